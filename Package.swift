@@ -1,0 +1,318 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The map of the house: shelves, the rooms on them, and who may use whom. A room that uses what its
+// shelf may not use stops the build here, with one sentence.
+
+enum Shelf: String {
+  case cLibraries = "CLibraries"
+  case base = "Base"
+  case contracts = "Contracts"
+  case platform = "Platform"
+  case domain = "Domain"
+  case venues = "Venues"
+  case services = "Services"
+  case apps = "Apps"
+  case tests = "Tests"
+
+  var mayUse: Set<Shelf> {
+    switch self {
+    case .cLibraries: [.cLibraries]
+    case .base: [.cLibraries, .base]
+    case .contracts: [.cLibraries, .base]
+    case .platform: [.cLibraries, .base, .contracts, .platform]
+    case .domain: [.base, .domain]
+    case .venues: [.base, .domain, .platform]
+    case .services: [.base, .contracts, .platform, .domain, .venues]
+    case .apps: [.base, .contracts, .platform, .domain, .venues, .services, .apps]
+    case .tests: [
+      .cLibraries, .base, .contracts, .platform, .domain, .venues, .services, .apps, .tests,
+    ]
+    }
+  }
+}
+
+enum Kind {
+  /// A module map over a Debian package, found by pkg-config.
+  case systemLibrary(pkgConfig: String, apt: String)
+  /// Our own C or C++ shim, linking the named libraries.
+  case shim(links: [String])
+  case library
+  case executable
+  case test
+}
+
+struct Room {
+  let name: String
+  let shelf: Shelf
+  let path: String
+  let kind: Kind
+  let uses: [String]
+}
+
+func system(_ name: String, pkgConfig: String, apt: String) -> Room {
+  Room(
+    name: name, shelf: .cLibraries, path: "Sources/CLibraries/\(name)",
+    kind: .systemLibrary(pkgConfig: pkgConfig, apt: apt), uses: [])
+}
+
+func shim(_ name: String, links: [String] = [], uses: [String] = []) -> Room {
+  Room(
+    name: name, shelf: .cLibraries, path: "Sources/CLibraries/\(name)", kind: .shim(links: links),
+    uses: uses)
+}
+
+func room(_ shelf: Shelf, _ name: String, folder: String? = nil, uses: [String] = []) -> Room {
+  let folder = folder ?? name
+  let path = shelf == .contracts ? "Sources/Contracts" : "Sources/\(shelf.rawValue)/\(folder)"
+  return Room(name: name, shelf: shelf, path: path, kind: .library, uses: uses)
+}
+
+/// A service: folder `Services/<Name>`, target `<Name>Service`; what every service uses is here once.
+func service(_ name: String, uses: [String] = []) -> Room {
+  let common = [
+    "Bytes", "Calls", "Chrono", "Contracts", "Loop", "ServiceKit", "Telemetry", "Transport", "Units",
+    "Wire",
+  ]
+  return room(.services, "\(name)Service", folder: name, uses: (common + uses).sorted())
+}
+
+func app(_ name: String, uses: [String]) -> Room {
+  Room(name: name, shelf: .apps, path: "Sources/Apps/\(name)", kind: .executable, uses: uses)
+}
+
+func tests(_ name: String, in folder: String, uses: [String]) -> Room {
+  Room(name: name, shelf: .tests, path: "Tests/\(folder)", kind: .test, uses: uses)
+}
+
+func support(_ name: String, in folder: String, uses: [String], kind: Kind = .library) -> Room {
+  Room(name: name, shelf: .tests, path: "Tests/\(folder)", kind: kind, uses: uses)
+}
+
+// ------------------------------------------------------------------------------------------------
+
+let rooms: [Room] = [
+  // CLibraries: C stays in its cage; each has one Swift owner.
+  system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
+  system("CProtobuf", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+  system("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
+  shim("CLinux"),
+  shim("COpenSSL", links: ["ssl", "crypto"]),
+  shim("CZlib", links: ["z"]),
+  shim("CWebSocket", links: ["wslay"]),
+  shim("CCurl", links: ["curl"]),
+  shim("CSimdJSON", links: ["simdjson", "stdc++"]),
+  shim("CTOML", links: ["stdc++"]),
+  shim("CContracts", uses: ["CProtobuf"]),
+
+  // Base: values.
+  room(.base, "Units"),
+  room(.base, "Bytes", uses: ["CZlib"]),
+  room(.base, "Chrono", uses: ["CLinux"]),
+  room(.base, "Wire"),
+  room(.base, "Calls", uses: ["Chrono", "Wire"]),
+
+  // Contracts: every message, stub and service protocol, generated from Protos/.
+  room(.contracts, "Contracts", uses: ["Calls", "Units", "Wire"]),
+
+  // Platform: mechanism, knows nothing of trading.
+  room(.platform, "Loop", uses: ["CLinux", "Chrono"]),
+  room(.platform, "Telemetry", uses: ["Bytes", "CLinux", "Chrono"]),
+  room(.platform, "JSON", uses: ["CSimdJSON"]),
+  room(.platform, "Security", uses: ["Bytes", "COpenSSL", "CLinux", "Chrono"]),
+  room(
+    .platform, "Transport",
+    uses: [
+      "Bytes", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono", "Contracts", "Loop",
+      "Security", "Telemetry", "Wire",
+    ]),
+  room(
+    .platform, "Transcoding",
+    uses: ["Bytes", "CContracts", "CProtobuf", "Calls", "Contracts", "JSON", "Units", "Wire"]),
+  room(.platform, "Postgres", uses: ["CPostgres", "Bytes", "Chrono", "Loop", "Telemetry"]),
+  room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
+  room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
+  room(
+    .platform, "ServiceKit",
+    uses: [
+      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "Journal", "JSON", "Loop", "Postgres",
+      "Security", "Telemetry", "Transcoding", "Transport", "Wire",
+    ]),
+
+  // Domain: policy, pure.
+  room(.domain, "Venue", uses: ["Chrono", "Units"]),
+  room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
+  room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
+  room(.domain, "Signals", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Units", "Venue"]),
+
+  // Venues: each exchange's dialect, and the simulator that speaks it back.
+  room(
+    .venues, "Venues",
+    uses: [
+      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport",
+      "Units", "Venue",
+    ]),
+  room(
+    .venues, "VenueSimulator",
+    uses: [
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport", "Units",
+      "Venue",
+    ]),
+
+  // Services: one shape.
+  service("Discovery"),
+  service("Auth", uses: ["JSON", "Postgres", "Security"]),
+  service("Gateway", uses: ["JSON", "Transcoding"]),
+  service("MarketConnector", uses: ["OrderBook", "Orders", "Venue", "Venues"]),
+  service("OrderBook", uses: ["OrderBook", "Venue"]),
+  service("RiskManager", uses: ["Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
+  service(
+    "TradingGateway",
+    uses: ["EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "Signals", "Venue"]),
+  service("OMS", uses: ["Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
+  service("ExecutionRouter", uses: ["Execution", "Journal", "Orders", "Venue"]),
+  service("PortfolioManager", uses: ["Portfolio", "Postgres", "Venue"]),
+
+  // Apps.
+  room(
+    .apps, "Commands",
+    uses: [
+      "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
+      "ExecutionRouterService", "GatewayService", "JSON", "Loop", "MarketConnectorService",
+      "OMSService", "OrderBookService", "PortfolioManagerService", "RiskManagerService", "Security",
+      "ServiceKit", "Telemetry", "TradingGatewayService", "Transcoding", "Transport", "Units",
+      "VenueSimulator", "Wire",
+    ]),
+  app("shrivenquant", uses: ["Commands"]),
+  app("protoc-gen-shrivenquant", uses: ["Wire"]),
+
+  // Tests mirror Sources.
+  support(
+    "TestKit", in: "Support/TestKit",
+    uses: ["Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire"]),
+  tests("UnitsTests", in: "Base/UnitsTests", uses: ["TestKit", "Units"]),
+  tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes", "TestKit"]),
+  tests("ChronoTests", in: "Base/ChronoTests", uses: ["Chrono", "TestKit"]),
+  tests("WireTests", in: "Base/WireTests", uses: ["TestKit", "Wire"]),
+  tests(
+    "ContractsTests", in: "ContractsTests",
+    uses: ["CContracts", "CProtobuf", "Calls", "Contracts", "TestKit", "Transcoding", "Wire"]),
+  tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop", "TestKit"]),
+  tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Chrono", "Telemetry", "TestKit"]),
+  tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON", "TestKit"]),
+  tests("SecurityTests", in: "Platform/SecurityTests", uses: ["Bytes", "JSON", "Security", "TestKit"]),
+  tests(
+    "TransportTests", in: "Platform/TransportTests",
+    uses: [
+      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit", "Transport",
+      "Wire",
+    ]),
+  tests(
+    "TranscodingTests", in: "Platform/TranscodingTests",
+    uses: ["Calls", "Contracts", "JSON", "TestKit", "Transcoding", "Units", "Wire"]),
+  tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Loop", "Postgres", "TestKit"]),
+  tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop", "TestKit"]),
+  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "TestKit"]),
+  tests(
+    "ServiceKitTests", in: "Platform/ServiceKitTests",
+    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport"]),
+  tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "TestKit", "Units", "Venue"]),
+  tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "TestKit", "Units", "Venue"]),
+  tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "TestKit", "Units", "Venue"]),
+  tests("RiskTests", in: "Domain/RiskTests", uses: ["CLinux", "Chrono", "Orders", "Portfolio", "Risk", "TestKit", "Units", "Venue"]),
+  tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "TestKit", "Units", "Venue"]),
+  tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Signals", "TestKit", "Units", "Venue"]),
+  tests(
+    "VenuesTests", in: "Venues/VenuesTests",
+    uses: [
+      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
+      "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+    ]),
+  tests(
+    "ServicesTests", in: "Services/ServicesTests",
+    uses: [
+      "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
+      "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop", "MarketConnectorService",
+      "OMSService", "OrderBook", "OrderBookService", "Orders", "Portfolio", "PortfolioManagerService",
+      "Postgres", "Risk", "RiskManagerService", "Security", "ServiceKit", "Signals", "Telemetry",
+      "TestKit", "TradingGatewayService", "Transcoding", "Transport", "Units", "Venue", "Venues",
+      "Wire",
+    ]),
+  tests("CommandsTests", in: "Apps/CommandsTests", uses: ["Commands", "ServiceKit", "TestKit"]),
+  tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
+  tests("JourneyTests", in: "Journeys", uses: ["Bytes", "JSON", "TestKit", "Units"]),
+  support(
+    "Benchmarks", in: "Benchmarks",
+    uses: [
+      "Bytes", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono", "Contracts", "Journal", "JSON",
+      "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security", "Telemetry", "Transport", "Units",
+      "Venue", "VenueSimulator", "Wire",
+    ], kind: .executable),
+]
+
+// ------------------------------------------------------------------------------------------------
+
+let byName = Dictionary(uniqueKeysWithValues: rooms.map { ($0.name, $0) })
+
+for room in rooms {
+  for use in room.uses {
+    guard let used = byName[use] else { fatalError("\(room.name) uses \(use), which is not a room") }
+    guard room.shelf.mayUse.contains(used.shelf) else {
+      fatalError(
+        "\(room.name) (\(room.shelf.rawValue)) may not use \(use) (\(used.shelf.rawValue))")
+    }
+  }
+}
+
+// Services never use each other, although they share a shelf: the shelf's own name is not in mayUse.
+
+/// `ROOMS=RiskTests,OrdersTests swift test` builds only these rooms and what they use.
+func chosen() -> Set<String> {
+  guard let list = Context.environment["ROOMS"], !list.isEmpty else { return Set(byName.keys) }
+  var open = list.split(separator: ",").map(String.init)
+  var found: Set<String> = []
+  while let next = open.popLast() {
+    guard let room = byName[next] else { fatalError("ROOMS names \(next), which is not a room") }
+    if found.insert(next).inserted { open += room.uses }
+  }
+  return found
+}
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+func target(_ room: Room) -> Target {
+  let uses = room.uses.map { Target.Dependency(stringLiteral: $0) }
+  return switch room.kind {
+  case .systemLibrary(let pkgConfig, let apt):
+    .systemLibrary(
+      name: room.name, path: room.path, pkgConfig: pkgConfig, providers: [.apt([apt])])
+  case .shim(let links):
+    .target(
+      name: room.name, dependencies: uses, path: room.path, publicHeadersPath: "include",
+      linkerSettings: links.map { .linkedLibrary($0) })
+  case .library:
+    .target(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)
+  case .executable:
+    .executableTarget(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)
+  case .test:
+    .testTarget(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)
+  }
+}
+
+let selection = chosen()
+
+let package = Package(
+  name: "ShrivenQuant",
+  targets: rooms.filter { selection.contains($0.name) }.map(target),
+  cLanguageStandard: .c17,
+  cxxLanguageStandard: .cxx17
+)
