@@ -167,7 +167,7 @@ let rooms: [Room] = [
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
   service("Gateway", uses: ["JSON", "Transcoding"]),
   service("MarketConnector", uses: ["OrderBook", "Orders", "Venue", "Venues"]),
-  service("OrderBook", uses: ["OrderBook", "Venue"]),
+  service("Orderbook", uses: ["OrderBook", "Venue"]),
   service("RiskManager", uses: ["Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
     "TradingGateway",
@@ -182,7 +182,7 @@ let rooms: [Room] = [
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
       "ExecutionRouterService", "GatewayService", "JSON", "Loop", "MarketConnectorService",
-      "OMSService", "OrderBookService", "PortfolioManagerService", "RiskManagerService", "Security",
+      "OMSService", "OrderbookService", "PortfolioManagerService", "RiskManagerService", "Security",
       "ServiceKit", "Telemetry", "TradingGatewayService", "Transcoding", "Transport", "Units",
       "VenueSimulator", "Wire",
     ]),
@@ -236,7 +236,7 @@ let rooms: [Room] = [
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
       "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop", "MarketConnectorService",
-      "OMSService", "OrderBook", "OrderBookService", "Orders", "Portfolio", "PortfolioManagerService",
+      "OMSService", "OrderBook", "OrderbookService", "Orders", "Portfolio", "PortfolioManagerService",
       "Postgres", "Risk", "RiskManagerService", "Security", "ServiceKit", "Signals", "Telemetry",
       "TestKit", "TradingGatewayService", "Transcoding", "Transport", "Units", "Venue", "Venues",
       "Wire",
@@ -313,6 +313,6 @@ let selection = chosen()
 let package = Package(
   name: "ShrivenQuant",
   targets: rooms.filter { selection.contains($0.name) }.map(target),
-  cLanguageStandard: .c17,
+  cLanguageStandard: .gnu17,
   cxxLanguageStandard: .cxx17
 )

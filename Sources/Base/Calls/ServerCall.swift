@@ -1,0 +1,115 @@
+package import Chrono
+package import Wire
+private import Synchronization
+
+/// What a handler knows of the call it serves.
+package final class ServerContext: Sendable {
+  package let method: MethodDescriptor
+  package let metadata: Metadata
+  /// When the caller gives up; nil when the caller set none.
+  package let deadline: Uptime?
+  /// W3C trace id, 32 hexadecimal digits.
+  package let traceID: String
+  /// This hop's span id, 16 hexadecimal digits.
+  package let spanID: String
+  private let state: Mutex<State>
+
+  private struct State {
+    var identity: Identity
+    var initialMetadata = Metadata()
+    var trailingMetadata = Metadata()
+  }
+
+  package init(
+    method: MethodDescriptor, metadata: Metadata, deadline: Uptime?, identity: Identity,
+    traceID: String, spanID: String
+  ) {
+    self.method = method
+    self.metadata = metadata
+    self.deadline = deadline
+    self.traceID = traceID
+    self.spanID = spanID
+    self.state = Mutex(State(identity: identity))
+  }
+
+  package var identity: Identity {
+    get { state.withLock { $0.identity } }
+    set { state.withLock { $0.identity = newValue } }
+  }
+
+  /// Sent with the first response message; later additions are lost.
+  package var initialMetadata: Metadata {
+    get { state.withLock { $0.initialMetadata } }
+    set { state.withLock { $0.initialMetadata = newValue } }
+  }
+
+  package var trailingMetadata: Metadata {
+    get { state.withLock { $0.trailingMetadata } }
+    set { state.withLock { $0.trailingMetadata = newValue } }
+  }
+
+  /// What a call made on behalf of this one should carry: its deadline, trace and user token.
+  package var downstream: CallOptions {
+    var options = CallOptions(deadline: deadline, traceParent: "00-\(traceID)-\(spanID)-01")
+    if let token = metadata.text("authorization") { options.metadata.add("authorization", token) }
+    return options
+  }
+}
+
+/// Messages from the peer, as bytes. `next` is nil at the end and throws when the call is dead.
+package protocol MessageSource: Sendable {
+  func next() async throws(RPCError) -> [UInt8]?
+}
+
+/// Messages to the peer, as bytes. `send` waits while the peer's window and our buffer are full.
+package protocol MessageSink: Sendable {
+  func send(_ message: [UInt8]) async throws(RPCError)
+}
+
+/// A method and the code that serves it, on bytes. Generated code makes these from typed handlers.
+package struct ServerMethod: Sendable {
+  package enum Handler: Sendable {
+    case unary(@Sendable ([UInt8], ServerContext) async throws -> [UInt8])
+    case streaming(@Sendable (any MessageSource, any MessageSink, ServerContext) async throws -> Void)
+  }
+
+  package let descriptor: MethodDescriptor
+  package let handler: Handler
+
+  package init(_ descriptor: MethodDescriptor, _ handler: Handler) {
+    self.descriptor = descriptor
+    self.handler = handler
+  }
+}
+
+/// Typed messages from the peer.
+package struct Incoming<M: Message>: Sendable {
+  private let source: any MessageSource
+
+  package init(_ source: any MessageSource) { self.source = source }
+
+  package func next() async throws(RPCError) -> M? {
+    guard let bytes = try await source.next() else { return nil }
+    return try decodeMessage(bytes)
+  }
+}
+
+/// Typed messages to the peer.
+package struct Outgoing<M: Message>: Sendable {
+  private let sink: any MessageSink
+
+  package init(_ sink: any MessageSink) { self.sink = sink }
+
+  package func send(_ message: M) async throws(RPCError) {
+    try await sink.send(message.encoded())
+  }
+}
+
+/// Decodes a message of a call; a malformed one is INTERNAL, as in other gRPC implementations.
+package func decodeMessage<M: Message>(_ bytes: [UInt8]) throws(RPCError) -> M {
+  do throws(WireError) {
+    return try M(decoding: bytes)
+  } catch {
+    throw RPCError(.internalError, "malformed \(M.typeName): \(error)")
+  }
+}

@@ -1,0 +1,84 @@
+// What Swift cannot spell: headers outside the Glibc module, macros, and types with flexible layout.
+#pragma once
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+/// Tells the processor that this is a spin loop.
+static inline void clinux_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/// CLOCK_MONOTONIC in nanoseconds.
+static inline uint64_t clinux_monotonic_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/// CLOCK_REALTIME in nanoseconds since 1970.
+static inline int64_t clinux_realtime_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (int64_t)t.tv_sec * 1000000000ll + (int64_t)t.tv_nsec;
+}
+
+/// errno as a function, for callers that cannot see the macro.
+static inline int clinux_errno(void) { return errno; }
+
+/// open(2) without its variadic argument.
+static inline int clinux_open(const char *path, int flags, mode_t mode) {
+  return open(path, flags | O_CLOEXEC, mode);
+}
+
+/// fcntl(fd, F_SETFL, flags | O_NONBLOCK).
+static inline int clinux_set_nonblocking(int fd) {
+  int flags = fcntl(fd, F_GETFL, 0);
+  if (flags < 0) return -1;
+  return fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/// The event loop that runs on this thread, or null. Set once by the loop itself.
+void *_Nullable clinux_thread_loop(void);
+void clinux_set_thread_loop(void *_Nullable loop);
+
+/// epoll_ctl with the event spelled out.
+static inline int clinux_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t tag) {
+  struct epoll_event event;
+  event.events = events;
+  event.data.u64 = tag;
+  return epoll_ctl(epoll, operation, fd, &event);
+}
+
+static const uint32_t CLINUX_READABLE = EPOLLIN;
+static const uint32_t CLINUX_WRITABLE = EPOLLOUT;
+static const uint32_t CLINUX_ERROR = EPOLLERR;
+static const uint32_t CLINUX_HANGUP = EPOLLHUP;
+static const uint32_t CLINUX_PEER_CLOSED = EPOLLRDHUP;
+static inline uint32_t clinux_event_mask(const struct epoll_event *event) { return event->events; }
+static inline uint64_t clinux_event_tag(const struct epoll_event *event) { return event->data.u64; }
+
+#pragma clang assume_nonnull end

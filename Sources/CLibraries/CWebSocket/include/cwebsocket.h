@@ -1,0 +1,3 @@
+// wslay's event API.
+#pragma once
+#include <wslay/wslay.h>

@@ -1,0 +1,82 @@
+internal import Chrono
+
+package struct TimerToken: Sendable, Hashable {
+  let id: UInt64
+}
+
+/// A binary heap of deadlines. Cancelled entries stay until their time comes or until they are more
+/// than half of the heap, then it is rebuilt: cancelling is O(1), and memory stays within twice the
+/// live timers.
+struct TimerHeap {
+  private struct Entry {
+    let deadline: Uptime
+    let id: UInt64
+  }
+
+  private var heap: [Entry] = []
+  private var bodies: [UInt64: () -> Void] = [:]
+  private var lastID: UInt64 = 0
+
+  var next: Uptime? { heap.first?.deadline }
+
+  @discardableResult
+  mutating func add(_ deadline: Uptime, _ body: @escaping () -> Void) -> TimerToken {
+    lastID += 1
+    bodies[lastID] = body
+    heap.append(Entry(deadline: deadline, id: lastID))
+    siftUp(heap.count - 1)
+    return TimerToken(id: lastID)
+  }
+
+  mutating func cancel(_ timer: TimerToken) {
+    guard bodies.removeValue(forKey: timer.id) != nil else { return }
+    if heap.count > 64, heap.count > 2 * bodies.count { rebuild() }
+  }
+
+  /// Calls what is due, in order of deadline; timers added meanwhile wait for the next round.
+  mutating func fire(due now: Uptime) {
+    var due: [() -> Void] = []
+    while let first = heap.first, first.deadline <= now {
+      removeFirst()
+      if let body = bodies.removeValue(forKey: first.id) { due.append(body) }
+    }
+    for body in due { body() }
+  }
+
+  private mutating func rebuild() {
+    heap = heap.filter { bodies[$0.id] != nil }
+    for index in stride(from: heap.count / 2 - 1, through: 0, by: -1) { siftDown(index) }
+  }
+
+  private func isBefore(_ left: Int, _ right: Int) -> Bool {
+    if heap[left].deadline != heap[right].deadline { return heap[left].deadline < heap[right].deadline }
+    return heap[left].id < heap[right].id
+  }
+
+  private mutating func removeFirst() {
+    heap.swapAt(0, heap.count - 1)
+    heap.removeLast()
+    if !heap.isEmpty { siftDown(0) }
+  }
+
+  private mutating func siftUp(_ start: Int) {
+    var index = start
+    while index > 0, isBefore(index, (index - 1) / 2) {
+      heap.swapAt(index, (index - 1) / 2)
+      index = (index - 1) / 2
+    }
+  }
+
+  private mutating func siftDown(_ start: Int) {
+    var index = start
+    while true {
+      var least = index
+      for child in [2 * index + 1, 2 * index + 2] where child < heap.count {
+        if isBefore(child, least) { least = child }
+      }
+      if least == index { return }
+      heap.swapAt(index, least)
+      index = least
+    }
+  }
+}
