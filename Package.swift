@@ -193,15 +193,15 @@ let rooms: [Room] = [
   support(
     "TestKit", in: "Support/TestKit",
     uses: ["Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire"]),
-  tests("UnitsTests", in: "Base/UnitsTests", uses: ["TestKit", "Units"]),
-  tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes", "TestKit"]),
-  tests("ChronoTests", in: "Base/ChronoTests", uses: ["Chrono", "TestKit"]),
+  tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
+  tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
+  tests("ChronoTests", in: "Base/ChronoTests", uses: ["Chrono"]),
   tests("WireTests", in: "Base/WireTests", uses: ["TestKit", "Wire"]),
   tests(
     "ContractsTests", in: "ContractsTests",
     uses: ["CContracts", "CProtobuf", "Calls", "Contracts", "TestKit", "Transcoding", "Wire"]),
-  tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop", "TestKit"]),
-  tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Chrono", "Telemetry", "TestKit"]),
+  tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop"]),
+  tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Bytes", "Chrono", "Telemetry"]),
   tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON", "TestKit"]),
   tests("SecurityTests", in: "Platform/SecurityTests", uses: ["Bytes", "JSON", "Security", "TestKit"]),
   tests(
@@ -213,9 +213,9 @@ let rooms: [Room] = [
   tests(
     "TranscodingTests", in: "Platform/TranscodingTests",
     uses: ["Calls", "Contracts", "JSON", "TestKit", "Transcoding", "Units", "Wire"]),
-  tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Loop", "Postgres", "TestKit"]),
-  tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop", "TestKit"]),
-  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "TestKit"]),
+  tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Chrono", "Loop", "Postgres"]),
+  tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
+  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport"]),
