@@ -65,6 +65,9 @@ static inline int clinux_set_nonblocking(int fd) {
 void *_Nullable clinux_thread_loop(void);
 void clinux_set_thread_loop(void *_Nullable loop);
 
+/// This thread's buffer 0 or 1, 64 KB each, for bytes on their way through one call.
+void *clinux_thread_buffer(int which);
+
 /// epoll_ctl with the event spelled out.
 static inline int clinux_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t tag) {
   struct epoll_event event;
