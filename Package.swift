@@ -136,7 +136,7 @@ let rooms: [Room] = [
     .platform, "ServiceKit",
     uses: [
       "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "Journal", "JSON", "Loop", "Postgres",
-      "Security", "Telemetry", "Transcoding", "Transport", "Wire",
+      "Security", "Telemetry", "Transcoding", "Transport", "Units", "Wire",
     ]),
 
   // Domain: policy, pure.
@@ -202,7 +202,7 @@ let rooms: [Room] = [
     uses: ["CContracts", "CProtobuf", "Calls", "Contracts", "TestKit", "Transcoding", "Wire"]),
   tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop"]),
   tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Bytes", "Chrono", "Telemetry"]),
-  tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON", "TestKit"]),
+  tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON"]),
   tests("SecurityTests", in: "Platform/SecurityTests", uses: ["Bytes", "JSON", "Security", "TestKit"]),
   tests(
     "TransportTests", in: "Platform/TransportTests",
