@@ -196,7 +196,7 @@ let rooms: [Room] = [
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
   tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
   tests("ChronoTests", in: "Base/ChronoTests", uses: ["Chrono"]),
-  tests("WireTests", in: "Base/WireTests", uses: ["TestKit", "Wire"]),
+  tests("WireTests", in: "Base/WireTests", uses: ["Wire"]),
   tests(
     "ContractsTests", in: "ContractsTests",
     uses: ["CContracts", "CProtobuf", "Calls", "Contracts", "TestKit", "Transcoding", "Wire"]),

@@ -12,3 +12,33 @@ package protocol Message: Sendable, Equatable {
   /// Reads fields until the reader's end.
   mutating func merge(from reader: inout WireReader) throws(WireError)
 }
+
+extension Message {
+  @inlinable
+  package func encoded() -> [UInt8] {
+    let size = encodedSize
+    return [UInt8](unsafeUninitializedCapacity: size + WireWriter.slack) { buffer, count in
+      var writer = WireWriter(buffer)
+      encode(into: &writer)
+      count = writer.count
+      precondition(count == size, "\(Self.typeName) wrote \(count) bytes after promising \(size)")
+    }
+  }
+
+  @inlinable
+  package init(decoding bytes: [UInt8]) throws(WireError) {
+    self.init()
+    try bytes.withUnsafeBufferPointer { (buffer) throws(WireError) in
+      var reader = WireReader(UnsafeRawBufferPointer(buffer))
+      try merge(from: &reader)
+    }
+  }
+
+  /// Decodes without a copy; the bytes must stay valid during the call only.
+  @inlinable
+  package init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
+    self.init()
+    var reader = WireReader(bytes)
+    try merge(from: &reader)
+  }
+}
