@@ -1,0 +1,62 @@
+# ShrivenQuant: every command a person needs. `make help` lists them from their own comments.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+STATE ?= var
+TIME ?= 60
+RELEASE := .build/release/shrivenquant
+VENV := .build/venv
+SWIFT_RELEASE := swift build -c release --static-swift-stdlib
+
+RUN_PACKAGES := libnghttp2-dev libssl-dev libprotobuf-c-dev libpq-dev libsimdjson-dev libwslay-dev \
+  libcurl4-openssl-dev libtomlplusplus-dev zlib1g-dev pkg-config postgresql-15
+TEST_PACKAGES := nghttp2-client nghttp2-server prometheus python3-venv curl
+PROTO_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev
+PYTHON_PACKAGES := grpcio==1.66.2 grpcio-reflection==1.66.2 grpcio-health-checking==1.66.2 websockets==13.1
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+swift-present:
+	@command -v swift >/dev/null || { echo "Swift 6.2 or newer is missing: https://www.swift.org/install/linux (Debian 12); or use docker/, which needs none." >&2; exit 1; }
+
+deps: swift-present ## install the Debian packages that building and running need
+	@docker/install-packages $(RUN_PACKAGES)
+
+deps-test: deps
+	@docker/install-packages $(TEST_PACKAGES)
+	@test -f $(VENV)/ready || { echo "Installing stock gRPC clients for Python into $(VENV)"; \
+	  python3 -m venv $(VENV) && $(VENV)/bin/pip install -q --disable-pip-version-check $(PYTHON_PACKAGES) && touch $(VENV)/ready; }
+
+build: deps ## build the release
+	$(SWIFT_RELEASE) --product shrivenquant
+
+up: build ## start the whole mesh on the simulator (STATE=var)
+	$(RELEASE) up --state $(STATE)
+
+down: ## stop the mesh
+	$(RELEASE) down --state $(STATE)
+
+test: deps-test ## run every test; the release is built for the journeys
+	$(SWIFT_RELEASE) --product shrivenquant
+	PYTHON=$(CURDIR)/$(VENV)/bin/python3 SHRIVENQUANT=$(CURDIR)/$(RELEASE) swift test
+
+check: deps-test ## format, the rules of the house, generated code up to date
+	swift format lint --strict --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')
+	$(MAKE) --no-print-directory protos-check
+	bash -n .ci/run docker/install-packages
+
+format: swift-present ## rewrite every Swift file in the house format
+	swift format --in-place --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')
+
+bench: deps-test ## run the benchmarks, one JSON line each
+	@docker/install-packages libgrpc++-dev protobuf-compiler-grpc >&2
+	$(SWIFT_RELEASE) --product Benchmarks >&2
+	@.build/release/Benchmarks
+
+clean: ## remove what was built
+	rm -rf .build
+
+.PHONY: help swift-present deps deps-test build up down test check format bench clean
