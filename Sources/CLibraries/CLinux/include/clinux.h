@@ -68,6 +68,9 @@ void clinux_set_thread_loop(void *_Nullable loop);
 /// This thread's buffer 0 or 1, 64 KB each, for bytes on their way through one call.
 void *clinux_thread_buffer(int which);
 
+/// accept4(2): nonblocking and closed on exec.
+int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
+
 /// epoll_ctl with the event spelled out.
 static inline int clinux_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t tag) {
   struct epoll_event event;

@@ -251,7 +251,8 @@ package final class Connection: Pollable {
     tls?.takeOutput { output.append(contentsOf: $0) }
     while outputStart < output.count {
       let count = output.withUnsafeBytes {
-        Glibc.send(fd, $0.baseAddress! + outputStart, $0.count - outputStart, Int32(MSG_NOSIGNAL.rawValue))
+        Glibc.send(
+          fd, $0.baseAddress! + outputStart, $0.count - outputStart, Int32(MSG_NOSIGNAL))
       }
       if count >= 0 {
         outputStart += count

@@ -26,7 +26,7 @@ package enum Connector {
     }
     let fd = try SocketOptions.open(family: remote.family)
     SocketOptions.prepare(fd, family: remote.family)
-    let code = remote.withPointer { connect(fd, $0, $1) }
+    let code = remote.withPointer { Glibc.connect(fd, $0, $1) }
     if code != 0, clinux_errno() != EINPROGRESS {
       let why = String(cString: strerror(clinux_errno()))
       Glibc.close(fd)
@@ -70,7 +70,7 @@ private final class ConnectAttempt: ConnectionDriver, @unchecked Sendable {
       timer = loop.schedule(at: deadline) { [weak self] in
         self?.connection?.abort(.failed("no connection to \(address) in time"))
       }
-      do {
+      do throws(TransportError) {
         connection = try Connector.begin(
           address, tls: tls, expecting: expectation, loop: loop, driver: self)
       } catch {

@@ -33,7 +33,9 @@ package final class Listener: Pollable {
       throw TransportError("\(address) names no address")
     }
     self.family = local.family
-    self.fd = try SocketOptions.open(family: local.family)
+    let fd = try SocketOptions.open(family: local.family)
+    self.fd = fd
+    self.address = address
     if case .unix(let path) = address { unlink(path) }
     SocketOptions.set(fd, SOL_SOCKET, SO_REUSEADDR)
     if sharesPort { SocketOptions.set(fd, SOL_SOCKET, SO_REUSEPORT) }
@@ -43,7 +45,6 @@ package final class Listener: Pollable {
       Glibc.close(fd)
       throw TransportError("cannot listen on \(address): \(why)")
     }
-    self.address = address
     if case .tcp(let host, 0) = address {
       var bound = SocketAddress()
       _ = bound.withMutablePointer { getsockname(fd, $0, $1) }
@@ -60,8 +61,7 @@ package final class Listener: Pollable {
   package func ready(_ readiness: Readiness) {
     for _ in 0..<Self.acceptsPerTurn {
       var remote = SocketAddress()
-      let flags = Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-      let accepted = remote.withMutablePointer { accept4(fd, $0, $1, flags) }
+      let accepted = remote.withMutablePointer { clinux_accept(fd, $0, $1) }
       guard accepted >= 0 else {
         let code = clinux_errno()
         if code == EINTR || code == ECONNABORTED { continue }

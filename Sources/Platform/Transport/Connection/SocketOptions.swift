@@ -11,11 +11,11 @@ enum SocketOptions {
   /// Small messages leave at once; dead peers are noticed after a minute or so.
   static func prepare(_ fd: Int32, family: Int32) {
     guard family == AF_INET || family == AF_INET6 else { return }
-    set(fd, Int32(IPPROTO_TCP.rawValue), TCP_NODELAY)
+    set(fd, Int32(IPPROTO_TCP), TCP_NODELAY)
     set(fd, SOL_SOCKET, SO_KEEPALIVE)
-    set(fd, Int32(IPPROTO_TCP.rawValue), TCP_KEEPIDLE, 30)
-    set(fd, Int32(IPPROTO_TCP.rawValue), TCP_KEEPINTVL, 10)
-    set(fd, Int32(IPPROTO_TCP.rawValue), TCP_KEEPCNT, 3)
+    set(fd, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 30)
+    set(fd, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
+    set(fd, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
   }
 
   static func open(family: Int32) throws(TransportError) -> Int32 {
