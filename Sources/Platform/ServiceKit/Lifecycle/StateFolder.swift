@@ -1,0 +1,22 @@
+/// Where a mesh keeps what must outlive its processes: `--state`, by default `./var`.
+package struct StateFolder: Sendable, Hashable {
+  package let path: String
+
+  package init(_ path: String) { self.path = absolutePath(path) }
+
+  package var pki: String { path + "/pki" }
+  package var postgres: String { path + "/postgres" }
+  package var log: String { path + "/log" }
+  package var run: String { path + "/run" }
+  package var bootstrap: String { path + "/bootstrap" }
+  package var settings: String { path + "/mesh.toml" }
+
+  package func journal(of service: ServiceName) -> String { "\(path)/journal/\(service)" }
+  package func log(of service: ServiceName) -> String { "\(log)/\(service).log" }
+  package func certificate(of name: String) -> String { "\(pki)/\(name).crt" }
+  package func key(of name: String) -> String { "\(pki)/\(name).key" }
+  package var authority: String { pki + "/ca.crt" }
+  package var authorityKey: String { pki + "/ca.key" }
+  /// Names and passwords of the first users, readable by the owner only.
+  package var credentials: String { bootstrap + "/credentials.json" }
+}
