@@ -39,7 +39,7 @@ package final class SignalWatch: Pollable {
     self.loop = loop
     self.received = received
     var set = Self.mask()
-    descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK.rawValue | SFD_CLOEXEC.rawValue))
+    descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
     guard descriptor >= 0 else { throw SystemError("signalfd") }
     registration = try loop.register(descriptor, .readable, self)
   }

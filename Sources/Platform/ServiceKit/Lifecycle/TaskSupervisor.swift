@@ -1,18 +1,18 @@
-package import Loop
-package import Telemetry
+internal import Loop
+internal import Telemetry
 internal import Chrono
 private import Synchronization
 
 /// The only place where tasks without an owner begin: they are named, restarted when they fail, and
 /// cancelled when the service stops.
-package final class TaskSupervisor: Sendable {
-  package struct Backoff: Sendable {
-    package var first: Duration = .milliseconds(100)
-    package var maximum: Duration = .seconds(5)
+final class TaskSupervisor: Sendable {
+  struct Backoff: Sendable {
+    var first: Duration = .milliseconds(100)
+    var maximum: Duration = .seconds(5)
     /// A task that ran this long before it failed starts over with `first`.
-    package var forgivenAfter: Duration = .seconds(30)
+    var forgivenAfter: Duration = .seconds(30)
 
-    package init() {}
+    init() {}
   }
 
   private let loop: EventLoop

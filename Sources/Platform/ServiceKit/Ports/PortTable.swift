@@ -42,6 +42,16 @@ package struct PortTable: Sendable {
     self.tools = tools
   }
 
+  private init() {
+    path = ""
+    offset = 0
+    services = []
+    tools = []
+  }
+
+  /// No ports at all; for tests.
+  package static let empty = PortTable()
+
   package func port(of name: ServiceName) -> Int? {
     (services + tools).first { $0.name == name }?.port
   }

@@ -123,3 +123,5 @@ package func processEnvironment() -> [String: String] {
   }
   return variables
 }
+
+package func processID() -> Int32 { getpid() }

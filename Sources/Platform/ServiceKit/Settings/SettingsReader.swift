@@ -1,5 +1,3 @@
-package import Units
-
 /// What a service can be told: declared and read in one place, its `Config`'s `init`.
 ///
 ///     struct Config: ServiceSettings {
@@ -120,5 +118,20 @@ package struct SettingRow: Sendable, Hashable {
     self.standard = standard
     self.isSecret = isSecret
     self.doc = doc
+  }
+}
+
+extension ServiceSettings {
+  /// Every setting at its default; for tests.
+  package static var defaults: Self { Self(SettingsReader(section: "defaults", sources: .init())) }
+
+  /// Defaults but for these keys, spelled as flags are; throws what is wrong.
+  package static func with(_ values: [String: String]) throws(SettingsError) -> Self {
+    let flags = values.map { SettingsSources.Flag(path: "given.\($0.key)", text: $0.value) }
+    let reader = SettingsReader(section: "given", sources: SettingsSources(flags: flags))
+    let settings = Self(reader)
+    let problems = reader.allProblems()
+    guard problems.isEmpty else { throw SettingsError(problems) }
+    return settings
   }
 }
