@@ -49,6 +49,12 @@ static inline int64_t clinux_realtime_ns(void) {
 /// errno as a function, for callers that cannot see the macro.
 static inline int clinux_errno(void) { return errno; }
 
+/// The process's environment, ended by a null entry.
+static inline char *_Nullable *_Nonnull clinux_environment(void) {
+  extern char **environ;
+  return environ;
+}
+
 /// open(2) without its variadic argument.
 static inline int clinux_open(const char *path, int flags, mode_t mode) {
   return open(path, flags | O_CLOEXEC, mode);
