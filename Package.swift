@@ -220,7 +220,7 @@ let rooms: [Room] = [
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport"]),
   tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "TestKit", "Units", "Venue"]),
-  tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "TestKit", "Units", "Venue"]),
+  tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "Units", "Venue"]),
   tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "TestKit", "Units", "Venue"]),
   tests("RiskTests", in: "Domain/RiskTests", uses: ["CLinux", "Chrono", "Orders", "Portfolio", "Risk", "TestKit", "Units", "Venue"]),
   tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "TestKit", "Units", "Venue"]),

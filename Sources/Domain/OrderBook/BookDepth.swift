@@ -16,6 +16,12 @@ package struct Sweep: Sendable, Hashable {
   package var filled: Quantity
   package var notional: Notional
   package var worstPrice: Price?
+
+  package init(filled: Quantity, notional: Notional, worstPrice: Price?) {
+    self.filled = filled
+    self.notional = notional
+    self.worstPrice = worstPrice
+  }
 }
 
 extension PriceLevelBook {

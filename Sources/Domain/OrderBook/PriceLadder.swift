@@ -158,8 +158,8 @@ extension PriceLadder {
     var length = chunkCount
     while length > 1 {
       let half = length >> 1
-      base = directory[base + half].floor <= key ? base + half : base
-      length -= half
+      base &+= half & ~Self.below(key, directory[base &+ half].floor)
+      length &-= half
     }
     return base
   }
@@ -172,10 +172,18 @@ extension PriceLadder {
     var length = count
     while length > 1 {
       let half = length >> 1
-      low = chunk[low + half - 1] < key ? low + half : low
-      length -= half
+      low &+= half & Self.below(chunk[low &+ half &- 1], key)
+      length &-= half
     }
-    return low + (chunk[low] < key ? 1 : 0)
+    return low &- Self.below(chunk[low], key)
+  }
+
+  /// All ones when `left < right`, else zero. Where a change falls cannot be predicted, and compilers
+  /// turn comparisons back into branches, so the searches take the sign of the difference instead.
+  /// Exact while keys lie within 2^63 of each other, which positive prices always do.
+  @inline(__always)
+  private static func below(_ left: Int64, _ right: Int64) -> Int {
+    Int(truncatingIfNeeded: (left &- right) >> 63)
   }
 
   @discardableResult
