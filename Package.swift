@@ -218,7 +218,7 @@ let rooms: [Room] = [
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
-    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport"]),
+    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport", "Units"]),
   tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "TestKit", "Units", "Venue"]),
   tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "Units", "Venue"]),
   tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "TestKit", "Units", "Venue"]),
