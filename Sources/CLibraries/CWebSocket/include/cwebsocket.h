@@ -1,3 +1,4 @@
-// wslay's event API.
+// wslay's event API, and getrandom for the masks of a client.
 #pragma once
+#include <sys/random.h>
 #include <wslay/wslay.h>

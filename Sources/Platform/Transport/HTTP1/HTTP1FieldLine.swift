@@ -1,0 +1,65 @@
+/// The grammar of RFC 9110 and 9112, as strict as they allow; shared by requests, responses, trailers.
+enum HTTP1Grammar {
+  /// `tchar` of RFC 9110, 5.6.2.
+  static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      return true
+    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
+      UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+      UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"),
+      UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+      return true
+    default: return false
+    }
+  }
+
+  /// A header line without its line end. White space before the colon, folded lines, control
+  /// characters and bytes that are not UTF-8 are refused: they are how requests are smuggled.
+  static func header(_ line: Slice<UnsafeBufferPointer<UInt8>>) throws(HTTP1Refusal) -> HTTPHeader {
+    guard let first = line.first, first != 0x20, first != 0x09 else {
+      throw .bad("a header line is folded")
+    }
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex else {
+      throw .bad("a header line has no name")
+    }
+    let name = line[..<colon]
+    for byte in name where !isTokenByte(byte) { throw .bad("a header name has an invalid character") }
+    let value = trimmed(line[(colon + 1)...])
+    for byte in value where byte < 0x20 && byte != 0x09 || byte == 0x7f {
+      throw .bad("a header value has a control character")
+    }
+    guard let text = String(validating: value, as: UTF8.self) else {
+      throw .bad("a header value is not UTF-8")
+    }
+    return HTTPHeader(String(decoding: name.map(lowered), as: UTF8.self), text)
+  }
+
+  /// `Content-Length`: digits and nothing else.
+  static func length(_ text: String) -> Int? {
+    guard !text.isEmpty, text.utf8.count <= 18,
+      text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") })
+    else { return nil }
+    return Int(text)
+  }
+
+  /// A chunk's size line: hexadecimal digits, and perhaps extensions, which are ignored.
+  static func chunkSize(_ line: Slice<UnsafeBufferPointer<UInt8>>) throws(HTTP1Refusal) -> Int {
+    var size = 0
+    var at = line.startIndex
+    while at < line.endIndex, let digit = hexadecimal(line[at]) {
+      // Fifteen digits cannot overflow, and no chunk is that long.
+      guard at - line.startIndex < 15 else { throw .bad("a chunk's size is too large") }
+      size = size << 4 | Int(digit)
+      at += 1
+    }
+    guard at > line.startIndex else { throw .bad("a chunk has no size") }
+    guard at < line.endIndex else { return size }
+    guard line[at] == UInt8(ascii: ";") else { throw .bad("a chunk's size is malformed") }
+    for byte in line[at...] where byte < 0x20 && byte != 0x09 || byte == 0x7f {
+      throw .bad("a chunk extension has a control character")
+    }
+    return size
+  }
+}
