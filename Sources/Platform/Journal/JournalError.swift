@@ -1,0 +1,32 @@
+package import Loop
+
+package enum JournalError: Error, Hashable {
+  /// As many appends as allowed wait for the disk; the caller may try again later.
+  case tooManyInFlight(max: Int)
+  case recordTooLarge(bytes: Int, max: Int)
+  /// Another process, or another journal of this one, has the directory.
+  case locked(directory: String)
+  /// A write or a sync failed. Permanent: after a failed fsync nobody knows what is on the disk, and
+  /// a second fsync may lie (it did in PostgreSQL before 2018). Restart and recover instead.
+  case storage(SystemError, file: String)
+  /// An acknowledged record is not what was written. Nothing is repaired and nothing is skipped.
+  case damaged(file: String, offset: Int, reason: String)
+  /// The file is of another program or of a later version.
+  case notAJournal(file: String)
+  /// The segment that holds this sequence was removed by retention, or is missing.
+  case removed(sequence: UInt64)
+  case closed
+
+  package var problem: String {
+    switch self {
+    case .tooManyInFlight(let max): "the journal already has \(max) appends in flight"
+    case .recordTooLarge(let bytes, let max): "a record of \(bytes) bytes is over the \(max) allowed"
+    case .locked(let directory): "\(directory) is in use by another process"
+    case .storage(let error, let file): "\(file): \(error)"
+    case .damaged(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)"
+    case .notAJournal(let file): "\(file) is not a journal segment of this version"
+    case .removed(let sequence): "record \(sequence) is no longer in the journal"
+    case .closed: "the journal is closed"
+    }
+  }
+}

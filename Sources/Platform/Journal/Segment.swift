@@ -1,0 +1,37 @@
+internal import Chrono
+internal import Glibc
+
+/// What is known of a segment on disk.
+struct Segment: Sendable {
+  let first: UInt64
+  var bytes: Int
+  var lastWritten: Instant
+}
+
+extension Segment {
+  /// The segments to remove, oldest first, so that no gap appears: the first one that must stay
+  /// keeps all behind it.
+  static func expired(
+    _ segments: [Segment], _ retention: JournalSettings.Retention, now: Instant
+  ) -> [Segment] {
+    var total = segments.reduce(0) { $0 + $1.bytes }
+    var expired: [Segment] = []
+    for (segment, next) in zip(segments, segments.dropFirst()) {
+      let isOld = retention.ageMax.map { now - segment.lastWritten > $0 } ?? false
+      let isTooMuch = retention.bytesMax.map { total > $0 } ?? false
+      guard isOld || isTooMuch, retention.mayRemove(next.first - 1) else { break }
+      total -= segment.bytes
+      expired.append(segment)
+    }
+    return expired
+  }
+
+  init(first: UInt64, in directory: JournalDirectory) {
+    var status = stat()
+    stat(directory.file(first: first), &status)
+    self.init(
+      first: first, bytes: Int(status.st_size),
+      lastWritten: Instant(
+        nanoseconds: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)))
+  }
+}

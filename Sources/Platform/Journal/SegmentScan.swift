@@ -1,0 +1,165 @@
+internal import CLinux
+internal import Glibc
+internal import Loop
+
+/// Reads one segment from its start and decides where its data ends.
+///
+/// A crash leaves, at the end of the last segment, part of one commit that was never acknowledged:
+/// that is cut. Anything else that does not check is damage, and is refused with file and offset.
+struct SegmentScan {
+  /// The segment that a crash may have left unfinished.
+  let isLast: Bool
+  let file: String
+  let payloadMax: Int
+
+  struct Outcome {
+    /// Sequence of the last valid record; `first - 1` when there is none.
+    var last: UInt64
+    /// Where the data ends.
+    var used: Int
+    var cutBytes: Int
+    /// False when not even the header reached the disk: the segment was being created.
+    var hasHeader = true
+  }
+
+  func run(
+    first: UInt64, replay: (UInt64, UnsafeRawBufferPointer) -> Void
+  ) throws(JournalError) -> Outcome {
+    let map = try FileMap(file)
+    return try scan(map.bytes, first, replay)
+  }
+
+  private func scan(
+    _ bytes: UnsafeRawBufferPointer, _ first: UInt64,
+    _ replay: (UInt64, UnsafeRawBufferPointer) -> Void
+  ) throws(JournalError) -> Outcome {
+    guard SegmentFile.isHeader(bytes, first: first) else {
+      return try withoutHeader(bytes, first)
+    }
+    var outcome = Outcome(last: first - 1, used: SegmentFile.headerSize, cutBytes: 0)
+    while true {
+      let found = RecordFormat.find(in: bytes, at: outcome.used, payloadMax: payloadMax)
+      guard case .record(let record) = found else {
+        outcome.cutBytes = try tail(bytes, outcome, found)
+        return outcome
+      }
+      guard record.sequence == outcome.last + 1 else {
+        throw .damaged(
+          file: file, offset: outcome.used,
+          reason: "sequence \(record.sequence) follows \(outcome.last)")
+      }
+      replay(record.sequence, UnsafeRawBufferPointer(rebasing: bytes[record.payload]))
+      outcome.last = record.sequence
+      outcome.used = record.end
+    }
+  }
+
+  /// Records come after a synced header only, so a torn creation has nothing behind it.
+  private func withoutHeader(
+    _ bytes: UnsafeRawBufferPointer, _ first: UInt64
+  ) throws(JournalError) -> Outcome {
+    if SegmentFile.isForeign(bytes) { throw .notAJournal(file: file) }
+    let body = min(bytes.count, SegmentFile.headerSize)..<bytes.count
+    guard isLast, RecordFormat.isZero(bytes, body) else {
+      throw .damaged(file: file, offset: 0, reason: "the segment's header does not check")
+    }
+    return Outcome(last: first - 1, used: 0, cutBytes: body.lowerBound, hasHeader: false)
+  }
+
+  /// How many bytes to cut from the tail that begins where the data ends; zero when it is clean.
+  private func tail(
+    _ bytes: UnsafeRawBufferPointer, _ outcome: Outcome, _ found: RecordFormat.Found
+  ) throws(JournalError) -> Int {
+    let end = lastNonZero(bytes, from: outcome.used)
+    guard end > outcome.used else { return 0 }
+    let reason =
+      switch found {
+      case .invalid(let reason): reason
+      case .truncated: "the record does not end inside the file"
+      default: "data follows the end mark"
+      }
+    guard isLast else { throw .damaged(file: file, offset: outcome.used, reason: reason) }
+    try requireTorn(bytes, outcome, end, reason)
+    return end - outcome.used
+  }
+
+  /// Later valid records are forgiven only when they belong to the commit of the lost one and a whole
+  /// sector of zeros shows that the lost one never arrived.
+  private func requireTorn(
+    _ bytes: UnsafeRawBufferPointer, _ outcome: Outcome, _ end: Int, _ reason: String
+  ) throws(JournalError) {
+    let lost = outcome.last + 1
+    var offset = outcome.used + 1
+    var gapEnd: Int?
+    while offset + RecordFormat.headerSize <= end {
+      // A record cannot be shorter than its header, which bounds the sequences that are possible.
+      let sequence = RecordFormat.sequence(in: bytes, at: offset)
+      let distance = UInt64((offset - outcome.used) / RecordFormat.headerSize)
+      guard sequence >= lost, sequence <= lost + distance + 1,
+        case .record(let record) = RecordFormat.find(in: bytes, at: offset, payloadMax: payloadMax)
+      else {
+        offset += 1
+        continue
+      }
+      if record.firstOfCommit > lost {
+        throw .damaged(file: file, offset: outcome.used, reason: reason)
+      }
+      gapEnd = gapEnd ?? offset
+      offset = record.end
+    }
+    if let gapEnd, !hasZeroSector(bytes, outcome.used..<gapEnd) {
+      throw .damaged(file: file, offset: outcome.used, reason: reason)
+    }
+  }
+
+  private func hasZeroSector(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
+    let sector = 512
+    var start = (range.lowerBound + sector - 1) / sector * sector
+    while start + sector <= range.upperBound {
+      if RecordFormat.isZero(bytes, start..<start + sector) { return true }
+      start += sector
+    }
+    return false
+  }
+
+  /// The end of the last byte that is not zero, or `from`.
+  private func lastNonZero(_ bytes: UnsafeRawBufferPointer, from: Int) -> Int {
+    var end = bytes.count
+    while end > from {
+      let start = max(from, end - 65_536)
+      if !RecordFormat.isZero(bytes, start..<end) { break }
+      end = start
+    }
+    while end > from, bytes[end - 1] == 0 { end -= 1 }
+    return end
+  }
+}
+
+/// A file in memory, read-only. The journal's lock keeps others from shortening it meanwhile.
+private struct FileMap: ~Copyable {
+  let bytes: UnsafeRawBufferPointer
+
+  init(_ file: String) throws(JournalError) {
+    let fd = clinux_open(file, O_RDONLY, 0)
+    guard fd >= 0 else { throw .storage(SystemError("open"), file: file) }
+    defer { close(fd) }
+    var status = stat()
+    guard fstat(fd, &status) == 0 else { throw .storage(SystemError("fstat"), file: file) }
+    let size = Int(status.st_size)
+    guard size > 0 else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, fd, 0), start != MAP_FAILED else {
+      throw .storage(SystemError("mmap"), file: file)
+    }
+    madvise(start, size, MADV_SEQUENTIAL)
+    bytes = UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  deinit {
+    if let start = bytes.baseAddress {
+      munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
+    }
+  }
+}
