@@ -1,0 +1,284 @@
+internal import CNGHTTP2
+private import Synchronization
+
+/// What happens on an HTTP/2 session, told in the order of the frames.
+///
+/// Called from within nghttp2: submit and reset as you like, but neither `receive` nor `nextOutput`.
+protocol HTTP2SessionOwner: AnyObject {
+  func headersBegan(_ stream: Int32)
+  func header(_ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+  func headersEnded(_ stream: Int32, endsStream: Bool)
+  func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>)
+  /// The peer has sent its last DATA.
+  func dataEnded(_ stream: Int32)
+  func streamClosed(_ stream: Int32, code: UInt32)
+  func goAwayReceived(lastStream: Int32, code: UInt32)
+  /// Fills the buffer with the stream's body.
+  func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull
+}
+
+enum HTTP2Pull {
+  case bytes(Int)
+  /// Nothing now; `resume` is called when there is.
+  case later
+  /// The last bytes; trailers follow if they were submitted before this returned.
+  case end(Int, trailers: Bool)
+}
+
+/// The error codes of RFC 9113, section 7, that we send or tell apart.
+enum HTTP2Code {
+  static let noError: UInt32 = 0x0
+  static let protocolError: UInt32 = 0x1
+  static let internalError: UInt32 = 0x2
+  static let refusedStream: UInt32 = 0x7
+  static let cancel: UInt32 = 0x8
+  static let enhanceYourCalm: UInt32 = 0xb
+}
+
+struct HTTP2Settings: Sendable {
+  var streamsMax: UInt32 = 1_000
+  /// Bytes that a peer may send on one stream, or in total, before we have consumed them.
+  var streamWindow: UInt32 = 256 * 1024
+  var connectionWindow: UInt32 = 4 * 1024 * 1024
+  var headerListBytesMax: UInt32 = 32 * 1024
+  /// Resets that a client may send: a burst, and per second after it (CVE-2023-44487).
+  var resetBurst: UInt64 = 1_000
+  var resetsPerSecond: UInt64 = 100
+}
+
+/// An nghttp2 session: frames in, frames out, no I/O. Confined to its connection's loop.
+final class HTTP2Session {
+  private let session: OpaquePointer
+  private unowned let owner: any HTTP2SessionOwner
+  let isServer: Bool
+
+  init(_ owner: any HTTP2SessionOwner, isServer: Bool, settings: HTTP2Settings) {
+    self.owner = owner
+    self.isServer = isServer
+    var options: OpaquePointer?
+    nghttp2_option_new(&options)
+    nghttp2_option_set_no_auto_window_update(options, 1)
+    nghttp2_option_set_no_closed_streams(options, 1)
+    nghttp2_option_set_stream_reset_rate_limit(
+      options, settings.resetBurst, settings.resetsPerSecond)
+    nghttp2_option_set_max_send_header_block_length(options, 256 * 1024)
+    var made: OpaquePointer?
+    // The session is created with a null user and given its address once `self` exists.
+    let code =
+      isServer
+      ? nghttp2_session_server_new2(&made, Callbacks.shared.pointer, nil, options)
+      : nghttp2_session_client_new2(&made, Callbacks.shared.pointer, nil, options)
+    nghttp2_option_del(options)
+    guard code == 0, let made else { preconditionFailure("no HTTP/2 session: \(code)") }
+    session = made
+    nghttp2_session_set_user_data(made, Unmanaged.passUnretained(self).toOpaque())
+    submit(settings)
+  }
+
+  deinit { nghttp2_session_del(session) }
+
+  private func submit(_ settings: HTTP2Settings) {
+    var entries = [
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+        value: settings.streamWindow),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+        value: settings.headerListBytesMax),
+    ]
+    if isServer {
+      entries.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+          value: settings.streamsMax))
+    } else {
+      entries.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+    }
+    nghttp2_submit_settings(session, 0, entries, entries.count)
+    nghttp2_session_set_local_window_size(session, 0, 0, Int32(settings.connectionWindow))
+  }
+
+  // MARK: Bytes
+
+  /// False when the peer broke the protocol beyond repair; a GOAWAY may be among the output.
+  func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    nghttp2_session_mem_recv(
+      session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count) >= 0
+  }
+
+  /// The next piece of output, valid until the next call; nil when there is none now.
+  func nextOutput() -> UnsafeRawBufferPointer? {
+    var bytes: UnsafePointer<UInt8>?
+    let count = nghttp2_session_mem_send(session, &bytes)
+    guard count > 0 else { return nil }
+    return UnsafeRawBufferPointer(start: bytes, count: count)
+  }
+
+  /// Nothing more will be read or written: the session is over.
+  var isOver: Bool {
+    nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
+  }
+
+  // MARK: Streams
+
+  /// Opens a stream; its body is pulled from the owner unless `endsStream`. Nil when ids have run out.
+  func request(_ headers: HeaderBlock, endsStream: Bool) -> Int32? {
+    let stream = headers.withFields { fields, count -> Int32 in
+      if endsStream { return nghttp2_submit_request(session, nil, fields, count, nil, nil) }
+      var provider = Self.provider
+      return nghttp2_submit_request(session, nil, fields, count, &provider, nil)
+    }
+    return stream > 0 ? stream : nil
+  }
+
+  func respond(_ stream: Int32, _ headers: HeaderBlock, endsStream: Bool) {
+    _ = headers.withFields { fields, count in
+      if endsStream { return nghttp2_submit_response(session, stream, fields, count, nil) }
+      var provider = Self.provider
+      return nghttp2_submit_response(session, stream, fields, count, &provider)
+    }
+  }
+
+  func trailers(_ stream: Int32, _ headers: HeaderBlock) {
+    _ = headers.withFields { nghttp2_submit_trailer(session, stream, $0, $1) }
+  }
+
+  func reset(_ stream: Int32, code: UInt32) {
+    nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, code)
+  }
+
+  /// The owner has body bytes again after it answered `later`.
+  func resume(_ stream: Int32) { nghttp2_session_resume_data(session, stream) }
+
+  /// The connection window opens as bytes arrive: one slow stream must not hold up the others.
+  fileprivate func arrived(_ count: Int) { nghttp2_session_consume_connection(session, count) }
+
+  /// The stream's window opens by what was consumed.
+  func consumed(_ stream: Int32, _ count: Int) {
+    guard count > 0 else { return }
+    nghttp2_session_consume_stream(session, stream, count)
+  }
+
+  /// Bytes or trailers of this stream that the peer has not acknowledged by closing it.
+  func isRemoteClosed(_ stream: Int32) -> Bool {
+    nghttp2_session_get_stream_remote_close(session, stream) != 0
+  }
+
+  func ping() { nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil) }
+
+  /// Streams that the peer lets us have open at once.
+  var remoteStreamsMax: Int {
+    Int(
+      nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
+  }
+
+  // MARK: Ending
+
+  /// First half of a graceful end: no new streams, please (RFC 9113, section 6.8).
+  func announceShutdown() { nghttp2_submit_shutdown_notice(session) }
+
+  /// Second half: streams up to the last one seen are served, later ones never were.
+  func goAway(code: UInt32 = HTTP2Code.noError) {
+    let last = nghttp2_session_get_last_proc_stream_id(session)
+    nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code, nil, 0)
+  }
+
+  // MARK: Callbacks
+
+  private static var provider: nghttp2_data_provider {
+    nghttp2_data_provider(source: nghttp2_data_source(ptr: nil), read_callback: readBody)
+  }
+
+  fileprivate static func from(_ user: UnsafeMutableRawPointer?) -> HTTP2Session {
+    Unmanaged<HTTP2Session>.fromOpaque(user!).takeUnretainedValue()
+  }
+
+  fileprivate func frameReceived(_ frame: nghttp2_frame) {
+    let (stream, type) = (frame.hd.stream_id, UInt32(frame.hd.type))
+    let ends = UInt32(frame.hd.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0
+    switch type {
+    case NGHTTP2_HEADERS.rawValue: owner.headersEnded(stream, endsStream: ends)
+    case NGHTTP2_DATA.rawValue: if ends { owner.dataEnded(stream) }
+    case NGHTTP2_GOAWAY.rawValue:
+      owner.goAwayReceived(lastStream: frame.goaway.last_stream_id, code: frame.goaway.error_code)
+    default: break
+    }
+  }
+
+  /// A server that has answered before the client's body ended asks it to stop sending.
+  fileprivate func frameSent(_ frame: nghttp2_frame) {
+    guard isServer, UInt32(frame.hd.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 else { return }
+    let type = UInt32(frame.hd.type)
+    guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return }
+    if !isRemoteClosed(frame.hd.stream_id) { reset(frame.hd.stream_id, code: HTTP2Code.noError) }
+  }
+
+  fileprivate func fill(
+    _ stream: Int32, _ buffer: UnsafeMutablePointer<UInt8>, _ count: Int,
+    _ flags: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    switch owner.pull(stream, UnsafeMutableRawBufferPointer(start: buffer, count: count)) {
+    case .bytes(let count): return count
+    case .later: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    case .end(let count, let trailers):
+      flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      if trailers { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
+      return count
+    }
+  }
+
+  /// The callbacks are the same for all sessions. `@unchecked Sendable`: immutable after init.
+  private final class Callbacks: @unchecked Sendable {
+    static let shared = Callbacks()
+    let pointer: OpaquePointer?
+
+    init() {
+      var made: OpaquePointer?
+      nghttp2_session_callbacks_new(&made)
+      pointer = made
+      nghttp2_session_callbacks_set_on_begin_headers_callback(made) { _, frame, user in
+        let session = HTTP2Session.from(user)
+        session.owner.headersBegan(frame!.pointee.hd.stream_id)
+        return 0
+      }
+      nghttp2_session_callbacks_set_on_header_callback(made) {
+        _, frame, name, nameCount, value, valueCount, _, user in
+        let session = HTTP2Session.from(user)
+        session.owner.header(
+          frame!.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameCount),
+          UnsafeBufferPointer(start: value, count: valueCount))
+        return 0
+      }
+      nghttp2_session_callbacks_set_on_frame_recv_callback(made) { _, frame, user in
+        HTTP2Session.from(user).frameReceived(frame!.pointee)
+        return 0
+      }
+      nghttp2_session_callbacks_set_on_frame_send_callback(made) { _, frame, user in
+        HTTP2Session.from(user).frameSent(frame!.pointee)
+        return 0
+      }
+      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made) {
+        _, _, stream, bytes, count, user in
+        let session = HTTP2Session.from(user)
+        session.arrived(count)
+        session.owner.data(stream, UnsafeBufferPointer(start: bytes, count: count))
+        return 0
+      }
+      nghttp2_session_callbacks_set_on_stream_close_callback(made) { _, stream, code, user in
+        HTTP2Session.from(user).owner.streamClosed(stream, code: code)
+        return 0
+      }
+    }
+  }
+}
+
+/// The body of every stream comes from its owner.
+private func readBody(
+  _ session: OpaquePointer?, _ stream: Int32, _ buffer: UnsafeMutablePointer<UInt8>?, _ count: Int,
+  _ flags: UnsafeMutablePointer<UInt32>?, _ source: UnsafeMutablePointer<nghttp2_data_source>?,
+  _ user: UnsafeMutableRawPointer?
+) -> Int {
+  HTTP2Session.from(user).fill(stream, buffer!, count, flags!)
+}

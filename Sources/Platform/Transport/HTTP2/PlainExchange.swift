@@ -1,0 +1,58 @@
+internal import Calls
+
+/// A request over HTTP/2 that is no gRPC call, and its answer's body.
+struct PlainExchange {
+  private(set) var request: HTTPRequest
+  private let bodyMax: Int
+  private var answer: [UInt8] = []
+  private var given = 0
+
+  init(_ head: RequestHead, _ peer: Peer, bodyMax: Int) {
+    request = HTTPRequest(
+      method: head.method, target: head.path, headers: head.fields,
+      identity: Identity(service: peer.serviceName), peerAddress: peer.address, version: .http2)
+    if !head.authority.isEmpty, request.header("host") == nil {
+      request.headers.append(HTTPHeader("host", head.authority))
+    }
+    self.bodyMax = bodyMax
+  }
+
+  /// False when the body has become too large.
+  mutating func take(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard request.body.count + bytes.count <= bodyMax else { return false }
+    request.body.append(contentsOf: bytes)
+    return true
+  }
+
+  mutating func begin(_ body: [UInt8]) {
+    answer = body
+    given = 0
+  }
+
+  mutating func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
+    let count = min(buffer.count, answer.count - given)
+    answer.withUnsafeBytes {
+      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[given..<given + count]))
+    }
+    given += count
+    return given == answer.count ? .end(count, trailers: false) : .bytes(count)
+  }
+
+  /// Connection-specific fields do not exist in HTTP/2 (RFC 9113, section 8.2.2).
+  static func head(of response: HTTPResponse) -> HeaderBlock {
+    var block = HeaderBlock()
+    // A WebSocket over HTTP/2 (RFC 8441) is not offered.
+    let isUpgrade = response.webSocketHandler != nil
+    block.add(":status", String(isUpgrade ? 501 : response.status))
+    for header in response.headers {
+      switch header.name {
+      case "connection", "transfer-encoding", "keep-alive", "upgrade", "proxy-connection",
+        "content-length":
+        continue
+      default: block.add(header.name, header.value)
+      }
+    }
+    block.add("content-length", String(isUpgrade ? 0 : response.body.count))
+    return block
+  }
+}

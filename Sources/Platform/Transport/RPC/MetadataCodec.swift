@@ -1,0 +1,57 @@
+internal import Bytes
+internal import Calls
+
+/// Call metadata to and from header fields.
+enum MetadataCodec {
+  /// Header names that belong to the protocol, not to the application.
+  static func isReserved(_ name: String) -> Bool {
+    if name.utf8.first == UInt8(ascii: ":") || name.hasPrefix("grpc-") { return true }
+    switch name {
+    case "te", "content-type", "content-length", "host", "connection", "transfer-encoding",
+      "user-agent":
+      return true
+    default: return false
+    }
+  }
+
+  static func add(_ metadata: Metadata, to block: inout HeaderBlock) {
+    for entry in metadata.entries where !isReserved(entry.key) {
+      switch entry.value {
+      case .text(let text): if isPrintable(text) { block.add(entry.key, text) }
+      case .bytes(let bytes): block.add(entry.key, unpadded(bytes))
+      }
+    }
+  }
+
+  /// gRPC allows printable ASCII only; other values belong into `-bin` keys.
+  static func isPrintable(_ text: String) -> Bool {
+    text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e }
+  }
+
+  static func unpadded(_ bytes: [UInt8]) -> String {
+    var text = Base64.standard.encode(bytes)
+    while text.last == "=" { text.removeLast() }
+    return text
+  }
+
+  /// A field as metadata; `-bin` values may be padded or not, and several may be joined by commas.
+  static func add(_ name: String, _ value: String, to metadata: inout Metadata) {
+    guard name.hasSuffix("-bin") else {
+      metadata.add(name, value)
+      return
+    }
+    for part in value.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+      if let bytes = decode(Array(trimmed(part))) { metadata.add(name, bytes: bytes) }
+    }
+  }
+
+  static func decode(_ text: [UInt8]) -> [UInt8]? {
+    var text = text
+    while text.count % 4 != 0 { text.append(UInt8(ascii: "=")) }
+    do throws(Base64Error) {
+      return try Base64.standard.decode(text)
+    } catch {
+      return nil
+    }
+  }
+}

@@ -1,0 +1,66 @@
+internal import Calls
+
+/// What all connections of a server share, immutable once it serves.
+final class ServerShared: Sendable {
+  let methods: [String: ServerMethod]
+  let interceptors: InterceptorChain
+  let observer: any ServerObserver
+  let responder: (any HTTPResponder)?
+  let plaintext: PlaintextPolicy
+  let limits: ServerLimits
+
+  init(_ configuration: ServerConfiguration) {
+    methods = Dictionary(
+      configuration.methods.map { ($0.descriptor.path, $0) },
+      uniquingKeysWith: { first, _ in
+        preconditionFailure("\(first.descriptor.path) is served twice")
+      })
+    interceptors = InterceptorChain(configuration.interceptors)
+    observer = configuration.observer
+    responder = configuration.responder
+    plaintext = configuration.plaintextPolicy
+    limits = configuration.limits
+  }
+
+  /// What the caller is told about an error of a handler.
+  func status(of error: any Error, _ context: ServerContext) -> RPCError {
+    switch error {
+    case let error as RPCError: return error
+    case is CancellationError: return RPCError(.cancelled, "the call was cancelled")
+    default:
+      observer.handlerFailed(context, error)
+      return RPCError(.internalError, "the service failed")
+    }
+  }
+
+  func respond(to request: HTTPRequest, isEncrypted: Bool) async -> HTTPResponse {
+    guard isEncrypted || plaintext.admits(request) else { return Self.plaintextRefusal }
+    guard let responder else {
+      return Self.problem(404, StatusCode.notFound, "there is nothing at this path")
+    }
+    return await responder.respond(to: request)
+  }
+
+  private static let plaintextRefusal = problem(
+    401, .unauthenticated, "this port answers plaintext requests for health and metrics only")
+
+  private static func problem(_ status: Int, _ code: StatusCode, _ message: String) -> HTTPResponse {
+    HTTPResponse(
+      status: status,
+      json: Array(
+        #"{"error":{"code":\#(status),"status":"\#(code.name)","message":"\#(message)"}}"#.utf8))
+  }
+}
+
+/// The responder of an HTTP/1.1 connection of a server: the policy for plaintext comes first.
+struct PolicedResponder: HTTPResponder {
+  let shared: ServerShared
+  let peer: Peer
+
+  func respond(to request: HTTPRequest) async -> HTTPResponse {
+    var request = request
+    request.identity = Identity(service: peer.serviceName)
+    request.peerAddress = peer.address
+    return await shared.respond(to: request, isEncrypted: peer.isEncrypted)
+  }
+}
