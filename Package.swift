@@ -10,6 +10,7 @@ enum Shelf: String {
   case contracts = "Contracts"
   case platform = "Platform"
   case domain = "Domain"
+  case bridges = "Bridges"
   case venues = "Venues"
   case services = "Services"
   case apps = "Apps"
@@ -22,11 +23,12 @@ enum Shelf: String {
     case .contracts: [.cLibraries, .base]
     case .platform: [.cLibraries, .base, .contracts, .platform]
     case .domain: [.base, .domain]
+    case .bridges: [.base, .contracts, .domain]
     case .venues: [.base, .domain, .platform]
-    case .services: [.base, .contracts, .platform, .domain, .venues]
-    case .apps: [.base, .contracts, .platform, .domain, .venues, .services, .apps]
+    case .services: [.base, .contracts, .platform, .domain, .bridges, .venues]
+    case .apps: [.base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps]
     case .tests: [
-      .cLibraries, .base, .contracts, .platform, .domain, .venues, .services, .apps, .tests,
+      .cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps, .tests,
     ]
     }
   }
@@ -113,7 +115,7 @@ let rooms: [Room] = [
   room(.base, "Calls", uses: ["Chrono", "Wire"]),
 
   // Contracts: every message, stub and service protocol, generated from Protos/.
-  room(.contracts, "Contracts", uses: ["Calls", "Units", "Wire"]),
+  room(.contracts, "Contracts", uses: ["Bytes", "Calls", "Chrono", "Units", "Wire"]),
 
   // Platform: mechanism, knows nothing of trading.
   room(.platform, "Loop", uses: ["CLinux", "Chrono"]),
@@ -148,6 +150,11 @@ let rooms: [Room] = [
   room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
   room(.domain, "Signals", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Units", "Venue"]),
 
+  // Bridges: domain values to and from contract messages, written once for all services.
+  room(
+    .bridges, "Translation",
+    uses: ["Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Units", "Venue", "Wire"]),
+
   // Venues: each exchange's dialect, and the simulator that speaks it back.
   room(
     .venues, "Venues",
@@ -156,7 +163,7 @@ let rooms: [Room] = [
       "Units", "Venue",
     ]),
   room(
-    .venues, "VenueSimulator",
+    .venues, "VenueSimulator", folder: "Simulator",
     uses: [
       "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport", "Units",
       "Venue",
@@ -166,15 +173,15 @@ let rooms: [Room] = [
   service("Discovery"),
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
   service("Gateway", uses: ["JSON", "Transcoding"]),
-  service("MarketConnector", uses: ["OrderBook", "Orders", "Venue", "Venues"]),
-  service("Orderbook", uses: ["OrderBook", "Venue"]),
-  service("RiskManager", uses: ["Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
+  service("MarketConnector", uses: ["Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+  service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
+  service("RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
     "TradingGateway",
-    uses: ["EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "Signals", "Venue"]),
-  service("OMS", uses: ["Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
-  service("ExecutionRouter", uses: ["Execution", "Journal", "Orders", "Venue"]),
-  service("PortfolioManager", uses: ["Portfolio", "Postgres", "Venue"]),
+    uses: ["EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "Signals", "Translation", "Venue"]),
+  service("OMS", uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
+  service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),
+  service("PortfolioManager", uses: ["Translation", "Portfolio", "Postgres", "Venue"]),
 
   // Apps.
   room(
@@ -193,6 +200,7 @@ let rooms: [Room] = [
   support(
     "TestKit", in: "Support/TestKit",
     uses: ["Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire"]),
+  support("Seeds", in: "Support/Seeds", uses: []),
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
   tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
   tests("ChronoTests", in: "Base/ChronoTests", uses: ["Chrono"]),
@@ -219,12 +227,12 @@ let rooms: [Room] = [
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport", "Units"]),
-  tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "TestKit", "Units", "Venue"]),
+  tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
   tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "Units", "Venue"]),
-  tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "TestKit", "Units", "Venue"]),
-  tests("RiskTests", in: "Domain/RiskTests", uses: ["CLinux", "Chrono", "Orders", "Portfolio", "Risk", "TestKit", "Units", "Venue"]),
-  tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "TestKit", "Units", "Venue"]),
-  tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Signals", "TestKit", "Units", "Venue"]),
+  tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
+  tests("RiskTests", in: "Domain/RiskTests", uses: ["CLinux", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
+  tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
+  tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Signals", "Seeds", "Units", "Venue"]),
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
@@ -298,6 +306,8 @@ func target(_ room: Room) -> Target {
   case .shim(let links):
     .target(
       name: room.name, dependencies: uses, path: room.path, publicHeadersPath: "include",
+      // protoc-c's files include each other by their path from here.
+      cSettings: [.headerSearchPath("generated")],
       linkerSettings: links.map { .linkedLibrary($0) })
   case .library:
     .target(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)

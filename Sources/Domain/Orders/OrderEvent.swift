@@ -1,0 +1,101 @@
+package import Units
+package import Venue
+
+/// The terms of an order that a replace may change. `quantity` is the new total, fills included.
+package struct OrderTerms: Sendable, Hashable {
+  /// Nil for a market order.
+  package var price: Price?
+  package var quantity: Quantity
+
+  package init(price: Price?, quantity: Quantity) {
+    self.price = price
+    self.quantity = quantity
+  }
+}
+
+/// One thing that happened to an order. `venueFilled` is all that the venue says has filled so far,
+/// where its report says so.
+package enum OrderEvent: Sendable, Hashable {
+  /// It is on disk. Always the first.
+  case accepted
+  case sentToVenue
+  case venueAcknowledged(venueOrderID: String)
+  case filled(VenueFill, venueFilled: Quantity?)
+  case cancelRequested(reason: String)
+  case cancelled(venueFilled: Quantity?)
+  case cancelRejected(RejectReason, text: String)
+  case replaceRequested(OrderTerms)
+  /// `venueOrderID` is nil where the venue keeps the old one.
+  case replaced(venueOrderID: String?)
+  case replaceRejected(RejectReason, text: String)
+  case rejected(RejectReason, text: String)
+  case expired(venueFilled: Quantity?)
+  /// A request went unanswered: nobody knows what the venue did.
+  case becameUnknown(reason: String)
+  /// A query proved what the venue knows.
+  case resolved(VenueTruth)
+
+  package var kind: OrderEventKind {
+    switch self {
+    case .accepted: .accepted
+    case .sentToVenue: .sentToVenue
+    case .venueAcknowledged: .venueAcknowledged
+    case .filled: .filled
+    case .cancelRequested: .cancelRequested
+    case .cancelled: .cancelled
+    case .cancelRejected: .cancelRejected
+    case .replaceRequested: .replaceRequested
+    case .replaced: .replaced
+    case .replaceRejected: .replaceRejected
+    case .rejected: .rejected
+    case .expired: .expired
+    case .becameUnknown: .becameUnknown
+    case .resolved: .resolved
+    }
+  }
+}
+
+package enum OrderEventKind: UInt8, Sendable, Hashable, CaseIterable {
+  case accepted = 1
+  case sentToVenue = 2
+  case venueAcknowledged = 3
+  case filled = 4
+  case cancelRequested = 5
+  case cancelled = 6
+  case cancelRejected = 7
+  case replaceRequested = 8
+  case replaced = 9
+  case replaceRejected = 10
+  case rejected = 11
+  case expired = 12
+  case becameUnknown = 13
+  case resolved = 14
+}
+
+/// What a venue answers when asked about one order.
+package enum VenueTruth: Sendable, Hashable {
+  /// It rests there. `terms` is nil where the venue's answer does not name them; a replacement in
+  /// doubt then stays in doubt.
+  case open(venueOrderID: String, terms: OrderTerms?, filled: Quantity)
+  case filled(venueOrderID: String, filled: Quantity)
+  case cancelled(filled: Quantity)
+  case expired(filled: Quantity)
+  case rejected(RejectReason, text: String)
+  /// The venue has never heard of it.
+  case absent
+}
+
+extension VenueTruth {
+  /// The truth in a venue's answer to a query.
+  package init(_ report: VenueReport) {
+    switch report.status {
+    case .new, .partiallyFilled:
+      self = .open(
+        venueOrderID: report.venueOrderID, terms: nil, filled: report.filledQuantity)
+    case .filled: self = .filled(venueOrderID: report.venueOrderID, filled: report.filledQuantity)
+    case .cancelled: self = .cancelled(filled: report.filledQuantity)
+    case .expired: self = .expired(filled: report.filledQuantity)
+    case .rejected: self = .rejected(report.rejectReason ?? .venuePolicy, text: report.rejectText)
+    }
+  }
+}
