@@ -42,3 +42,15 @@ extension Message {
     try merge(from: &reader)
   }
 }
+
+extension Message {
+  /// A message filled in one expression: `.with { $0.symbol = "BTCUSDT" }`.
+  @inlinable
+  package static func with<Failure: Error>(
+    _ fill: (inout Self) throws(Failure) -> Void
+  ) throws(Failure) -> Self {
+    var message = Self()
+    try fill(&message)
+    return message
+  }
+}
