@@ -137,8 +137,8 @@ let rooms: [Room] = [
   room(
     .platform, "ServiceKit",
     uses: [
-      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "Journal", "JSON", "Loop", "Postgres",
-      "Security", "Telemetry", "Transcoding", "Transport", "Units", "Wire",
+      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Loop", "Security",
+      "Telemetry", "Transport", "Units", "Wire",
     ]),
 
   // Domain: policy, pure.

@@ -1,0 +1,45 @@
+package import Calls
+package import Contracts
+package import Units
+package import Venue
+
+extension MarketV1.Instrument {
+  package init(_ instrument: Instrument) throws(RPCError) {
+    self.init()
+    venue = instrument.venue.name
+    symbol = instrument.symbol
+    venueSymbol = instrument.venueSymbol
+    base = instrument.base
+    quote = instrument.quote
+    priceScale = UInt32(instrument.priceScale)
+    quantityScale = UInt32(instrument.quantityScale)
+    tickSize = instrument.wire(instrument.tickSize)
+    lotSize = instrument.wire(instrument.lotSize)
+    minQuantity = instrument.wire(instrument.minQuantity)
+    maxQuantity = instrument.wire(instrument.maxQuantity)
+    minNotional = try instrument.wire(instrument.minNotional)
+    trading = instrument.isTrading
+  }
+}
+
+extension Instrument {
+  /// An instrument as a neighbour describes it, under this process's own number.
+  package init(_ wire: MarketV1.Instrument, id: InstrumentID) throws(RPCError) {
+    guard wire.priceScale <= 18, wire.quantityScale <= 18 else {
+      throw RPCError(.invalidArgument, "\(wire.symbol) has scales over 18")
+    }
+    self.init(
+      id: id, venue: VenueID(wire.venue), symbol: wire.symbol, venueSymbol: wire.venueSymbol,
+      base: wire.base, quote: wire.quote, priceScale: UInt8(wire.priceScale),
+      quantityScale: UInt8(wire.quantityScale), tickSize: Price(1), lotSize: Quantity(1),
+      minQuantity: .zero, maxQuantity: Quantity(.max), minNotional: .zero, isTrading: wire.trading)
+    tickSize = Price(try raw(wire.tickSize, scale: priceScale) ?? 1)
+    lotSize = Quantity(try raw(wire.lotSize, scale: quantityScale) ?? 1)
+    minQuantity = Quantity(try raw(wire.minQuantity, scale: quantityScale) ?? 0)
+    maxQuantity = Quantity(try raw(wire.maxQuantity, scale: quantityScale) ?? .max)
+    minNotional = Notional(Int128(try raw(wire.minNotional, scale: notionalScale) ?? 0))
+    guard tickSize > .zero, lotSize > .zero else {
+      throw RPCError(.invalidArgument, "\(wire.symbol) has no tick size or lot size")
+    }
+  }
+}

@@ -1,0 +1,71 @@
+package import Calls
+package import Contracts
+package import Venue
+
+/// The instruments that a process knows, numbered densely in order of arrival.
+package struct InstrumentTable: Sendable {
+  package struct Key: Hashable, Sendable {
+    package let venue: String
+    package let symbol: String
+
+    package init(venue: String, symbol: String) {
+      self.venue = venue
+      self.symbol = symbol
+    }
+  }
+
+  package private(set) var all: [Instrument] = []
+  private var ids: [Key: InstrumentID] = [:]
+
+  package init() {}
+
+  package subscript(id: InstrumentID) -> Instrument { all[Int(id.index)] }
+
+  package subscript(venue: String, symbol: String) -> Instrument? {
+    ids[Key(venue: venue, symbol: symbol)].map { self[$0] }
+  }
+
+  /// Adds an instrument or takes its new rules; true when that changed anything. Scales never change:
+  /// every stored integer would change its meaning.
+  @discardableResult
+  package mutating func put(_ wire: MarketV1.Instrument) throws(RPCError) -> Bool {
+    let key = Key(venue: wire.venue, symbol: wire.symbol)
+    guard let id = ids[key] else {
+      let instrument = try Instrument(wire, id: InstrumentID(Int32(all.count)))
+      ids[key] = instrument.id
+      all.append(instrument)
+      return true
+    }
+    let instrument = try Instrument(wire, id: id)
+    let known = self[id]
+    guard instrument.priceScale == known.priceScale,
+      instrument.quantityScale == known.quantityScale
+    else {
+      throw RPCError(
+        .failedPrecondition,
+        "\(wire.venue) changed the scales of \(wire.symbol); restart with a new state")
+    }
+    all[Int(id.index)] = instrument
+    return instrument != known
+  }
+
+  /// The instrument that a request means: its venue may be left out when only one lists the symbol.
+  package func find(venue: String, symbol: String) throws(RPCError) -> Instrument {
+    guard !symbol.isEmpty else { throw RPCError.invalid("symbol", "is empty") }
+    let listed = all.filter { $0.symbol == symbol && (venue.isEmpty || $0.venue.name == venue) }
+    if let only = listed.first, listed.count == 1 { return only }
+    var error: RPCError
+    if listed.isEmpty {
+      let known = Set(all.map(\.symbol)).sorted().prefix(20).joined(separator: ", ")
+      let place = venue.isEmpty ? "any venue" : venue
+      error = .invalid("symbol", "\(symbol) is not listed at \(place); listed are \(known)")
+    } else {
+      let venues = listed.map(\.venue.name).sorted().joined(separator: ", ")
+      error = .invalid("venue", "is needed: \(symbol) is listed at \(venues)")
+    }
+    error.details.append(
+      .errorInfo(
+        reason: RejectReason.invalidSymbol.name, domain: "shrivenquant", metadata: ["symbol": symbol]))
+    throw error
+  }
+}

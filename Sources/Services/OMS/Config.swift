@@ -1,0 +1,35 @@
+package import ServiceKit
+
+package struct Config: ServiceSettings {
+  let ordersOpenMax: Int
+  let ordersKeptMax: Int
+  let executionsKeptMax: Int
+  let cancelWait: Duration
+  let recordBatchMax: Int
+  let recordInterval: Duration
+  let segmentBytes: Int
+
+  package init(_ settings: SettingsReader) {
+    ordersOpenMax = settings.int(
+      "orders_open_max", in: 1...10_000_000, default: 100_000, unit: "orders",
+      "New orders beyond this are refused with OVERLOADED.")
+    ordersKeptMax = settings.int(
+      "orders_kept_max", in: 1_000...100_000_000, default: 1_000_000, unit: "orders",
+      "Closed orders beyond this leave memory, oldest first; PostgreSQL still answers for them.")
+    executionsKeptMax = settings.int(
+      "executions_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "executions",
+      "Executions beyond this leave memory, oldest first; PostgreSQL still answers for them.")
+    cancelWait = settings.duration(
+      "cancel_wait", in: .zero...(.seconds(10)), default: .seconds(1),
+      "A cancel answers when the venue has confirmed it, or after this with PENDING_CANCEL.")
+    recordBatchMax = settings.int(
+      "record_batch_max", in: 1...10_000, default: 256, unit: "events",
+      "Events written to PostgreSQL in one transaction.")
+    recordInterval = settings.duration(
+      "record_interval", in: .milliseconds(1)...(.seconds(10)), default: .milliseconds(20),
+      "How long events wait for others to share a transaction.")
+    segmentBytes = settings.int(
+      "journal_segment_bytes", in: 4_194_304...1_073_741_824, default: 67_108_864, unit: "bytes",
+      "Size of a journal segment; preallocated.")
+  }
+}

@@ -1,0 +1,199 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import Journal
+internal import Orders
+internal import ServiceKit
+internal import Wire
+
+struct Handlers: OmsV1.OrderServiceHandler {
+  let desk: OrderDesk
+  let router: RouterLink
+  let store: any OrderStore
+  let context: ServiceContext
+  let config: Config
+
+  func acceptOrder(
+    _ request: OmsV1.AcceptOrderRequest, _ context: ServerContext
+  ) async throws -> OmsV1.AcceptOrderResponse {
+    guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
+    try requireReady()
+    var response = OmsV1.AcceptOrderResponse()
+    if let evicted = await desk.evictedOrder(order), let stored = try await store.order(evicted) {
+      response.order = stored
+      response.duplicate = true
+      return response
+    }
+    let (accepted, isDuplicate) = try await desk.accept(order)
+    if !isDuplicate, let id = OrderID(parsing: accepted.orderId) { router.route(id) }
+    response.order = accepted
+    response.duplicate = isDuplicate
+    return response
+  }
+
+  func acceptReplace(
+    _ request: OmsV1.AcceptReplaceRequest, _ context: ServerContext
+  ) async throws -> OmsV1.Order {
+    try requireReady()
+    let (id, version) = try await desk.requestReplace(request)
+    router.replace(id, version: version)
+    return await desk.message(id)
+  }
+
+  func cancelOrder(
+    _ request: OmsV1.CancelOrderRequest, _ context: ServerContext
+  ) async throws -> OmsV1.Order {
+    try requireReady()
+    let id = try await desk.orderID(request.orderId)
+    if try await desk.requestCancel(id, reason: request.reason) { router.cancel(id) }
+    return try await desk.settled(id, by: self.context.loop.uptime + config.cancelWait)
+  }
+
+  func cancelAllOrders(
+    _ request: OmsV1.CancelAllOrdersRequest, _ context: ServerContext
+  ) async throws -> OmsV1.CancelAllOrdersResponse {
+    try requireReady()
+    var requested: UInt32 = 0
+    for row in await desk.openRows {
+      let symbol = await desk.instruments[row.order.instrument].symbol
+      guard request.symbol.isEmpty || symbol == request.symbol else { continue }
+      guard request.strategyId.isEmpty || row.order.strategy == request.strategyId else { continue }
+      do {
+        if try await desk.requestCancel(row.order.id, reason: request.reason) {
+          router.cancel(row.order.id)
+          requested += 1
+        }
+      } catch let error as RPCError where error.code == .failedPrecondition {
+        // It ended while we were walking the list.
+        continue
+      }
+    }
+    var response = OmsV1.CancelAllOrdersResponse()
+    response.requested = requested
+    return response
+  }
+
+  func getOrder(
+    _ request: OmsV1.GetOrderRequest, _ context: ServerContext
+  ) async throws -> OmsV1.Order {
+    let id = try await desk.orderID(request.orderId)
+    do {
+      _ = try await desk.row(id)
+      return await desk.message(id)
+    } catch {
+      guard await desk.hasEvicted, let stored = try await store.order(id) else { throw error }
+      return stored
+    }
+  }
+
+  func listOrders(
+    _ request: OmsV1.ListOrdersRequest, _ context: ServerContext
+  ) async throws -> OmsV1.ListOrdersResponse {
+    let size = try Paging.size(request.pageSize)
+    let before = try request.pageToken.isEmpty ? nil : Paging.order(request.pageToken)
+    let query = OrderQuery(
+      symbol: request.symbol, openOnly: request.openOnly, clientOrderID: request.clientOrderId,
+      before: before, limit: size + 1)
+    var found = await desk.orders(query)
+    if found.count < query.limit, await desk.hasEvicted, !request.openOnly {
+      var rest = query
+      rest.before = found.last.flatMap { OrderID(parsing: $0.orderId) } ?? before
+      rest.limit = query.limit - found.count
+      found += try await store.orders(rest)
+    }
+    var response = OmsV1.ListOrdersResponse()
+    if found.count > size {
+      found.removeLast(found.count - size)
+      response.nextPageToken = found.last?.orderId ?? ""
+    }
+    response.orders = found
+    return response
+  }
+
+  func listOrderEvents(
+    _ request: OmsV1.ListOrderEventsRequest, _ context: ServerContext
+  ) async throws -> OmsV1.ListOrderEventsResponse {
+    let id = try await desk.orderID(request.orderId)
+    let order = try await getOrder(
+      {
+        var get = OmsV1.GetOrderRequest()
+        get.orderId = id.description
+        return get
+      }(), context)
+    var response = OmsV1.ListOrderEventsResponse()
+    response.events = try await store.events(id)
+    // PostgreSQL is filled from the journal with a short delay: what it lacks is read from there.
+    if UInt32(response.events.count) < order.version {
+      response.events = try await desk.eventsFromJournal(
+        id, after: response.events.last?.sequence ?? 0, known: response.events)
+    }
+    return response
+  }
+
+  func listExecutions(
+    _ request: OmsV1.ListExecutionsRequest, _ context: ServerContext
+  ) async throws -> OmsV1.ListExecutionsResponse {
+    let size = try Paging.size(request.pageSize)
+    let before = try request.pageToken.isEmpty ? nil : Paging.number(request.pageToken)
+    let query = ExecutionQuery(
+      symbol: request.symbol, orderID: request.orderId, before: before, limit: size + 1)
+    var found = await desk.executions(query)
+    if found.count < query.limit, await desk.hasEvicted {
+      var rest = query
+      rest.before = found.last?.sequence ?? before
+      rest.limit = query.limit - found.count
+      found += try await store.executions(rest)
+    }
+    var response = OmsV1.ListExecutionsResponse()
+    if found.count > size {
+      found.removeLast(found.count - size)
+      response.nextPageToken = found.last.map { "\($0.sequence)" } ?? ""
+    }
+    response.executions = found
+    return response
+  }
+
+  func streamEvents(
+    _ request: OmsV1.StreamEventsRequest, _ responses: Outgoing<OmsV1.OrderEvent>,
+    _ context: ServerContext
+  ) async throws {
+    var cursor = await desk.journal.records(from: request.afterSequence + 1)
+    while let record = try await cursor.followingRecord() {
+      if let event = try OrderDesk.published(record) { try await responses.send(event) }
+    }
+    try Task.checkCancellation()
+    throw RPCError(.unavailable, "the oms is stopping; resume after the last sequence")
+  }
+
+  func getTradingState(
+    _ request: OmsV1.GetTradingStateRequest, _ context: ServerContext
+  ) async throws -> OmsV1.TradingState {
+    try requireReady()
+    return try await desk.tradingState()
+  }
+
+  private func requireReady() throws(RPCError) {
+    guard context.readiness.isReady else {
+      let missing = context.readiness.missing.map { "\($0.name): \($0.reason)" }
+      throw RPCError(.unavailable, "the oms is not ready: \(missing.joined(separator: "; "))")
+    }
+  }
+}
+
+/// Sizes and tokens of pages.
+enum Paging {
+  static func size(_ asked: UInt32) throws(RPCError) -> Int {
+    guard asked <= 1_000 else { throw .invalid("pageSize", "must be from 1 to 1000, not \(asked)") }
+    return asked == 0 ? 100 : Int(asked)
+  }
+
+  static func order(_ token: String) throws(RPCError) -> OrderID {
+    guard let id = OrderID(parsing: token) else { throw .invalid("pageToken", "is not one of ours") }
+    return id
+  }
+
+  static func number(_ token: String) throws(RPCError) -> UInt64 {
+    guard let number = UInt64(token) else { throw .invalid("pageToken", "is not one of ours") }
+    return number
+  }
+}

@@ -1,0 +1,99 @@
+internal import Calls
+internal import Contracts
+internal import Journal
+internal import Orders
+internal import Portfolio
+internal import Translation
+internal import Units
+internal import Venue
+internal import Wire
+
+/// Which orders to list; newest first.
+struct OrderQuery: Sendable {
+  var symbol: String
+  var openOnly: Bool
+  var clientOrderID: String
+  /// Only orders older than this.
+  var before: OrderID?
+  var limit: Int
+}
+
+/// Which executions to list; newest first.
+struct ExecutionQuery: Sendable {
+  var symbol: String
+  var orderID: String
+  /// Only sequences below this.
+  var before: UInt64?
+  var limit: Int
+}
+
+extension OrderDesk {
+  var openRows: [OrderRow] { open.sorted().compactMap { rows[$0] } }
+
+  func orders(_ query: OrderQuery) -> [OmsV1.Order] {
+    let ids = query.openOnly ? open.sorted(by: >) : rows.keys.sorted(by: >)
+    var found: [OmsV1.Order] = []
+    for id in ids where found.count < query.limit {
+      if let before = query.before, id >= before { continue }
+      guard let row = rows[id] else { continue }
+      let instrument = instruments[row.order.instrument]
+      guard query.symbol.isEmpty || instrument.symbol == query.symbol else { continue }
+      guard query.clientOrderID.isEmpty || row.order.clientOrderID == query.clientOrderID
+      else { continue }
+      found.append(row.message(instrument))
+    }
+    return found
+  }
+
+  func executions(_ query: ExecutionQuery) -> [OmsV1.Execution] {
+    var found: [OmsV1.Execution] = []
+    for execution in executions.reversed() where found.count < query.limit {
+      if let before = query.before, execution.sequence >= before { continue }
+      guard query.symbol.isEmpty || execution.symbol == query.symbol else { continue }
+      guard query.orderID.isEmpty || execution.orderId == query.orderID else { continue }
+      found.append(execution)
+    }
+    return found
+  }
+
+  /// The id of an order that its client order id names and that has left memory.
+  func evictedOrder(_ wire: OmsV1.Order) -> OrderID? {
+    let key = ClientKey(account: wire.account, clientOrderID: wire.clientOrderId)
+    guard let id = byClient[key], rows[id] == nil else { return nil }
+    return id
+  }
+
+  /// Open orders and positions as of one event, which is on disk when this answers.
+  func tradingState() async throws -> OmsV1.TradingState {
+    var state = OmsV1.TradingState()
+    state.sequence = lastSequence
+    state.openOrders = openRows.map { $0.message(instruments[$0.order.instrument]) }
+    state.positions = try positions.states(instruments)
+    // A reader goes on behind this sequence: a crash must not take it back.
+    _ = try await lastAppend?.value
+    return state
+  }
+
+  /// The events of one order after those already known, from the journal.
+  func eventsFromJournal(
+    _ id: OrderID, after sequence: UInt64, known: [OmsV1.OrderEvent]
+  ) throws -> [OmsV1.OrderEvent] {
+    var events = known
+    var cursor = journal.records(from: sequence + 1)
+    while let record = try cursor.nextRecord() {
+      guard let event = try Self.published(record), event.order?.orderId == id.description
+      else { continue }
+      events.append(event)
+    }
+    return events
+  }
+
+  /// The public event of a journal record, with its sequence; nil for other records.
+  static func published(_ record: JournalRecord) throws -> OmsV1.OrderEvent? {
+    let decoded = try OmsV1.JournalRecord(decoding: record.payload)
+    guard case .event(let journaled) = decoded.record, var event = journaled.event else { return nil }
+    event.sequence = record.sequence
+    event.execution?.sequence = record.sequence
+    return event
+  }
+}

@@ -1,0 +1,61 @@
+internal import Chrono
+internal import Contracts
+internal import Orders
+internal import Translation
+internal import Units
+internal import Venue
+
+/// An order as the oms holds it: its life, and what the life does not need to know.
+struct OrderRow {
+  var lifecycle: OrderLifecycle
+  let createdBy: String
+  /// Resolves when the order is on disk; nil once that is known.
+  var accepted: Task<UInt64, any Error>?
+
+  var order: Order { lifecycle.order }
+
+  init(_ order: Order, createdBy: String) {
+    self.lifecycle = OrderLifecycle(order)
+    self.createdBy = createdBy
+  }
+
+  /// The order as the contract shows it.
+  func message(_ instrument: Instrument) -> OmsV1.Order {
+    let order = lifecycle.order
+    var message = OmsV1.Order()
+    message.orderId = order.id.description
+    message.clientOrderId = order.clientOrderID
+    message.account = order.account
+    message.strategyId = order.strategy
+    message.venue = instrument.venue.name
+    message.symbol = instrument.symbol
+    message.side = TypeV1.Side(order.side)
+    message.type = TypeV1.OrderType(order.type)
+    message.timeInForce = TypeV1.TimeInForce(order.timeInForce)
+    message.price = lifecycle.terms.price.map { instrument.wire($0) }
+    message.quantity = instrument.wire(lifecycle.terms.quantity)
+    message.status = TypeV1.OrderStatus(lifecycle.status)
+    message.filledQuantity = instrument.wire(lifecycle.filledQuantity)
+    message.filledNotional = wire(lifecycle.filledNotional, instrument)
+    if let average = lifecycle.averagePrice(
+      priceScale: instrument.priceScale, scale: min(18, instrument.priceScale + 8))
+    {
+      message.averagePrice = TypeV1.Decimal(average)
+    }
+    if case .rejected(let reason, let text) = lifecycle.closing {
+      message.rejectReason = TypeV1.RejectReason(reason)
+      message.rejectText = text
+    }
+    message.createdAt = .init(order.createdTime)
+    message.updatedAt = .init(lifecycle.updatedTime)
+    message.version = lifecycle.sequence
+    message.createdBy = createdBy
+    return message
+  }
+
+  /// A quantity is at most 2^63 and so is a price: their sum over one order may not fit, and then
+  /// the field is left out rather than wrong.
+  private func wire(_ notional: Notional, _ instrument: Instrument) -> TypeV1.Decimal? {
+    do { return try instrument.wire(notional) } catch { return nil }
+  }
+}

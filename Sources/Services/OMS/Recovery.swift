@@ -1,0 +1,80 @@
+internal import Calls
+internal import Contracts
+internal import Journal
+internal import Orders
+internal import Portfolio
+internal import Translation
+internal import Venue
+internal import Wire
+
+/// The state that the journal proves: every order is led through its events again.
+struct Recovery {
+  private(set) var journal: Journal
+  private(set) var instruments = InstrumentTable()
+  private(set) var rows: [OrderID: OrderRow] = [:]
+  private(set) var positions = PositionKeeper()
+  private(set) var executions: [OmsV1.Execution] = []
+  private(set) var lastReport: UInt64 = 0
+
+  /// Reads the whole journal; blocks on the disk. A record that does not decode or does not fit its
+  /// order refuses to start: the journal is the authority, and nobody may trade on half of it.
+  init(_ path: String, _ config: Config) throws {
+    var settings = JournalSettings()
+    settings.segmentBytes = config.segmentBytes
+    var replay = Replay()
+    journal = try Journal.open(path, settings) { record in replay.take(record) }
+    if let fault = replay.fault { throw fault }
+    instruments = replay.instruments
+    rows = replay.rows
+    positions = replay.positions
+    executions = replay.executions.suffix(config.executionsKeptMax)
+    lastReport = replay.lastReport
+  }
+
+  private struct Replay {
+    var instruments = InstrumentTable()
+    var rows: [OrderID: OrderRow] = [:]
+    var positions = PositionKeeper()
+    var executions: [OmsV1.Execution] = []
+    var lastReport: UInt64 = 0
+    var fault: RPCError?
+
+    mutating func take(_ record: JournalRecord) {
+      guard fault == nil else { return }
+      do {
+        try apply(OmsV1.JournalRecord(decoding: record.payload), sequence: record.sequence)
+      } catch {
+        fault = RPCError(.dataLoss, "record \(record.sequence) of the oms journal: \(error)")
+      }
+    }
+
+    private mutating func apply(_ record: OmsV1.JournalRecord, sequence: UInt64) throws {
+      switch record.record {
+      case .instrument(let instrument): try instruments.put(instrument)
+      case .event(let journaled): try apply(journaled, sequence: sequence)
+      case nil: throw RPCError(.dataLoss, "it is empty, or of a later version")
+      }
+    }
+
+    private mutating func apply(_ journaled: OmsV1.JournaledEvent, sequence: UInt64) throws {
+      lastReport = max(lastReport, journaled.reportSequence)
+      guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
+        let instrument = instruments[wire.venue, wire.symbol]
+      else { throw RPCError(.dataLoss, "it names no known order or instrument") }
+      let event = try JournaledEvent(journaled, instrument)
+      if case .accepted = event.event {
+        let order = try Order(wire, id: id, instrument, createdTime: event.time)
+        rows[id] = OrderRow(order, createdBy: wire.createdBy)
+      }
+      guard rows[id] != nil else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
+      _ = try rows[id]!.lifecycle.apply(event.event, at: event.time)
+      if case .filled(let fill, _) = event.event {
+        positions.book(fill, of: rows[id]!.order, at: instrument, now: event.time)
+        if var execution = journaled.event?.execution {
+          execution.sequence = sequence
+          executions.append(execution)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,50 @@
+package import Calls
+internal import Contracts
+internal import Postgres
+package import ServiceKit
+
+/// The order: its states, its journal, its record.
+package struct OMS: ServiceDefinition {
+  package static let name: ServiceName = "oms"
+  package static let summary = "orders: state machine, journal, record in PostgreSQL"
+  package static let needs: [ServiceName] = ["discovery", "auth", "execution-router"]
+
+  private let context: ServiceContext
+  private let desk: OrderDesk
+  private let router: RouterLink
+  private let recorder: Recorder
+  package let methods: [ServerMethod]
+
+  package init(_ context: ServiceContext, _ config: Config) throws {
+    let recovery = try Recovery(try context.journalDirectory(), config)
+    let store = PostgresOrderStore(try Database(context))
+    self.context = context
+    self.desk = OrderDesk(config, context, recovery)
+    self.router = RouterLink(desk, context)
+    self.recorder = Recorder(recovery.journal, store, config, context)
+    self.methods =
+      Handlers(desk: desk, router: router, store: store, context: context, config: config).methods
+    context.log.info(
+      "journal recovered",
+      ["records": .text("\(recovery.journal.recovery.last)"), "orders": .text("\(recovery.rows.count)"),
+        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)")])
+  }
+
+  package func start() async throws {
+    let instruments = context.readiness.require("instruments", reason: "market-connector has not told")
+    context.spawn("learn instruments") { [desk, context] in
+      let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
+      var options = CallOptions()
+      options.waitsForReady = true
+      let known = try await market.listInstruments(.init(), options).instruments
+      guard !known.isEmpty else { throw RPCError(.unavailable, "no instruments yet") }
+      try await desk.learn(known)
+      instruments.hold()
+    }
+    context.spawn("follow reports") { [router] in try await router.followReports() }
+    context.spawn("record") { [recorder] in try await recorder.run() }
+    await router.resume()
+  }
+
+  package func stop() async { desk.journal.close() }
+}
