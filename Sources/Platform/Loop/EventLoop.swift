@@ -97,7 +97,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func tick() {
     let count = poll()
     for index in 0..<max(0, count) { dispatch(index) }
-    timers.fire(due: uptime)
+    fireTimers()
     runJobs()
     while !tickEnds.isEmpty {
       let ends = tickEnds
@@ -105,6 +105,12 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
       for end in ends { end() }
       runJobs()
     }
+  }
+
+  /// One at a time, and outside of any access to the heap: a body may add and cancel timers.
+  private func fireTimers() {
+    let now = uptime
+    while let body = timers.popDue(now) { body() }
   }
 
   private func poll() -> Int {

@@ -33,14 +33,13 @@ struct TimerHeap {
     if heap.count > 64, heap.count > 2 * bodies.count { rebuild() }
   }
 
-  /// Calls what is due, in order of deadline; timers added meanwhile wait for the next round.
-  mutating func fire(due now: Uptime) {
-    var due: [() -> Void] = []
+  /// Takes out the earliest timer whose deadline has come; nil when none has.
+  mutating func popDue(_ now: Uptime) -> (() -> Void)? {
     while let first = heap.first, first.deadline <= now {
       removeFirst()
-      if let body = bodies.removeValue(forKey: first.id) { due.append(body) }
+      if let body = bodies.removeValue(forKey: first.id) { return body }
     }
-    for body in due { body() }
+    return nil
   }
 
   private mutating func rebuild() {
