@@ -121,6 +121,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   func dataEnded(_ stream: Int32) { streams[stream]?.dataEnded() }
 
+  func requestSent(_ stream: Int32) {}
+
   func streamClosed(_ stream: Int32, code: UInt32) {
     streams.removeValue(forKey: stream)?.closed(code: code)
   }

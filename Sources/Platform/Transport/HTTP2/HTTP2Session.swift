@@ -11,6 +11,8 @@ protocol HTTP2SessionOwner: AnyObject {
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>)
   /// The peer has sent its last DATA.
   func dataEnded(_ stream: Int32)
+  /// The HEADERS that open the stream have been given out.
+  func requestSent(_ stream: Int32)
   func streamClosed(_ stream: Int32, code: UInt32)
   func goAwayReceived(lastStream: Int32, code: UInt32)
   /// Fills the buffer with the stream's body.
@@ -209,8 +211,12 @@ final class HTTP2Session {
 
   /// A server that has answered before the client's body ended asks it to stop sending.
   fileprivate func frameSent(_ frame: nghttp2_frame) {
-    guard isServer, UInt32(frame.hd.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 else { return }
     let type = UInt32(frame.hd.type)
+    guard isServer else {
+      if type == NGHTTP2_HEADERS.rawValue { owner.requestSent(frame.hd.stream_id) }
+      return
+    }
+    guard UInt32(frame.hd.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 else { return }
     guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return }
     if !isRemoteClosed(frame.hd.stream_id) { reset(frame.hd.stream_id, code: HTTP2Code.noError) }
   }

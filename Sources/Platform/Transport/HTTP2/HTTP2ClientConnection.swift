@@ -1,0 +1,169 @@
+internal import Calls
+internal import Loop
+
+/// One HTTP/2 connection of a channel. Confined to its loop.
+final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
+  enum Event {
+    case opened
+    /// The server takes no new streams here; those that it has seen go on.
+    case goingAway
+    case closed(CloseReason)
+  }
+
+  private let loop: EventLoop
+  private let changed: (Event) -> Void
+  private var connection: Connection?
+  private var session: HTTP2Session!
+  private var calls: [Int32: ClientCall] = [:]
+  /// Streams whose request has not left for the wire; nobody has seen them.
+  private var unsent: Set<Int32> = []
+  private var flushScheduled = false
+  private(set) var isGoingAway = false
+  private(set) var isClosed = false
+
+  private static let unsentBytesMax = 256 * 1024
+
+  init(_ loop: EventLoop, settings: HTTP2Settings, changed: @escaping (Event) -> Void) {
+    self.loop = loop
+    self.changed = changed
+    session = HTTP2Session(self, isServer: false, settings: settings)
+  }
+
+  /// The connection that `self` drives.
+  func attach(_ connection: Connection) { self.connection = connection }
+
+  var openCalls: Int { calls.count }
+
+  // MARK: Connection
+
+  func connected() {
+    flushSoon()
+    changed(.opened)
+  }
+
+  func received(_ bytes: UnsafeRawBufferPointer) {
+    let isSound = session.receive(bytes)
+    if isSound {
+      flushSoon()
+    } else {
+      flush()
+      connection?.abort(.failed("the server broke the HTTP/2 protocol"))
+    }
+  }
+
+  func drained() { flush() }
+
+  func closed(_ reason: CloseReason) {
+    guard !isClosed else { return }
+    isClosed = true
+    let (open, never) = (calls, unsent)
+    calls = [:]
+    unsent = []
+    connection = nil
+    changed(.closed(reason))
+    for (stream, call) in open {
+      call.connectionLost(reason, wasSent: !never.contains(stream))
+    }
+  }
+
+  func flushSoon() {
+    guard !flushScheduled, !isClosed else { return }
+    flushScheduled = true
+    loop.atTickEnd { self.flush() }
+  }
+
+  private func flush() {
+    flushScheduled = false
+    guard !isClosed, let connection else { return }
+    while connection.unsent < Self.unsentBytesMax, let output = session.nextOutput() {
+      connection.send(output)
+    }
+    connection.flush()
+    if session.isOver, connection.unsent == 0 { connection.closeAfterFlush() }
+  }
+
+  /// Ends in order: calls that run go on, then the connection closes.
+  func shutDown() {
+    guard !isClosed else { return }
+    isGoingAway = true
+    session.goAway()
+    flushSoon()
+  }
+
+  func abort() { connection?.abort() }
+
+  // MARK: Calls
+
+  /// Opens a stream for the call; false when this connection takes no more.
+  func begin(_ call: ClientCall, _ headers: HeaderBlock) -> Bool {
+    guard !isClosed, !isGoingAway, let stream = session.request(headers, endsStream: false) else {
+      return false
+    }
+    calls[stream] = call
+    unsent.insert(stream)
+    call.began(stream, on: self)
+    flushSoon()
+    return true
+  }
+
+  func resume(_ stream: Int32) {
+    session.resume(stream)
+    flushSoon()
+  }
+
+  func consumed(_ stream: Int32, _ count: Int) {
+    session.consumed(stream, count)
+    flushSoon()
+  }
+
+  /// Lets go of a call; its stream is reset unless both sides have ended.
+  func forget(_ stream: Int32, resetting code: UInt32?) {
+    calls[stream] = nil
+    unsent.remove(stream)
+    if let code {
+      session.reset(stream, code: code)
+      flushSoon()
+    }
+  }
+
+  // MARK: Session
+
+  func headersBegan(_ stream: Int32) { calls[stream]?.headersBegan() }
+
+  func header(
+    _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) {
+    calls[stream]?.header(name, value)
+  }
+
+  func headersEnded(_ stream: Int32, endsStream: Bool) {
+    calls[stream]?.headersEnded(endsStream: endsStream)
+  }
+
+  func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
+    if let call = calls[stream] {
+      call.data(bytes)
+    } else {
+      session.consumed(stream, bytes.count)
+    }
+  }
+
+  func dataEnded(_ stream: Int32) { calls[stream]?.ended() }
+
+  func requestSent(_ stream: Int32) { unsent.remove(stream) }
+
+  func streamClosed(_ stream: Int32, code: UInt32) {
+    let wasSent = unsent.remove(stream) == nil
+    calls.removeValue(forKey: stream)?.closed(code: code, wasSent: wasSent)
+  }
+
+  func goAwayReceived(lastStream: Int32, code: UInt32) {
+    guard !isGoingAway else { return }
+    isGoingAway = true
+    changed(.goingAway)
+  }
+
+  func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
+    calls[stream]?.pull(buffer) ?? .end(0, trailers: false)
+  }
+}
