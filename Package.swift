@@ -121,7 +121,7 @@ let rooms: [Room] = [
   room(.platform, "Loop", uses: ["CLinux", "Chrono"]),
   room(.platform, "Telemetry", uses: ["Bytes", "CLinux", "Chrono"]),
   room(.platform, "JSON", uses: ["CSimdJSON"]),
-  room(.platform, "Security", uses: ["Bytes", "COpenSSL", "CLinux", "Chrono"]),
+  room(.platform, "Security", uses: ["Bytes", "COpenSSL", "CLinux", "Chrono", "JSON"]),
   room(
     .platform, "Transport",
     uses: [
