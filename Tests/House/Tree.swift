@@ -1,0 +1,53 @@
+import Foundation
+
+/// The project's files, as the rules of the house see them.
+enum Tree {
+  static let root: URL = {
+    var folder = URL(fileURLWithPath: #filePath)
+    while folder.path != "/" {
+      folder.deleteLastPathComponent()
+      let manifest = folder.appendingPathComponent("Package.swift").path
+      if FileManager.default.fileExists(atPath: manifest) { return folder }
+    }
+    fatalError("no Package.swift above \(#filePath)")
+  }()
+
+  struct File: Sendable, CustomStringConvertible {
+    /// From the root: `Sources/Base/Units/Decimal.swift`.
+    let path: String
+    let lines: [Substring]
+
+    var name: String { String(path.split(separator: "/").last ?? "") }
+    var description: String { path }
+  }
+
+  static func text(_ path: String) throws -> String {
+    try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+  }
+
+  /// Files below a folder with one of these endings, generated ones left out.
+  static func files(_ folder: String, _ endings: [String] = ["swift"]) throws -> [File] {
+    let base = root.appendingPathComponent(folder)
+    guard let walk = FileManager.default.enumerator(atPath: base.path) else { return [] }
+    var found: [File] = []
+    for case let path as String in walk.allObjects.sorted(by: { "\($0)" < "\($1)" }) {
+      let whole = "\(folder)/\(path)"
+      guard endings.contains(where: { whole.hasSuffix(".\($0)") }) else { continue }
+      if whole.contains("/Generated/") || whole.contains("/CContracts/") { continue }
+      found.append(
+        File(
+          path: whole,
+          lines: try text(whole).split(separator: "\n", omittingEmptySubsequences: false)))
+    }
+    return found
+  }
+
+  static func folders(_ folder: String) throws -> [String] {
+    let base = root.appendingPathComponent(folder)
+    return try FileManager.default.contentsOfDirectory(atPath: base.path).sorted().filter {
+      var isFolder: ObjCBool = false
+      let path = base.appendingPathComponent($0).path
+      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+  }
+}
