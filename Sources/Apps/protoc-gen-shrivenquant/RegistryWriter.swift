@@ -7,8 +7,10 @@ struct RegistryWriter {
   func text() -> String {
     var messages: [String] = []
     var enums: [String] = []
+    var mapEntries: [String] = []
     func add(_ message: MessageSchema) {
       messages.append(message.fullName)
+      if message.isMapEntry { mapEntries.append(message.fullName) }
       for nested in message.messages { add(nested) }
       enums += message.enums.map(\.fullName)
     }
@@ -21,6 +23,10 @@ struct RegistryWriter {
     for file in files { text += "#include \"\(file.name.dropLast(".proto".count)).pb-c.h\"\n" }
     text += table("ProtobufCMessageDescriptor", "ccontracts_messages", messages)
     text += table("ProtobufCEnumDescriptor", "ccontracts_enums", enums)
+    // A descriptor of protoc-c does not say that its message is the entry of a map.
+    text += "\nconst char *const ccontracts_map_entries[] = {\n"
+    for name in mapEntries.sorted() { text += "  \"\(name)\",\n" }
+    text += "  0,\n};\n"
     return text
   }
 

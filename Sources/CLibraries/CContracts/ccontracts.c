@@ -28,3 +28,13 @@ const ProtobufCEnumDescriptor *ccontracts_enum(const char *full_name) {
 const ProtobufCMessageDescriptor *ccontracts_message_at(unsigned position) {
   return ccontracts_messages[position];
 }
+
+const ProtobufCEnumDescriptor *ccontracts_enum_at(unsigned position) {
+  return ccontracts_enums[position];
+}
+
+int ccontracts_is_map_entry(const ProtobufCMessageDescriptor *message) {
+  for (const char *const *name = ccontracts_map_entries; *name; name++)
+    if (strcmp(*name, message->name) == 0) return 1;
+  return 0;
+}

@@ -248,3 +248,8 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
 const unsigned ccontracts_enums_count = 17;
+
+const char *const ccontracts_map_entries[] = {
+  "google.rpc.ErrorInfo.MetadataEntry",
+  0,
+};
