@@ -131,7 +131,9 @@ let rooms: [Room] = [
   room(
     .platform, "Transcoding",
     uses: ["Bytes", "CContracts", "CProtobuf", "Calls", "Contracts", "JSON", "Units", "Wire"]),
-  room(.platform, "Postgres", uses: ["CPostgres", "Bytes", "Chrono", "Loop", "Telemetry"]),
+  room(
+    .platform, "Postgres",
+    uses: ["Bytes", "CLinux", "CPostgres", "Chrono", "Loop", "Telemetry", "Units"]),
   room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
   room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
   room(
@@ -207,7 +209,7 @@ let rooms: [Room] = [
   tests("WireTests", in: "Base/WireTests", uses: ["Wire"]),
   tests(
     "ContractsTests", in: "ContractsTests",
-    uses: ["CContracts", "CProtobuf", "Calls", "Contracts", "TestKit", "Transcoding", "Wire"]),
+    uses: ["CContracts", "CProtobuf", "Calls", "Chrono", "Contracts", "Seeds", "Units", "Wire"]),
   tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop"]),
   tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Bytes", "Chrono", "Telemetry"]),
   tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON"]),
@@ -220,8 +222,8 @@ let rooms: [Room] = [
     ]),
   tests(
     "TranscodingTests", in: "Platform/TranscodingTests",
-    uses: ["Calls", "Contracts", "JSON", "TestKit", "Transcoding", "Units", "Wire"]),
-  tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Chrono", "Loop", "Postgres"]),
+    uses: ["Calls", "Contracts", "JSON", "Transcoding", "Units", "Wire"]),
+  tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
