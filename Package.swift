@@ -26,7 +26,7 @@ enum Shelf: String {
     case .bridges: [.base, .contracts, .domain]
     case .venues: [.base, .domain, .platform]
     case .services: [.base, .contracts, .platform, .domain, .bridges, .venues]
-    case .apps: [.base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps]
+    case .apps: [.cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps]
     case .tests: [
       .cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps, .tests,
     ]
@@ -191,9 +191,9 @@ let rooms: [Room] = [
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
       "ExecutionRouterService", "GatewayService", "JSON", "Loop", "MarketConnectorService",
-      "OMSService", "OrderbookService", "PortfolioManagerService", "RiskManagerService", "Security",
-      "ServiceKit", "Telemetry", "TradingGatewayService", "Transcoding", "Transport", "Units",
-      "VenueSimulator", "Wire",
+      "OMSService", "OrderbookService", "PortfolioManagerService", "Postgres",
+      "RiskManagerService", "Security", "ServiceKit", "Telemetry", "TradingGatewayService",
+      "Transcoding", "Transport", "Units", "VenueSimulator", "Wire",
     ]),
   app("shrivenquant", uses: ["Commands"]),
   app("protoc-gen-shrivenquant", uses: ["Wire"]),

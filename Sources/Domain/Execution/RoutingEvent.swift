@@ -1,0 +1,71 @@
+package import Orders
+package import Units
+package import Venue
+
+/// Something that happened to routed orders. The journal keeps those that changed anything, and the
+/// same events make the same ledger again.
+package enum RoutingEvent: Sendable, Hashable {
+  /// The oms hands over a parent order.
+  case routed(ParentOrder)
+  case cancelRequested(parent: OrderID)
+  /// `version` tells replacements of one order apart.
+  case replaceRequested(parent: OrderID, version: UInt32, OrderTerms)
+  /// The venue's word on a child, from any of its mouths: an answer, its private stream, a query.
+  case reported(VenueReport)
+  /// The venue refused to take a child.
+  case refused(childID: String, RejectReason, text: String)
+  /// The venue was silent when a child was sent to it.
+  case silent(childID: String, reason: String)
+  /// The venue refused to cancel, or was silent: only a query tells.
+  case cancelUnproven(childID: String, text: String)
+  /// Asked about a child, the venue has never heard of it, although it had time to.
+  case denied(childID: String)
+  /// After as many tries as allowed the venue still holds the child.
+  case cancelRejected(childID: String, RejectReason, text: String)
+}
+
+/// What the oms hands over.
+package struct ParentOrder: Sendable, Hashable {
+  package var id: OrderID
+  package var instrument: InstrumentID
+  package var side: Side
+  package var type: OrderType
+  package var timeInForce: TimeInForce
+  package var terms: OrderTerms
+
+  package init(
+    id: OrderID, instrument: InstrumentID, side: Side, type: OrderType, timeInForce: TimeInForce,
+    terms: OrderTerms
+  ) {
+    self.id = id
+    self.instrument = instrument
+    self.side = side
+    self.type = type
+    self.timeInForce = timeInForce
+    self.terms = terms
+  }
+}
+
+/// What follows from an event. Reports go to the oms, in order; commands are carried out after the
+/// event is on disk, never before.
+package enum RoutingEffect: Sendable, Hashable {
+  case report(parent: OrderID, ParentReport)
+  case place(VenueOrder)
+  case cancel(instrument: InstrumentID, childID: String)
+  case query(instrument: InstrumentID, childID: String)
+  /// Fills are missing: the venue's total is above what it has reported one by one.
+  case listFills(instrument: InstrumentID, childID: String, venueOrderID: String)
+}
+
+/// What the oms is told of a parent order.
+package enum ParentReport: Sendable, Hashable {
+  case acknowledged(venueOrderID: String)
+  case filled(VenueFill, venueOrderID: String)
+  case cancelled(text: String)
+  case cancelRejected(RejectReason, text: String)
+  case replaced(OrderTerms, venueOrderID: String)
+  case replaceRejected(RejectReason, text: String)
+  case rejected(RejectReason, text: String)
+  case expired
+  case unknown(reason: String)
+}
