@@ -6,7 +6,7 @@ package final class ReadinessBoard: Sendable {
 
   private struct State {
     var conditions: [String: String?] = [:]
-    var changed: (@Sendable (Bool) -> Void)?
+    var observers: [@Sendable (Bool) -> Void] = []
   }
 
   package init() {}
@@ -29,23 +29,22 @@ package final class ReadinessBoard: Sendable {
   }
 
   /// Called with every change of `isReady`, and once now.
-  func onChange(_ body: @escaping @Sendable (Bool) -> Void) {
+  package func onChange(_ body: @escaping @Sendable (Bool) -> Void) {
     let ready = state.withLock { state in
-      state.changed = body
+      state.observers.append(body)
       return state.conditions.values.allSatisfy { $0 == nil }
     }
     body(ready)
   }
 
   fileprivate func set(_ name: String, _ reason: String?) {
-    let call = state.withLock { state -> (@Sendable () -> Void)? in
+    let (ready, observers) = state.withLock { state -> (Bool, [@Sendable (Bool) -> Void]) in
       let before = state.conditions.values.allSatisfy { $0 == nil }
       state.conditions.updateValue(reason, forKey: name)
       let after = state.conditions.values.allSatisfy { $0 == nil }
-      guard before != after, let changed = state.changed else { return nil }
-      return { changed(after) }
+      return (after, before == after ? [] : state.observers)
     }
-    call?()
+    for observer in observers { observer(ready) }
   }
 
   /// One condition of a board.

@@ -18,6 +18,8 @@ package final class ServiceContext: Sendable {
   package let readiness = ReadinessBoard()
   package let state: StateFolder
   package let ports: PortTable
+  /// Checks bearer tokens with auth's public keys.
+  package let tokens: TokenKeys
   private let tasks: TaskSupervisor
   private let connect: @Sendable (ServiceName) -> any Channel
   private let channels = Mutex<[ServiceName: any Channel]>([:])
@@ -40,6 +42,11 @@ package final class ServiceContext: Sendable {
     self.ports = ports
     self.connect = connect
     self.tasks = TaskSupervisor(loop: loop, log: log, readiness: readiness, metrics: metrics)
+    self.tokens = TokenKeys(
+      issuer: mesh.tokenIssuer, refresh: mesh.keysRefresh, time: time, loop: loop)
+    tokens.fetch { [unowned self] in
+      try await AuthKeys.fetch(from: channel(to: "auth"), deadline: time.uptime + .seconds(2))
+    }
   }
 
   /// The channel to a neighbour, found through discovery (ports.toml when discovery is away). One per

@@ -19,4 +19,6 @@ package struct StateFolder: Sendable, Hashable {
   package var authorityKey: String { pki + "/ca.key" }
   /// Names and passwords of the first users, readable by the owner only.
   package var credentials: String { bootstrap + "/credentials.json" }
+  /// The API key of the simulated venue: `{"apiKey": ..., "secretKey": ...}`.
+  package var simulatorKey: String { bootstrap + "/venue-sim.json" }
 }

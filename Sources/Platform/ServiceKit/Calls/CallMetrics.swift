@@ -1,0 +1,84 @@
+package import Calls
+package import Telemetry
+internal import Transport
+
+/// Counts and times every call of a server, by method and by status.
+package final class CallMetrics: ServerObserver {
+  private struct Series: Sendable {
+    let started: Counter
+    let cancelled: Counter
+    let seconds: Histogram
+  }
+
+  private let series: [String: Series]
+  private let handled: CounterFamily
+  private let inFlight: Gauge
+  private let connections: Gauge
+  private let failed: CounterFamily
+  private let refused: CounterFamily
+  private let log: Log
+
+  /// One row per method from the start, so that rates begin at zero.
+  package init(_ methods: [MethodDescriptor], metrics: MetricsRegistry, log: Log) {
+    self.log = log
+    let labels = ["grpc_service", "grpc_method"]
+    let started = metrics.counters(
+      "rpc_server_started_total", help: "Calls begun.", labels: labels)
+    let cancelled = metrics.counters(
+      "rpc_cancelled_total", help: "Calls whose caller went away before the answer.",
+      labels: labels)
+    let seconds = metrics.histograms(
+      "rpc_server_handling_seconds", help: "From the request's head to the status.",
+      labels: labels)
+    series = Dictionary(
+      methods.map { method in
+        let (service, name) = (method.service, method.name)
+        let row = Series(
+          started: started.with(service, name), cancelled: cancelled.with(service, name),
+          seconds: seconds.with(service, name))
+        return (method.path, row)
+      }, uniquingKeysWith: { first, _ in first })
+    handled = metrics.counters(
+      "rpc_server_handled_total", help: "Calls ended, by status.",
+      labels: labels + ["grpc_code"])
+    failed = metrics.counters(
+      "rpc_server_failures_total", help: "Handlers that threw what callers may not see.",
+      labels: labels)
+    refused = metrics.counters(
+      "rpc_server_refused_total", help: "Calls that no handler has seen, by status.",
+      labels: ["grpc_code"])
+    inFlight = metrics.gauge("rpc_server_in_flight", help: "Calls that run now.")
+    connections = metrics.gauge("server_connections", help: "Open connections.")
+  }
+
+  package func callStarted(_ method: MethodDescriptor) {
+    series[method.path]?.started.increment()
+    inFlight.increment()
+  }
+
+  package func callFinished(
+    _ method: MethodDescriptor, _ code: StatusCode, latency: Duration, isCancelled: Bool
+  ) {
+    inFlight.decrement()
+    handled.with(method.service, method.name, code.name).increment()
+    guard let row = series[method.path] else { return }
+    row.seconds.observe(latency)
+    if isCancelled { row.cancelled.increment() }
+  }
+
+  package func callRefused(_ method: MethodDescriptor?, path: String, _ code: StatusCode) {
+    refused.with(code.name).increment()
+    log.debug("call refused", ["path": .text(path), "code": .text(code.name)])
+  }
+
+  package func handlerFailed(_ context: ServerContext, _ error: any Error) {
+    failed.with(context.method.service, context.method.name).increment()
+    log.error(
+      "handler failed",
+      ["method": .text(context.method.path), "trace_id": .text(context.traceID),
+        "error": LogValue(describing: error)])
+  }
+
+  package func connectionOpened() { connections.increment() }
+  package func connectionClosed() { connections.decrement() }
+}

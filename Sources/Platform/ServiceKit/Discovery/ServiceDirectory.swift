@@ -1,0 +1,88 @@
+internal import Calls
+internal import Contracts
+private import Synchronization
+
+/// Where services run, as discovery says: a cache kept fresh by one watch over everything.
+///
+/// While discovery is away the last answers stay; a service that discovery has never named is sought
+/// at its port of ports.toml.
+package final class ServiceDirectory: Sendable {
+  package struct Place: Sendable, Hashable {
+    package let host: String
+    package let port: Int
+  }
+
+  private let ports: PortTable
+  private let host: String
+  private let state = Mutex(State())
+
+  private struct State {
+    var instances: [String: [String: DiscoveryV1.Instance]] = [:]
+    /// What a fresh watch has named so far; it replaces `instances` when it is complete.
+    var incoming: [String: [String: DiscoveryV1.Instance]]?
+    var watchers: [Int: @Sendable (ServiceName) -> Void] = [:]
+    var lastWatcher = 0
+  }
+
+  /// `host` is where a service is sought that discovery has not named.
+  package init(ports: PortTable, host: String) {
+    self.ports = ports
+    self.host = host
+  }
+
+  /// Serving instances, sorted; when there is none that serves, those known; when none is known, the
+  /// port table's.
+  package func places(of service: ServiceName) -> [Place] {
+    let known = state.withLock { Array(($0.instances[service.text] ?? [:]).values) }
+    let serving = known.filter { $0.health == .serving }
+    let chosen = (serving.isEmpty ? known : serving).map { Place(host: $0.host, port: Int($0.port)) }
+    if !chosen.isEmpty { return chosen.sorted { ($0.host, $0.port) < ($1.host, $1.port) } }
+    return ports.port(of: service).map { [Place(host: host, port: $0)] } ?? []
+  }
+
+  /// Calls `body` after every change of a service's places, on the thread that learned of it.
+  package func onChange(_ body: @escaping @Sendable (ServiceName) -> Void) {
+    state.withLock { state in
+      state.lastWatcher += 1
+      state.watchers[state.lastWatcher] = body
+    }
+  }
+
+  /// Follows discovery until the watch ends; throws when it breaks, and is then called again.
+  func follow(_ discovery: DiscoveryV1.DiscoveryServiceClient) async throws {
+    state.withLock { $0.incoming = [:] }
+    let watch = try await discovery.watch(DiscoveryV1.WatchRequest())
+    defer { watch.cancel() }
+    while let event = try await watch.next() { take(event) }
+    throw RPCError(.unavailable, "discovery ended the watch")
+  }
+
+  func take(_ event: DiscoveryV1.WatchResponse) {
+    let changed: [String] = state.withLock { state in
+      if event.kind == .synced {
+        guard let complete = state.incoming else { return [] }
+        let names = Set(complete.keys).union(state.instances.keys)
+        // A discovery that has just been started knows nobody yet: services that it does not name are
+        // kept where they were until it does.
+        state.instances.merge(complete) { _, new in new }
+        state.incoming = nil
+        return names.sorted()
+      }
+      guard let instance = event.instance else { return [] }
+      if state.incoming != nil {
+        if event.kind != .removed {
+          state.incoming![instance.service, default: [:]][instance.instanceId] = instance
+        }
+        return []
+      }
+      if event.kind == .removed {
+        state.instances[instance.service]?[instance.instanceId] = nil
+      } else {
+        state.instances[instance.service, default: [:]][instance.instanceId] = instance
+      }
+      return [instance.service]
+    }
+    let watchers = state.withLock { Array($0.watchers.values) }
+    for name in changed { for watcher in watchers { watcher(ServiceName(name)) } }
+  }
+}

@@ -1,0 +1,40 @@
+package import Security
+
+/// A service's proof of who it is, from `pki/` in the state folder, and whom it believes.
+package struct MeshTLS: Sendable {
+  package let server: TLSContext
+  package let client: TLSContext
+  private let state: StateFolder
+  private let name: String
+  private let facesPeople: Bool
+
+  /// `facesPeople`: callers without a certificate may connect, tokens say who they are.
+  package init(_ state: StateFolder, name: String, facesPeople: Bool) throws {
+    self.state = state
+    self.name = name
+    self.facesPeople = facesPeople
+    let roles = try Self.roles(state, name, facesPeople)
+    server = try TLSContext(roles.server, alpn: .h2OrHTTP11)
+    client = try TLSContext(roles.client, alpn: .h2)
+  }
+
+  /// Reads the files again; connections that exist go on as they are.
+  package func reload() throws {
+    let roles = try Self.roles(state, name, facesPeople)
+    try server.reload(roles.server)
+    try client.reload(roles.client)
+  }
+
+  private static func roles(
+    _ state: StateFolder, _ name: String, _ facesPeople: Bool
+  ) throws -> (server: TLSContext.Role, client: TLSContext.Role) {
+    let authority = try readText(state.authority)
+    let credentials = Credentials(
+      certificate: try readText(state.certificate(of: name)), key: try readText(state.key(of: name)))
+    let clients: ClientCertificates =
+      facesPeople ? .asked(authorities: authority) : .required(authorities: authority)
+    return (
+      .server(credentials, clients: clients), .client(credentials, trust: .authorities(authority))
+    )
+  }
+}

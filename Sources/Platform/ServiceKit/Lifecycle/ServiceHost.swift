@@ -1,0 +1,85 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import Loop
+internal import Telemetry
+package import Transport
+
+/// One service with its port: opened, begun, ended. The process adds settings and signals to it, and
+/// tests use it as it is.
+package final class ServiceHost<Service: ServiceDefinition>: Sendable {
+  package let service: Service
+  package let context: ServiceContext
+  /// Where it listens; for port 0 the one that was chosen.
+  package let address: Address
+  private let server: Server
+  private let gate: AdmissionGate
+  private let health: HealthService
+  private let started: ReadinessBoard.Requirement
+  private let serving: ReadinessBoard.Requirement
+
+  /// Wires the service and opens its port: health and metrics answer from here on, calls are
+  /// UNAVAILABLE. `tls` is nil for ports of tests, which then take everything in plaintext.
+  package init(
+    _ context: ServiceContext, _ config: Service.Config, tls: MeshTLS?, listen: Address
+  ) async throws {
+    self.context = context
+    started = context.readiness.require("started", reason: "starting")
+    serving = context.readiness.require("serving", reason: "starting")
+    serving.hold()
+    service = try await Service(context, config)
+    gate = AdmissionGate()
+    health = HealthService()
+    server = Server(
+      Self.configuration(context, service, gate, health, tls, listen), loop: context.loop)
+    address = try await server.start()
+    let names = [Service.name.text] + Set(service.methods.map(\.descriptor.service)).sorted()
+    context.readiness.onChange { [health] isReady in
+      for name in ["", "liveness"] + names {
+        health.set(isReady || name == "liveness" ? .serving : .notServing, of: name)
+      }
+    }
+  }
+
+  /// Everything around a call, in order, is here.
+  private static func configuration(
+    _ context: ServiceContext, _ service: Service, _ gate: AdmissionGate, _ health: HealthService,
+    _ tls: MeshTLS?, _ listen: Address
+  ) -> ServerConfiguration {
+    let own = service.methods + health.methods
+    let methods = own + ReflectionService(serving: own).bothVersions
+    var configuration = ServerConfiguration(
+      address: listen, tls: tls?.server, methods: methods,
+      responder: OperationResponder(
+        service: Service.name, instance: context.instance, readiness: context.readiness,
+        metrics: context.metrics, inner: service.responder))
+    configuration.plaintextPolicy =
+      tls == nil || Service.facesPeople ? .everything : .healthAndMetricsOnly
+    // The trace was taken from the request by the transport, which also ends calls at their deadline.
+    configuration.interceptors = [
+      CallLog(log: context.log, time: context.time),
+      gate,
+      AccessControl(tokens: context.tokens),
+    ]
+    configuration.observer = CallMetrics(
+      methods.map(\.descriptor), metrics: context.metrics, log: context.log)
+    return configuration
+  }
+
+  /// Starts the service and lets calls in.
+  package func begin() async throws {
+    try await service.start()
+    gate.open()
+    started.hold()
+  }
+
+  /// Ends in order: NOT_SERVING, no new work, calls in flight finished within `limit`, tasks, stores.
+  package func end(within limit: Duration) async {
+    serving.fail("draining")
+    await service.drain()
+    await server.drain(within: limit)
+    await context.stopTasks()
+    await service.stop()
+    await server.stop()
+  }
+}

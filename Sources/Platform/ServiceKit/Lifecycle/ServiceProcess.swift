@@ -1,0 +1,179 @@
+internal import Chrono
+internal import Glibc
+internal import Loop
+private import Synchronization
+internal import Telemetry
+internal import Transport
+
+/// What a process that runs one service is told from outside.
+package struct ProcessOptions: Sendable {
+  package var state: StateFolder
+  package var ports: PortTable
+  package var sources: SettingsSources
+
+  package init(state: StateFolder, ports: PortTable, sources: SettingsSources) {
+    self.state = state
+    self.ports = ports
+    self.sources = sources
+  }
+}
+
+/// Exit codes of a service's process.
+package enum ServiceExit {
+  package static let done: Int32 = 0
+  package static let failed: Int32 = 1
+  /// The settings are wrong (EX_CONFIG of sysexits.h): starting again would not help.
+  package static let badSettings: Int32 = 78
+}
+
+/// A process that is one service: settings, port, discovery, signals.
+package enum ServiceProcess<Service: ServiceDefinition> {
+  /// Reads the settings without starting anything.
+  package static func load(
+    _ options: ProcessOptions
+  ) throws(SettingsError) -> LoadedSettings<Service.Config> {
+    try LoadedSettings(
+      Service.name, from: options.sources, sections: options.ports.services.map(\.name.text))
+  }
+
+  /// Runs on the calling thread until the service has ended; the process's exit code.
+  package static func run(_ options: ProcessOptions) -> Int32 {
+    let loaded: LoadedSettings<Service.Config>
+    do throws(SettingsError) {
+      loaded = try load(options)
+    } catch {
+      let sink = LogSink(.descriptor(2), level: .info)
+      for problem in error.problems {
+        Log(sink, service: Service.name.text).critical("bad settings", ["problem": .text(problem)])
+      }
+      return ServiceExit.badSettings
+    }
+    SignalWatch.block()
+    let level = LogLevel(name: loaded.mesh.logLevel.rawValue) ?? .info
+    let log = Log(LogSink(.descriptor(2), level: level), service: Service.name.text)
+    let loop = EventLoop(name: Service.name.text)
+    let code = Mutex(ServiceExit.failed)
+    loop.execute {
+      _ = loop.spawn {
+        let ended = await life(options, loaded, loop, log)
+        code.withLock { $0 = ended }
+        loop.stop()
+      }
+    }
+    loop.run()
+    return code.withLock { $0 }
+  }
+
+  private static func life(
+    _ options: ProcessOptions, _ loaded: LoadedSettings<Service.Config>, _ loop: EventLoop,
+    _ log: Log
+  ) async -> Int32 {
+    do {
+      let signals = StopSignals(loop, log)
+      let watch = try SignalWatch(loop) { signals.received($0) }
+      defer { watch.stop() }
+      guard let port = options.ports.port(of: Service.name) else {
+        throw SettingsError("\(options.ports.path) has no port for \(Service.name)")
+      }
+      let tls = try MeshTLS(
+        options.state, name: Service.name.text, facesPeople: Service.facesPeople)
+      signals.reload = {
+        do { try tls.reload() } catch {
+          log.error("certificates not reloaded", ["error": LogValue(describing: error)])
+        }
+      }
+      let metrics = MetricsRegistry()
+      ProcessMetrics.register(in: metrics)
+      let neighbours = Neighbours(
+        ports: options.ports, host: loaded.mesh.advertiseHost, client: tls.client,
+        callTimeMax: loaded.mesh.callTimeMax, loop: loop)
+      let context = ServiceContext(
+        name: Service.name, mesh: loaded.mesh, loop: loop, log: log, metrics: metrics,
+        state: options.state, ports: options.ports, connect: { neighbours.channel(to: $0) })
+      let host = try await ServiceHost<Service>(
+        context, loaded.config, tls: tls,
+        listen: .tcp(host: loaded.mesh.listenHost, port: port))
+      log.info("listening", ["address": LogValue(describing: host.address)])
+      return await serve(host, neighbours, port: port, signals)
+    } catch {
+      log.critical("the service cannot start", ["error": LogValue(describing: error)])
+      return ServiceExit.failed
+    }
+  }
+
+  private static func serve(
+    _ host: ServiceHost<Service>, _ neighbours: Neighbours, port: Int, _ signals: StopSignals
+  ) async -> Int32 {
+    let context = host.context
+    let log = context.log
+    let lease = LeaseKeeper(context, port: port)
+    let discovery = context.channel(to: "discovery")
+    context.spawn("follow discovery") { try await neighbours.follow(discovery) }
+    let failure = Mutex<String?>(nil)
+    let starting = context.loop.spawn {
+      do {
+        try await host.begin()
+      } catch {
+        failure.withLock { $0 = "\(error)" }
+        signals.stop()
+      }
+    }
+    context.readiness.onChange { lease.healthChanged(isServing: $0) }
+    context.spawn("register with discovery") { try await lease.keep() }
+    await signals.wait()
+    log.info("stopping", ["drain_time_max": LogValue(describing: context.mesh.drainTimeMax)])
+    starting.cancel()
+    await lease.end()
+    await host.end(within: context.mesh.drainTimeMax)
+    if let problem = failure.withLock({ $0 }) {
+      log.critical("the service cannot start", ["error": .text(problem)])
+      return ServiceExit.failed
+    }
+    log.info("stopped")
+    return ServiceExit.done
+  }
+}
+
+/// The first SIGTERM or SIGINT asks for an end in order, the second ends the process at once, SIGHUP
+/// reads certificates again.
+///
+/// `@unchecked Sendable`: confined to its loop.
+final class StopSignals: @unchecked Sendable {
+  private let loop: EventLoop
+  private let log: Log
+  private var isStopping = false
+  private var waiter: CheckedContinuation<Void, Never>?
+  var reload: () -> Void = {}
+
+  init(_ loop: EventLoop, _ log: Log) {
+    self.loop = loop
+    self.log = log
+  }
+
+  func received(_ signal: Int32) {
+    switch signal {
+    case SIGTERM, SIGINT:
+      if isStopping {
+        log.warning("ended by a second signal")
+        _exit(128 + signal)
+      }
+      stop()
+    case SIGHUP: reload()
+    default: break
+    }
+  }
+
+  func stop() {
+    loop.assertInLoop()
+    isStopping = true
+    waiter?.resume()
+    waiter = nil
+  }
+
+  func wait() async {
+    await withCheckedContinuation { continuation in
+      loop.assertInLoop()
+      if isStopping { continuation.resume() } else { waiter = continuation }
+    }
+  }
+}
