@@ -55,6 +55,9 @@ static inline char *_Nullable *_Nonnull clinux_environment(void) {
   return environ;
 }
 
+/// prctl(PR_SET_PDEATHSIG): this process gets `signal` when the thread that started it ends.
+static inline int clinux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+
 /// open(2) without its variadic argument.
 static inline int clinux_open(const char *path, int flags, mode_t mode) {
   return open(path, flags | O_CLOEXEC, mode);
