@@ -1,0 +1,42 @@
+/// In which asset a fee is taken.
+package enum FeeAsset: Sendable, Hashable {
+  /// In what the order receives, as Binance does: base for a buy, quote for a sell.
+  case received
+  case quote
+}
+
+/// Everything that makes one simulated exchange differ from another.
+package struct ExchangeSettings: Sendable {
+  package var markets: [SimulatedMarket]
+  package var accounts: [SimulatedAccountSettings]
+  package var seed: UInt64
+  package var makerFeeBasisPoints: Int64
+  package var takerFeeBasisPoints: Int64
+  package var feeAsset: FeeAsset
+  /// Request weight of one address in a minute.
+  package var requestWeightPerMinuteMax: Int
+  /// New orders of one account in ten seconds.
+  package var ordersPerTenSecondsMax: Int
+  /// Closed orders, and fills, that are kept for queries; the oldest go first.
+  package var historyMax: Int
+  package var listenKeyLifetime: Duration
+
+  package init(
+    markets: [SimulatedMarket] = SimulatedMarket.standard, accounts: [SimulatedAccountSettings],
+    seed: UInt64, makerFeeBasisPoints: Int64 = 10, takerFeeBasisPoints: Int64 = 10,
+    feeAsset: FeeAsset = .received, requestWeightPerMinuteMax: Int = 6_000,
+    ordersPerTenSecondsMax: Int = 1_000, historyMax: Int = 100_000,
+    listenKeyLifetime: Duration = .seconds(3_600)
+  ) {
+    self.markets = markets
+    self.accounts = accounts
+    self.seed = seed
+    self.makerFeeBasisPoints = makerFeeBasisPoints
+    self.takerFeeBasisPoints = takerFeeBasisPoints
+    self.feeAsset = feeAsset
+    self.requestWeightPerMinuteMax = requestWeightPerMinuteMax
+    self.ordersPerTenSecondsMax = ordersPerTenSecondsMax
+    self.historyMax = historyMax
+    self.listenKeyLifetime = listenKeyLifetime
+  }
+}

@@ -1,0 +1,261 @@
+internal import Chrono
+internal import JSON
+internal import Units
+internal import Venue
+
+/// The trading endpoints: parameters to tickets, orders to bodies.
+extension SimulatedExchange {
+  mutating func placeOrder(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> Body {
+    let placement = try place(ticket(parameters, account))
+    return object { json in write(placement, to: &json) }
+  }
+
+  mutating func cancelOrder(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> Body {
+    guard let order = try find(parameters, account) else { throw .unknownOrder }
+    let cancelID = try parameters.clientOrderID("newClientOrderId") ?? random.token(length: 22)
+    let cancelled = try cancel(order, by: cancelID)
+    return object { json in writeCancel(cancelled, by: cancelID, to: &json) }
+  }
+
+  func queryOrder(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> Body {
+    guard let order = try find(parameters, account) else { throw .noSuchOrder }
+    return object { json in writeQuery(order, to: &json) }
+  }
+
+  func openOrders(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> Body {
+    let index = parameters["symbol"] == nil ? nil : try market(parameters)
+    let orders = ledger.openOrders(account: account, market: index)
+    return array { json in
+      for order in orders { json.object { json in writeQuery(order, to: &json) } }
+    }
+  }
+
+  mutating func cancelOpenOrders(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> Body {
+    let orders = ledger.openOrders(account: account, market: try market(parameters))
+    guard !orders.isEmpty else { throw .unknownOrder }
+    let cancelID = random.token(length: 22)
+    var cancelled: [PrivateOrder] = []
+    for order in orders { cancelled.append(try cancel(order, by: cancelID)) }
+    return array { json in
+      for order in cancelled {
+        json.object { json in writeCancel(order, by: cancelID, to: &json) }
+      }
+    }
+  }
+
+  /// STOP_ON_FAILURE only: a cancel that fails leaves the new order unsent.
+  mutating func cancelReplace(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> Body {
+    guard try parameters.required("cancelReplaceMode") == "STOP_ON_FAILURE" else {
+      throw DialectError(-1130, "Data sent for parameter 'cancelReplaceMode' is not valid.")
+    }
+    let ticket = try ticket(parameters, account)
+    let old = try find(
+      parameters, account, idName: "cancelOrderId", clientName: "cancelOrigClientOrderId")
+    let cancelID =
+      try parameters.clientOrderID("cancelNewClientOrderId") ?? random.token(length: 22)
+    var cancelled: PrivateOrder?
+    do throws(DialectError) {
+      guard let old else { throw .unknownOrder }
+      let removed = try cancel(old, by: cancelID)
+      cancelled = removed
+      let placement = try place(ticket)
+      return object { json in
+        json.member("cancelResult", "SUCCESS")
+        json.member("newOrderResult", "SUCCESS")
+        json.name("cancelResponse")
+        json.object { json in writeCancel(removed, by: cancelID, to: &json) }
+        json.name("newOrderResponse")
+        json.object { json in write(placement, to: &json) }
+      }
+    } catch {
+      return failedReplace(cancelled, cancelID, error)
+    }
+  }
+
+  private func failedReplace(
+    _ cancelled: PrivateOrder?, _ cancelID: String, _ error: DialectError
+  ) -> Body {
+    let body = object { json in
+      json.member("code", cancelled == nil ? -2022 : -2021)
+      json.member(
+        "msg",
+        cancelled == nil
+          ? "Order cancel-replace failed." : "Order cancel-replace partially failed.")
+      json.name("data")
+      json.object { json in
+        json.member("cancelResult", cancelled == nil ? "FAILURE" : "SUCCESS")
+        json.member("newOrderResult", cancelled == nil ? "NOT_ATTEMPTED" : "FAILURE")
+        json.name("cancelResponse")
+        json.object { json in
+          if let cancelled {
+            writeCancel(cancelled, by: cancelID, to: &json)
+          } else {
+            write(error, to: &json)
+          }
+        }
+        json.name("newOrderResponse")
+        if cancelled == nil { json.null() } else { json.object { json in write(error, to: &json) } }
+      }
+    }
+    return (cancelled == nil ? 400 : 409, body.json)
+  }
+
+  // MARK: Parameters
+
+  private func ticket(
+    _ parameters: RequestParameters, _ account: Int
+  ) throws(DialectError) -> OrderTicket {
+    let index = try market(parameters)
+    let settings = markets[index].settings
+    let side: Side
+    switch try parameters.required("side") {
+    case "BUY": side = .buy
+    case "SELL": side = .sell
+    default: throw .invalidSide
+    }
+    var ticket = OrderTicket(
+      account: account, market: index,
+      clientOrderID: try parameters.clientOrderID("newClientOrderId"), side: side, type: .limit,
+      timeInForce: .gtc, price: .zero, quantity: .zero)
+    switch try parameters.required("type") {
+    case "MARKET":
+      guard parameters["price"] == nil else { throw unneeded("price") }
+      guard parameters["timeInForce"] == nil else { throw unneeded("timeInForce") }
+      guard parameters["quoteOrderQty"] == nil else {
+        throw DialectError(
+          -1013, "Quote order qty market orders are not support for this symbol.")
+      }
+      ticket.type = .market
+      ticket.timeInForce = .ioc
+    case "LIMIT":
+      ticket.timeInForce = try timeInForce(parameters)
+      ticket.price = try parameters.price(settings)
+    case "LIMIT_MAKER":
+      guard parameters["timeInForce"] == nil else { throw unneeded("timeInForce") }
+      ticket.timeInForce = .postOnly
+      ticket.price = try parameters.price(settings)
+    default: throw .invalidOrderType
+    }
+    ticket.quantity = try parameters.quantity(settings)
+    return ticket
+  }
+
+  private func timeInForce(
+    _ parameters: RequestParameters
+  ) throws(DialectError) -> TimeInForce {
+    switch try parameters.required("timeInForce") {
+    case "GTC": .gtc
+    case "IOC": .ioc
+    case "FOK": .fok
+    default: throw .invalidTimeInForce
+    }
+  }
+
+  private func unneeded(_ name: String) -> DialectError {
+    DialectError(-1106, "Parameter '\(name)' sent when not required.")
+  }
+
+  /// By venue id, else by client id; nil when there is none of this account.
+  private func find(
+    _ parameters: RequestParameters, _ account: Int, idName: String = "orderId",
+    clientName: String = "origClientOrderId"
+  ) throws(DialectError) -> PrivateOrder? {
+    let index = try market(parameters)
+    if let id = try parameters.integer(idName) {
+      let order = ledger[UInt64(id)]
+      return order?.account == account && order?.market == index ? order : nil
+    }
+    guard let text = try parameters.clientOrderID(clientName) else {
+      throw DialectError(
+        -1102,
+        "Param '\(clientName)' or '\(idName)' must be sent, but both were empty/null!")
+    }
+    return ledger.find(text, account: account, market: index)
+  }
+
+  // MARK: Bodies
+
+  private func write(_ error: DialectError, to json: inout JSONWriter) {
+    json.member("code", error.code)
+    json.member("msg", error.message)
+  }
+
+  /// The FULL answer to a new order: with its fills.
+  private func write(_ placement: Placement, to json: inout JSONWriter) {
+    let order = placement.order
+    let market = markets[order.market].settings
+    json.member("symbol", market.symbol)
+    json.member("orderId", order.id)
+    json.member("orderListId", -1)
+    json.member("clientOrderId", order.clientOrderID)
+    json.member("transactTime", order.updated.milliseconds)
+    writeState(order, to: &json)
+    json.member("workingTime", order.created.milliseconds)
+    json.name("fills")
+    json.array { json in
+      for trade in placement.trades {
+        json.object { json in
+          json.member("price", market.text(trade.price))
+          json.member("qty", market.text(trade.quantity))
+          json.member("commission", trade.fee.text)
+          json.member("commissionAsset", trade.feeAsset)
+          json.member("tradeId", trade.id)
+        }
+      }
+    }
+    json.member("selfTradePreventionMode", "NONE")
+  }
+
+  private func writeCancel(
+    _ order: PrivateOrder, by cancelID: String, to json: inout JSONWriter
+  ) {
+    json.member("symbol", markets[order.market].settings.symbol)
+    json.member("origClientOrderId", order.clientOrderID)
+    json.member("orderId", order.id)
+    json.member("orderListId", -1)
+    json.member("clientOrderId", cancelID)
+    json.member("transactTime", order.updated.milliseconds)
+    writeState(order, to: &json)
+    json.member("selfTradePreventionMode", "NONE")
+  }
+
+  private func writeQuery(_ order: PrivateOrder, to json: inout JSONWriter) {
+    json.member("symbol", markets[order.market].settings.symbol)
+    json.member("orderId", order.id)
+    json.member("orderListId", -1)
+    json.member("clientOrderId", order.clientOrderID)
+    writeState(order, to: &json)
+    json.member("stopPrice", "0.00000000")
+    json.member("icebergQty", "0.00000000")
+    json.member("time", order.created.milliseconds)
+    json.member("updateTime", order.updated.milliseconds)
+    json.member("isWorking", true)
+    json.member("workingTime", order.created.milliseconds)
+    json.member("selfTradePreventionMode", "NONE")
+  }
+
+  private func writeState(_ order: PrivateOrder, to json: inout JSONWriter) {
+    let market = markets[order.market].settings
+    json.member("price", market.text(order.price))
+    json.member("origQty", market.text(order.quantity))
+    json.member("executedQty", market.text(order.filled))
+    json.member("origQuoteOrderQty", "0.00000000")
+    json.member("cummulativeQuoteQty", market.text(order.spent))
+    json.member("status", order.statusText)
+    json.member("timeInForce", order.timeInForceText)
+    json.member("type", order.typeText)
+    json.member("side", order.sideText)
+  }
+}

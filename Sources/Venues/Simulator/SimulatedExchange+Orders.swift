@@ -1,0 +1,184 @@
+internal import Chrono
+internal import Units
+internal import Venue
+
+/// What became of a new order: its state, and the fills that it made at once.
+struct Placement {
+  var order: PrivateOrder
+  var trades: [PrivateTrade]
+}
+
+/// The life of the accounts' orders.
+extension SimulatedExchange {
+  /// Precondition: `advance(to:)` has brought the exchange to the moment of the request.
+  mutating func place(_ ticket: OrderTicket) throws(DialectError) -> Placement {
+    let market = markets[ticket.market]
+    try checkFilters(ticket, market)
+    guard !market.isHalted else { throw .marketClosed }
+    let clientOrderID = ticket.clientOrderID ?? random.token(length: 22)
+    if let other = ledger.find(clientOrderID, account: ticket.account, market: ticket.market),
+      other.isOpen
+    {
+      throw .duplicateOrder
+    }
+    if ticket.timeInForce == .postOnly, let best = market.engine.best(ticket.side.opposite),
+      crosses(ticket.side, ticket.price, best.price)
+    {
+      throw .wouldTake
+    }
+    var order = PrivateOrder(
+      id: takeOrderID(), account: ticket.account, market: ticket.market,
+      clientOrderID: clientOrderID, side: ticket.side, type: ticket.type,
+      timeInForce: ticket.timeInForce, price: ticket.price, quantity: ticket.quantity,
+      created: now, updated: now)
+    guard need(order, market) <= accounts[order.account].free(spends(order, market)) else {
+      throw .insufficientBalance
+    }
+    order.locked = lock(order, remaining: order.quantity, market)
+    accounts[order.account].lock(spends(order, market), order.locked)
+    save(order)
+    publishReport(order, .new)
+    return execute(order)
+  }
+
+  /// Puts an order that is saved and paid for into the book.
+  mutating func execute(_ order: PrivateOrder) -> Placement {
+    let result = markets[order.market].engine.place(
+      EngineOrder(
+        id: order.id, side: order.side, limit: order.type == .market ? nil : order.price,
+        quantity: order.remaining, timeInForce: order.timeInForce))
+    settle(result, order.market)
+    if var rest = ledger[order.id], rest.isOpen, result.rested == .zero {
+      rest.status = .expired
+      close(&rest)
+      publishReport(rest, .expired)
+    }
+    publishBalances()
+    // A fill may have two private sides, so twice the fills is where this order's are.
+    let trades = ledger.trades.suffix(2 * result.fills.count).filter { $0.orderID == order.id }
+    return Placement(order: ledger[order.id] ?? order, trades: trades)
+  }
+
+  mutating func cancel(
+    _ order: PrivateOrder, by cancelID: String
+  ) throws(DialectError) -> PrivateOrder {
+    guard var order = ledger[order.id], order.isOpen else { throw .unknownOrder }
+    let level = markets[order.market].engine.cancel(order.id)
+    order.status = .cancelled
+    close(&order)
+    publishReport(order, .cancelled(by: cancelID))
+    if let level { publishBook([level], order.market) }
+    publishBalances()
+    return order
+  }
+
+  /// Tells an account's order of one of its fills.
+  mutating func filled(_ id: UInt64, _ trade: PublicTrade, isMaker: Bool) {
+    guard var order = ledger[id] else { return }
+    let market = markets[order.market]
+    let cost = market.settings.quote(trade.price * trade.quantity)
+    let volume = market.settings.base(trade.quantity)
+    order.filled += trade.quantity
+    order.spent += trade.price * trade.quantity
+    order.status = order.remaining == .zero ? .filled : .partiallyFilled
+    order.updated = now
+    release(&order, to: lock(order, remaining: order.remaining, market))
+
+    let instrument = market.settings.instrument
+    let received = order.side == .buy ? volume : cost
+    let feeAsset =
+      settings.feeAsset == .quote || order.side == .sell ? instrument.quote : instrument.base
+    let rate = isMaker ? settings.makerFeeBasisPoints : settings.takerFeeBasisPoints
+    let fee = (feeAsset == instrument.quote ? cost : volume).share(basisPoints: rate)
+    accounts[order.account].debit(
+      spends(order, market), order.side == .buy ? cost : volume)
+    accounts[order.account].credit(
+      order.side == .buy ? instrument.base : instrument.quote, received)
+    accounts[order.account].debit(feeAsset, fee)
+
+    let fill = PrivateTrade(
+      id: trade.id, orderID: id, account: order.account, market: order.market, price: trade.price,
+      quantity: trade.quantity, fee: fee, feeAsset: feeAsset, isBuyer: order.side == .buy,
+      isMaker: isMaker, time: now)
+    ledger.append(fill)
+    record(.trade(fill))
+    save(order)
+    publishReport(order, .trade(fill))
+  }
+
+  // MARK: Rules
+
+  private func checkFilters(
+    _ ticket: OrderTicket, _ market: ExchangeMarket
+  ) throws(DialectError) {
+    let rules = market.settings.instrument
+    let quantity = ticket.quantity
+    guard quantity >= rules.minQuantity, quantity <= rules.maxQuantity,
+      quantity.raw % rules.lotSize.raw == 0
+    else { throw .filter("LOT_SIZE") }
+    var price = ticket.price
+    if ticket.type == .market {
+      guard let best = market.engine.best(ticket.side.opposite) else { return }
+      price = best.price
+    } else {
+      guard price >= rules.tickSize, price <= market.settings.maxPrice,
+        price.raw % rules.tickSize.raw == 0
+      else { throw .filter("PRICE_FILTER") }
+    }
+    guard price * quantity >= rules.minNotional else { throw .filter("NOTIONAL") }
+  }
+
+  private func crosses(_ side: Side, _ price: Price, _ best: Price) -> Bool {
+    side == .buy ? price >= best : price <= best
+  }
+
+  // MARK: Money
+
+  private func spends(_ order: PrivateOrder, _ market: ExchangeMarket) -> String {
+    let instrument = market.settings.instrument
+    return order.side == .buy ? instrument.quote : instrument.base
+  }
+
+  /// What the account must own for the order to be taken.
+  private func need(_ order: PrivateOrder, _ market: ExchangeMarket) -> AssetAmount {
+    guard order.type == .market, order.side == .buy else {
+      return order.side == .sell
+        ? market.settings.base(order.quantity)
+        : lock(order, remaining: order.quantity, market)
+    }
+    return withFee(market.settings.quote(market.engine.cost(.sell, order.quantity)))
+  }
+
+  /// What stays locked while `remaining` is open; market orders never rest.
+  private func lock(
+    _ order: PrivateOrder, remaining: Quantity, _ market: ExchangeMarket
+  ) -> AssetAmount {
+    guard order.type == .limit else { return .zero }
+    switch order.side {
+    case .buy: return withFee(market.settings.quote(order.price * remaining))
+    case .sell: return market.settings.base(remaining)
+    }
+  }
+
+  private func withFee(_ amount: AssetAmount) -> AssetAmount {
+    guard settings.feeAsset == .quote else { return amount }
+    let rate = max(settings.makerFeeBasisPoints, settings.takerFeeBasisPoints)
+    return amount + amount.shareRoundedUp(basisPoints: rate)
+  }
+
+  private mutating func release(_ order: inout PrivateOrder, to locked: AssetAmount) {
+    accounts[order.account].lock(spends(order, markets[order.market]), locked - order.locked)
+    order.locked = locked
+  }
+
+  private mutating func close(_ order: inout PrivateOrder) {
+    release(&order, to: .zero)
+    order.updated = now
+    save(order)
+  }
+
+  private mutating func save(_ order: PrivateOrder) {
+    ledger.upsert(order)
+    record(.order(order))
+  }
+}

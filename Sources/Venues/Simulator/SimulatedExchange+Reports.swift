@@ -1,0 +1,111 @@
+internal import Chrono
+internal import JSON
+internal import Units
+internal import Venue
+
+/// Why an executionReport is sent.
+enum ReportCause {
+  case new
+  case trade(PrivateTrade)
+  case cancelled(by: String)
+  case expired
+
+  var text: String {
+    switch self {
+    case .new: "NEW"
+    case .trade: "TRADE"
+    case .cancelled: "CANCELED"
+    case .expired: "EXPIRED"
+    }
+  }
+}
+
+/// The private stream's messages (user-data-stream.md).
+extension SimulatedExchange {
+  mutating func publishReport(_ order: PrivateOrder, _ cause: ReportCause) {
+    let market = markets[order.market].settings
+    var fill: PrivateTrade?
+    if case .trade(let trade) = cause { fill = trade }
+    var json = JSONWriter(reserving: 768)
+    json.object { json in
+      json.member("e", "executionReport")
+      json.member("E", now.milliseconds)
+      json.member("s", market.symbol)
+      writeIdentity(of: order, cause, to: &json)
+      json.member("q", market.text(order.quantity))
+      json.member("p", market.text(order.price))
+      json.member("P", "0.00000000")
+      json.member("F", "0.00000000")
+      json.member("g", -1)
+      json.member("x", cause.text)
+      json.member("X", order.statusText)
+      json.member("r", "NONE")
+      json.member("i", order.id)
+      json.member("l", market.text(fill?.quantity ?? .zero))
+      json.member("z", market.text(order.filled))
+      json.member("L", market.text(fill?.price ?? .zero))
+      json.member("n", fill?.fee.text ?? "0")
+      json.name("N")
+      if let fill { json.string(fill.feeAsset) } else { json.null() }
+      json.member("T", now.milliseconds)
+      json.name("t")
+      if let fill { json.integer(fill.id) } else { json.integer(-1) }
+      json.member("I", nextExecutionID)
+      json.member("w", order.isOpen && order.type == .limit)
+      json.member("m", fill?.isMaker ?? false)
+      json.member("M", false)
+      json.member("O", order.created.milliseconds)
+      json.member("Z", market.text(order.spent))
+      json.member("Y", market.text(fill.map { $0.price * $0.quantity } ?? .zero))
+      json.member("Q", "0.00000000")
+      json.member("W", order.created.milliseconds)
+      json.member("V", "NONE")
+    }
+    nextExecutionID += 1
+    publish(.account(order.account, payload: json.finished()))
+  }
+
+  /// Cancelling names the request in `c` and the order in `C`; everything else names the order in `c`.
+  private func writeIdentity(
+    of order: PrivateOrder, _ cause: ReportCause, to json: inout JSONWriter
+  ) {
+    if case .cancelled(let cancelID) = cause {
+      json.member("c", cancelID)
+      json.member("C", order.clientOrderID)
+    } else {
+      json.member("c", order.clientOrderID)
+      json.member("C", "")
+    }
+    json.member("S", order.sideText)
+    json.member("o", order.typeText)
+    json.member("f", order.timeInForceText)
+  }
+
+  /// Tells and records every balance that changed.
+  mutating func publishBalances() {
+    for index in accounts.indices {
+      let changed = accounts[index].takeChanged()
+      guard !changed.isEmpty else { continue }
+      for (asset, balance) in changed {
+        record(.balance(apiKey: accounts[index].apiKey, asset: asset, balance))
+      }
+      var json = JSONWriter()
+      json.object { json in
+        json.member("e", "outboundAccountPosition")
+        json.member("E", now.milliseconds)
+        json.member("u", now.milliseconds)
+        json.name("B")
+        json.array { json in
+          for (asset, balance) in changed {
+            json.object { json in
+              json.member("a", asset)
+              json.member("f", balance.free.text)
+              json.member("l", balance.locked.text)
+            }
+          }
+        }
+      }
+      publish(.account(index, payload: json.finished()))
+    }
+  }
+}

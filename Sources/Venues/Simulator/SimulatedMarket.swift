@@ -1,0 +1,88 @@
+package import Units
+package import Venue
+
+/// A market of the simulated exchange: its rules, and the temper of its background order flow.
+package struct SimulatedMarket: Sendable, Hashable {
+  package var instrument: Instrument
+  package var maxPrice: Price
+  /// Where the fair price starts, and what it is drawn back to.
+  package var anchor: Price
+  /// The distance in prices between one maker's rung and the next.
+  package var rung: Price
+  /// The mean size of a background order.
+  package var typicalQuantity: Quantity
+  /// The mean rate of background events, per second of exchange time.
+  package var eventsPerSecond: Int64
+
+  package init(
+    instrument: Instrument, maxPrice: Price, anchor: Price, rung: Price,
+    typicalQuantity: Quantity, eventsPerSecond: Int64
+  ) {
+    // Balances are kept in 10^-8, so a notional must be exact there.
+    precondition(
+      instrument.notionalScale <= AssetAmount.scale,
+      "\(instrument.symbol): a notional of scale \(instrument.notionalScale) is over 10^-8")
+    self.instrument = instrument
+    self.maxPrice = maxPrice
+    self.anchor = anchor
+    self.rung = rung
+    self.typicalQuantity = typicalQuantity
+    self.eventsPerSecond = eventsPerSecond
+  }
+
+  package var symbol: String { instrument.venueSymbol }
+
+  func base(_ quantity: Quantity) -> AssetAmount {
+    AssetAmount(quantity.raw * power(AssetAmount.scale - instrument.quantityScale))
+  }
+
+  func quote(_ notional: Notional) -> AssetAmount {
+    let factor = Int128(power(AssetAmount.scale - instrument.notionalScale))
+    return AssetAmount(Int64(notional.raw * factor))
+  }
+
+  /// Eight places, as Binance writes prices: `61737.63000000`.
+  func text(_ price: Price) -> String {
+    decimalText(
+      Int128(price.raw) * Int128(power(8 - instrument.priceScale)), scale: 8)
+  }
+
+  func text(_ quantity: Quantity) -> String { base(quantity).text }
+
+  func text(_ notional: Notional) -> String { quote(notional).text }
+
+  private func power(_ exponent: UInt8) -> Int64 {
+    var power: Int64 = 1
+    for _ in 0..<exponent { power *= 10 }
+    return power
+  }
+}
+
+extension SimulatedMarket {
+  /// BTCUSDT around 60,000, ETHUSDT around 2,500 and SOLUSDT around 150: about 125 events a second.
+  package static let standard: [SimulatedMarket] = [bitcoin, ether, solana]
+
+  package static let bitcoin = spot(
+    index: 0, base: "BTC", quantityScale: 5, anchor: 60_000_00, rung: 50, typical: 25_000, rate: 60)
+  package static let ether = spot(
+    index: 1, base: "ETH", quantityScale: 4, anchor: 2_500_00, rung: 5, typical: 40_000, rate: 40)
+  package static let solana = spot(
+    index: 2, base: "SOL", quantityScale: 3, anchor: 150_00, rung: 1, typical: 60_000, rate: 25)
+
+  /// A market against USDT with prices of two places, as the three are at Binance.
+  private static func spot(
+    index: Int32, base: String, quantityScale: UInt8, anchor: Int64, rung: Int64, typical: Int64,
+    rate: Int64
+  ) -> SimulatedMarket {
+    let symbol = base + "USDT"
+    let instrument = Instrument(
+      id: InstrumentID(index), venue: VenueID("binance"), symbol: symbol, venueSymbol: symbol,
+      base: base, quote: "USDT", priceScale: 2, quantityScale: quantityScale, tickSize: Price(1),
+      lotSize: Quantity(1), minQuantity: Quantity(1),
+      maxQuantity: Quantity(9_000 * powerOfTen(quantityScale)!),
+      minNotional: Notional(5 * Int128(powerOfTen(2 + quantityScale)!)))
+    return SimulatedMarket(
+      instrument: instrument, maxPrice: Price(1_000_000_00), anchor: Price(anchor),
+      rung: Price(rung), typicalQuantity: Quantity(typical), eventsPerSecond: rate)
+  }
+}

@@ -1,0 +1,171 @@
+internal import Chrono
+internal import JSON
+internal import Loop
+internal import Telemetry
+internal import Transport
+
+/// Everything around the pure venue: the clock that drives it, the file that remembers, the sockets.
+///
+/// `@unchecked Sendable`: its state is touched on the loop only; `respond`, WebSocket handlers and
+/// timers all run there.
+final class VenueShell: @unchecked Sendable {
+  private var venue: SimulatedVenue
+  private let hub: StreamHub
+  private let log: Log
+  private let file: ExchangeLog?
+  private let time: any TimeSource
+  private let loop: EventLoop
+  private let players: [CapturePlayer]
+  private var timer: TimerToken?
+  private var isStopped = false
+
+  /// The market moves at most so often: a timer for each of 125 events a second would only cost.
+  private static let tick = Duration.milliseconds(5)
+  /// How long a lost answer is withheld; every client has given up by then.
+  private static let withheldMax = Duration.seconds(60)
+
+  init(
+    _ configuration: VenueSimulatorConfiguration, time: any TimeSource, loop: EventLoop, log: Log
+  ) throws(ExchangeLogError) {
+    self.time = time
+    self.loop = loop
+    self.log = log
+    let settings = configuration.exchange
+    var playbacks: [String: MarketPlayback] = [:]
+    var players: [CapturePlayer] = []
+    for replay in configuration.replays {
+      guard let index = settings.markets.firstIndex(where: { $0.symbol == replay.symbol }) else {
+        throw ExchangeLogError(replay.files.first ?? "", "no market \(replay.symbol)")
+      }
+      let capture = try MarketCapture(paths: replay.files, market: settings.markets[index])
+      playbacks[replay.symbol] = MarketPlayback(settings.markets[index], capture.snapshot)
+      players.append(CapturePlayer(capture, market: index, speed: replay.speed, loop: loop))
+    }
+    self.players = players
+    var exchange = SimulatedExchange(settings: settings, start: time.now, playbacks: playbacks)
+    if let directory = configuration.stateDirectory {
+      let file = ExchangeLog(directory: directory, names: exchange.recordNames)
+      exchange.restore(try file.load())
+      _ = exchange.takeRecords()
+      try file.begin(with: exchange.stateRecords)
+      self.file = file
+    } else {
+      self.file = nil
+    }
+    hub = StreamHub(symbols: settings.markets.map(\.symbol))
+    venue = SimulatedVenue(exchange: exchange)
+  }
+
+  func start() async {
+    await onLoop { [self] in
+      for player in players { player.start(self) }
+      tick()
+    }
+  }
+
+  func stop() async {
+    await onLoop { [self] in
+      isStopped = true
+      if let timer { loop.cancel(timer) }
+      for player in players { player.stop() }
+      hub.close()
+    }
+  }
+
+  func requestCounts() async -> [String: Int] {
+    await onLoop { [self] in venue.requestCounts }
+  }
+
+  func isReplayFinished() async -> Bool {
+    await onLoop { [self] in players.allSatisfy(\.isFinished) }
+  }
+
+  private func onLoop<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
+    await withCheckedContinuation { continuation in
+      loop.onLoop { continuation.resume(returning: body()) }
+    }
+  }
+
+  // MARK: The clock
+
+  private func tick() {
+    guard !isStopped else { return }
+    venue.exchange.advance(to: time.now)
+    publish()
+    let wait = venue.exchange.nextEventTime - time.now
+    timer = loop.schedule(after: max(wait, Self.tick)) { [weak self] in self?.tick() }
+  }
+
+  /// Records first, then messages: nobody hears of what a crash would forget.
+  private func publish() {
+    save()
+    for message in venue.takeMessages() { hub.broadcast(message) }
+  }
+
+  private func save() {
+    let records = venue.exchange.takeRecords()
+    guard let file else { return }
+    do throws(ExchangeLogError) {
+      try file.append(records)
+    } catch {
+      // Going on would acknowledge orders that a restart forgets.
+      log.critical("the state file cannot be written", ["error": .text(error.description)])
+      preconditionFailure(error.description)
+    }
+  }
+
+  // MARK: REST
+
+  func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    loop.assertInLoop()
+    let answer = venue.answer(request, now: time.now)
+    publish()
+    for scope in answer.disconnects { hub.disconnect(scope) }
+    if let symbol = answer.snapshotOf { players.forEach { $0.snapshotTaken(of: symbol) } }
+    if answer.isWithheld { await loop.sleep(for: Self.withheldMax) }
+    return answer.response
+  }
+
+  // MARK: Streams
+
+  func serve(_ socket: WebSocket, names: [String], isCombined: Bool) async {
+    loop.assertInLoop()
+    let session = StreamSession(socket, isCombined: isCombined)
+    for name in names { session.subscribe(name, resolve) }
+    hub.add(session)
+    hub.subscribed()
+    defer { hub.remove(session) }
+    do throws(WebSocketError) {
+      while let message = try await socket.receive() {
+        let answer = session.answer(message.bytes, resolve)
+        try await socket.send(text: answer)
+        hub.subscribed()
+      }
+    } catch {
+      log.debug("a stream ended", ["error": .text(error.description)])
+    }
+  }
+
+  private func resolve(_ name: String) -> StreamTarget? {
+    if let key = hub.key(of: name) { return .market(key) }
+    return venue.exchange.listenKeys.account(of: name, now: time.now).map { .account($0) }
+  }
+
+  // MARK: Playback
+
+  func hasListeners(market: Int) -> Bool { hub.hasListeners(market: market) }
+  func nextSubscription() async { await hub.nextSubscription() }
+
+  /// Plays one recorded message to the book and to everyone; waits for slow readers when told so.
+  func play(_ message: CaptureMessage, market: Int, waiting: Bool) async throws(JSONError) {
+    venue.exchange.advance(to: time.now)
+    try venue.exchange.play(message, market: market)
+    guard waiting else { return publish() }
+    save()
+    for message in venue.takeMessages() { await hub.deliver(message) }
+  }
+
+  func playbackFailed(_ problem: String) {
+    log.error("the capture cannot be played further", ["error": .text(problem)])
+  }
+}

@@ -1,0 +1,43 @@
+package import Security
+package import Transport
+
+/// How fast a capture is played.
+package enum ReplaySpeed: Sendable, Hashable {
+  /// As it was recorded, or so many times faster.
+  case times(Int64)
+  /// As fast as the clients read; nothing is lost, and it waits for the first client.
+  case instant
+
+  package static let realtime = ReplaySpeed.times(1)
+}
+
+/// A recorded market to play instead of background flow.
+package struct ReplaySettings: Sendable, Hashable {
+  package var symbol: String
+  /// Played one after another.
+  package var files: [String]
+  package var speed: ReplaySpeed
+
+  package init(symbol: String, files: [String], speed: ReplaySpeed) {
+    self.symbol = symbol
+    self.files = files
+    self.speed = speed
+  }
+}
+
+/// Everything that `venue-sim` is started with.
+package struct VenueSimulatorConfiguration: Sendable {
+  package var address: Address
+  /// Nil for plaintext, in tests only.
+  package var tls: TLSContext?
+  package var exchange: ExchangeSettings
+  package var replays: [ReplaySettings] = []
+  /// Where acknowledged orders are kept; nil to forget them at the end.
+  package var stateDirectory: String?
+
+  package init(address: Address, tls: TLSContext?, exchange: ExchangeSettings) {
+    self.address = address
+    self.tls = tls
+    self.exchange = exchange
+  }
+}

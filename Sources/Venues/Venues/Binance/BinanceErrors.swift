@@ -1,0 +1,90 @@
+internal import JSON
+package import Venue
+
+/// What an answer that is not a success means for the request.
+package enum BinanceFailure: Sendable, Hashable {
+  /// The venue did not do it.
+  case definite(RejectReason, text: String)
+  /// It may have done it.
+  case unknown(String)
+}
+
+/// Binance's error codes (errors.md) in our taxonomy.
+package enum BinanceErrors {
+  /// 5xx statuses and the codes that say so leave the fate of a request open, as documented: "the
+  /// execution status is unknown and could have been a success".
+  package static func failure(status: Int, body: [UInt8]) -> BinanceFailure {
+    let (code, text) = codeAndText(body)
+    let words = code.map { "\($0): \(text)" } ?? "status \(status)"
+    if status >= 500 { return .unknown(words) }
+    guard let code else {
+      // 403 is the firewall, 418 and 429 are limits; none of them let a request through.
+      switch status {
+      case 403, 418, 429: return .definite(.rateLimit, text: words)
+      case 400..<500: return .definite(.venuePolicy, text: words)
+      default: return .unknown(words)
+      }
+    }
+    switch code {
+    case -1000, -1001, -1006, -1007: return .unknown(words)
+    default: return .definite(reason(code, text), text: words)
+    }
+  }
+
+  package static func reason(_ code: Int64, _ text: String) -> RejectReason {
+    switch code {
+    case -1003, -1015, -1034: .rateLimit
+    case -1008: .overloaded
+    case -1016: .venueUnavailable
+    case -1013: filterReason(text)
+    case -1111: text.contains("quantity") ? .sizePrecision : .pricePrecision
+    case -1121, -1122: .invalidSymbol
+    case -1014, -1020, (-1199)...(-1100): .invalidOrder
+    case -2010: matcherReason(text)
+    case -2011, -2013, -2026: .unknownOrder
+    default: .venuePolicy
+    }
+  }
+
+  private static func filterReason(_ text: String) -> RejectReason {
+    guard let mark = text.range(of: "Filter failure: ") else { return .invalidOrder }
+    return switch text[mark].prefix(while: { $0 != " " }) {
+    case "PRICE_FILTER": .pricePrecision
+    case "PERCENT_PRICE", "PERCENT_PRICE_BY_SIDE": .priceBands
+    case "LOT_SIZE", "MARKET_LOT_SIZE": .sizePrecision
+    case "NOTIONAL", "MIN_NOTIONAL": .minNotional
+    case "MAX_POSITION": .positionLimit
+    default: .venuePolicy
+    }
+  }
+
+  private static func matcherReason(_ text: String) -> RejectReason {
+    if text.hasPrefix("Account has insufficient balance") { return .insufficientBalance }
+    if text.hasPrefix("Duplicate order sent") { return .duplicateOrder }
+    if text.hasPrefix("Order would immediately match") { return .wouldTakeLiquidity }
+    if text.hasPrefix("Market is closed") { return .marketClosed }
+    if text.hasPrefix("Filter failure") { return filterReason(text) }
+    return .venuePolicy
+  }
+
+  private static func codeAndText(_ body: [UInt8]) -> (Int64?, String) {
+    do throws(JSONError) {
+      let json = try JSONDocument(parsing: body).root
+      return (try json.int64("code"), try json.string("msg"))
+    } catch {
+      return (nil, "")
+    }
+  }
+}
+
+extension String {
+  /// What follows the first `mark`, as a range to the end; nil without one.
+  fileprivate func range(of mark: String) -> Range<Index>? {
+    var rest = self[...]
+    while !rest.isEmpty {
+      if rest.hasPrefix(mark) { return rest.index(rest.startIndex, offsetBy: mark.count)..<endIndex }
+      rest = rest.dropFirst()
+    }
+    return nil
+  }
+}

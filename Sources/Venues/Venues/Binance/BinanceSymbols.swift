@@ -1,0 +1,82 @@
+package import JSON
+internal import Units
+package import Venue
+
+/// Instruments out of GET /api/v3/exchangeInfo.
+package enum BinanceSymbols {
+  /// The instruments of these symbols, numbered in their order; symbols that are not listed are left
+  /// out, and keep no number.
+  package static func instruments(
+    _ body: [UInt8], symbols: [String], venue: VenueID
+  ) throws(JSONError) -> [Instrument] {
+    let listings = try JSONDocument(parsing: body).root.array("symbols")
+    var found: [String: JSONValue] = [:]
+    for listing in listings { found[try listing.string("symbol")] = listing }
+    var instruments: [Instrument] = []
+    for symbol in symbols {
+      guard let listing = found[symbol] else { continue }
+      instruments.append(
+        try instrument(
+          listing, symbol, id: InstrumentID(Int32(instruments.count)), venue: venue))
+    }
+    return instruments
+  }
+
+  private static func instrument(
+    _ listing: JSONValue, _ symbol: String, id: InstrumentID, venue: VenueID
+  ) throws(JSONError) -> Instrument {
+    let filters = try listing.array("filters")
+    let tick = try decimal(filters, ["PRICE_FILTER"], "tickSize")
+    let lot = try decimal(filters, ["LOT_SIZE"], "stepSize")
+    guard !tick.isZero, !lot.isZero else {
+      throw .unexpected("\(symbol) has a tick or a lot of zero")
+    }
+    // The scale is what the step needs: 0.01000000 is two places.
+    let priceScale = tick.normalized.scale
+    let quantityScale = lot.normalized.scale
+    return Instrument(
+      id: id, venue: venue, symbol: symbol, venueSymbol: symbol,
+      base: try listing.string("baseAsset"), quote: try listing.string("quoteAsset"),
+      priceScale: priceScale, quantityScale: quantityScale,
+      tickSize: Price(try units(tick, priceScale)), lotSize: Quantity(try units(lot, quantityScale)),
+      minQuantity: Quantity(
+        try units(decimal(filters, ["LOT_SIZE"], "minQty"), quantityScale)),
+      maxQuantity: Quantity(
+        try units(decimal(filters, ["LOT_SIZE"], "maxQty"), quantityScale)),
+      minNotional: Notional(
+        Int128(try units(minNotional(filters), priceScale + quantityScale))),
+      isTrading: try listing.string("status") == "TRADING")
+  }
+
+  /// Zero when the symbol has no such filter.
+  private static func minNotional(_ filters: JSONArray) throws(JSONError) -> Decimal {
+    let types = ["NOTIONAL", "MIN_NOTIONAL"]
+    guard filters.contains(where: { types.contains($0["filterType"]?.string ?? "") }) else {
+      return .zero
+    }
+    return try decimal(filters, types, "minNotional")
+  }
+
+  /// The member of the first filter of one of these types.
+  private static func decimal(
+    _ filters: JSONArray, _ types: [String], _ name: String
+  ) throws(JSONError) -> Decimal {
+    for filter in filters {
+      guard let type = filter["filterType"]?.string, types.contains(type) else { continue }
+      let text = try filter.string(name)
+      do throws(DecimalError) {
+        return try Decimal(parsing: text)
+      } catch {
+        throw .unexpected("\(type).\(name) \(error.problem): \(text)")
+      }
+    }
+    throw .unexpected("no filter \(types[0])")
+  }
+
+  private static func units(_ decimal: Decimal, _ scale: UInt8) throws(JSONError) -> Int64 {
+    guard let units = decimal.units(atScale: scale) else {
+      throw .unexpected("\(decimal) at scale \(scale)")
+    }
+    return units
+  }
+}

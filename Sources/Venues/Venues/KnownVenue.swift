@@ -1,0 +1,59 @@
+package import Chrono
+package import Loop
+package import Security
+package import Telemetry
+package import Transport
+package import Venue
+
+/// How to reach a venue, and as whom.
+package struct VenueSettings: Sendable {
+  /// `https://api.binance.com`, without a slash at its end.
+  package var restURL: String
+  package var streamHost: String
+  package var streamPort: Int
+  /// Whose certificates are trusted.
+  package var trust: Trust
+  package var apiKey: String
+  package var secret: [UInt8]
+  /// Symbols to connect, in our spelling.
+  package var symbols: [String]
+  /// For one request, from sending to the last byte of its answer.
+  package var requestTimeout = Duration.seconds(5)
+  /// How long after its timestamp the venue may still take a signed request.
+  package var receiveWindow = Duration.seconds(5)
+  /// Levels a side of a snapshot.
+  package var depthMax = 1_000
+  package var reconnectMin = Duration.milliseconds(100)
+  package var reconnectMax = Duration.seconds(10)
+
+  package init(
+    restURL: String, streamHost: String, streamPort: Int, trust: Trust, apiKey: String,
+    secret: [UInt8], symbols: [String]
+  ) {
+    self.restURL = restURL
+    self.streamHost = streamHost
+    self.streamPort = streamPort
+    self.trust = trust
+    self.apiKey = apiKey
+    self.secret = secret
+    self.symbols = symbols
+  }
+}
+
+/// The venues that there is an adapter for: the one list.
+package enum KnownVenue: String, Sendable, CaseIterable {
+  case binance
+
+  package var id: VenueID { VenueID(rawValue) }
+
+  /// A session that lives on `loop`. Nothing is connected yet.
+  package func session(
+    _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
+    metrics: MetricsRegistry
+  ) throws(VenueError) -> any VenueSession {
+    switch self {
+    case .binance:
+      try BinanceSession(settings, loop: loop, time: time, log: log, metrics: metrics)
+    }
+  }
+}

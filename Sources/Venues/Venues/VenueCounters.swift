@@ -1,0 +1,39 @@
+package import Telemetry
+
+/// What is counted at every venue, under one name each with the label `venue`.
+package struct VenueCounters: Sendable {
+  /// Public streams that were opened, the first one too.
+  package let connections: Counter
+  /// Public streams that were opened again.
+  package let reconnections: Counter
+  package let privateConnections: Counter
+  package let privateReconnections: Counter
+  /// Messages received on public streams.
+  package let messages: Counter
+  /// Messages that could not be read.
+  package let malformed: Counter
+  /// Books that lost their place: missing updates, or crossed.
+  package let gaps: Counter
+  /// Snapshots fetched over REST.
+  package let snapshots: Counter
+  package let requests: Counter
+  /// Requests that ended in silence.
+  package let unknownOutcomes: Counter
+
+  package init(_ registry: MetricsRegistry, venue: String) {
+    func counter(_ name: String, _ help: String) -> Counter {
+      registry.counters("venue_\(name)_total", help: help, labels: ["venue"]).with(venue)
+    }
+    connections = counter("connections", "Public streams opened")
+    reconnections = counter("reconnections", "Public streams opened again after a loss")
+    privateConnections = counter("private_connections", "Private streams opened")
+    privateReconnections = counter(
+      "private_reconnections", "Private streams opened again after a loss")
+    messages = counter("messages", "Messages received on public streams")
+    malformed = counter("malformed", "Messages that could not be read")
+    gaps = counter("gaps", "Books that lost their place in the venue's sequence")
+    snapshots = counter("snapshots", "Book snapshots fetched over REST")
+    requests = counter("requests", "REST requests sent")
+    unknownOutcomes = counter("unknown_outcomes", "Orders, cancels and queries that ended in silence")
+  }
+}

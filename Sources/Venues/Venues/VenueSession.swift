@@ -1,0 +1,103 @@
+package import Chrono
+package import Units
+package import Venue
+
+/// A balance at a venue, exact.
+package struct VenueBalance: Sendable, Hashable {
+  package var asset: String
+  package var free: Decimal
+  package var locked: Decimal
+
+  package init(asset: String, free: Decimal, locked: Decimal) {
+    self.asset = asset
+    self.free = free
+    self.locked = locked
+  }
+}
+
+/// A fill as a venue's history tells it, for catching up after silence.
+package struct VenueFillRecord: Sendable, Hashable {
+  package var instrument: InstrumentID
+  package var venueOrderID: String
+  package var fill: VenueFill
+
+  package init(instrument: InstrumentID, venueOrderID: String, fill: VenueFill) {
+    self.instrument = instrument
+    self.venueOrderID = venueOrderID
+    self.fill = fill
+  }
+}
+
+/// What a private stream says.
+package enum PrivateEvent: Sendable, Hashable {
+  /// The stream is up. Reports sent before it are lost, so the hearer reconciles: open orders and
+  /// fills are to be queried, at the first connection as at every later one.
+  case connected(attempt: Int)
+  case disconnected(reason: String)
+  case report(VenueReport)
+  case balances([VenueBalance])
+}
+
+/// Why a venue's answer to a question that changes nothing is missing.
+package struct VenueError: Error, Sendable, Hashable, CustomStringConvertible {
+  package var reason: RejectReason
+  package var description: String
+
+  package init(_ reason: RejectReason, _ description: String) {
+    self.reason = reason
+    self.description = description
+  }
+}
+
+/// What became of a replacement: an order cancelled and another placed by one request.
+package struct VenueReplacement: Sendable, Hashable {
+  package var cancel: VenueOutcome
+  /// Nil when the cancel failed, so that the new order was never tried.
+  package var place: VenueOutcome?
+
+  package init(cancel: VenueOutcome, place: VenueOutcome?) {
+    self.cancel = cancel
+    self.place = place
+  }
+}
+
+/// Order entry at a venue. Every call may be made from any task, and ends within its timeout.
+package protocol VenueOrderEntry: Sendable {
+  func place(_ order: VenueOrder) async -> VenueOutcome
+  func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome
+  /// Cancels one order and places another; the new one is not tried when the cancel fails.
+  func replace(_ clientOrderID: String, with order: VenueOrder) async -> VenueReplacement
+  /// The order's state now. `rejected(.unknownOrder)` is the venue's word that it has none of this
+  /// name; for an order sent a moment ago it counts only once the request can no longer arrive, see
+  /// `settlesAfter`.
+  func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome
+  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport]
+  /// Fills with execution ids from `executionID` on (nil: the latest), oldest first, at most 1,000.
+  func fills(
+    of instrument: InstrumentID, from executionID: String?
+  ) async throws(VenueError) -> [VenueFillRecord]
+  /// The fills of one order, oldest first.
+  func fills(
+    ofOrder venueOrderID: String, _ instrument: InstrumentID
+  ) async throws(VenueError) -> [VenueFillRecord]
+  func balances() async throws(VenueError) -> [VenueBalance]
+  /// How long after sending a request can still take effect at the venue.
+  var settlesAfter: Duration { get }
+}
+
+/// Everything that a market connector needs of one venue.
+package protocol VenueSession: Sendable {
+  var venue: VenueID { get }
+  /// In the order of the symbols that the session was made with; those that the venue does not list
+  /// are left out. Must have returned before `start`.
+  func loadInstruments() async throws(VenueError) -> [Instrument]
+  /// Connects and stays connected until `stop`. Both hearers are awaited: a slow one holds its stream
+  /// back, and nothing is dropped.
+  func start(
+    market: @escaping @Sendable (MarketEvent) async -> Void,
+    account: @escaping @Sendable (PrivateEvent) async -> Void
+  ) async
+  func stop() async
+  var orders: any VenueOrderEntry { get }
+  var counters: VenueCounters { get }
+}
