@@ -1,0 +1,71 @@
+internal import Glibc
+internal import Loop
+
+/// How a child process is begun: its words, its log, what its environment has beyond ours.
+struct ChildPlan: Sendable {
+  let name: String
+  let words: [String]
+  let environment: [String: String]
+  let log: String
+}
+
+enum ChildProcess {
+  /// Starts this program again with other words. The child reads nothing, writes to its log, has its
+  /// own process group (Ctrl-C reaches the supervisor only, which stops its children in order), no
+  /// blocked signals, and no descriptor of ours but `passed`, which it finds as 3.
+  static func start(
+    _ plan: ChildPlan, program: String, newSession: Bool = false, passed: Int32? = nil
+  ) throws(SystemError) -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, plan.log, O_WRONLY | O_CREAT | O_APPEND, 0o640)
+    posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    if let passed { posix_spawn_file_actions_adddup2(&actions, passed, 3) }
+
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    var reset = sigset_t()
+    sigemptyset(&reset)
+    sigaddset(&reset, SIGPIPE)
+    posix_spawnattr_setsigdefault(&attributes, &reset)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    let group = newSession ? Int32(POSIX_SPAWN_SETSID) : Int32(POSIX_SPAWN_SETPGROUP)
+    let flags = Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF) | group
+    posix_spawnattr_setflags(&attributes, Int16(flags))
+
+    var words = ([program] + plan.words).map { strdup($0) } + [nil]
+    var environment = plan.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer {
+      for pointer in words + environment { free(pointer) }
+    }
+    var pid = pid_t()
+    let code = posix_spawn(&pid, program, &actions, &attributes, &words, &environment)
+    guard code == 0 else { throw SystemError("posix_spawn of \(plan.name)", code: code) }
+    return pid
+  }
+
+  enum Ending: Sendable, Hashable, CustomStringConvertible {
+    case exit(Int32)
+    case signal(Int32)
+
+    var description: String {
+      switch self {
+      case .exit(let code): "ended with code \(code)"
+      case .signal(let number): "was ended by signal \(number)"
+      }
+    }
+  }
+
+  /// How the process ended, nil while it runs.
+  static func ending(of pid: Int32) -> Ending? {
+    var status: Int32 = 0
+    guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+    return status & 0x7f == 0 ? .exit(status >> 8 & 0xff) : .signal(status & 0x7f)
+  }
+}

@@ -1,0 +1,59 @@
+internal import ServiceKit
+
+/// What `up` was asked for.
+struct MeshPlan: Sendable {
+  let options: MeshOptions
+  /// A recorded capture that the simulator plays back; nil for its own background flow.
+  let replay: String?
+  let replaySpeed: String
+  let isFresh: Bool
+  /// Where progress goes as well, for a terminal that waits for a detached mesh.
+  let report: Int32?
+
+  init(_ arguments: Arguments) throws {
+    options = try MeshOptions(arguments)
+    replay = try arguments.value("--replay").map { path in
+      guard fileExists(path) else { throw CommandError("\(path): there is no such capture") }
+      return absolutePath(path)
+    }
+    replaySpeed = arguments.value("--replay-speed") ?? "realtime"
+    guard ReplaySpeed.isValid(replaySpeed) else {
+      throw UsageError(
+        "--replay-speed is \"\(replaySpeed)\": instant, realtime or a factor such as 10x is expected")
+    }
+    isFresh = arguments.has("--fresh")
+    report = arguments.value("--report").flatMap { Int32($0) }
+  }
+
+  /// The words of the child process that is this service.
+  func words(for service: ServiceName, supervisor: Int32) -> [String] {
+    ["run", service.text, "--supervised", String(supervisor)] + options.words
+  }
+
+  /// The words of the child process that is the venue.
+  func simulatorWords(supervisor: Int32) -> [String] {
+    var words = ["venue-sim", "--supervised", String(supervisor), "--state", options.state.path]
+    words += ["--ports", options.portsPath, "--port-offset", String(options.portOffset)]
+    if let replay { words += ["--replay", replay, "--speed", replaySpeed] }
+    return words
+  }
+}
+
+/// How fast a capture is played: `instant`, `realtime`, or a factor such as `10x`.
+enum ReplaySpeed: Sendable, Hashable {
+  case instant
+  case factor(Double)
+
+  init?(_ text: String) {
+    switch text {
+    case "instant": self = .instant
+    case "realtime": self = .factor(1)
+    default:
+      guard text.hasSuffix("x"), let factor = Double(text.dropLast()), factor > 0, factor <= 10_000
+      else { return nil }
+      self = .factor(factor)
+    }
+  }
+
+  static func isValid(_ text: String) -> Bool { ReplaySpeed(text) != nil }
+}

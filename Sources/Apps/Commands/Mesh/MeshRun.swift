@@ -1,0 +1,189 @@
+internal import Chrono
+internal import Glibc
+internal import Loop
+internal import ServiceKit
+internal import Transport
+
+/// A mesh on this machine from its first process to its last: what `up` is.
+///
+/// `@unchecked Sendable`: confined to its loop.
+final class MeshRun: @unchecked Sendable {
+  private let plan: MeshPlan
+  private let ports: PortTable
+  private let loop: EventLoop
+  private let progress: Progress
+  private let supervisor: Supervisor
+  private var postgres: MeshDatabase?
+  private var stopWaiter: CheckedContinuation<Void, Never>?
+  private var stopsRequested = 0
+
+  private static let startTimeMax = Duration.seconds(180)
+  private static let stopTimeMax = Duration.seconds(20)
+  private static let simulator: ServiceName = "venue-sim"
+
+  init(_ plan: MeshPlan, ports: PortTable, loop: EventLoop) {
+    self.plan = plan
+    self.ports = ports
+    self.loop = loop
+    let progress = Progress(began: loop.uptime, report: plan.report)
+    self.progress = progress
+    supervisor = Supervisor(loop, program: executablePath()) {
+      progress.say($0, at: SystemTime().uptime)
+    }
+  }
+
+  private var state: StateFolder { plan.options.state }
+  private func say(_ line: String) { progress.say(line, at: loop.uptime) }
+
+  /// Until SIGTERM or SIGINT; the process's exit code.
+  func run() async throws -> Int32 {
+    let signals = try SignalWatch(loop) { [unowned self] in received($0) }
+    defer { signals.stop() }
+    do {
+      try await start()
+    } catch {
+      say("\(error)")
+      await stopAll()
+      return 1
+    }
+    if stopsRequested == 0 {
+      await summary()
+      progress.endReport(isGood: true)
+      await withCheckedContinuation { stopWaiter = $0 }
+    }
+    say("stopping")
+    await stopAll()
+    say("stopped")
+    return 0
+  }
+
+  private func received(_ signal: Int32) {
+    switch signal {
+    case SIGCHLD: supervisor.reap()
+    case SIGTERM, SIGINT:
+      stopsRequested += 1
+      if stopsRequested > 1 {
+        supervisor.beginStopping()
+        for pid in supervisor.processes.values { kill(pid, SIGKILL) }
+      }
+      stopWaiter?.resume()
+      stopWaiter = nil
+    default: break
+    }
+  }
+
+  // MARK: Starting
+
+  private func start() async throws {
+    try MeshFolder.prepare(plan, services: Catalog.services.map(\.name)) { say($0) }
+    var record = MeshRecord(
+      supervisor: getpid(), portOffset: plan.options.portOffset, ports: plan.options.portsPath)
+    try record.write(state)
+    supervisor.changed = { [state] processes in
+      record.processes = processes
+      // The record serves `status` only: a full disk must not end the mesh.
+      do { try record.write(state) } catch { Terminal.complain("\(error)") }
+    }
+    var environment = processEnvironment()
+    let database = try MeshDatabase.start(state, environment: environment) { say($0) }
+    postgres = database
+    environment["SHRIVENQUANT_DATABASE_URL"] = database.url
+    supervisor.start(
+      ChildPlan(
+        name: Self.simulator.text, words: plan.simulatorWords(supervisor: getpid()),
+        environment: environment, log: state.log(of: Self.simulator)))
+    try await startServices(environment)
+  }
+
+  private func startServices(_ environment: [String: String]) async throws {
+    let order = StartOrder(Catalog.services.map { ($0.name, $0.needs) })
+    let all = Set(Catalog.services.map(\.name))
+    let deadline = loop.uptime + Self.startTimeMax
+    var (started, serving): (Set<ServiceName>, Set<ServiceName>) = ([], [])
+    while serving.count < all.count, stopsRequested == 0 {
+      for name in order.startable(started: started, serving: serving) {
+        supervisor.start(
+          ChildPlan(
+            name: name.text, words: plan.words(for: name, supervisor: getpid()),
+            environment: environment, log: state.log(of: name)))
+        started.insert(name)
+      }
+      for name in started.subtracting(serving).sorted() {
+        try refuseHopeless(name)
+        guard await isServing(name) else { continue }
+        serving.insert(name)
+        say("\(name) is serving (\(serving.count) of \(all.count))")
+      }
+      if loop.uptime > deadline { throw notServing(all.subtracting(serving).sorted()) }
+      if serving.count < all.count { await loop.sleep(for: .milliseconds(100)) }
+    }
+    while stopsRequested == 0, !(await simulatorAccepts()) {
+      try refuseHopeless(Self.simulator)
+      if loop.uptime > deadline { throw notServing([Self.simulator]) }
+      await loop.sleep(for: .milliseconds(100))
+    }
+  }
+
+  private func address(of name: ServiceName) throws -> Address {
+    guard let port = ports.port(of: name) else {
+      throw CommandError("\(ports.path) has no port for \(name)")
+    }
+    return .tcp(host: "127.0.0.1", port: port)
+  }
+
+  private func isServing(_ name: ServiceName) async -> Bool {
+    guard let address = try? address(of: name) else { return false }
+    return await HealthProbe.ask(address, within: .seconds(2), loop: loop) == .serving
+  }
+
+  private func simulatorAccepts() async -> Bool {
+    guard let address = try? address(of: Self.simulator) else { return true }
+    return await HealthProbe.accepts(address, within: .seconds(1), loop: loop)
+  }
+
+  /// Some deaths do not get better by starting again.
+  private func refuseHopeless(_ name: ServiceName) throws {
+    guard let child = supervisor.children[name.text], child.lastEnding != nil else { return }
+    let isBadSettings = child.lastEnding == .exit(ServiceExit.badSettings)
+    guard isBadSettings || child.restarts > 8 else { return }
+    throw CommandError(
+      "\(name) \(child.lastEnding!); its log (\(state.log(of: name))) ends with\n"
+        + logTail(state.log(of: name), lines: 5))
+  }
+
+  private func notServing(_ names: [ServiceName]) -> CommandError {
+    let tails = names.map { "  \($0):\n\(logTail(state.log(of: $0), lines: 3))" }
+    return CommandError(
+      "not serving after \(DurationText.print(Self.startTimeMax)):\n"
+        + tails.joined(separator: "\n"))
+  }
+
+  // MARK: Ready
+
+  private func summary() async {
+    let rows = await StatusCommand.table(ports, supervisor.processes, loop: loop)
+    var cells = rows.map(\.cells)
+    let simulator = Self.simulator.text
+    cells.append([
+      simulator, ports.port(of: Self.simulator).map(String.init) ?? "-",
+      supervisor.processes[simulator].map(String.init) ?? "-", "ACCEPTING",
+    ])
+    progress.write("\n" + Terminal.table(cells) + "\n")
+    let port = ports.port(of: "gateway") ?? 0
+    progress.write(FirstSteps.text(gateway: port, program: executablePath(), state: state))
+  }
+
+  // MARK: Stopping
+
+  private func stopAll() async {
+    supervisor.beginStopping()
+    let layers = StartOrder(Catalog.services.map { ($0.name, $0.needs) }).layers
+    for layer in layers.reversed() {
+      await supervisor.stop(layer.map(\.text), patience: Self.stopTimeMax)
+    }
+    await supervisor.stop([Self.simulator.text], patience: Self.stopTimeMax)
+    postgres?.stop { say($0) }
+    unlink(MeshRecord.path(state))
+    progress.endReport(isGood: false)
+  }
+}

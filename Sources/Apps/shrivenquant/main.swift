@@ -1,0 +1,7 @@
+import Commands
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+exit(ShrivenQuant.main(CommandLine.arguments))
