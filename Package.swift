@@ -228,7 +228,7 @@ let rooms: [Room] = [
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
-    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport", "Units"]),
+    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport", "Units", "Wire"]),
   tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
   tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "Units", "Venue"]),
   tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),

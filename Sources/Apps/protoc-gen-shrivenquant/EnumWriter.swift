@@ -8,7 +8,10 @@ struct EnumWriter {
     var seen: Set<Int32> = []
     // An alias (the same number again) reads as the first name.
     let values = declaration.values.filter { seen.insert($0.number).inserted }.map {
-      (name: SwiftName.enumCase($0.name, of: declaration.name), number: $0.number, comment: $0.comment)
+      (
+        name: SwiftName.enumCase($0.name, of: declaration.name), number: $0.number,
+        comment: $0.comment
+      )
     }
     out.comment(declaration.comment)
     out.block("package enum \(SwiftName.type(declaration.name)): OpenEnum, CaseIterable") { out in

@@ -32,7 +32,8 @@ struct Generator {
       !Self.descriptorOnly.contains($0.package) && $0.name != "google/protobuf/descriptor.proto"
     }
     var files: [(path: String, content: String)] = []
-    for file in typed where !(file.messages.isEmpty && file.enums.isEmpty && file.services.isEmpty) {
+    for file in typed where !(file.messages.isEmpty && file.enums.isEmpty && file.services.isEmpty)
+    {
       let namespace = SwiftName.namespace(file.package)
       let base = file.name.split(separator: "/").last!.split(separator: ".").first!
       let name = SwiftName.upperCamel(String(base))

@@ -68,7 +68,9 @@ struct MessageWriter {
     fields.compactMap { if case .member(oneof) = $0.shape { $0.code } else { nil } }
   }
 
-  private func storage(_ code: FieldCode) -> String { SwiftName.lowerCamel(code.field.name) + "Box" }
+  private func storage(_ code: FieldCode) -> String {
+    SwiftName.lowerCamel(code.field.name) + "Box"
+  }
 
   private func writeProperties(_ out: inout SwiftText) {
     var written: Set<Int> = []

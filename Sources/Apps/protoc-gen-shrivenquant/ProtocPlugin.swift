@@ -10,7 +10,8 @@ enum ProtocPlugin {
       for file in try Generator(request: readAll()).files() {
         // CodeGeneratorResponse.file = 15: name = 1, content = 15.
         append(
-          15, counted(1, Array(file.path.utf8)) + counted(15, Array(file.content.utf8)), to: &response)
+          15, counted(1, Array(file.path.utf8)) + counted(15, Array(file.content.utf8)),
+          to: &response)
       }
     } catch let error as GenerationError {
       append(1, Array(error.text.utf8), to: &response)

@@ -30,7 +30,9 @@ struct RawMessage {
     }
   }
 
-  func texts(_ number: UInt32) -> [String] { all(number).map { String(decoding: $0, as: UTF8.self) } }
+  func texts(_ number: UInt32) -> [String] {
+    all(number).map { String(decoding: $0, as: UTF8.self) }
+  }
 
   func text(_ number: UInt32) -> String { texts(number).last ?? "" }
 

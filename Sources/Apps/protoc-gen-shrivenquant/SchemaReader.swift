@@ -15,7 +15,8 @@ struct SchemaReader {
     file.package = raw.text(2)
     file.dependencies = raw.texts(3)
     for (index, message) in try raw.messages(4).enumerated() {
-      file.messages.append(try reader.message(message, in: reader.package, path: [4, Int32(index)]))
+      file.messages.append(
+        try reader.message(message, in: reader.package, path: [4, Int32(index)]))
     }
     for (index, declaration) in try raw.messages(5).enumerated() {
       file.enums.append(
@@ -95,7 +96,8 @@ struct SchemaReader {
       throw GenerationError("field \(field.name) has a type that proto3 does not")
     }
     guard raw.number(17) != 1 else {
-      throw GenerationError("field \(field.name) is `optional`, which protoc-c refuses: use a oneof")
+      throw GenerationError(
+        "field \(field.name) is `optional`, which protoc-c refuses: use a oneof")
     }
     guard field.name != "base" else {
       throw GenerationError("a field may not be called base: protoc-c's structs begin with one")

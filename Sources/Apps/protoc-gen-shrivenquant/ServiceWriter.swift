@@ -34,7 +34,8 @@ struct ServiceWriter {
       for method in service.methods {
         out.line(
           "package static let \(SwiftName.property(method.name)) = Calls.MethodDescriptor(")
-        out.line("  service: name, name: \(SwiftText.literal(method.name)), shape: .\(shape(method)),")
+        out.line(
+          "  service: name, name: \(SwiftText.literal(method.name)), shape: .\(shape(method)),")
         let scope = try options.scope(method, of: service)
         out.line("  scope: \(scope), isIdempotent: \(method.isIdempotent),")
         out.line("  request: \(SwiftText.literal(method.input)),")
@@ -110,11 +111,13 @@ struct ServiceWriter {
         out.block(") async throws(Calls.RPCError) -> \(result)") { out in
           let descriptor = "\(service.name).\(name)"
           if !streams {
-            out.line("try await channel.unary(\(descriptor), request, options, as: \(response).self)")
+            out.line(
+              "try await channel.unary(\(descriptor), request, options, as: \(response).self)")
           } else if method.requestsStream {
             out.line("ClientCall(try await channel.open(\(descriptor), options))")
           } else {
-            out.line("try await ClientCall.serverStreaming(channel, \(descriptor), request, options)")
+            out.line(
+              "try await ClientCall.serverStreaming(channel, \(descriptor), request, options)")
           }
         }
       }

@@ -23,7 +23,8 @@ extension WireError: CustomStringConvertible {
     case .badWireType(let type, let offset): "wire type \(type) refused at byte \(offset)"
     case .notUTF8(let offset): "text is not UTF-8 at byte \(offset)"
     case .raggedPacked(let offset): "packed elements overrun their length at byte \(offset)"
-    case .tooDeep(let offset): "nested deeper than \(WireReader.depthMax) messages at byte \(offset)"
+    case .tooDeep(let offset):
+      "nested deeper than \(WireReader.depthMax) messages at byte \(offset)"
     }
   }
 }

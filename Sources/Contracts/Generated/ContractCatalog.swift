@@ -144,7 +144,6 @@ package enum ContractCatalog {
     OmsV1.StreamEventsRequest.self,
     OmsV1.GetTradingStateRequest.self,
     OmsV1.TradingState.self,
-    OmsV1.PositionState.self,
     OmsV1.Order.self,
     OmsV1.Execution.self,
     OmsV1.OrderEvent.self,

@@ -43,8 +43,9 @@ extension Swift.Duration {
   /// Refuses nanos whose sign differs from the seconds' or that exceed a second.
   package init(_ duration: GoogleProtobuf.Duration, field: String) throws(RPCError) {
     let nanos = Int64(duration.nanos)
-    guard abs(nanos) < 1_000_000_000, duration.seconds == 0 || nanos == 0
-      || (duration.seconds < 0) == (nanos < 0)
+    guard abs(nanos) < 1_000_000_000,
+      duration.seconds == 0 || nanos == 0
+        || (duration.seconds < 0) == (nanos < 0)
     else { throw .invalid(field, "has nanos that do not fit its seconds") }
     self.init(secondsComponent: duration.seconds, attosecondsComponent: nanos * 1_000_000_000)
   }

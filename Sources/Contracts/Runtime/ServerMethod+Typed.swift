@@ -39,9 +39,10 @@ extension ServerMethod {
 
   package static func bidirectionalStreaming<Request: Message, Response: Message>(
     _ method: MethodDescriptor,
-    _ body: @escaping @Sendable (
-      Incoming<Request>, Outgoing<Response>, ServerContext
-    ) async throws -> Void
+    _ body:
+      @escaping @Sendable (
+        Incoming<Request>, Outgoing<Response>, ServerContext
+      ) async throws -> Void
   ) -> ServerMethod {
     ServerMethod(
       method,

@@ -29,17 +29,16 @@ struct FieldBinder {
 
   /// `a=1&b.c=2&list=x&list=y`. What the path or the body gives, and unknown names, are refused.
   mutating func bindQuery(_ query: String, taken: [String]) throws(RPCError) {
-    for pair in query.split(separator: "&") {
-      let name = pair.prefix { $0 != "=" }
-      let value = pair[name.endIndex...].dropFirst()
-      guard let name = percentDecoded(name), let value = percentDecoded(value) else {
-        throw .invalid(String(name), "has a malformed percent escape in the query")
-      }
+    guard let pairs = queryPairs(query) else {
+      throw .invalid("query", "has a malformed percent escape")
+    }
+    for (name, value) in pairs {
       guard let field = Self.field(name, of: message.type) else {
         throw .invalid(name, "is not a field of \(message.type.name) that a query can set")
       }
       if let taker = taken.first(where: { Self.covers($0, name) }) {
-        throw .invalid(name, "is not taken from the query: the \(taker == "*" ? "body" : "path or body") gives it")
+        let giver = taker == "*" ? "body" : "path or the body"
+        throw .invalid(name, "is not taken from the query: the \(giver) gives it")
       }
       let canonical = Self.canonical(name)
       guard field.isRepeated || given.insert(canonical).inserted else {
@@ -65,7 +64,8 @@ struct FieldBinder {
   }
 
   private static func set(
-    _ names: ArraySlice<String>, _ text: String, in message: inout DynamicMessage, at path: FieldPath
+    _ names: ArraySlice<String>, _ text: String, in message: inout DynamicMessage,
+    at path: FieldPath
   ) throws(RPCError) {
     guard let name = names.first, let slot = message.type.slot(named: name) else {
       throw .invalid(path.name, "has no such field")

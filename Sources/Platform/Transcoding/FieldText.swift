@@ -54,14 +54,16 @@ enum FieldText {
     default: break
     }
     // Double's own parser takes hexadecimal and names as well.
-    let isPlain = !text.isEmpty && text.utf8.allSatisfy {
-      switch $0 {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"),
-        UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
-        true
-      default: false
+    let isPlain =
+      !text.isEmpty
+      && text.utf8.allSatisfy {
+        switch $0 {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"),
+          UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
+          true
+        default: false
+        }
       }
-    }
     guard isPlain, let value = Double(text) else { throw .invalid(path.name, "is not a number") }
     guard value.isFinite, kind == .double || Float(value).isFinite else {
       throw .invalid(path.name, "is out of range")

@@ -139,7 +139,8 @@ enum JSONInput {
   }
 
   /// `{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "..."}`
-  private static func any(_ json: JSONValue, at path: FieldPath) throws(RPCError) -> DynamicMessage {
+  private static func any(_ json: JSONValue, at path: FieldPath) throws(RPCError) -> DynamicMessage
+  {
     guard let object = json.object else {
       throw .invalid(path.name, "is \(json.kind.name), not an object")
     }

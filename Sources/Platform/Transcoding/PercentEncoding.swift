@@ -23,6 +23,18 @@ func percentDecoded(_ text: Substring, keepingSlash: Bool = false) -> String? {
   return String(validating: bytes, as: UTF8.self)
 }
 
+/// `a=1&b.c=2`, decoded; nil when an escape is malformed. A plus sign is a plus sign.
+func queryPairs(_ query: String) -> [(name: String, value: String)]? {
+  var pairs: [(name: String, value: String)] = []
+  for pair in query.split(separator: "&") {
+    let name = pair.prefix { $0 != "=" }
+    let value = pair[name.endIndex...].dropFirst()
+    guard let name = percentDecoded(name), let value = percentDecoded(value) else { return nil }
+    pairs.append((name, value))
+  }
+  return pairs
+}
+
 func hexadecimal(_ byte: UInt8) -> UInt8? {
   switch byte {
   case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")

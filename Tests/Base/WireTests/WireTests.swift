@@ -79,7 +79,9 @@ private struct Sample: Message {
   }
 
   @Test func `unknown fields are kept as they came`() throws {
-    let bytes: [UInt8] = [0x28, 0x07, 0x32, 0x02, 0xAA, 0xBB, 0x39, 1, 2, 3, 4, 5, 6, 7, 8, 0x45, 1, 2, 3, 4]
+    let bytes: [UInt8] = [
+      0x28, 0x07, 0x32, 0x02, 0xAA, 0xBB, 0x39, 1, 2, 3, 4, 5, 6, 7, 8, 0x45, 1, 2, 3, 4,
+    ]
 
     let sample = try Sample(decoding: bytes)
 

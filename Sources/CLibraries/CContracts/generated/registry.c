@@ -184,7 +184,6 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__oms__v1__list_orders_response__descriptor,
   &shrivenquant__oms__v1__order__descriptor,
   &shrivenquant__oms__v1__order_event__descriptor,
-  &shrivenquant__oms__v1__position_state__descriptor,
   &shrivenquant__oms__v1__stream_events_request__descriptor,
   &shrivenquant__oms__v1__trading_state__descriptor,
   &shrivenquant__orderbook__v1__book__descriptor,
@@ -226,7 +225,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 194;
+const unsigned ccontracts_messages_count = 193;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,

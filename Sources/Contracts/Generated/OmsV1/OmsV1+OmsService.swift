@@ -128,7 +128,7 @@ extension OmsV1 {
     func streamEvents(
       _ request: OmsV1.StreamEventsRequest, _ responses: Calls.Outgoing<OmsV1.OrderEvent>, _ context: Calls.ServerContext
     ) async throws
-    /// What a risk gate needs to begin: open orders and positions as of one sequence.
+    /// Where the stream of events stands: a risk gate that has read this far may begin.
     func getTradingState(
       _ request: OmsV1.GetTradingStateRequest, _ context: Calls.ServerContext
     ) async throws -> OmsV1.TradingState
@@ -202,7 +202,7 @@ extension OmsV1 {
       try await ClientCall.serverStreaming(channel, OrderService.streamEvents, request, options)
     }
 
-    /// What a risk gate needs to begin: open orders and positions as of one sequence.
+    /// Where the stream of events stands: a risk gate that has read this far may begin.
     package func getTradingState(
       _ request: OmsV1.GetTradingStateRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> OmsV1.TradingState {
@@ -774,10 +774,10 @@ extension OmsV1 {
 extension OmsV1 {
   package struct TradingState: Message {
     package static let typeName = "shrivenquant.oms.v1.TradingState"
+    /// Everything up to this event is in the journal: a reader of StreamEvents that has come this far
+    /// knows all that was true when this was answered.
     package var sequence: UInt64 = 0
     package var openOrders: [OmsV1.Order] = []
-    /// Everything that happened to each position, folded: what a position keeper needs to go on exactly.
-    package var positions: [OmsV1.PositionState] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -786,14 +786,12 @@ extension OmsV1 {
       var size = self.unknownFields.bytes.count
       if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
       size += WireSize.messages(1, self.openOrders)
-      size += WireSize.messages(1, self.positions)
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if self.sequence != 0 { writer.varint(8, self.sequence) }
       writer.messages(18, self.openOrders)
-      writer.messages(26, self.positions)
       writer.unknown(self.unknownFields)
     }
 
@@ -804,76 +802,6 @@ extension OmsV1 {
         case 0: return
         case 8: self.sequence = try reader.uint64()
         case 18: try reader.message(appendingTo: &self.openOrders)
-        case 26: try reader.message(appendingTo: &self.positions)
-        default: try reader.unknown(tag, &self.unknownFields)
-        }
-      }
-    }
-  }
-}
-
-extension OmsV1 {
-  package struct PositionState: Message {
-    package static let typeName = "shrivenquant.oms.v1.PositionState"
-    package var account: String = ""
-    package var venue: String = ""
-    package var symbol: String = ""
-    /// Signed, in base currency.
-    package var quantity: TypeV1.Decimal?
-    /// Cost of the open position, signed, in quote currency.
-    package var cost: TypeV1.Decimal?
-    package var realised: TypeV1.Decimal?
-    /// Fees paid in quote currency.
-    package var fees: TypeV1.Decimal?
-    /// realised - fees at the last 00:00 UTC before the last event.
-    package var realisedAtDayStart: TypeV1.Decimal?
-    /// The day (UTC) of realised_at_day_start, days since 1970.
-    package var day: UInt32 = 0
-    package var unknownFields = UnknownFields()
-
-    package init() {}
-
-    package var encodedSize: Int {
-      var size = self.unknownFields.bytes.count
-      if !self.account.isEmpty { size += 1 + WireSize.text(self.account) }
-      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
-      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
-      if let value = self.quantity { size += 1 + WireSize.message(value) }
-      if let value = self.cost { size += 1 + WireSize.message(value) }
-      if let value = self.realised { size += 1 + WireSize.message(value) }
-      if let value = self.fees { size += 1 + WireSize.message(value) }
-      if let value = self.realisedAtDayStart { size += 1 + WireSize.message(value) }
-      if self.day != 0 { size += 1 + WireSize.varint(UInt64(self.day)) }
-      return size
-    }
-
-    package func encode(into writer: inout WireWriter) {
-      if !self.account.isEmpty { writer.text(10, self.account) }
-      if !self.venue.isEmpty { writer.text(18, self.venue) }
-      if !self.symbol.isEmpty { writer.text(26, self.symbol) }
-      if let value = self.quantity { writer.message(34, value) }
-      if let value = self.cost { writer.message(42, value) }
-      if let value = self.realised { writer.message(50, value) }
-      if let value = self.fees { writer.message(58, value) }
-      if let value = self.realisedAtDayStart { writer.message(66, value) }
-      if self.day != 0 { writer.varint(72, UInt64(self.day)) }
-      writer.unknown(self.unknownFields)
-    }
-
-    package mutating func merge(from reader: inout WireReader) throws(WireError) {
-      while true {
-        let tag = try reader.tag()
-        switch tag {
-        case 0: return
-        case 10: self.account = try reader.text()
-        case 18: self.venue = try reader.text()
-        case 26: self.symbol = try reader.text()
-        case 34: try reader.message(&self.quantity)
-        case 42: try reader.message(&self.cost)
-        case 50: try reader.message(&self.realised)
-        case 58: try reader.message(&self.fees)
-        case 66: try reader.message(&self.realisedAtDayStart)
-        case 72: self.day = try reader.uint32()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

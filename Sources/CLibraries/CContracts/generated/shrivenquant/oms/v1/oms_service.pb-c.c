@@ -727,51 +727,6 @@ void   shrivenquant__oms__v1__trading_state__free_unpacked
   assert(message->base.descriptor == &shrivenquant__oms__v1__trading_state__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   shrivenquant__oms__v1__position_state__init
-                     (Shrivenquant__Oms__V1__PositionState         *message)
-{
-  static const Shrivenquant__Oms__V1__PositionState init_value = SHRIVENQUANT__OMS__V1__POSITION_STATE__INIT;
-  *message = init_value;
-}
-size_t shrivenquant__oms__v1__position_state__get_packed_size
-                     (const Shrivenquant__Oms__V1__PositionState *message)
-{
-  assert(message->base.descriptor == &shrivenquant__oms__v1__position_state__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t shrivenquant__oms__v1__position_state__pack
-                     (const Shrivenquant__Oms__V1__PositionState *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &shrivenquant__oms__v1__position_state__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t shrivenquant__oms__v1__position_state__pack_to_buffer
-                     (const Shrivenquant__Oms__V1__PositionState *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &shrivenquant__oms__v1__position_state__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Shrivenquant__Oms__V1__PositionState *
-       shrivenquant__oms__v1__position_state__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Shrivenquant__Oms__V1__PositionState *)
-     protobuf_c_message_unpack (&shrivenquant__oms__v1__position_state__descriptor,
-                                allocator, len, data);
-}
-void   shrivenquant__oms__v1__position_state__free_unpacked
-                     (Shrivenquant__Oms__V1__PositionState *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &shrivenquant__oms__v1__position_state__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_request__field_descriptors[1] =
 {
   {
@@ -1517,7 +1472,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__get_trading_state_reques
   (ProtobufCMessageInit) shrivenquant__oms__v1__get_trading_state_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__trading_state__field_descriptors[3] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__trading_state__field_descriptors[2] =
 {
   {
     "sequence",
@@ -1543,28 +1498,15 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__trading_state__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
-  {
-    "positions",
-    3,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Shrivenquant__Oms__V1__TradingState, n_positions),
-    offsetof(Shrivenquant__Oms__V1__TradingState, positions),
-    &shrivenquant__oms__v1__position_state__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
 };
 static const unsigned shrivenquant__oms__v1__trading_state__field_indices_by_name[] = {
   1,   /* field[1] = open_orders */
-  2,   /* field[2] = positions */
   0,   /* field[0] = sequence */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__trading_state__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__trading_state__descriptor =
 {
@@ -1574,153 +1516,11 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__trading_state__descripto
   "Shrivenquant__Oms__V1__TradingState",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__TradingState),
-  3,
+  2,
   shrivenquant__oms__v1__trading_state__field_descriptors,
   shrivenquant__oms__v1__trading_state__field_indices_by_name,
   1,  shrivenquant__oms__v1__trading_state__number_ranges,
   (ProtobufCMessageInit) shrivenquant__oms__v1__trading_state__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__position_state__field_descriptors[9] =
-{
-  {
-    "account",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, account),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "venue",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, venue),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "symbol",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_STRING,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, symbol),
-    NULL,
-    &protobuf_c_empty_string,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "quantity",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, quantity),
-    &shrivenquant__type__v1__decimal__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "cost",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, cost),
-    &shrivenquant__type__v1__decimal__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "realised",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, realised),
-    &shrivenquant__type__v1__decimal__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "fees",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, fees),
-    &shrivenquant__type__v1__decimal__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "realised_at_day_start",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, realised_at_day_start),
-    &shrivenquant__type__v1__decimal__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "day",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Oms__V1__PositionState, day),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned shrivenquant__oms__v1__position_state__field_indices_by_name[] = {
-  0,   /* field[0] = account */
-  4,   /* field[4] = cost */
-  8,   /* field[8] = day */
-  6,   /* field[6] = fees */
-  3,   /* field[3] = quantity */
-  5,   /* field[5] = realised */
-  7,   /* field[7] = realised_at_day_start */
-  2,   /* field[2] = symbol */
-  1,   /* field[1] = venue */
-};
-static const ProtobufCIntRange shrivenquant__oms__v1__position_state__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 9 }
-};
-const ProtobufCMessageDescriptor shrivenquant__oms__v1__position_state__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "shrivenquant.oms.v1.PositionState",
-  "PositionState",
-  "Shrivenquant__Oms__V1__PositionState",
-  "shrivenquant.oms.v1",
-  sizeof(Shrivenquant__Oms__V1__PositionState),
-  9,
-  shrivenquant__oms__v1__position_state__field_descriptors,
-  shrivenquant__oms__v1__position_state__field_indices_by_name,
-  1,  shrivenquant__oms__v1__position_state__number_ranges,
-  (ProtobufCMessageInit) shrivenquant__oms__v1__position_state__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCMethodDescriptor shrivenquant__oms__v1__order_service__method_descriptors[10] =

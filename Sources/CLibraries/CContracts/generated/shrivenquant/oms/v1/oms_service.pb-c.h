@@ -35,7 +35,6 @@ typedef struct Shrivenquant__Oms__V1__ListExecutionsResponse Shrivenquant__Oms__
 typedef struct Shrivenquant__Oms__V1__StreamEventsRequest Shrivenquant__Oms__V1__StreamEventsRequest;
 typedef struct Shrivenquant__Oms__V1__GetTradingStateRequest Shrivenquant__Oms__V1__GetTradingStateRequest;
 typedef struct Shrivenquant__Oms__V1__TradingState Shrivenquant__Oms__V1__TradingState;
-typedef struct Shrivenquant__Oms__V1__PositionState Shrivenquant__Oms__V1__PositionState;
 
 
 /* --- enums --- */
@@ -240,51 +239,17 @@ struct  Shrivenquant__Oms__V1__GetTradingStateRequest
 struct  Shrivenquant__Oms__V1__TradingState
 {
   ProtobufCMessage base;
+  /*
+   * Everything up to this event is in the journal: a reader of StreamEvents that has come this far
+   * knows all that was true when this was answered.
+   */
   uint64_t sequence;
   size_t n_open_orders;
   Shrivenquant__Oms__V1__Order **open_orders;
-  /*
-   * Everything that happened to each position, folded: what a position keeper needs to go on exactly.
-   */
-  size_t n_positions;
-  Shrivenquant__Oms__V1__PositionState **positions;
 };
 #define SHRIVENQUANT__OMS__V1__TRADING_STATE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__trading_state__descriptor) \
-    , 0, 0,NULL, 0,NULL }
-
-
-struct  Shrivenquant__Oms__V1__PositionState
-{
-  ProtobufCMessage base;
-  char *account;
-  char *venue;
-  char *symbol;
-  /*
-   * Signed, in base currency.
-   */
-  Shrivenquant__Type__V1__Decimal *quantity;
-  /*
-   * Cost of the open position, signed, in quote currency.
-   */
-  Shrivenquant__Type__V1__Decimal *cost;
-  Shrivenquant__Type__V1__Decimal *realised;
-  /*
-   * Fees paid in quote currency.
-   */
-  Shrivenquant__Type__V1__Decimal *fees;
-  /*
-   * realised - fees at the last 00:00 UTC before the last event.
-   */
-  Shrivenquant__Type__V1__Decimal *realised_at_day_start;
-  /*
-   * The day (UTC) of realised_at_day_start, days since 1970.
-   */
-  uint32_t day;
-};
-#define SHRIVENQUANT__OMS__V1__POSITION_STATE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__position_state__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL, 0 }
+    , 0, 0,NULL }
 
 
 /* Shrivenquant__Oms__V1__AcceptOrderRequest methods */
@@ -591,25 +556,6 @@ Shrivenquant__Oms__V1__TradingState *
 void   shrivenquant__oms__v1__trading_state__free_unpacked
                      (Shrivenquant__Oms__V1__TradingState *message,
                       ProtobufCAllocator *allocator);
-/* Shrivenquant__Oms__V1__PositionState methods */
-void   shrivenquant__oms__v1__position_state__init
-                     (Shrivenquant__Oms__V1__PositionState         *message);
-size_t shrivenquant__oms__v1__position_state__get_packed_size
-                     (const Shrivenquant__Oms__V1__PositionState   *message);
-size_t shrivenquant__oms__v1__position_state__pack
-                     (const Shrivenquant__Oms__V1__PositionState   *message,
-                      uint8_t             *out);
-size_t shrivenquant__oms__v1__position_state__pack_to_buffer
-                     (const Shrivenquant__Oms__V1__PositionState   *message,
-                      ProtobufCBuffer     *buffer);
-Shrivenquant__Oms__V1__PositionState *
-       shrivenquant__oms__v1__position_state__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   shrivenquant__oms__v1__position_state__free_unpacked
-                     (Shrivenquant__Oms__V1__PositionState *message,
-                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Shrivenquant__Oms__V1__AcceptOrderRequest_Closure)
@@ -659,9 +605,6 @@ typedef void (*Shrivenquant__Oms__V1__GetTradingStateRequest_Closure)
                   void *closure_data);
 typedef void (*Shrivenquant__Oms__V1__TradingState_Closure)
                  (const Shrivenquant__Oms__V1__TradingState *message,
-                  void *closure_data);
-typedef void (*Shrivenquant__Oms__V1__PositionState_Closure)
-                 (const Shrivenquant__Oms__V1__PositionState *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -787,7 +730,6 @@ extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__list_executions_r
 extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__stream_events_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__get_trading_state_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__trading_state__descriptor;
-extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__position_state__descriptor;
 extern const ProtobufCServiceDescriptor shrivenquant__oms__v1__order_service__descriptor;
 
 PROTOBUF_C__END_DECLS
