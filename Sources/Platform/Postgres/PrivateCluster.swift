@@ -49,11 +49,20 @@ package struct PrivateCluster: Sendable {
   /// Ends the server after its running transactions are cut off. Does nothing when it does not run.
   package func stop() throws(ClusterError) {
     if try tools.isRunning { try tools.control(["-m", "fast", "-w", "-t", "60", "stop"]) }
+    removeFarSockets()
   }
 
   /// For a throwaway cluster: ends the server at once, without a checkpoint.
   package func abandon() throws(ClusterError) {
     if try tools.isRunning { try tools.control(["-m", "immediate", "-w", "-t", "60", "stop"]) }
+    removeFarSockets()
+  }
+
+  /// A socket folder in /tmp would be left behind when the state folder is deleted. Not empty means
+  /// in use, and then it stays.
+  private func removeFarSockets() {
+    let sockets = Self.socketFolder(folder)
+    if !sockets.hasPrefix(folder) { rmdir(sockets) }
   }
 
   private static func initialize(

@@ -65,9 +65,7 @@ import Testing
 }
 
 @Suite(.needsPostgres) struct `A private cluster` {
-  @Test func `DEP-03 keeps its data when it is stopped and started, under a path of any length`()
-    async throws
-  {
+  @Test func `keeps its data when it is stopped and started, under a path of any length`() async throws {
     let base = "/tmp/shrivenquant-cluster-\(UUID().uuidString)"
     let folder = base + "/" + String(repeating: "long", count: 20)
     defer { try? FileManager.default.removeItem(atPath: base) }
