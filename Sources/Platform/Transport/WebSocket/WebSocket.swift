@@ -19,6 +19,7 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
   private var ended: () -> Void
 
   private var receiver: Receiver?
+  private var currentWait: ReceiveWait?
   private var senders: [Sender] = []
   private var closers: [CheckedContinuation<Void, Never>] = []
   /// Set once: how it ended; nil error for an orderly end.
@@ -60,20 +61,28 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
 
   /// The next message; nil after an orderly end (codes 1000 and 1001, none, or our own `close`).
   package func receive() async throws(WebSocketError) -> WebSocketMessage? {
+    let wait = ReceiveWait()
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (receiver: Receiver) in
-        loop.onLoop { self.wait(receiver) }
+        loop.onLoop { self.begin(wait, receiver) }
       }
     } onCancel: {
-      loop.execute { self.cancelReceiver() }
+      loop.execute { self.cancel(wait) }
     }
     return try result.get()
   }
 
-  private func wait(_ receiver: Receiver) {
+  private func begin(_ wait: ReceiveWait, _ receiver: Receiver) {
     precondition(self.receiver == nil, "two tasks receive from one WebSocket")
     self.receiver = receiver
+    currentWait = wait
     deliver()
+    if wait.isCancelled { cancel(wait) }
+  }
+
+  private func cancel(_ wait: ReceiveWait) {
+    wait.isCancelled = true
+    if currentWait === wait { answer(.failure(.lost("receiving was cancelled"))) }
   }
 
   private func deliver() {
@@ -89,9 +98,8 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
   private func answer(_ result: Result<WebSocketMessage?, WebSocketError>) {
     receiver?.resume(returning: result)
     receiver = nil
+    currentWait = nil
   }
-
-  private func cancelReceiver() { answer(.failure(.lost("receiving was cancelled"))) }
 
   /// A place in the inbox is free: go on where a full one stopped.
   private func refill() {
@@ -234,10 +242,7 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
       flush()
     }
     deliver()
-    if framing.isBroken {
-      finish(.lost("broken frames"))
-      connection.abort(.failed("broken WebSocket frames"))
-    } else if let close = framing.peerClose {
+    if let close = framing.peerClose {
       let isOrderly = isClosing || [1000, 1001, 1005].contains(close.code)
       finish(isOrderly ? nil : .closed(close))
       connection.closeAfterFlush()
@@ -289,4 +294,10 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
     }
     schedulePing()
   }
+}
+
+/// One call of `receive`, so that its cancellation may come before, while or after it waits.
+/// `@unchecked Sendable`: touched on the loop only.
+private final class ReceiveWait: @unchecked Sendable {
+  var isCancelled = false
 }

@@ -14,16 +14,18 @@ final class WebSocketFraming {
   private(set) var inbox: ArraySlice<WebSocketMessage> = []
   /// The peer's close frame, once it came; 1005 when it carried no code.
   private(set) var peerClose: WebSocketClose?
-  /// Nothing sensible can follow; set when wslay gives up.
-  private(set) var isBroken = false
+  /// Set when wslay gives up on a frame that no peer may send; it says no code then, so we do.
+  private var isBroken = false
 
   private var context: wslay_event_context_ptr?
+  private let role: WebSocketRole
   private let inboxMax: Int
   private var input: [UInt8] = []
   private var inputStart = 0
   private var output: [UInt8] = []
 
   init(_ role: WebSocketRole, messageMax: Int, inboxMax: Int) {
+    self.role = role
     self.inboxMax = inboxMax
     var callbacks = wslay_event_callbacks()
     callbacks.recv_callback = { context, buffer, count, _, framing in
@@ -71,7 +73,10 @@ final class WebSocketFraming {
   /// Turns bytes into messages, as far as they go and the inbox takes them.
   func process() {
     guard !isBroken else { return }
-    if wslay_event_recv(context) != 0 { isBroken = true }
+    guard wslay_event_recv(context) != 0 else { return }
+    isBroken = true
+    let mask: [UInt8] = role == .client ? [0, 0, 0, 0] : []
+    output += [0x88, mask.isEmpty ? 0x02 : 0x82] + mask + [0x03, 0xea]
   }
 
   func popMessage() -> WebSocketMessage? {
@@ -113,6 +118,7 @@ final class WebSocketFraming {
 
   /// False when a close frame was queued before: nothing may follow it.
   func queue(_ kind: WebSocketMessage.Kind, _ bytes: [UInt8]) -> Bool {
+    guard !isBroken else { return false }
     let opcode = kind == .text ? WSLAY_TEXT_FRAME : WSLAY_BINARY_FRAME
     return queue(UInt8(opcode.rawValue), bytes)
   }
@@ -136,7 +142,11 @@ final class WebSocketFraming {
 
   /// The frames of everything queued, including pongs and close frames of wslay's own.
   func takeOutput() -> [UInt8] {
-    if wslay_event_want_write(context) != 0, wslay_event_send(context) != 0 { isBroken = true }
+    if !isBroken, wslay_event_want_write(context) != 0 {
+      // It fails only when memory ends or a callback of ours fails, which none does.
+      let code = wslay_event_send(context)
+      precondition(code == 0, "wslay cannot send: \(code)")
+    }
     defer { output = [] }
     return output
   }
@@ -147,6 +157,7 @@ final class WebSocketFraming {
 
   /// Set when wslay refused what the peer sent: 1002 (protocol), 1007 (not UTF-8), 1009 (too big).
   var failure: WebSocketClose? {
+    if isBroken { return WebSocketClose(1002, "refused by this side") }
     guard peerClose == nil, closeWasSent, wslay_event_get_read_enabled(context) == 0 else { return nil }
     return WebSocketClose(wslay_event_get_status_code_sent(context), "refused by this side")
   }
