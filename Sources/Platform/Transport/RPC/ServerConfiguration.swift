@@ -52,10 +52,15 @@ package struct ServerLimits: Sendable {
     set { http2.headerListBytesMax = UInt32(clamping: newValue) }
   }
 
-  /// Streams a client may reset: at once, and per second from then on; beyond, it is sent away.
+  /// Streams a client may reset in a burst; beyond it, and `resetsPerSecond`, it is sent away.
   package var resetBurst: Int {
     get { Int(http2.resetBurst) }
     set { http2.resetBurst = UInt64(max(0, newValue)) }
+  }
+
+  package var resetsPerSecond: Int {
+    get { Int(http2.resetsPerSecond) }
+    set { http2.resetsPerSecond = UInt64(max(0, newValue)) }
   }
 
   package init() {}
