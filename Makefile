@@ -56,7 +56,28 @@ bench: deps-test ## run the benchmarks, one JSON line each
 	$(SWIFT_RELEASE) --product Benchmarks >&2
 	@.build/release/Benchmarks
 
+PROTO_FILES = $(shell cd Protos && find google grpc shrivenquant -name '*.proto' | sort)
+WELL_KNOWN := $(foreach f,any duration empty field_mask timestamp wrappers descriptor,google/protobuf/$(f).proto)
+PLUGIN := .build/debug/protoc-gen-shrivenquant
+
+protos-generate: swift-present
+	@docker/install-packages $(PROTO_PACKAGES)
+	@ROOMS=protoc-gen-shrivenquant swift build --product protoc-gen-shrivenquant 2>&1 | tail -1
+	@rm -rf .build/protos && mkdir -p .build/protos/swift .build/protos/c
+	@cd Protos && protoc -I. -I/usr/include --plugin=../$(PLUGIN) --shrivenquant_out=../.build/protos/swift $(PROTO_FILES) $(WELL_KNOWN)
+	@cd Protos && protoc -I. -I/usr/include --plugin=../$(PLUGIN) --shrivenquant_out=registry:../.build/protos/c $(PROTO_FILES) $(WELL_KNOWN)
+	@cd Protos && protoc-c -I. -I/usr/include --c_out=../.build/protos/c $(PROTO_FILES) $(WELL_KNOWN)
+
+protos: protos-generate ## generate Swift and C from Protos/
+	rm -rf Sources/Contracts/Generated Sources/CLibraries/CContracts/generated
+	cp -r .build/protos/swift Sources/Contracts/Generated
+	cp -r .build/protos/c Sources/CLibraries/CContracts/generated
+
+protos-check: protos-generate
+	@diff -rq .build/protos/swift Sources/Contracts/Generated && diff -rq .build/protos/c Sources/CLibraries/CContracts/generated \
+	  || { echo "The generated code is stale: run make protos and commit the result." >&2; exit 1; }
+
 clean: ## remove what was built
 	rm -rf .build
 
-.PHONY: help swift-present deps deps-test build up down test check format bench clean
+.PHONY: help swift-present deps deps-test build up down test check format bench protos protos-generate protos-check clean

@@ -2,7 +2,6 @@ internal import Calls
 internal import Contracts
 internal import Journal
 internal import Orders
-internal import Portfolio
 internal import Translation
 internal import Units
 internal import Venue
@@ -63,12 +62,11 @@ extension OrderDesk {
     return id
   }
 
-  /// Open orders and positions as of one event, which is on disk when this answers.
+  /// Open orders as of one event, which is on disk when this answers.
   func tradingState() async throws -> OmsV1.TradingState {
     var state = OmsV1.TradingState()
     state.sequence = lastSequence
     state.openOrders = openRows.map { $0.message(instruments[$0.order.instrument]) }
-    state.positions = try positions.states(instruments)
     // A reader goes on behind this sequence: a crash must not take it back.
     _ = try await lastAppend?.value
     return state

@@ -4,7 +4,6 @@ internal import Contracts
 internal import Journal
 internal import Loop
 internal import Orders
-internal import Portfolio
 internal import ServiceKit
 internal import Telemetry
 internal import Translation
@@ -29,7 +28,6 @@ actor OrderDesk {
   var executions: [OmsV1.Execution] = []
   /// True once something has left memory that PostgreSQL still knows.
   var hasEvicted = false
-  var positions: PositionKeeper
   var lastReport: UInt64 = 0
   /// The newest event applied; on disk when `lastAppend` says so.
   private(set) var lastSequence: UInt64 = 0
@@ -51,7 +49,6 @@ actor OrderDesk {
     self.context = context
     self.journal = recovery.journal
     self.instruments = recovery.instruments
-    self.positions = recovery.positions
     self.lastReport = recovery.lastReport
     self.lastSequence = recovery.journal.durable
     self.executions = recovery.executions
@@ -218,17 +215,14 @@ actor OrderDesk {
     let instrument = instruments[row.order.instrument]
     let journaled = JournaledEvent(event: event, time: now, reportSequence: report)
     let record = journaled.record(row, instrument)
-    if case .filled(let fill, _) = event { book(fill, row.order, record, now) }
+    if case .filled = event { book(record) }
     if row.lifecycle.isTerminal { close(id) }
     for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.resume() }
     let appended = append(record)
     return Task.immediate(executorPreference: context.loop) { _ = try await appended.value }
   }
 
-  private func book(
-    _ fill: VenueFill, _ order: Order, _ record: OmsV1.JournalRecord, _ now: Instant
-  ) {
-    positions.book(fill, of: order, at: instruments[order.instrument], now: now)
+  private func book(_ record: OmsV1.JournalRecord) {
     guard case .event(let journaled) = record.record, var execution = journaled.event?.execution
     else { return }
     execution.sequence = lastSequence + 1

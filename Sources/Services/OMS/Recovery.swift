@@ -2,7 +2,6 @@ internal import Calls
 internal import Contracts
 internal import Journal
 internal import Orders
-internal import Portfolio
 internal import Translation
 internal import Venue
 internal import Wire
@@ -12,7 +11,6 @@ struct Recovery {
   private(set) var journal: Journal
   private(set) var instruments = InstrumentTable()
   private(set) var rows: [OrderID: OrderRow] = [:]
-  private(set) var positions = PositionKeeper()
   private(set) var executions: [OmsV1.Execution] = []
   private(set) var lastReport: UInt64 = 0
 
@@ -26,7 +24,6 @@ struct Recovery {
     if let fault = replay.fault { throw fault }
     instruments = replay.instruments
     rows = replay.rows
-    positions = replay.positions
     executions = replay.executions.suffix(config.executionsKeptMax)
     lastReport = replay.lastReport
   }
@@ -34,7 +31,6 @@ struct Recovery {
   private struct Replay {
     var instruments = InstrumentTable()
     var rows: [OrderID: OrderRow] = [:]
-    var positions = PositionKeeper()
     var executions: [OmsV1.Execution] = []
     var lastReport: UInt64 = 0
     var fault: RPCError?
@@ -68,12 +64,9 @@ struct Recovery {
       }
       guard rows[id] != nil else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
       _ = try rows[id]!.lifecycle.apply(event.event, at: event.time)
-      if case .filled(let fill, _) = event.event {
-        positions.book(fill, of: rows[id]!.order, at: instrument, now: event.time)
-        if var execution = journaled.event?.execution {
-          execution.sequence = sequence
-          executions.append(execution)
-        }
+      if case .filled = event.event, var execution = journaled.event?.execution {
+        execution.sequence = sequence
+        executions.append(execution)
       }
     }
   }
