@@ -9,15 +9,17 @@ package import Venue
 package final class MatchingEngine {
   /// Most orders waiting; further ones are rejected as overloaded.
   package let ordersMax: Int
-  package private(set) var nextTradeID: UInt64
-  private var bids = PriceLadder(entries: 1_024)
-  private var asks = PriceLadder(entries: 1_024)
-  private var orders = Slab<OrderSlot>()
-  private var levels = Slab<LevelSlot>()
+  // Unchecked, because one owner at a time uses an engine, and the checks at run time would be a third
+  // of the cost of an order. The body of `forEachOrder` must not give commands.
+  @exclusivity(unchecked) package private(set) var nextTradeID: UInt64
+  @exclusivity(unchecked) private var bids = PriceLadder(entries: 1_024)
+  @exclusivity(unchecked) private var asks = PriceLadder(entries: 1_024)
+  @exclusivity(unchecked) private var orders = Slab<OrderSlot>()
+  @exclusivity(unchecked) private var levels = Slab<LevelSlot>()
   /// By slot; empty for most.
-  private var clientOrderIDs: ContiguousArray<String> = []
-  private var slotByID: [UInt64: Int32] = [:]
-  private var slotByName: [OwnersName: Int32] = [:]
+  @exclusivity(unchecked) private var clientOrderIDs: ContiguousArray<String> = []
+  @exclusivity(unchecked) private var slotByID: [UInt64: Int32] = [:]
+  @exclusivity(unchecked) private var slotByName: [OwnersName: Int32] = [:]
 
   private struct OwnersName: Hashable {
     var owner: UInt32
@@ -63,7 +65,7 @@ package final class MatchingEngine {
     let order = orders[slot]
     remove(slot)
     events.append(.cancelled(orderID: orderID, owner: owner, remaining: order.remaining))
-    announceLevel(order.side, order.price, into: &events)
+    announce(order.side, order.level, into: &events)
     announceTop(since: before, into: &events)
     return true
   }
@@ -94,7 +96,7 @@ package final class MatchingEngine {
     let order = orders[slot]
     take(order.remaining - remaining, from: slot)
     events.append(.reduced(orderID: orderID, owner: owner, remaining: remaining))
-    announceLevel(order.side, order.price, into: &events)
+    announce(order.side, order.level, into: &events)
     announceTop(since: before, into: &events)
     return true
   }
@@ -123,18 +125,17 @@ package final class MatchingEngine {
     {
       return .wouldTakeLiquidity
     }
-    let waiting = request.rests ? quantity(request.side, at: request.limit).raw : 0
-    return waiting.addingReportingOverflow(request.quantity.raw).overflow ? .maxSize : nil
+    // So many of so much could not be summed in one level.
+    return request.quantity.raw > Int64.max / Int64(ordersMax) ? .maxSize : nil
   }
 
   private func match(_ taker: inout Taker, into events: inout [MatchEvent]) {
     let side = taker.request.side.opposite
     while taker.remaining.raw > 0, !taker.isStopped, let level = bestLevel(side) {
-      let price = levels[level].price
       let before = levels[level].total
-      guard taker.request.crosses(price) else { return }
+      guard taker.request.crosses(levels[level].price) else { return }
       matchLevel(level, &taker, into: &events)
-      if quantity(side, at: price) != before { announceLevel(side, price, into: &events) }
+      if levels[level].total != before { announce(side, level, into: &events) }
     }
   }
 
@@ -200,8 +201,8 @@ package final class MatchingEngine {
     let request = taker.request
     guard taker.isStopped || taker.remaining.raw > 0 else { return }
     if !taker.isStopped, request.rests {
-      rest(request, taker.remaining)
-      announceLevel(request.side, request.limit, into: &events)
+      let level = rest(request, taker.remaining)
+      announce(request.side, level, into: &events)
       return
     }
     events.append(
@@ -256,7 +257,8 @@ extension MatchingEngine {
     return slotByName[OwnersName(owner: owner, clientOrderID: clientOrderID)]
   }
 
-  private func rest(_ request: OrderRequest, _ remaining: Quantity) {
+  /// Puts an order at the end of its level's queue; returns the level.
+  private func rest(_ request: OrderRequest, _ remaining: Quantity) -> Int32 {
     let price = request.limit
     let level = levelSlot(request.side, price) ?? openLevel(request.side, price)
     let tail = levels[level].tail
@@ -269,9 +271,10 @@ extension MatchingEngine {
     levels[level].total += remaining
     slotByID[request.orderID] = slot
     if Int(slot) == clientOrderIDs.count { clientOrderIDs.append("") }
-    guard !request.clientOrderID.isEmpty else { return }
+    guard !request.clientOrderID.isEmpty else { return level }
     clientOrderIDs[Int(slot)] = request.clientOrderID
     slotByName[OwnersName(owner: request.owner, clientOrderID: request.clientOrderID)] = slot
+    return level
   }
 
   private func openLevel(_ side: Side, _ price: Price) -> Int32 {
@@ -320,8 +323,10 @@ extension MatchingEngine {
     orders.release(slot)
   }
 
-  private func announceLevel(_ side: Side, _ price: Price, into events: inout [MatchEvent]) {
-    events.append(.level(side, PriceLevel(price: price, quantity: quantity(side, at: price))))
+  /// A level that has just gone still reads as its price and zero: nothing takes its slot before.
+  private func announce(_ side: Side, _ level: Int32, into events: inout [MatchEvent]) {
+    let now = PriceLevel(price: levels[level].price, quantity: levels[level].total)
+    events.append(.level(side, now))
   }
 
   private struct Top: Equatable {

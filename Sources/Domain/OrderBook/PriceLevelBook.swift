@@ -9,8 +9,10 @@ package import Venue
 package final class PriceLevelBook {
   /// Most levels kept per side; the level farthest from the touch gives way at the limit.
   package let levelsMax: Int
-  private var bids: PriceLadder
-  private var asks: PriceLadder
+  // Unchecked, because one owner at a time uses a book, and the check at run time costs more than
+  // reading the best level does. The body of `forEachLevel` must not change the book.
+  @exclusivity(unchecked) private var bids: PriceLadder
+  @exclusivity(unchecked) private var asks: PriceLadder
 
   package init(levelsMax: Int = 20_000) {
     precondition(levelsMax > 0, "a book of \(levelsMax) levels")
@@ -111,7 +113,7 @@ package final class PriceLevelBook {
     return Quantity(found ?? 0)
   }
 
-  /// From the touch outwards, until `body` returns false.
+  /// From the touch outwards, until `body` returns false; `body` must not change the book.
   package func forEachLevel(_ side: Side, _ body: (PriceLevel) -> Bool) {
     switch side {
     case .buy:

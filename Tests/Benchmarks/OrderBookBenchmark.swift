@@ -1,0 +1,139 @@
+import Chrono
+import OrderBook
+import Units
+import Venue
+
+/// What one question about books and matching measured; times are nanoseconds per operation.
+struct OrderBookMeasurement {
+  let name: String
+  let p50: Double
+  let p99: Double
+  let operationsPerSecond: Double
+
+  /// `samples` are nanoseconds per operation, each over the same kind of batch.
+  init(name: String, samples: [Double], operations: Int, nanoseconds: UInt64) {
+    let sorted = samples.sorted()
+    self.name = name
+    p50 = sorted[sorted.count / 2]
+    p99 = sorted[sorted.count * 99 / 100]
+    operationsPerSecond = Double(operations) * 1e9 / Double(max(1, nanoseconds))
+  }
+}
+
+/// What does one level of a recorded delta cost? Sequence check and crossed check included; each
+/// sample is one delta, 36 levels on average.
+func orderBookReplay(_ capture: OrderBookCapture, rounds: Int = 10) -> OrderBookMeasurement {
+  let time = SystemTime()
+  var samples: [Double] = []
+  samples.reserveCapacity(capture.deltas.count * rounds)
+  var nanoseconds: UInt64 = 0
+  for _ in 0..<rounds {
+    let book = SequencedBook()
+    precondition(book.apply(capture.snapshot) == .recovered)
+    for delta in capture.deltas {
+      let levels = delta.bids.count + delta.asks.count
+      let start = time.uptime
+      let action = book.apply(delta)
+      let spent = time.uptime.nanoseconds - start.nanoseconds
+      precondition(action == .applied, "the capture has a gap at \(delta.firstUpdateID)")
+      nanoseconds += spent
+      if levels > 0 { samples.append(Double(spent) / Double(levels)) }
+    }
+  }
+  return OrderBookMeasurement(
+    name: "order-book.apply-level", samples: samples, operations: capture.levelCount * rounds,
+    nanoseconds: nanoseconds)
+}
+
+/// Does reading the best bid and ask depend on how deep the book is? It must not.
+func orderBookBest(depth: Int) -> OrderBookMeasurement {
+  let book = PriceLevelBook()
+  for offset in 1...Int64(depth) {
+    book.set(.buy, Price(1_000_000 - offset), to: Quantity(offset))
+    book.set(.sell, Price(1_000_000 + offset), to: Quantity(offset))
+  }
+  var sum: Int64 = 0
+  let measurement = measureBatches(name: "order-book.best.depth-\(depth)", batch: 1_000) { _ in
+    sum &+= (book.bestBid?.price.raw ?? 0) &+ (book.bestAsk?.quantity.raw ?? 0)
+  }
+  precondition(sum != 0)
+  return measurement
+}
+
+/// What does an order cost that waits and is cancelled, in a market with 10,000 others?
+func matchingAddCancel() -> OrderBookMeasurement {
+  var market = BenchmarkMarket(orders: 10_000)
+  return measureBatches(name: "matching.add-cancel", batch: 64) { _ in market.addAndCancel() }
+}
+
+/// What does a trade cost, with the order that takes and the one that takes the maker's place?
+func matchingAddFill() -> OrderBookMeasurement {
+  var market = BenchmarkMarket(orders: 10_000)
+  return measureBatches(name: "matching.add-fill", batch: 64) { _ in market.fillAndReplace() }
+}
+
+private func measureBatches(
+  name: String, batch: Int, batches: Int = 2_000, _ body: (Int) -> Void
+) -> OrderBookMeasurement {
+  let time = SystemTime()
+  for index in 0..<batch * 20 { body(index) }
+  var samples: [Double] = []
+  samples.reserveCapacity(batches)
+  var nanoseconds: UInt64 = 0
+  for _ in 0..<batches {
+    let start = time.uptime
+    for index in 0..<batch { body(index) }
+    let spent = time.uptime.nanoseconds - start.nanoseconds
+    nanoseconds += spent
+    samples.append(Double(spent) / Double(batch))
+  }
+  return OrderBookMeasurement(
+    name: name, samples: samples, operations: batch * batches, nanoseconds: nanoseconds)
+}
+
+/// A full market with a seeded stream of orders.
+private struct BenchmarkMarket {
+  private let engine: MatchingEngine
+  private var events: [MatchEvent] = []
+  private var nextOrderID: UInt64 = 1
+  private var random: UInt64 = 88_172_645_463_325_252
+
+  init(orders: Int) {
+    engine = MatchingEngine(ordersMax: orders + 10)
+    events.reserveCapacity(64)
+    for index in 0..<orders { place(index % 2 == 0 ? .buy : .sell, distance: next(1_000) + 1) }
+  }
+
+  mutating func addAndCancel() {
+    let orderID = nextOrderID
+    place(orderID % 2 == 0 ? .buy : .sell, distance: next(1_000) + 1)
+    engine.cancel(orderID: orderID, owner: 1, into: &events)
+  }
+
+  mutating func fillAndReplace() {
+    let side: Side = nextOrderID % 4 < 2 ? .buy : .sell
+    let best = engine.best(side.opposite)!.price
+    place(side, price: best, quantity: 10)
+    place(side.opposite, price: best, quantity: 10)
+  }
+
+  private mutating func place(_ side: Side, distance: Int64) {
+    place(side, price: Price(1_000_000 - side.sign * distance), quantity: 10)
+  }
+
+  private mutating func place(_ side: Side, price: Price, quantity: Int64) {
+    events.removeAll(keepingCapacity: true)
+    engine.place(
+      OrderRequest(
+        orderID: nextOrderID, owner: 1, side: side, type: .limit, timeInForce: .gtc, price: price,
+        quantity: Quantity(quantity), selfTradePrevention: .none), into: &events)
+    nextOrderID += 1
+  }
+
+  private mutating func next(_ bound: UInt64) -> Int64 {
+    random ^= random << 13
+    random ^= random >> 7
+    random ^= random << 17
+    return Int64(random % bound)
+  }
+}
