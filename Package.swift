@@ -209,7 +209,9 @@ let rooms: [Room] = [
   tests("WireTests", in: "Base/WireTests", uses: ["Wire"]),
   tests(
     "ContractsTests", in: "ContractsTests",
-    uses: ["CContracts", "CProtobuf", "Calls", "Chrono", "Contracts", "Seeds", "Units", "Wire"]),
+    uses: [
+      "CContracts", "CProtobuf", "Calls", "Chrono", "Contracts", "Seeds", "Transcoding", "Units", "Wire",
+    ]),
   tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop"]),
   tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Bytes", "Chrono", "Telemetry"]),
   tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON"]),

@@ -144,20 +144,22 @@ enum JSONInput {
     guard let object = json.object else {
       throw .invalid(path.name, "is \(json.kind.name), not an object")
     }
+    let type = Schema.contracts.message(named: WellKnown.any.rawValue)!
+    if object.isEmpty { return DynamicMessage(type) }
     guard let url = object["@type"]?.string, let slash = url.lastIndex(of: "/"),
-      let type = Schema.contracts.message(named: String(url[url.index(after: slash)...]))
+      let held = Schema.contracts.message(named: String(url[url.index(after: slash)...]))
     else { throw .invalid(path.field("@type").name, "names no message of the contracts") }
     guard object.duplicateName == nil else { throw .invalid(path.name, "gives a member twice") }
     let content: DynamicMessage
-    if type.wellKnown != nil {
+    if held.wellKnown != nil {
       guard let value = object["value"], object.count == 2 else {
         throw .invalid(path.field("value").name, "must be the only member beside @type")
       }
-      content = try message(value, type, at: path.field("value"))
+      content = try message(value, held, at: path.field("value"))
     } else {
-      content = try fields(object, type, at: path, ignoring: "@type")
+      content = try fields(object, held, at: path, ignoring: "@type")
     }
-    var any = DynamicMessage(Schema.contracts.message(named: WellKnown.any.rawValue)!)
+    var any = DynamicMessage(type)
     (any[0], any[1]) = (.text(url), .bytes(content.encoded()))
     return any
   }
