@@ -1,0 +1,35 @@
+package import ServiceKit
+
+package struct Config: ServiceSettings {
+  let placeTimeout: Duration
+  let queryInterval: Duration
+  let denialsNeeded: Int
+  let denialAfter: Duration
+  let cancelTriesMax: Int
+  let ordersKeptMax: Int
+  let segmentBytes: Int
+
+  package init(_ settings: SettingsReader) {
+    placeTimeout = settings.duration(
+      "place_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(3),
+      "A venue that has not answered by then is silent: the order is UNKNOWN and is asked about.")
+    queryInterval = settings.duration(
+      "query_interval", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(500),
+      "Pause between questions about an order whose fate is open.")
+    denialsNeeded = settings.int(
+      "denials_needed", in: 1...100, default: 2, unit: "answers",
+      "So many times the venue must deny an order before it is believed.")
+    denialAfter = settings.duration(
+      "denial_after", in: .milliseconds(10)...(.seconds(300)), default: .seconds(5),
+      "A denial counts when the order has been on its way for so long.")
+    cancelTriesMax = settings.int(
+      "cancel_tries_max", in: 1...1_000, default: 10, unit: "tries",
+      "After so many cancels that left the order open, the cancel is rejected.")
+    ordersKeptMax = settings.int(
+      "orders_kept_max", in: 100...10_000_000, default: 100_000, unit: "orders",
+      "Orders that are done and kept in memory to recognise what repeats; the oldest give way.")
+    segmentBytes = settings.int(
+      "journal_segment_bytes", in: 4_194_304...1_073_741_824, default: 67_108_864, unit: "bytes",
+      "Size of a journal segment; preallocated.")
+  }
+}

@@ -1,0 +1,47 @@
+internal import Calls
+internal import Contracts
+internal import ServiceKit
+internal import Wire
+
+struct Handlers: ExecutionV1.ExecutionServiceHandler {
+  let router: Router
+  let context: ServiceContext
+
+  func routeOrder(
+    _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
+  ) async throws -> ExecutionV1.RouteOrderResponse {
+    guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
+    var response = ExecutionV1.RouteOrderResponse()
+    response.childOrderId = try await router.route(order)
+    return response
+  }
+
+  func cancelOrder(
+    _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
+  ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
+    try await router.cancel(request.orderId)
+    return .init()
+  }
+
+  func replaceOrder(
+    _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
+  ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
+    try await router.replace(request)
+    return .init()
+  }
+
+  func streamReports(
+    _ request: ExecutionV1.StreamReportsRequest,
+    _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
+  ) async throws {
+    var cursor = await router.journal.records(from: request.afterSequence + 1)
+    while let record = try await cursor.followingRecord() {
+      let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
+      guard case .report(var report) = decoded.record else { continue }
+      report.sequence = record.sequence
+      try await responses.send(report)
+    }
+    try Task.checkCancellation()
+    throw RPCError(.unavailable, "the execution-router is stopping; resume after the last sequence")
+  }
+}

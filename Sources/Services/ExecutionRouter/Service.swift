@@ -1,0 +1,48 @@
+package import Calls
+internal import Contracts
+package import ServiceKit
+
+/// Parent orders into child orders at venues, with every intent journaled before it leaves.
+package struct ExecutionRouter: ServiceDefinition {
+  package static let name: ServiceName = "execution-router"
+  package static let summary = "market and limit orders to the venue; intents journaled, silence resolved"
+  package static let needs: [ServiceName] = ["discovery", "auth", "market-connector"]
+
+  private let context: ServiceContext
+  private let router: Router
+  private let desk: VenueDesk
+  package let methods: [ServerMethod]
+
+  package init(_ context: ServiceContext, _ config: Config) throws {
+    let recovery = try Recovery(try context.journalDirectory(), config)
+    self.context = context
+    self.router = Router(config, context, recovery)
+    self.desk = VenueDesk(router, config, context)
+    self.methods = Handlers(router: router, context: context).methods
+    context.log.info(
+      "journal recovered",
+      ["records": .text("\(recovery.journal.recovery.last)"),
+        "open_orders": .text("\(recovery.ledger.open.count)"),
+        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)")])
+  }
+
+  package func start() async throws {
+    await router.use(desk)
+    let reconciled = context.readiness.require("reconciled", reason: "waiting for market-connector")
+    context.spawn("learn instruments and reconcile") { [router, desk, context] in
+      let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
+      var options = CallOptions()
+      options.waitsForReady = true
+      let known = try await market.listInstruments(.init(), options).instruments
+      guard !known.isEmpty else { throw RPCError(.unavailable, "no instruments yet") }
+      try await router.learn(known)
+      for venue in await router.venues {
+        try await desk.reconcile(venue)
+        context.spawn("follow reports of \(venue)") { try await desk.followReports(of: venue) }
+      }
+      reconciled.hold()
+    }
+  }
+
+  package func stop() async { router.journal.close() }
+}
