@@ -146,7 +146,9 @@ package final class Topic<Event: Sendable>: Sendable {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { (publisher: UnsafeContinuation<Void, Never>) in
         let isOver = state.withLock { state in
-          let isBlocked = state.subscribers.values.contains { $0.overflow == .wait && $0.queue.isFull }
+          let isBlocked = state.subscribers.values.contains {
+            $0.overflow == .wait && $0.queue.isFull
+          }
           if !isBlocked || state.isFinished || Task.isCancelled { return true }
           state.waiting[ticket] = publisher
           return false
@@ -189,7 +191,8 @@ extension Topic {
       await withUnsafeContinuation { (consumer: UnsafeContinuation<Void, Never>) in
         let isOver = state.withLock { state in
           guard let subscriber = state.subscribers[ticket] else { return true }
-          precondition(subscriber.consumer == nil, "\(subscriber.name) is read by two tasks at once")
+          precondition(
+            subscriber.consumer == nil, "\(subscriber.name) is read by two tasks at once")
           if !subscriber.queue.isEmpty || state.isFinished || Task.isCancelled { return true }
           state.subscribers[ticket]?.consumer = consumer
           return false
@@ -202,8 +205,12 @@ extension Topic {
   }
 
   func isFinished() -> Bool { state.withLock { $0.isFinished } }
-  func pending(_ ticket: UInt64) -> Int { state.withLock { $0.subscribers[ticket]?.queue.count ?? 0 } }
-  func dropped(_ ticket: UInt64) -> UInt64 { state.withLock { $0.subscribers[ticket]?.dropped ?? 0 } }
+  func pending(_ ticket: UInt64) -> Int {
+    state.withLock { $0.subscribers[ticket]?.queue.count ?? 0 }
+  }
+  func dropped(_ ticket: UInt64) -> UInt64 {
+    state.withLock { $0.subscribers[ticket]?.dropped ?? 0 }
+  }
 
   func unsubscribe(_ ticket: UInt64) {
     let publishers = state.withLock { state in

@@ -27,7 +27,8 @@ package final class Journal: Sendable {
     let smallest = SegmentFile.headerSize + RecordFormat.headerSize + settings.recordBytesMax
     precondition(
       settings.segmentBytes >= smallest,
-      "a segment of \(settings.segmentBytes) bytes cannot hold a record of \(settings.recordBytesMax)")
+      "a segment of \(settings.segmentBytes) bytes cannot hold a record of \(settings.recordBytesMax)"
+    )
     var opening = JournalOpening(
       directory: JournalDirectory(path: path), settings: settings, calls: calls)
     let writer = try opening.run(from: first, replay: replay)

@@ -69,7 +69,8 @@ package struct JournalCursor: Sendable {
       throw .removed(sequence: next)
     }
     guard segment.first != ended else {
-      throw .damaged(file: path, offset: base + position, reason: "durable record \(next) is missing")
+      throw .damaged(
+        file: path, offset: base + position, reason: "durable record \(next) is missing")
     }
     opened = segment.first
     path = directory.file(first: segment.first)

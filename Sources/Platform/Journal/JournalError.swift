@@ -20,10 +20,12 @@ package enum JournalError: Error, Hashable {
   package var problem: String {
     switch self {
     case .tooManyInFlight(let max): "the journal already has \(max) appends in flight"
-    case .recordTooLarge(let bytes, let max): "a record of \(bytes) bytes is over the \(max) allowed"
+    case .recordTooLarge(let bytes, let max):
+      "a record of \(bytes) bytes is over the \(max) allowed"
     case .locked(let directory): "\(directory) is in use by another process"
     case .storage(let error, let file): "\(file): \(error)"
-    case .damaged(let file, let offset, let reason): "\(file) is damaged at offset \(offset): \(reason)"
+    case .damaged(let file, let offset, let reason):
+      "\(file) is damaged at offset \(offset): \(reason)"
     case .notAJournal(let file): "\(file) is not a journal segment of this version"
     case .removed(let sequence): "record \(sequence) is no longer in the journal"
     case .closed: "the journal is closed"

@@ -77,7 +77,9 @@ struct SegmentFile {
   }
 
   func sync() throws(JournalError) {
-    guard calls.sync(descriptor.fd) == 0 else { throw .storage(SystemError("fdatasync"), file: path) }
+    guard calls.sync(descriptor.fd) == 0 else {
+      throw .storage(SystemError("fdatasync"), file: path)
+    }
   }
 
   /// Gives back what was preallocated and not used.
@@ -110,7 +112,9 @@ struct SegmentFile {
 
   /// Ours, but written by a version with another layout.
   static func isForeign(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard bytes.count >= headerSize, bytes[0..<magic.count].elementsEqual(magic) else { return false }
+    guard bytes.count >= headerSize, bytes[0..<magic.count].elementsEqual(magic) else {
+      return false
+    }
     return UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) != version
   }
 }

@@ -13,7 +13,8 @@ package enum ClusterError: Error, Hashable {
     switch self {
     case .missingPrograms(let searched):
       "PostgreSQL is not installed (searched \(searched.joined(separator: ", "))): apt install postgresql-15"
-    case .noUser(let name): "PostgreSQL does not run as root, and there is no user \(name) to run it as"
+    case .noUser(let name):
+      "PostgreSQL does not run as root, and there is no user \(name) to run it as"
     case .system(let problem): problem
     case .failed(let program, let status, let output): "\(program) ended with \(status): \(output)"
     case .refused(let problem): "the private database refuses: \(problem)"

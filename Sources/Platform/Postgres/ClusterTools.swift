@@ -4,7 +4,8 @@ internal import Glibc
 /// PostgreSQL's own programs, run as the user that the server may run as: it refuses root, so root
 /// runs them as `postgres`.
 struct ClusterTools: Sendable {
-  private let folder: String
+  /// Where the cluster is: the folder that was asked for, or the one that stands in for it.
+  private(set) var folder: String
   private let programs: String
   private let user: (id: uid_t, group: gid_t)?
 
@@ -23,6 +24,38 @@ struct ClusterTools: Sendable {
     }
     guard let entry = getpwnam(Self.serverUser) else { throw .noUser(Self.serverUser) }
     user = (entry.pointee.pw_uid, entry.pointee.pw_gid)
+    try moveWithinReach()
+  }
+
+  /// Root can enter every folder; the server's user needs each one above to let it pass. A folder
+  /// beyond its reach, such as one in a home, gets a stand-in under /var/lib, named in `location`:
+  /// made anew with the folder, so that a new folder never finds the data of an old one.
+  private mutating func moveWithinReach() throws(ClusterError) {
+    _ = try ChildProcess.run(["mkdir", "-p", "--", folder], outputFile: "/dev/null")
+    let note = folder + "/location"
+    if let noted = readlink(note) {
+      folder = noted
+    } else if try ChildProcess.run(
+      asServer(["test", "-x", folder + "/.."]), outputFile: "/dev/null"
+    ).status != 0 {
+      var template = Array("/var/lib/shrivenquant-XXXXXX".utf8CString)
+      guard let made = template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!) }) else {
+        throw .system("no folder in /var/lib: \(String(cString: strerror(errno)))")
+      }
+      let standIn = String(cString: made)
+      guard symlink(standIn, note) == 0 else {
+        throw .system("\(note) cannot be made: \(String(cString: strerror(errno)))")
+      }
+      folder = standIn
+    }
+  }
+
+  private func readlink(_ path: String) -> String? {
+    var target = [UInt8](repeating: 0, count: 4096)
+    let count = target.withUnsafeMutableBytes {
+      Glibc.readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+    }
+    return count < 0 ? nil : String(decoding: target[0..<count], as: UTF8.self)
   }
 
   /// Makes a folder that belongs to the server and nobody else can enter.
@@ -41,18 +74,7 @@ struct ClusterTools: Sendable {
     if let user, chown(path, user.id, user.group) != 0 {
       throw .system("\(path) cannot be given to \(Self.serverUser)")
     }
-    try requireReachable(path)
-  }
-
-  /// Root can enter every folder; the server's user needs each one above to let it pass.
-  private func requireReachable(_ path: String) throws(ClusterError) {
-    guard user != nil else { return }
-    let test = try ChildProcess.run(asServer(["test", "-w", path]), outputFile: "/dev/null")
-    guard test.status == 0 else {
-      throw .system(
-        "the user \(Self.serverUser) cannot enter \(path): "
-          + "choose a state folder whose parents others may enter")
-    }
+    guard chmod(path, 0o700) == 0 else { throw .system("\(path) cannot be closed to others") }
   }
 
   var isRunning: Bool {
@@ -91,7 +113,8 @@ struct ClusterTools: Sendable {
     // The server must not stand in the folder of whoever started it first, nor need to enter it.
     guard let user else { return ["env", "-C", "/"] + command }
     return [
-      "env", "-C", "/", "setpriv", "--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups", "--",
+      "env", "-C", "/", "setpriv", "--reuid=\(user.id)", "--regid=\(user.group)", "--clear-groups",
+      "--",
     ] + command
   }
 

@@ -69,7 +69,8 @@ final class DatabaseConnection: Pollable {
   }
 
   private func connectionOptions(_ url: String) -> [(String, String)] {
-    var server = "-c timezone=UTC -c datestyle=ISO -c bytea_output=hex -c client_min_messages=warning"
+    var server =
+      "-c timezone=UTC -c datestyle=ISO -c bytea_output=hex -c client_min_messages=warning"
     server += " -c statement_timeout=\(settings.statementMax.wholeNanoseconds / 1_000_000)"
     if let schema = settings.schema { server += " -c search_path=\(schema)" }
     return [
@@ -235,7 +236,8 @@ final class DatabaseConnection: Pollable {
 
   private var failureText: String {
     guard let handle else { return "out of memory" }
-    return String(String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: "; "))
+    return String(
+      String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: "; "))
   }
 
   private func breakDown() { close(SQLError(.connectionLost, failureText)) }

@@ -33,7 +33,8 @@ extension Database {
       schema.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (97...122).contains($0) },
       "a schema is lower case letters: \(schema)")
     try await transaction { transaction in
-      try await transaction.query("SELECT pg_advisory_xact_lock($1)", [.integer(Self.migrationLock)])
+      try await transaction.query(
+        "SELECT pg_advisory_xact_lock($1)", [.integer(Self.migrationLock)])
       try await transaction.pipeline([
         Statement("CREATE SCHEMA IF NOT EXISTS \(schema)"),
         Statement("SET LOCAL search_path TO \(schema)"),

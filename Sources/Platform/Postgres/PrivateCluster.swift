@@ -17,6 +17,8 @@ package struct PrivateCluster: Sendable {
 
   /// For `DatabaseSettings`; holds no password, as the socket tells the server who we are.
   package let url: String
+  /// Where the data is: under /var/lib when the folder that was asked for is out of the reach of the
+  /// server's user, which happens to root only.
   package let folder: String
   private let tools: ClusterTools
 
@@ -32,6 +34,7 @@ package struct PrivateCluster: Sendable {
   ) throws(ClusterError) -> PrivateCluster {
     precondition(folder.hasPrefix("/"), "the folder of a cluster is an absolute path: \(folder)")
     let tools = try ClusterTools(folder: folder)
+    let folder = tools.folder
     try tools.makeFolder(folder)
     let sockets = socketFolder(folder)
     try tools.makeFolder(sockets)

@@ -34,7 +34,9 @@ package struct SQLError: Error, Hashable, CustomStringConvertible {
 
   /// From a failed result.
   init(_ result: OpaquePointer) {
-    func field(_ code: Int32) -> String { PQresultErrorField(result, code).map { String(cString: $0) } ?? "" }
+    func field(_ code: Int32) -> String {
+      PQresultErrorField(result, code).map { String(cString: $0) } ?? ""
+    }
     // PG_DIAG_* are character constants, which Swift does not import as Int32.
     let detail = field(Int32(UInt8(ascii: "D")))
     let primary = field(Int32(UInt8(ascii: "M")))

@@ -22,7 +22,9 @@ import Testing
     #expect(throws: TopicError.finished) { try topic.publishNow(4) }
   }
 
-  @Test func `BUS-01 a hundred thousand events wait for a slow subscriber, the next is refused`() throws {
+  @Test func `BUS-01 a hundred thousand events wait for a slow subscriber, the next is refused`()
+    throws
+  {
     let topic = Topic<Int>(name: "t")
     let slow = topic.subscribe("slow", capacity: 100_000, overflow: .refuse)
     let other = topic.subscribe("other", capacity: 200_000, overflow: .refuse)
@@ -62,7 +64,8 @@ import Testing
     #expect(throws: TopicError.finished) { try topic.publishNow(1) }
   }
 
-  @Test func `a waiting publisher or subscriber ends when cancelled, and a gone subscriber frees it`()
+  @Test
+  func `a waiting publisher or subscriber ends when cancelled, and a gone subscriber frees it`()
     async throws
   {
     let topic = Topic<Int>(name: "t")

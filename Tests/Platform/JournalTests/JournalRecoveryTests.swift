@@ -29,7 +29,8 @@ import Testing
     Array("the last record".utf8),
   ]
 
-  @Test func `REC-08 cut at any byte, the whole records before the cut are there and appends go on`()
+  @Test
+  func `REC-08 cut at any byte, the whole records before the cut are there and appends go on`()
     async throws
   {
     let (bytes, starts) = try await sample(payloads)

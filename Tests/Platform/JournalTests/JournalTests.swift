@@ -39,12 +39,18 @@ func replayed(
     #expect(try await again.journal.append([9]) == 4)
   }
 
-  @Test func `REC-01 rotates into preallocated segments named for their first record`() async throws {
+  @Test func `REC-01 rotates into preallocated segments named for their first record`() async throws
+  {
     let journal = try Journal.open(folder.path, smallSettings())
 
-    for index in 0..<10 { _ = try await journal.append(Array(repeating: UInt8(index), count: 1000)) }
+    for index in 0..<10 {
+      _ = try await journal.append(Array(repeating: UInt8(index), count: 1000))
+    }
 
-    #expect(folder.files.map { $0.suffix(10) } == ["01.journal", "04.journal", "07.journal", "10.journal"])
+    #expect(
+      folder.files.map { $0.suffix(10) } == [
+        "01.journal", "04.journal", "07.journal", "10.journal",
+      ])
     #expect(try folder.read(1).count == 32 + 3 * 1020)
     #expect(try folder.read(10).count == 4096)
     journal.close()
@@ -226,12 +232,15 @@ func replayed(
       }
       return seen
     }
-    for index in 21...50 { _ = try await journal.append(Array(repeating: UInt8(index), count: 500)) }
+    for index in 21...50 {
+      _ = try await journal.append(Array(repeating: UInt8(index), count: 500))
+    }
 
     #expect(try await follower.value == Array(21...50))
   }
 
-  @Test func `a waiting cursor ends when its task is cancelled or the journal closes`() async throws {
+  @Test func `a waiting cursor ends when its task is cancelled or the journal closes`() async throws
+  {
     let journal = try Journal.open(folder.path, smallSettings())
     let cancelled = Task {
       var cursor = journal.records(from: 1)

@@ -25,7 +25,8 @@ private func onLoop<Result: Sendable>(
 }
 
 @Suite struct `An event loop's timers` {
-  @Test func `fire in order of their deadlines, equal ones in order of their making`() async throws {
+  @Test func `fire in order of their deadlines, equal ones in order of their making`() async throws
+  {
     let notes = Notes()
 
     try await onLoop { loop in
@@ -82,7 +83,9 @@ private func onLoop<Result: Sendable>(
 }
 
 @Suite struct `An event loop's work` {
-  @Test func `bodies from other threads run on the loop, each once, in each thread's order`() async throws {
+  @Test func `bodies from other threads run on the loop, each once, in each thread's order`()
+    async throws
+  {
     let loop = EventLoop()
     let thread = loop.start()
     let seen = Notes()
@@ -124,14 +127,18 @@ private func onLoop<Result: Sendable>(
     thread.join()
   }
 
-  @Test func `a spawned task begins at once and stays on the loop through every kind of wait`() async throws {
+  @Test func `a spawned task begins at once and stays on the loop through every kind of wait`()
+    async throws
+  {
     actor Elsewhere { func value() -> Int { 7 } }
     let notes = Notes()
 
     try await onLoop { loop in
       let task = loop.spawn {
         notes.add("first")
-        func check(_ step: String) { if !loop.isCurrent { notes.add("off the loop after \(step)") } }
+        func check(_ step: String) {
+          if !loop.isCurrent { notes.add("off the loop after \(step)") }
+        }
         await loop.sleep(for: .milliseconds(1))
         check("sleep")
         await Task.yield()
@@ -152,7 +159,10 @@ private func onLoop<Result: Sendable>(
     #expect(notes.all == ["first", "second"])
   }
 
-  @Test func `the end of a tick comes after its jobs, and work made there is done in the same tick`() async throws {
+  @Test
+  func `the end of a tick comes after its jobs, and work made there is done in the same tick`()
+    async throws
+  {
     let notes = Notes()
 
     try await onLoop { loop in
@@ -244,7 +254,9 @@ private func onLoop<Result: Sendable>(
     #expect(notes.all == ["one", "two"])
   }
 
-  @Test func `a handler that unregisters another one silences its event of the same batch`() async throws {
+  @Test func `a handler that unregisters another one silences its event of the same batch`()
+    async throws
+  {
     let notes = Notes()
     let pairs = [pair(), pair()]
     defer {
@@ -258,7 +270,9 @@ private func onLoop<Result: Sendable>(
       for (_, input) in pairs { write(input, "x", 1) }
       let readers = pairs.map { Reader($0.0, notes) }
       var registrations: [Registration] = []
-      for reader in readers { registrations.append(try loop.register(reader.fd, .readable, reader)) }
+      for reader in readers {
+        registrations.append(try loop.register(reader.fd, .readable, reader))
+      }
       for (index, reader) in readers.enumerated() {
         reader.afterRead = { [registrations] in loop.unregister(registrations[1 - index]) }
       }

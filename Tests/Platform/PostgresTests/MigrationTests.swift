@@ -65,7 +65,9 @@ import Testing
 }
 
 @Suite(.needsPostgres) struct `A private cluster` {
-  @Test func `keeps its data when it is stopped and started, under a path of any length`() async throws {
+  @Test func `keeps its data when it is stopped and started, under a path of any length`()
+    async throws
+  {
     let base = "/tmp/shrivenquant-cluster-\(UUID().uuidString)"
     let folder = base + "/" + String(repeating: "long", count: 20)
     defer { try? FileManager.default.removeItem(atPath: base) }
@@ -86,6 +88,23 @@ import Testing
     let again = try PrivateCluster.start(folder: folder, durability: .throwaway)
 
     #expect(try await before.query("SELECT n FROM kept")[0].read("n") == 42)
-    #expect(try await database(again).query("SHOW listen_addresses")[0].read("listen_addresses") == "")
+    #expect(
+      try await database(again).query("SHOW listen_addresses")[0].read("listen_addresses") == "")
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "only root starts the server as another user"))
+  func `root's folders that the server cannot enter get a stand-in, found again later`() throws {
+    let base = "/tmp/shrivenquant-private-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(
+      atPath: base, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+
+    let cluster = try PrivateCluster.start(folder: base + "/state", durability: .throwaway)
+    let same = try PrivateCluster.start(folder: base + "/state", durability: .throwaway)
+
+    #expect(cluster.folder.hasPrefix("/var/lib/shrivenquant-"))
+    #expect(same.folder == cluster.folder)
+    try cluster.abandon()
+    try FileManager.default.removeItem(atPath: cluster.folder)
+    try FileManager.default.removeItem(atPath: base)
   }
 }
