@@ -2,7 +2,6 @@ package import Chrono
 package import Loop
 package import Security
 package import Telemetry
-package import Transport
 package import Venue
 
 /// How to reach a venue, and as whom.

@@ -1,4 +1,3 @@
-package import Chrono
 package import Units
 package import Venue
 

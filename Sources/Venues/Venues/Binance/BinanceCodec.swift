@@ -1,6 +1,6 @@
 package import Chrono
 package import JSON
-package import Units
+internal import Units
 package import Venue
 
 /// A message of a public stream.

@@ -1,0 +1,207 @@
+internal import Chrono
+internal import JSON
+internal import Telemetry
+internal import Units
+internal import Venue
+
+/// Orders over Binance's signed REST endpoints.
+///
+/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a timeout,
+/// a connection lost after sending, any 5xx, an answer that cannot be read). Nothing is retried: a
+/// second order would be a second exposure.
+struct BinanceOrderEntry: VenueOrderEntry {
+  private let rest: BinanceREST
+  private let instruments: BinanceInstruments
+  private let reports: BinanceReports
+  let settlesAfter: Duration
+
+  init(_ settings: VenueSettings, rest: BinanceREST, instruments: BinanceInstruments) {
+    self.rest = rest
+    self.instruments = instruments
+    self.reports = BinanceReports(instruments)
+    // The venue refuses a request whose timestamp is older than the window when it arrives.
+    settlesAfter = settings.receiveWindow
+  }
+
+  func place(_ order: VenueOrder) async -> VenueOutcome {
+    guard let instrument = instruments[order.instrument] else { return Self.noInstrument }
+    return await outcome("POST", "/api/v3/order", parameters(order, instrument))
+  }
+
+  func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
+    guard let instrument = instruments[instrument] else { return Self.noInstrument }
+    return await outcome(
+      "DELETE", "/api/v3/order",
+      [("symbol", instrument.venueSymbol), ("origClientOrderId", clientOrderID)])
+  }
+
+  func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
+    guard let instrument = instruments[instrument] else { return Self.noInstrument }
+    return await outcome(
+      "GET", "/api/v3/order",
+      [("symbol", instrument.venueSymbol), ("origClientOrderId", clientOrderID)])
+  }
+
+  func replace(_ clientOrderID: String, with order: VenueOrder) async -> VenueReplacement {
+    guard let instrument = instruments[order.instrument] else {
+      return VenueReplacement(cancel: Self.noInstrument, place: nil)
+    }
+    let parameters =
+      parameters(order, instrument) + [
+        ("cancelReplaceMode", "STOP_ON_FAILURE"), ("cancelOrigClientOrderId", clientOrderID),
+      ]
+    do throws(BinanceFailure) {
+      let answer = try await rest.send(
+        "POST", "/api/v3/order/cancelReplace", parameters, .signed)
+      let replacement = try replacement(answer)
+      if case .unknown = replacement.cancel { rest.counters.unknownOutcomes.increment() }
+      return replacement
+    } catch {
+      let outcome = counted(error.asOutcome)
+      // Silence leaves both halves open; a refusal of the whole request stops both.
+      if case .unknown = outcome { return VenueReplacement(cancel: outcome, place: outcome) }
+      return VenueReplacement(cancel: outcome, place: nil)
+    }
+  }
+
+  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+    let symbol = try symbol(instrument)
+    let body = try await body("/api/v3/openOrders", [("symbol", symbol)])
+    return try read { () throws(JSONError) in try reports.orders(body) }
+  }
+
+  func fills(
+    of instrument: InstrumentID, from executionID: String?
+  ) async throws(VenueError) -> [VenueFillRecord] {
+    var parameters = [("symbol", try symbol(instrument)), ("limit", "1000")]
+    if let executionID { parameters.append(("fromId", executionID)) }
+    let body = try await body("/api/v3/myTrades", parameters)
+    return try read { () throws(JSONError) in try reports.fills(body) }
+  }
+
+  func fills(
+    ofOrder venueOrderID: String, _ instrument: InstrumentID
+  ) async throws(VenueError) -> [VenueFillRecord] {
+    let body = try await body(
+      "/api/v3/myTrades",
+      [("symbol", try symbol(instrument)), ("orderId", venueOrderID), ("limit", "1000")])
+    return try read { () throws(JSONError) in try reports.fills(body) }
+  }
+
+  func balances() async throws(VenueError) -> [VenueBalance] {
+    let body = try await body("/api/v3/account", [])
+    return try read { () throws(JSONError) in try reports.balances(body) }
+  }
+
+  // MARK: Requests
+
+  private static let noInstrument = VenueOutcome.rejected(
+    .invalidSymbol, text: "not an instrument of this session")
+
+  private func parameters(_ order: VenueOrder, _ instrument: Instrument) -> [(String, String)] {
+    var parameters = [
+      ("symbol", instrument.venueSymbol), ("side", order.side == .buy ? "BUY" : "SELL"),
+      ("newClientOrderId", order.clientOrderID),
+      ("quantity", instrument.decimal(order.quantity).description),
+      ("newOrderRespType", "FULL"),
+    ]
+    switch (order.type, order.timeInForce) {
+    case (.market, _):
+      parameters.append(("type", "MARKET"))
+    case (.limit, .postOnly):
+      parameters.append(("type", "LIMIT_MAKER"))
+    case (.limit, .gtc): parameters += [("type", "LIMIT"), ("timeInForce", "GTC")]
+    case (.limit, .ioc): parameters += [("type", "LIMIT"), ("timeInForce", "IOC")]
+    case (.limit, .fok): parameters += [("type", "LIMIT"), ("timeInForce", "FOK")]
+    }
+    if let price = order.price {
+      parameters.append(("price", instrument.decimal(price).description))
+    }
+    return parameters
+  }
+
+  private func outcome(
+    _ method: String, _ path: String, _ parameters: [(String, String)]
+  ) async -> VenueOutcome {
+    do throws(BinanceFailure) {
+      let body = try await rest.body(method, path, parameters, .signed)
+      return .acknowledged(try report(body))
+    } catch {
+      return counted(error.asOutcome)
+    }
+  }
+
+  private func counted(_ outcome: VenueOutcome) -> VenueOutcome {
+    if case .unknown = outcome { rest.counters.unknownOutcomes.increment() }
+    return outcome
+  }
+
+  /// A success whose body cannot be read was carried out all the same.
+  private func report(_ body: [UInt8]) throws(BinanceFailure) -> VenueReport {
+    do throws(JSONError) {
+      return try reports.order(JSONDocument(parsing: body).root)
+    } catch {
+      throw .unknown("the answer cannot be read: \(error)")
+    }
+  }
+
+  // MARK: Replacement
+
+  /// 200: both done. -2021 and -2022 carry the results of both halves under `data`.
+  private func replacement(_ answer: BinanceREST.Answer) throws(BinanceFailure) -> VenueReplacement {
+    let root: JSONValue
+    do throws(JSONError) {
+      root = try JSONDocument(parsing: answer.body).root
+    } catch {
+      throw BinanceErrors.failure(status: max(answer.status, 500), body: answer.body)
+    }
+    guard let results = answer.isSuccess ? root : root["data"], !results.isNull else {
+      throw BinanceErrors.failure(status: answer.status, body: answer.body)
+    }
+    let cancel = half(results["cancelResponse"])
+    guard results["newOrderResult"]?.string != "NOT_ATTEMPTED" else {
+      return VenueReplacement(cancel: cancel, place: nil)
+    }
+    return VenueReplacement(cancel: cancel, place: half(results["newOrderResponse"]))
+  }
+
+  private func half(_ json: JSONValue?) -> VenueOutcome {
+    guard let json else { return .unknown(reason: "half of the answer is missing") }
+    if let code = json["code"]?.int64 {
+      let text = json["msg"]?.string ?? ""
+      return .rejected(BinanceErrors.reason(code, text), text: "\(code): \(text)")
+    }
+    do throws(JSONError) {
+      return .acknowledged(try reports.order(json))
+    } catch {
+      return .unknown(reason: "the answer cannot be read: \(error)")
+    }
+  }
+
+  // MARK: Questions
+
+  private func symbol(_ instrument: InstrumentID) throws(VenueError) -> String {
+    guard let instrument = instruments[instrument] else {
+      throw VenueError(.invalidSymbol, "not an instrument of this session")
+    }
+    return instrument.venueSymbol
+  }
+
+  private func body(
+    _ path: String, _ parameters: [(String, String)]
+  ) async throws(VenueError) -> [UInt8] {
+    do throws(BinanceFailure) {
+      return try await rest.body("GET", path, parameters, .signed)
+    } catch {
+      throw error.asVenueError
+    }
+  }
+
+  private func read<T>(_ body: () throws(JSONError) -> T) throws(VenueError) -> T {
+    do throws(JSONError) {
+      return try body()
+    } catch {
+      throw VenueError(.venueUnavailable, "the answer cannot be read: \(error)")
+    }
+  }
+}

@@ -1,0 +1,149 @@
+internal import Chrono
+package import JSON
+internal import Units
+package import Venue
+
+/// Binance's private JSON to values: executionReport, order bodies, trade history, balances.
+package struct BinanceReports: Sendable {
+  private let instruments: BinanceInstruments
+
+  package init(_ instruments: BinanceInstruments) { self.instruments = instruments }
+
+  /// A message of the private stream: a report, balances, or nil for what does not concern us.
+  package func event(_ bytes: [UInt8]) throws(JSONError) -> PrivateEvent? {
+    var root = try JSONDocument(parsing: bytes).root
+    // Wrapped by a combined stream, or by the WebSocket API's subscription.
+    if let inner = root["data"] ?? root["event"] { root = inner }
+    guard let kind = root["e"]?.string else { return nil }
+    switch kind {
+    case "executionReport": return try executionReport(root).map { .report($0) }
+    case "outboundAccountPosition": return .balances(try balances(root.array("B"), names: .short))
+    default: return nil
+    }
+  }
+
+  private func executionReport(_ json: JSONValue) throws(JSONError) -> VenueReport? {
+    guard let instrument = instruments.named(try json.string("s")) else { return nil }
+    let time = Instant(milliseconds: try json.int64("T"))
+    // A cancel's report names the request in "c" and the order in "C".
+    let original = try json.string("C")
+    let name = try json.string("c")
+    let status = try status(json.string("X"))
+    var fill: VenueFill?
+    if try json.string("x") == "TRADE" {
+      fill = VenueFill(
+        executionID: String(try json.int64("t")), price: try instrument.price(text: json.string("L")),
+        quantity: try instrument.quantity(text: json.string("l")),
+        fee: try decimal(json.string("n")), feeAsset: json["N"]?.string ?? "",
+        isMaker: try json.bool("m"), exchangeTime: time)
+    }
+    let rejection = try json.string("r")
+    return VenueReport(
+      instrument: instrument.id, clientOrderID: original.isEmpty ? name : original,
+      venueOrderID: String(try json.int64("i")), status: status,
+      filledQuantity: try instrument.quantity(text: json.string("z")), fill: fill,
+      rejectReason: rejection == "NONE" ? nil : .venuePolicy,
+      rejectText: rejection == "NONE" ? "" : rejection, exchangeTime: time)
+  }
+
+  /// The body of placing, cancelling or querying an order, or one row of openOrders.
+  package func order(_ json: JSONValue) throws(JSONError) -> VenueReport {
+    let instrument = try instrument(json)
+    let times = ["transactTime", "updateTime", "time"]
+    let milliseconds = times.lazy.compactMap { json[$0]?.int64 }.first ?? 0
+    return VenueReport(
+      instrument: instrument.id,
+      clientOrderID: try json.string(
+        json["origClientOrderId"] == nil ? "clientOrderId" : "origClientOrderId"),
+      venueOrderID: String(try json.int64("orderId")), status: try status(json.string("status")),
+      filledQuantity: try instrument.quantity(text: json.string("executedQty")),
+      exchangeTime: Instant(milliseconds: milliseconds))
+  }
+
+  package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
+    var reports: [VenueReport] = []
+    for row in try rows(body) { reports.append(try order(row)) }
+    return reports
+  }
+
+  /// GET /api/v3/myTrades.
+  package func fills(_ body: [UInt8]) throws(JSONError) -> [VenueFillRecord] {
+    var records: [VenueFillRecord] = []
+    for row in try rows(body) {
+      let instrument = try instrument(row)
+      let fill = VenueFill(
+        executionID: String(try row.int64("id")),
+        price: try instrument.price(text: row.string("price")),
+        quantity: try instrument.quantity(text: row.string("qty")),
+        fee: try decimal(row.string("commission")), feeAsset: try row.string("commissionAsset"),
+        isMaker: try row.bool("isMaker"),
+        exchangeTime: Instant(milliseconds: try row.int64("time")))
+      records.append(
+        VenueFillRecord(
+          instrument: instrument.id, venueOrderID: String(try row.int64("orderId")), fill: fill))
+    }
+    return records
+  }
+
+  /// GET /api/v3/account.
+  package func balances(_ body: [UInt8]) throws(JSONError) -> [VenueBalance] {
+    try balances(JSONDocument(parsing: body).root.array("balances"), names: .long)
+  }
+
+  private enum BalanceNames {
+    case short
+    case long
+  }
+
+  private func balances(
+    _ rows: JSONArray, names: BalanceNames
+  ) throws(JSONError) -> [VenueBalance] {
+    let (asset, free, locked) = names == .short ? ("a", "f", "l") : ("asset", "free", "locked")
+    var balances: [VenueBalance] = []
+    for row in rows {
+      balances.append(
+        VenueBalance(
+          asset: try row.string(asset), free: try decimal(row.string(free)),
+          locked: try decimal(row.string(locked))))
+    }
+    return balances
+  }
+
+  // MARK: Words
+
+  private func rows(_ body: [UInt8]) throws(JSONError) -> JSONArray {
+    guard let rows = try JSONDocument(parsing: body).root.array else {
+      throw .unexpected("the answer is not an array")
+    }
+    return rows
+  }
+
+  private func instrument(_ json: JSONValue) throws(JSONError) -> Instrument {
+    let symbol = try json.string("symbol")
+    guard let instrument = instruments.named(symbol) else {
+      throw .unexpected("\(symbol) is not an instrument of this session")
+    }
+    return instrument
+  }
+
+  private func status(_ text: String) throws(JSONError) -> VenueOrderStatus {
+    switch text {
+    // PENDING_NEW waits for another order, PENDING_CANCEL is still in the book.
+    case "NEW", "PENDING_NEW", "PENDING_CANCEL": .new
+    case "PARTIALLY_FILLED": .partiallyFilled
+    case "FILLED": .filled
+    case "CANCELED": .cancelled
+    case "REJECTED": .rejected
+    case "EXPIRED", "EXPIRED_IN_MATCH": .expired
+    default: throw .unexpected("an order status \(text)")
+    }
+  }
+
+  private func decimal(_ text: String) throws(JSONError) -> Decimal {
+    do throws(DecimalError) {
+      return try Decimal(parsing: text)
+    } catch {
+      throw .unexpected("\(text) \(error.problem)")
+    }
+  }
+}
