@@ -232,7 +232,7 @@ let rooms: [Room] = [
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport", "Units", "Wire"]),
   tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
-  tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Chrono", "OrderBook", "Units", "Venue"]),
+  tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
   tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
   tests("RiskTests", in: "Domain/RiskTests", uses: ["CLinux", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
   tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),

@@ -30,7 +30,8 @@ import Venue
   private func expectEqual(_ book: PriceLevelBook, _ naive: NaiveBook, _ what: Comment) {
     for side in Side.allCases {
       let expected = naive.levels(side)
-      #expect(book.allLevels(side) == expected, what)
+      let isEqual = book.allLevels(side) == expected
+      #expect(isEqual, what)
       #expect(book.best(side) == expected.first, what)
       #expect(book.levelCount(side) == expected.count, what)
       if let some = expected.last {
