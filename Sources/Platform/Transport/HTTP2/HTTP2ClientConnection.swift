@@ -75,10 +75,16 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   private func flush() {
     flushScheduled = false
     guard !isClosed, let connection else { return }
-    while connection.unsent < Self.unsentBytesMax, let output = session.nextOutput() {
-      connection.send(output)
+    var mayHaveMore = true
+    while mayHaveMore, !isClosed {
+      while connection.unsent < Self.unsentBytesMax, let output = session.nextOutput() {
+        connection.send(output)
+      }
+      mayHaveMore = connection.unsent >= Self.unsentBytesMax
+      connection.flush()
+      // What the socket did not take is followed by `drained`.
+      if connection.unsent > 0 { mayHaveMore = false }
     }
-    connection.flush()
     if session.isOver, connection.unsent == 0 { connection.closeAfterFlush() }
   }
 
