@@ -203,6 +203,7 @@ let rooms: [Room] = [
     "TestKit", in: "Support/TestKit",
     uses: ["Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire"]),
   support("Seeds", in: "Support/Seeds", uses: []),
+  support("CAllocationCount", in: "Support/CAllocationCount", uses: [], kind: .shim(links: [])),
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
   tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
   tests("ChronoTests", in: "Base/ChronoTests", uses: ["Chrono"]),
@@ -234,7 +235,7 @@ let rooms: [Room] = [
   tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
   tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
   tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
-  tests("RiskTests", in: "Domain/RiskTests", uses: ["CLinux", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
+  tests("RiskTests", in: "Domain/RiskTests", uses: ["CAllocationCount", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
   tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
   tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Signals", "Seeds", "Units", "Venue"]),
   tests(
@@ -253,7 +254,9 @@ let rooms: [Room] = [
       "TestKit", "TradingGatewayService", "Transcoding", "Transport", "Units", "Venue", "Venues",
       "Wire",
     ]),
-  tests("CommandsTests", in: "Apps/CommandsTests", uses: ["Commands", "ServiceKit", "TestKit"]),
+  tests(
+    "CommandsTests", in: "Apps/CommandsTests",
+    uses: ["Calls", "Commands", "Contracts", "Loop", "ServiceKit", "TestKit", "VenueSimulator"]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["Bytes", "JSON", "TestKit", "Units"]),
   support(

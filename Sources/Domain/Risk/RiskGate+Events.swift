@@ -1,0 +1,148 @@
+package import Chrono
+package import Units
+package import Venue
+
+/// What changes the gate besides orders: fills, releases, prices, days.
+extension RiskGate {
+  /// Gives back exposure that ended unfilled. False, and nothing below zero, if less was reserved.
+  @discardableResult
+  package func release(_ instrument: InstrumentID, _ side: Side, _ quantity: Quantity) -> Bool {
+    let slot = slot(instrument)
+    let open = side == .buy ? slot.pointee.openBuy : slot.pointee.openSell
+    let released = min(open, max(0, quantity.raw))
+    if side == .buy { slot.pointee.openBuy -= released } else { slot.pointee.openSell -= released }
+    updateExposure(slot)
+    return released == quantity.raw
+  }
+
+  /// Counts a fill into position and today's profit. `reserved` is how much of it the order still held
+  /// in reservation: all of it normally, zero for a fill that came after the release.
+  package func fill(
+    _ instrument: InstrumentID, _ side: Side, _ quantity: Quantity, at price: Price,
+    reserved: Quantity
+  ) {
+    let slot = slot(instrument)
+    guard slot.pointee.isKnown, quantity > .zero, price > .zero else { return }
+    release(instrument, side, min(reserved, quantity))
+    let (position, overflow) = slot.pointee.position
+      .addingReportingOverflow(side.sign * quantity.raw)
+    guard !overflow else { return halt() }
+    slot.pointee.position = position
+    if slot.pointee.mark == 0 { slot.pointee.mark = price.raw }
+    earn(
+      Int128(side.sign) * Int128(slot.pointee.mark - price.raw) * Int128(quantity.raw),
+      factor: slot.pointee.moneyFactor)
+    updateExposure(slot)
+  }
+
+  /// The price that values positions, market orders and the band: the mid, as a rule. Nil when the
+  /// book is not to be trusted: the last one then still values positions, and is no reference.
+  package func setReference(_ instrument: InstrumentID, _ price: Price?, now: Uptime) {
+    let slot = slot(instrument)
+    guard slot.pointee.isKnown else { return }
+    guard let price, price > .zero else {
+      slot.pointee.hasReference = false
+      return
+    }
+    if slot.pointee.mark != 0 {
+      earn(
+        Int128(price.raw - slot.pointee.mark) * Int128(slot.pointee.position),
+        factor: slot.pointee.moneyFactor)
+    }
+    slot.pointee.mark = price.raw
+    slot.pointee.markTime = now.nanoseconds
+    slot.pointee.hasReference = true
+    updateExposure(slot)
+  }
+
+  /// Takes a fee in the gate's currency off today's profit; a rebate is negative. A digit finer than
+  /// the gate's money counts as one more.
+  package func charge(_ fee: Decimal) {
+    let money = moneyUnits(fee, roundingUp: true)
+    earn(-money, factor: 1)
+  }
+
+  /// Today's profit starts at zero when `time` is of a later UTC day than any before it.
+  package func roll(to time: Instant) {
+    let today = time.nanoseconds / 86_400_000_000_000
+    guard today > state.pointee.day else { return }
+    if state.pointee.day != .min { state.pointee.profit = 0 }
+    state.pointee.day = today
+  }
+
+  package func setTrading(_ instrument: InstrumentID, isOpen: Bool) {
+    slot(instrument).pointee.isTrading = isOpen
+  }
+
+  package var tradingState: TradingState {
+    get { state.pointee.state }
+    set { state.pointee.state = newValue }
+  }
+
+  /// What the journal or the venue says at start. Open orders are reserved again by `reserve`.
+  package func restore(_ instrument: InstrumentID, position: Quantity, mark: Price?) {
+    let slot = slot(instrument)
+    guard slot.pointee.isKnown else { return }
+    slot.pointee.position = position.raw
+    slot.pointee.mark = mark?.raw ?? 0
+    slot.pointee.hasReference = false
+    updateExposure(slot)
+  }
+
+  package func restore(dayProfit: Decimal) {
+    state.pointee.profit = moneyUnits(dayProfit, roundingUp: false)
+  }
+
+  /// Reserves without asking: for orders that are open already.
+  package func reserve(_ instrument: InstrumentID, _ side: Side, _ quantity: Quantity) {
+    let slot = slot(instrument)
+    guard slot.pointee.isKnown, quantity > .zero else { return }
+    let open = side == .buy ? slot.pointee.openBuy : slot.pointee.openSell
+    let (sum, overflow) = open.addingReportingOverflow(quantity.raw)
+    guard !overflow else { return halt() }
+    if side == .buy { slot.pointee.openBuy = sum } else { slot.pointee.openSell = sum }
+    updateExposure(slot)
+  }
+
+  package func exposure(of instrument: InstrumentID) -> GateExposure? {
+    let slot = slot(instrument)
+    guard slot.pointee.isKnown else { return nil }
+    return GateExposure(
+      position: Quantity(slot.pointee.position), openBuy: Quantity(slot.pointee.openBuy),
+      openSell: Quantity(slot.pointee.openSell),
+      mark: slot.pointee.mark == 0 ? nil : Price(slot.pointee.mark))
+  }
+
+  private func earn(_ raw: Int128, factor: Int128) {
+    let (money, overflow) = raw.multipliedReportingOverflow(by: factor)
+    let (sum, carried) = state.pointee.profit.addingReportingOverflow(money)
+    guard !overflow, !carried else { return halt() }
+    state.pointee.profit = sum
+  }
+
+  /// Numbers beyond all reason: nothing more passes until a person has looked.
+  private func halt() { state.pointee.state = .halted }
+
+  @inline(__always)
+  func updateExposure(_ slot: UnsafeMutablePointer<GateSlot>) {
+    guard state.pointee.isGrossLimited else { return }
+    let exposure = slot.pointee.worstExposure
+    state.pointee.gross += exposure - slot.pointee.exposure
+    slot.pointee.exposure = exposure
+  }
+}
+
+extension GateSlot {
+  /// No exposure counts for more, and no limit is above it: sums of 65,536 still fit 128 bits.
+  static let exposureMax: Int128 = 1 << 110
+
+  /// The larger of all buys filled and all sells filled, at the mark, in account money.
+  var worstExposure: Int128 {
+    let long = abs(Int128(position) + Int128(openBuy))
+    let short = abs(Int128(position) - Int128(openSell))
+    let price = Int128(mark == 0 ? orderPrice : mark)
+    let (worth, overflow) = max(long, short).multipliedReportingOverflow(by: price)
+    let (money, carried) = worth.multipliedReportingOverflow(by: moneyFactor)
+    return overflow || carried ? Self.exposureMax : min(money, Self.exposureMax)
+  }
+}

@@ -1,0 +1,140 @@
+package import Chrono
+package import Units
+package import Venue
+
+/// Refuses orders that would break a limit, before anybody else sees them.
+///
+/// One gate per account and currency, one writer per gate: no locks, no allocation, no calls out; only
+/// the kill switch and the counters are shared with other threads. An admitted order reserves its
+/// exposure at once, so two orders that only fit alone cannot both pass; the reservation becomes
+/// position by `fill`, or goes by `release`. `OrderReservations` keeps the books per order.
+///
+/// Refused orders do not count for the rate limits: these protect the venue, which never sees them.
+///
+/// Arithmetic cannot be used to slip by: sums are 128 bits wide, and a profit that would not fit halts
+/// the account.
+package final class RiskGate {
+  package let account: String
+  package let killSwitch: KillSwitch
+  package let counters: RiskCounters
+  package internal(set) var limits: RiskLimits
+  package let moneyScale: UInt8
+  let instruments: [Int32: Instrument]
+  // Fields behind pointers that never change: the hot path then has no exclusivity checks.
+  let state: UnsafeMutablePointer<GateAccount>
+  let ring: UnsafeMutablePointer<AdmissionRing>
+  private let slots: UnsafeMutableRawPointer
+  let slotCount: Int
+
+  /// `instruments` are all that may be traded; every one must be quoted in the limits' currency.
+  package init(
+    account: String, instruments: [Instrument], limits: RiskLimits, killSwitch: KillSwitch,
+    counters: RiskCounters
+  ) throws(RiskLimitFault) {
+    try limits.validate()
+    var byIndex: [Int32: Instrument] = [:]
+    for instrument in instruments {
+      guard instrument.id.index >= 0, byIndex[instrument.id.index] == nil else {
+        throw .duplicateInstrument(instrument.symbol)
+      }
+      byIndex[instrument.id.index] = instrument
+    }
+    self.account = account
+    self.killSwitch = killSwitch
+    self.counters = counters
+    self.limits = limits
+    self.instruments = byIndex
+    self.moneyScale = instruments.map(\.notionalScale).max() ?? 0
+    // One more, never known: where an unheard-of instrument looks.
+    self.slotCount = Int(byIndex.keys.max() ?? -1) + 1
+    self.slots = .allocate(byteCount: (slotCount + 1) * GateSlot.stride, alignment: 128)
+    self.state = .allocate(capacity: 1)
+    self.ring = .allocate(capacity: 1)
+    precondition(MemoryLayout<GateSlot>.size <= GateSlot.stride, "a slot outgrew its lines")
+    state.initialize(to: GateAccount())
+    ring.initialize(to: AdmissionRing(holding: 1))
+    for index in 0...slotCount { slot(at: index).initialize(to: GateSlot()) }
+    try apply(limits)
+  }
+
+  deinit {
+    ring.pointee.free()
+    ring.deallocate()
+    state.deallocate()
+    slots.deallocate()
+  }
+
+  /// Asks every rule in order. An admitted order has its exposure reserved and counts for the rates.
+  package func admit(_ order: GateOrder, now: Uptime) -> Verdict {
+    decide(order, held: 0, now: now)
+  }
+
+  /// The same for new terms of an order that still holds `held` of its reservation. `order.quantity`
+  /// is what would be open under the new terms. Until the venue answers either may be in force: what
+  /// stays reserved is the larger of the two.
+  package func replace(_ order: GateOrder, held: Quantity, now: Uptime) -> Verdict {
+    decide(order, held: held.raw, now: now)
+  }
+
+  private func decide(_ order: GateOrder, held: Int64, now: Uptime) -> Verdict {
+    let slot = slot(order.instrument)
+    let open = order.side == .buy ? slot.pointee.openBuy : slot.pointee.openSell
+    let request = GateRequest(
+      order: order, held: min(max(0, held), open), now: now.nanoseconds)
+    var index: UInt8 = 0
+    while let rule = RiskRule(rawValue: index) {
+      if let finding = finding(of: rule, on: request, slot) {
+        counters.countRefused(by: rule)
+        return .refused(
+          Refusal(
+            rule: rule, reason: finding.reason, instrument: order.instrument,
+            actual: finding.actual, limit: finding.limit))
+      }
+      index += 1
+    }
+    reserve(request, slot)
+    return .accepted
+  }
+
+  private func reserve(_ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>) {
+    // The position rule has proven that these sums fit.
+    switch request.order.side {
+    case .buy: slot.pointee.openBuy += request.added
+    case .sell: slot.pointee.openSell += request.added
+    }
+    if slot.pointee.mark == 0 { slot.pointee.orderPrice = request.order.price.raw }
+    ring.pointee.record(request.now, number: state.pointee.admitted)
+    state.pointee.admitted &+= 1
+    counters.countAdmitted()
+    updateExposure(slot)
+  }
+
+  @inline(__always)
+  func slot(_ id: InstrumentID) -> UnsafeMutablePointer<GateSlot> {
+    let index = Int(id.index)
+    return slot(at: index >= 0 && index < slotCount ? index : slotCount)
+  }
+
+  @inline(__always)
+  func slot(at index: Int) -> UnsafeMutablePointer<GateSlot> {
+    (slots + index * GateSlot.stride).assumingMemoryBound(to: GateSlot.self)
+  }
+}
+
+/// An order on its way through the rules.
+struct GateRequest {
+  let order: GateOrder
+  /// What the order it replaces has reserved.
+  let held: Int64
+  let now: UInt64
+
+  /// What acceptance would reserve on top.
+  var added: Int64 { max(0, order.quantity.raw &- held) }
+}
+
+/// Why a rule refuses.
+struct GateFinding {
+  let reason: RejectReason
+  let actual: Int128
+  let limit: Int128
+}

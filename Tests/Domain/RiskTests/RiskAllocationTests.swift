@@ -1,0 +1,36 @@
+import CAllocationCount
+import Chrono
+import Risk
+import Testing
+import Units
+
+@Suite struct `Risk gate and the heap` {
+  @Test func `RSK-12 a million checks allocate nothing`() throws {
+    let gate = try gate(
+      limits {
+        $0.account.maxGrossExposure = decimal("1000000000")
+        $0.standard.priceBand = decimal("0.5")
+      })
+    gate.setReference(btc, Price(100_00), now: at(0))
+    let good = buy(2, at: 100_01)
+    let bad = buy(10_001)
+    var accepted = 0
+
+    let before = allocation_count()
+    for index in 0..<UInt64(500_000) {
+      let now = Uptime(nanoseconds: index * 100_000_000)
+      if gate.admit(good, now: now).isAccepted { accepted += 1 }
+      if gate.admit(bad, now: now).isAccepted { accepted += 1 }
+      gate.fill(btc, .buy, Quantity(1), at: Price(100_01), reserved: Quantity(1))
+      gate.fill(btc, .sell, Quantity(1), at: Price(100_01), reserved: .zero)
+      gate.release(btc, .buy, Quantity(1))
+      gate.setReference(btc, Price(100_00), now: now)
+    }
+    let allocated = allocation_count() - before
+
+    #expect(accepted == 500_000)
+    #expect(allocated == 0)
+    let array = [Int](repeating: 1, count: accepted)
+    if before >= 0 { #expect(allocation_count() > before, "the count itself works: \(array.count)") }
+  }
+}
