@@ -1,6 +1,7 @@
 internal import CSimdJSON
 
-/// The elements of an array, in order. `count` is known; reaching the n-th walks over those before it.
+/// The elements of an array, in order. `count` is known; reaching the n-th walks over those before
+/// it.
 package struct JSONArray: Sendable, Sequence {
   let tree: JSONTree
   let index: Int

@@ -1,8 +1,8 @@
 internal import CSimdJSON
 internal import Glibc
 
-/// A parsed text: strict RFC 8259, strict UTF-8, one value and nothing after it. Read-only, shared by
-/// its values; strings and numbers stay slices of the text until asked for.
+/// A parsed text: strict RFC 8259, strict UTF-8, one value and nothing after it. Read-only, shared
+/// by its values; strings and numbers stay slices of the text until asked for.
 package struct JSONDocument: Sendable {
   let tree: JSONTree
 

@@ -11,6 +11,7 @@ package struct JSONLimits: Sendable, Hashable {
     self.depthMax = depthMax
   }
 
-  /// 16 MiB, 64 deep: an exchange's list of all instruments is about 6 MiB, the deepest book is 4 deep.
+  /// 16 MiB, 64 deep: an exchange's list of all instruments is about 6 MiB, the deepest book is 4
+  /// deep.
   package static let standard = JSONLimits(bytesMax: 16 << 20, depthMax: 64)
 }

@@ -1,7 +1,7 @@
 internal import CSimdJSON
 
-/// The members of an object in the order of the text. A name may stand there twice: lookup finds the
-/// first, iteration shows both, `duplicateName` tells.
+/// The members of an object in the order of the text. A name may stand there twice: lookup finds
+/// the first, iteration shows both, `duplicateName` tells.
 package struct JSONObject: Sendable, Sequence {
   let tree: JSONTree
   let index: Int

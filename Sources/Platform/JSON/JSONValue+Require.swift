@@ -1,7 +1,9 @@
 /// Reading with one `try` each: a missing or unsuitable member is an error that names it.
 extension JSONValue {
   package func member(_ name: String) throws(JSONError) -> JSONValue {
-    guard let object else { throw .unexpected("\(kind.name) where an object with \(name) was expected") }
+    guard let object else {
+      throw .unexpected("\(kind.name) where an object with \(name) was expected")
+    }
     guard let value = object[name] else { throw .unexpected("\(name) is missing") }
     return value
   }

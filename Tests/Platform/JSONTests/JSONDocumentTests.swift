@@ -70,7 +70,8 @@ private func error(_ text: String, limits: JSONLimits = .standard) -> String? {
     #expect(values.map(\.int64) == [.max, nil, .min, nil, nil, nil, nil, nil, -1, nil])
     #expect(
       values.map(\.uint64) == [
-        9_223_372_036_854_775_807, 9_223_372_036_854_775_808, nil, nil, .max, nil, nil, nil, nil, nil,
+        9_223_372_036_854_775_807, 9_223_372_036_854_775_808, nil, nil, .max, nil, nil, nil, nil,
+        nil,
       ])
     #expect(values[9].numberText == "123456789012345678901234567890")
     #expect(values[7].double == 100)
@@ -111,7 +112,8 @@ private func error(_ text: String, limits: JSONLimits = .standard) -> String? {
 
     #expect(error("[[[1]]]", limits: limits) == nil)
     #expect(error("[[[[1]]]]", limits: limits) == "nested too deeply at byte 3")
-    #expect(error("[\"0123456789012345678\"]", limits: limits) == "text longer than 20 bytes at byte 20")
+    #expect(
+      error("[\"0123456789012345678\"]", limits: limits) == "text longer than 20 bytes at byte 20")
     #expect(error(String(repeating: "[", count: 100_000)) == "nested too deeply at byte 64")
   }
 
@@ -119,7 +121,9 @@ private func error(_ text: String, limits: JSONLimits = .standard) -> String? {
     let root = try JSONDocument(parsing: #"{"price":"1.5","rows":[1]}"#).root
 
     #expect(throws: JSONError.unexpected("size is missing")) { try root.string("size") }
-    #expect(throws: JSONError.unexpected("price is a string, not an array")) { try root.array("price") }
+    #expect(throws: JSONError.unexpected("price is a string, not an array")) {
+      try root.array("price")
+    }
     #expect(throws: JSONError.unexpected("an array of 1 has no element 1")) {
       try root.member("rows").element(1)
     }
@@ -128,7 +132,8 @@ private func error(_ text: String, limits: JSONLimits = .standard) -> String? {
 
   @Test func `bytes at random never crash, and what is accepted can be read`() {
     var generator = Seeded(state: 42)
-    let alphabet = Array(#"{}[]",:\u0123456789abcdefntrls-+.eE "#.utf8) + [0x0a, 0xc3, 0xa9, 0xff, 0]
+    let alphabet =
+      Array(#"{}[]",:\u0123456789abcdefntrls-+.eE "#.utf8) + [0x0a, 0xc3, 0xa9, 0xff, 0]
     for _ in 0..<20_000 {
       let count = Int.random(in: 0...40, using: &generator)
       let bytes = (0..<count).map { _ in alphabet.randomElement(using: &generator)! }
@@ -138,11 +143,13 @@ private func error(_ text: String, limits: JSONLimits = .standard) -> String? {
 
   @Test func `a text with bytes changed at random never crashes`() {
     var generator = Seeded(state: 7)
-    let text = Array(#"{"e":"depthUpdate","b":[["0.10","1e5"],["\u00e9\ud83d\ude00",null]],"t":true}"#.utf8)
+    let text = Array(
+      #"{"e":"depthUpdate","b":[["0.10","1e5"],["\u00e9\ud83d\ude00",null]],"t":true}"#.utf8)
     for _ in 0..<20_000 {
       var bytes = text
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
-        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator)
+        bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(
+          in: 0...255, using: &generator)
       }
       if let document = try? JSONDocument(parsing: bytes) { touch(document.root) }
     }

@@ -25,7 +25,9 @@ struct `JSON test suite` {
     let names = cases("y_")
 
     for name in names {
-      if case .failure(let error) = try parse(name) { Issue.record("\(name) was refused: \(error)") }
+      if case .failure(let error) = try parse(name) {
+        Issue.record("\(name) was refused: \(error)")
+      }
     }
 
     #expect(names.count > 90)

@@ -33,7 +33,8 @@ final class EdgeServer: HTTPResponder, @unchecked Sendable {
   }
 
   private func listen() throws -> Int {
-    let listener = try Listener(.tcp(host: "127.0.0.1", port: 0), loop: loop) { [unowned self] connection in
+    let listener = try Listener(.tcp(host: "127.0.0.1", port: 0), loop: loop) {
+      [unowned self] connection in
       let session = HTTP1Session(
         connection, responder: self, limits: limits, webSocketLimits: webSocketLimits)
       connection.driver = tls.map { StartingTLS(connection, session, $0) } ?? session
@@ -102,14 +103,16 @@ final class RawClient: ConnectionDriver, @unchecked Sendable {
   static func exchange(
     _ bytes: [UInt8], port: Int, loop: EventLoop, until: String? = nil
   ) async throws -> String {
-    String(decoding: try await self.bytes(bytes, port: port, loop: loop, until: until), as: UTF8.self)
+    String(
+      decoding: try await self.bytes(bytes, port: port, loop: loop, until: until), as: UTF8.self)
   }
 
   /// Connects and sends, and never reads.
   static func deaf(_ bytes: [UInt8], port: Int, loop: EventLoop) async throws -> RawClient {
     try await withTaskExecutorPreference(loop) {
       let connection = try await Connector.connect(
-        .tcp(host: "127.0.0.1", port: port), tls: nil, loop: loop, deadline: loop.uptime + .seconds(5))
+        .tcp(host: "127.0.0.1", port: port), tls: nil, loop: loop,
+        deadline: loop.uptime + .seconds(5))
       let client = RawClient(connection, until: nil)
       connection.driver = client
       connection.send(bytes)
@@ -124,7 +127,8 @@ final class RawClient: ConnectionDriver, @unchecked Sendable {
   ) async throws -> [UInt8] {
     try await withTaskExecutorPreference(loop) {
       let connection = try await Connector.connect(
-        .tcp(host: "127.0.0.1", port: port), tls: nil, loop: loop, deadline: loop.uptime + .seconds(5))
+        .tcp(host: "127.0.0.1", port: port), tls: nil, loop: loop,
+        deadline: loop.uptime + .seconds(5))
       let client = RawClient(connection, until: until)
       return await withCheckedContinuation { continuation in
         client.waiter = continuation
@@ -139,7 +143,9 @@ final class RawClient: ConnectionDriver, @unchecked Sendable {
   func drained() {}
   func received(_ bytes: UnsafeRawBufferPointer) {
     received.append(contentsOf: bytes)
-    if let until, received.count >= until.count, String(decoding: received, as: UTF8.self).contains(String(decoding: until, as: UTF8.self)) {
+    if let until, received.count >= until.count,
+      String(decoding: received, as: UTF8.self).contains(String(decoding: until, as: UTF8.self))
+    {
       connection.abort()
     }
   }

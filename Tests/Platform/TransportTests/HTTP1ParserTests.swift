@@ -3,7 +3,8 @@ import Testing
 @testable import Transport
 
 /// What a parser made of some bytes, in words.
-private func parsed(_ text: String, limits: HTTP1Limits = .standard, split: Int? = nil) -> [String] {
+private func parsed(_ text: String, limits: HTTP1Limits = .standard, split: Int? = nil) -> [String]
+{
   parsed(Array(text.utf8), limits: limits, split: split)
 }
 
@@ -65,7 +66,9 @@ private let host = "Host: x\r\n"
   @Test(arguments: accepted)
   func `good requests are understood, however they are cut`(_ text: String, _ expected: [String]) {
     #expect(parsed(text) == expected)
-    for split in 0..<text.utf8.count { #expect(parsed(text, split: split) == expected, "cut at \(split)") }
+    for split in 0..<text.utf8.count {
+      #expect(parsed(text, split: split) == expected, "cut at \(split)")
+    }
   }
 
   static let refused: [(String, Int)] = [
@@ -84,7 +87,10 @@ private let host = "Host: x\r\n"
     ("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
     ("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: identity\r\n\r\n", 501),
     ("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: \u{b}chunked\r\n\r\n", 400),
-    ("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501),
+    (
+      "POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+      501
+    ),
     ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     // Line ends, folds, blanks.
     ("GET / HTTP/1.1\n", 400),
@@ -135,12 +141,14 @@ private let host = "Host: x\r\n"
   ]
 
   @Test(arguments: refused)
-  func `what could be read in two ways is refused, however it is cut`(_ text: String, _ status: Int) {
+  func `what could be read in two ways is refused, however it is cut`(_ text: String, _ status: Int)
+  {
     let whole = parsed(text)
     #expect(whole.count == 1 && whole[0].hasPrefix("\(status) "), "\(whole)")
     for split in 0..<text.utf8.count {
       let cut = parsed(text, split: split)
-      #expect(cut.last?.hasPrefix("\(status) ") == true && cut.count == 1, "cut at \(split): \(cut)")
+      #expect(
+        cut.last?.hasPrefix("\(status) ") == true && cut.count == 1, "cut at \(split): \(cut)")
     }
   }
 
@@ -174,7 +182,8 @@ private let host = "Host: x\r\n"
     #expect(status("GET / HTTP/1.1\r\n\(host)a: \(long)") == "431")
     #expect(status("POST / HTTP/1.1\r\n\(host)Content-Length: 5\r\n\r\n") == "413")
     #expect(
-      status("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\n") == "413")
+      status("POST / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\n")
+        == "413")
   }
 
   @Test func `header names are lowered and values trimmed`() {
@@ -198,14 +207,17 @@ private let host = "Host: x\r\n"
     var generator = SeededBytes(state: 11)
     let pieces = [
       "GET ", "POST ", "/ ", "HTTP/1.1", "HTTP/1.0", "\r\n", "\r", "\n", ":", " ", "Host: x\r\n",
-      "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "0\r\n", "3\r\nabc\r\n", "\r\n\r\n",
+      "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "0\r\n", "3\r\nabc\r\n",
+      "\r\n\r\n",
       "Expect: 100-continue\r\n", "\u{0}", "é", ";",
     ].map { Array($0.utf8) }
     for _ in 0..<5_000 {
       let bytes = (0..<Int.random(in: 0...14, using: &generator)).flatMap { _ in
         pieces.randomElement(using: &generator)!
       }
-      #expect(parsed(bytes) == parsed(bytes, split: 0) || bytes.isEmpty || parsed(bytes, split: 0).contains("continue"))
+      #expect(
+        parsed(bytes) == parsed(bytes, split: 0) || bytes.isEmpty
+          || parsed(bytes, split: 0).contains("continue"))
     }
   }
 }

@@ -24,7 +24,9 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
       "GET /1 HTTP/1.1\r\n\(host)\r\nPOST /2 HTTP/1.1\r\n\(host)Content-Length: 2\r\n\r\nab"
         + "GET /3 HTTP/1.1\r\n\(host)Connection: close\r\n\r\n")
 
-    let bodies = answer.split(separator: "\r\n").filter { $0.contains("GET /") || $0.contains("POST /") }
+    let bodies = answer.split(separator: "\r\n").filter {
+      $0.contains("GET /") || $0.contains("POST /")
+    }
     #expect(bodies.count == 3)
     #expect(answer.ranges(of: "HTTP/1.1 200 OK").count == 3)
     let places = ["GET /1", "POST /2 ab", "GET /3"].map { answer.range(of: $0)!.lowerBound }
@@ -81,7 +83,8 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
     #expect(answer == "HTTP/1.1 100 Continue\r\n\r\n")
   }
 
-  @Test func `a peer that is silent, slow with its head or with its body is cut off`() async throws {
+  @Test func `a peer that is silent, slow with its head or with its body is cut off`() async throws
+  {
     var limits = HTTP1Limits()
     limits.idleMax = .milliseconds(30)
     limits.headMax = .milliseconds(30)
@@ -98,7 +101,9 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
     #expect(body.hasPrefix("HTTP/1.1 408 "))
   }
 
-  @Test func `when draining, the request in hand is answered and the connection closed`() async throws {
+  @Test func `when draining, the request in hand is answered and the connection closed`()
+    async throws
+  {
     let (begun, signal) = AsyncStream<Void>.makeStream()
     let (release, gate) = AsyncStream<Void>.makeStream()
     let server = try await EdgeServer { request in
@@ -148,7 +153,8 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
     var limits = HTTP1Limits()
     limits.bodyMax = 100_000
     let server = try await EdgeServer(limits: limits) { request in
-      HTTPResponse(status: 200, headers: [HTTPHeader("x-method", request.method)], body: request.body)
+      HTTPResponse(
+        status: 200, headers: [HTTPHeader("x-method", request.method)], body: request.body)
     }
     defer { server.stop() }
     let url = "http://127.0.0.1:\(server.port)/a"
@@ -161,8 +167,10 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
     let continued = try Curl.run(
       ["-s", "-H", "Expect: 100-continue", "--data-binary", "@-", url], input: large)
     let tooLarge = try Curl.run(
-      ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Transfer-Encoding: chunked",
-        "--data-binary", "@-", url], input: large + large)
+      [
+        "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Transfer-Encoding: chunked",
+        "--data-binary", "@-", url,
+      ], input: large + large)
     let twice = try Curl.run(["-s", "-w", "%{num_connects} ", url, url])
 
     #expect(get.output.hasPrefix("HTTP/1.1 200 OK\r\nx-method: GET\r\n"))
@@ -176,7 +184,9 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
 
 /// The command-line curl, which Debian always has where libcurl was built.
 enum Curl {
-  static func run(_ arguments: [String], input: String = "") throws -> (status: Int32, output: String) {
+  static func run(_ arguments: [String], input: String = "") throws -> (
+    status: Int32, output: String
+  ) {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["curl", "--noproxy", "*"] + arguments

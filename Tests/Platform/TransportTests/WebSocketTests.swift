@@ -1,7 +1,8 @@
 import Chrono
 import Foundation
 import Loop
-import Synchronization
+import Security
+import TestKit
 import Testing
 
 @testable import Transport
@@ -23,13 +24,15 @@ private func connect(
   _ server: EdgeServer, limits: WebSocketLimits = .standard
 ) async throws -> WebSocket {
   try await WebSocketClient.connect(
-    host: "127.0.0.1", port: server.port, target: "/ws", tls: nil, loop: server.loop, limits: limits)
+    host: "127.0.0.1", port: server.port, target: "/ws", tls: nil, loop: server.loop, limits: limits
+  )
 }
 
 /// A frame as a client sends it, masked with zeros.
 private func frame(_ first: UInt8, _ payload: [UInt8], masked: Bool = true) -> [UInt8] {
   precondition(payload.count < 126)
-  return [first, UInt8(payload.count) | (masked ? 0x80 : 0)] + (masked ? [0, 0, 0, 0] : []) + payload
+  return [first, UInt8(payload.count) | (masked ? 0x80 : 0)] + (masked ? [0, 0, 0, 0] : [])
+    + payload
 }
 
 private let handshake = Array(
@@ -118,7 +121,11 @@ private let handshake = Array(
     ("a continuation of nothing", frame(0x80, [0x61]), 1002),
     ("text that is not UTF-8", frame(0x81, [0xff]), 1007),
     ("a message that is too big", frame(0x82, [UInt8](repeating: 0, count: 100)), 1009),
-    ("fragments that are too big", frame(0x02, [UInt8](repeating: 0, count: 40)) + frame(0x80, [UInt8](repeating: 0, count: 40)), 1009),
+    (
+      "fragments that are too big",
+      frame(0x02, [UInt8](repeating: 0, count: 40)) + frame(0x80, [UInt8](repeating: 0, count: 40)),
+      1009
+    ),
   ])
   func `what breaks the rules is answered with its code`(
     _ what: String, _ bytes: [UInt8], _ code: Int
@@ -183,6 +190,31 @@ private let handshake = Array(
       handshake, port: other.port, loop: server.loop, until: "\r\n\r\n")
 
     #expect(await ends.first == "WebSocket lost: closed by the peer")
+  }
+
+  @Test func `over TLS everything is the same, and only the given authority is trusted`()
+    async throws
+  {
+    let mesh = TestMesh.shared
+    let server = try await EdgeServer(
+      tls: try .server(mesh.credentials("market-connector"), clients: .notAsked, alpn: .http11)
+    ) { echo($0) }
+    defer { server.stop() }
+    let other = try CertificateAuthority.create(now: SystemTime().now)
+    func open(_ authority: CertificateAuthority) async throws -> WebSocket {
+      try await WebSocketClient.connect(
+        host: "127.0.0.1", port: server.port, target: "/ws",
+        tls: try .client(nil, trust: .authorities(authority.certificate), alpn: .http11),
+        loop: server.loop)
+    }
+
+    let socket = try await open(mesh.authority)
+    let bytes = [UInt8](repeating: 7, count: 900_000)
+    try await socket.send(binary: bytes)
+
+    #expect(try await socket.receive()?.bytes == bytes)
+    await socket.close()
+    await #expect(throws: WebSocketError.self) { try await open(other) }
   }
 
   @Test func `a draining server says that it goes away`() async throws {
@@ -307,9 +339,12 @@ private let handshake = Array(
       for _ in 0..<6 {
         var bytes = frame(
           [0x81, 0x82, 0x01, 0x80, 0x00, 0x88, 0x89, 0x8a].randomElement(using: &generator)!,
-          (0..<Int.random(in: 0...20, using: &generator)).map { _ in .random(in: 0...255, using: &generator) })
+          (0..<Int.random(in: 0...20, using: &generator)).map { _ in
+            .random(in: 0...255, using: &generator)
+          })
         if Int.random(in: 0..<4, using: &generator) == 0 {
-          bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator)
+          bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(
+            in: 0...255, using: &generator)
         }
         bytes.withUnsafeBytes { framing.feed($0) }
         framing.process()

@@ -24,7 +24,8 @@ struct HTTP1Head {
     let method = line[..<first]
     let target = line[(first + 1)..<last]
     let version = line[(last + 1)...]
-    guard !method.isEmpty, method.count <= Self.methodMax, method.allSatisfy(HTTP1Grammar.isTokenByte)
+    guard !method.isEmpty, method.count <= Self.methodMax,
+      method.allSatisfy(HTTP1Grammar.isTokenByte)
     else { throw .bad("the request's method is malformed") }
     // Visible ASCII only; a fragment never belongs in a request.
     for byte in target where byte <= 0x20 || byte >= 0x7f || byte == UInt8(ascii: "#") {

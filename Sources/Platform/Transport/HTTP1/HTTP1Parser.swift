@@ -1,7 +1,8 @@
 internal import Glibc
 
-/// Requests out of bytes, without a socket: feed what came, ask for what is complete. After a refusal
-/// nothing more comes: the connection is to be closed, for where the next request begins is unknown.
+/// Requests out of bytes, without a socket: feed what came, ask for what is complete. After a
+/// refusal nothing more comes: the connection is to be closed, for where the next request begins is
+/// unknown.
 ///
 /// States: waiting for a request line → headers → (body of a length | chunk size → chunk → its line
 /// end → ... → trailers) → the request is handed out → the next request line.

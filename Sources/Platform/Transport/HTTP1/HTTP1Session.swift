@@ -2,8 +2,8 @@ internal import Calls
 internal import Chrono
 internal import Loop
 
-/// The server's side of one HTTP/1.1 connection: requests are answered one after the other, in order,
-/// each by a task on the connection's loop.
+/// The server's side of one HTTP/1.1 connection: requests are answered one after the other, in
+/// order, each by a task on the connection's loop.
 ///
 /// `@unchecked Sendable`: confined to the connection's loop, which the requests' tasks run on too.
 package final class HTTP1Session: ConnectionDriver, @unchecked Sendable {
@@ -139,7 +139,8 @@ package final class HTTP1Session: ConnectionDriver, @unchecked Sendable {
       upgrade(exchange, response.headers, handler)
       return
     }
-    let closes = !exchange.keepsAlive || isDraining || response.headers.list("connection", contains: "close")
+    let closes =
+      !exchange.keepsAlive || isDraining || response.headers.list("connection", contains: "close")
     connection.send(
       response.http1Bytes(
         forHead: exchange.method == "HEAD", version: exchange.version, closes: closes))
@@ -148,7 +149,8 @@ package final class HTTP1Session: ConnectionDriver, @unchecked Sendable {
 
   private func refuse(_ refusal: HTTP1Refusal) {
     let response = HTTPResponse(
-      status: refusal.status, contentType: "text/plain; charset=utf-8", body: refusal.problem + "\n")
+      status: refusal.status, contentType: "text/plain; charset=utf-8", body: refusal.problem + "\n"
+    )
     connection.send(response.http1Bytes(forHead: false, version: .http11, closes: true))
     isFinished = true
     stopTimer()

@@ -82,7 +82,8 @@ package func percentDecoded(_ text: some StringProtocol, plusIsSpace: Bool = fal
   return String(validating: bytes, as: UTF8.self)
 }
 
-/// Escapes everything but the unreserved characters of RFC 3986, for one path segment or query value.
+/// Escapes everything but the unreserved characters of RFC 3986, for one path segment or query
+/// value.
 package func percentEncoded(_ text: some StringProtocol) -> String {
   let digits = Array("0123456789ABCDEF".utf8)
   var bytes: [UInt8] = []

@@ -22,11 +22,13 @@ package struct HTTPResponse: Sendable {
   /// A JSON body.
   package init(status: Int, json: [UInt8], headers: [HTTPHeader] = []) {
     self.init(
-      status: status, headers: [HTTPHeader("content-type", "application/json")] + headers, body: json)
+      status: status, headers: [HTTPHeader("content-type", "application/json")] + headers,
+      body: json)
   }
 
-  /// Answers the handshake with 101 and runs `handler` on the connection's loop; the socket is closed
-  /// (code 1000) when it returns. A request that is no WebSocket handshake is answered with 426 or 400.
+  /// Answers the handshake with 101 and runs `handler` on the connection's loop; the socket is
+  /// closed (code 1000) when it returns. A request that is no WebSocket handshake is answered with
+  /// 426 or 400.
   package static func webSocket(
     headers: [HTTPHeader] = [], _ handler: @escaping @Sendable (WebSocket) async -> Void
   ) -> HTTPResponse {

@@ -57,7 +57,8 @@ final class CurlTransfer: @unchecked Sendable {
     ccurl_set_callbacks(
       curl, me,
       { bytes, size, count, transfer in CurlTransfer.from(transfer).takeBody(bytes, size * count) },
-      { bytes, size, count, transfer in CurlTransfer.from(transfer).takeHeader(bytes, size * count) },
+      { bytes, size, count, transfer in CurlTransfer.from(transfer).takeHeader(bytes, size * count)
+      },
       { transfer, _, _, _, _ in CurlTransfer.from(transfer).aboutToSend() })
     ccurl_set_pointer(curl, CURLOPT_ERRORBUFFER, errorText)
     ccurl_set_text(curl, CURLOPT_URL, request.url)

@@ -1,8 +1,8 @@
 package import Loop
 package import Security
 
-/// HTTP requests to venues and other outside servers, by libcurl on our event loop: kept connections,
-/// TLS 1.2 or newer, no redirects, HTTP/1.1. May be used from any task.
+/// HTTP requests to venues and other outside servers, by libcurl on our event loop: kept
+/// connections, TLS 1.2 or newer, no redirects, HTTP/1.1. May be used from any task.
 package final class HTTPClient: Sendable {
   private let transfers: CurlTransfers
 

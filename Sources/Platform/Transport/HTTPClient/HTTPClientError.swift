@@ -15,8 +15,9 @@ package struct HTTPClientError: Error, Sendable, Hashable, CustomStringConvertib
   }
 
   package let kind: Kind
-  /// True when the peer may have seen the request, in whole or in part, and may have carried it out:
-  /// an order's fate is then unknown until the venue is asked. False is a promise that it has not.
+  /// True when the peer may have seen the request, in whole or in part, and may have carried it
+  /// out: an order's fate is then unknown until the venue is asked. False is a promise that it has
+  /// not.
   package let mayHaveReachedPeer: Bool
   package let description: String
 

@@ -6,8 +6,8 @@ package struct HTTPClientRequest: Sendable {
   package var body: [UInt8]
   /// For the whole exchange, waiting for a free connection included.
   package var timeout: Duration
-  /// When a kept connection dies just as the request is sent, it is sent again on a new one. Never set
-  /// this for a request that must not be carried out twice. Set for GET and HEAD.
+  /// When a kept connection dies just as the request is sent, it is sent again on a new one. Never
+  /// set this for a request that must not be carried out twice. Set for GET and HEAD.
   package var maySendTwice: Bool
   /// Bytes of the response's body, decompressed.
   package var bodyMax: Int

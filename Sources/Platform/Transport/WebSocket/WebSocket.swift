@@ -2,7 +2,8 @@ internal import Chrono
 internal import Loop
 
 /// One end of a WebSocket. Its async calls may be made from any task; one task at a time receives.
-/// Whoever has a client's socket ends it with `close`; a server's is closed when its handler returns.
+/// Whoever has a client's socket ends it with `close`; a server's is closed when its handler
+/// returns.
 ///
 /// `@unchecked Sendable`: its state is touched on the connection's loop only.
 package final class WebSocket: ConnectionDriver, @unchecked Sendable {
@@ -146,8 +147,9 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
     }
   }
 
-  /// On the loop: sends unless the peer is more than `unsentMax` bytes behind or the socket is closed;
-  /// then false, and the message is dropped. For feeds where a slow consumer is cut off, not waited for.
+  /// On the loop: sends unless the peer is more than `unsentMax` bytes behind or the socket is
+  /// closed; then false, and the message is dropped. For feeds where a slow consumer is cut off,
+  /// not waited for.
   package func trySend(_ kind: WebSocketMessage.Kind, _ bytes: [UInt8]) -> Bool {
     loop.assertInLoop()
     guard outcome == nil, !isClosing, !isOverLimit, framing.queue(kind, bytes) else { return false }
@@ -178,7 +180,8 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
     return outcome != nil
   }
 
-  /// Says goodbye and waits until the peer has answered, at most `closeMax`. Calling it again is fine.
+  /// Says goodbye and waits until the peer has answered, at most `closeMax`. Calling it again is
+  /// fine.
   package func close(_ close: WebSocketClose = .normal) async {
     await withCheckedContinuation { continuation in
       loop.onLoop {

@@ -7,8 +7,8 @@ package enum WebSocketClient {
   /// Bytes of the server's answer to the handshake.
   private static let answerMax = 16 * 1024
 
-  /// Connects, with TLS when a context is given (the certificate must name `host`), and shakes hands.
-  /// `target` is path and query: `/ws/btcusdt@depth`. Afterwards the socket lives on `loop`.
+  /// Connects, with TLS when a context is given (the certificate must name `host`), and shakes
+  /// hands. `target` is path and query: `/ws/btcusdt@depth`. Afterwards the socket lives on `loop`.
   package static func connect(
     host: String, port: Int, target: String, tls: TLSContext?, loop: EventLoop,
     headers: [HTTPHeader] = [], limits: WebSocketLimits = .standard,

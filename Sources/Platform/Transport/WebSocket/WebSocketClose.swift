@@ -22,7 +22,8 @@ package enum WebSocketError: Error, Sendable, Hashable, CustomStringConvertible 
   case notConnected(String)
   /// The connection ended without a close frame.
   case lost(String)
-  /// The peer, or our side because of what the peer did, ended it with another code than 1000 or 1001.
+  /// The peer, or our side because of what the peer did, ended it with another code than 1000 or
+  /// 1001.
   case closed(WebSocketClose)
   /// The socket was already closed by our side when `send` was called.
   case alreadyClosed

@@ -1,14 +1,16 @@
 internal import CWebSocket
 internal import Glibc
 
-/// Which end of the connection this is: clients mask what they send, servers refuse what is not masked.
+/// Which end of the connection this is: clients mask what they send, servers refuse what is not
+/// masked.
 package enum WebSocketRole: Sendable, Hashable {
   case client
   case server
 }
 
-/// RFC 6455 framing over wslay, without a socket: bytes in and messages out, messages in and bytes out.
-/// Pings are answered, close frames echoed, UTF-8 checked, fragments joined. Confined to one loop.
+/// RFC 6455 framing over wslay, without a socket: bytes in and messages out, messages in and bytes
+/// out. Pings are answered, close frames echoed, UTF-8 checked, fragments joined. Confined to one
+/// loop.
 final class WebSocketFraming {
   /// Complete messages that nobody has taken yet, in order.
   private(set) var inbox: ArraySlice<WebSocketMessage> = []
@@ -32,7 +34,8 @@ final class WebSocketFraming {
       WebSocketFraming.from(framing).read(into: buffer!, count, context)
     }
     callbacks.send_callback = { _, bytes, count, _, framing in
-      WebSocketFraming.from(framing).output.append(contentsOf: UnsafeBufferPointer(start: bytes, count: count))
+      WebSocketFraming.from(framing).output.append(
+        contentsOf: UnsafeBufferPointer(start: bytes, count: count))
       return count
     }
     callbacks.genmask_callback = { _, buffer, count, _ in
@@ -158,7 +161,9 @@ final class WebSocketFraming {
   /// Set when wslay refused what the peer sent: 1002 (protocol), 1007 (not UTF-8), 1009 (too big).
   var failure: WebSocketClose? {
     if isBroken { return WebSocketClose(1002, "refused by this side") }
-    guard peerClose == nil, closeWasSent, wslay_event_get_read_enabled(context) == 0 else { return nil }
+    guard peerClose == nil, closeWasSent, wslay_event_get_read_enabled(context) == 0 else {
+      return nil
+    }
     return WebSocketClose(wslay_event_get_status_code_sent(context), "refused by this side")
   }
 }

@@ -1,4 +1,5 @@
-/// The grammar of RFC 9110 and 9112, as strict as they allow; shared by requests, responses, trailers.
+/// The grammar of RFC 9110 and 9112, as strict as they allow; shared by requests, responses,
+/// trailers.
 enum HTTP1Grammar {
   /// `tchar` of RFC 9110, 5.6.2.
   static func isTokenByte(_ byte: UInt8) -> Bool {
@@ -25,7 +26,9 @@ enum HTTP1Grammar {
       throw .bad("a header line has no name")
     }
     let name = line[..<colon]
-    for byte in name where !isTokenByte(byte) { throw .bad("a header name has an invalid character") }
+    for byte in name where !isTokenByte(byte) {
+      throw .bad("a header name has an invalid character")
+    }
     let value = trimmed(line[(colon + 1)...])
     for byte in value where byte < 0x20 && byte != 0x09 || byte == 0x7f {
       throw .bad("a header value has a control character")
