@@ -1,3 +1,4 @@
+internal import Chrono
 internal import Glibc
 internal import Loop
 internal import ServiceKit

@@ -39,7 +39,11 @@ enum UpCommand {
     guard let lock = try StateLock(plan.options.state) else {
       throw alreadyUp(plan.options.state)
     }
-    if let report = plan.report { _ = fcntl(report, F_SETFD, FD_CLOEXEC) }
+    if let report = plan.report {
+      // Detached: a session of our own, which the terminal's end does not reach.
+      setsid()
+      _ = fcntl(report, F_SETFD, FD_CLOEXEC)
+    }
     let ports = try plan.options.ports()
     let code = try onLoop { loop in try await MeshRun(plan, ports: ports, loop: loop).run() }
     _ = consume lock
@@ -64,7 +68,7 @@ enum UpCommand {
     let log = state.path + "/up.log"
     _ = try ChildProcess.start(
       ChildPlan(name: "up", words: words, environment: processEnvironment(), log: log),
-      program: executablePath(), newSession: true, passed: ends[1])
+      program: executablePath(), ownGroup: false, passed: ends[1])
     close(ends[1])
     return follow(ends[0], log: log)
   }

@@ -10,11 +10,11 @@ struct ChildPlan: Sendable {
 }
 
 enum ChildProcess {
-  /// Starts this program again with other words. The child reads nothing, writes to its log, has its
-  /// own process group (Ctrl-C reaches the supervisor only, which stops its children in order), no
-  /// blocked signals, and no descriptor of ours but `passed`, which it finds as 3.
+  /// Starts `program`. The child reads nothing, writes to its log, has no blocked signals and no
+  /// descriptor of ours but `passed`, which it finds as 3. `ownGroup`: Ctrl-C does not reach it, so that
+  /// the supervisor can stop its children in order.
   static func start(
-    _ plan: ChildPlan, program: String, newSession: Bool = false, passed: Int32? = nil
+    _ plan: ChildPlan, program: String, ownGroup: Bool = true, passed: Int32? = nil
   ) throws(SystemError) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -34,9 +34,11 @@ enum ChildProcess {
     sigemptyset(&reset)
     sigaddset(&reset, SIGPIPE)
     posix_spawnattr_setsigdefault(&attributes, &reset)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    let group = newSession ? Int32(POSIX_SPAWN_SETSID) : Int32(POSIX_SPAWN_SETPGROUP)
-    let flags = Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF) | group
+    var flags = Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF)
+    if ownGroup {
+      posix_spawnattr_setpgroup(&attributes, 0)
+      flags |= Int32(POSIX_SPAWN_SETPGROUP)
+    }
     posix_spawnattr_setflags(&attributes, Int16(flags))
 
     var words = ([program] + plan.words).map { strdup($0) } + [nil]

@@ -17,7 +17,7 @@ struct MeshPlan: Sendable {
       return absolutePath(path)
     }
     replaySpeed = arguments.value("--replay-speed") ?? "realtime"
-    guard ReplaySpeed.isValid(replaySpeed) else {
+    guard ReplayOptions.speed(replaySpeed) != nil else {
       throw UsageError(
         "--replay-speed is \"\(replaySpeed)\": instant, realtime or a factor such as 10x is expected")
     }
@@ -37,23 +37,4 @@ struct MeshPlan: Sendable {
     if let replay { words += ["--replay", replay, "--speed", replaySpeed] }
     return words
   }
-}
-
-/// How fast a capture is played: `instant`, `realtime`, or a factor such as `10x`.
-enum ReplaySpeed: Sendable, Hashable {
-  case instant
-  case factor(Double)
-
-  init?(_ text: String) {
-    switch text {
-    case "instant": self = .instant
-    case "realtime": self = .factor(1)
-    default:
-      guard text.hasSuffix("x"), let factor = Double(text.dropLast()), factor > 0, factor <= 10_000
-      else { return nil }
-      self = .factor(factor)
-    }
-  }
-
-  static func isValid(_ text: String) -> Bool { ReplaySpeed(text) != nil }
 }

@@ -1,0 +1,22 @@
+internal import Glibc
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// `@unchecked Sendable`: confined to its loop.
+final class StopWait: @unchecked Sendable {
+  private var isStopping = false
+  private var waiter: CheckedContinuation<Void, Never>?
+
+  func received(_ signal: Int32) {
+    guard signal == SIGTERM || signal == SIGINT else { return }
+    isStopping = true
+    waiter?.resume()
+    waiter = nil
+  }
+
+  func wait() async {
+    await withCheckedContinuation { continuation in
+      if isStopping { continuation.resume() } else { waiter = continuation }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+internal import Chrono
+internal import Loop
+internal import Security
+internal import ServiceKit
+internal import Telemetry
+internal import Transport
+internal import Units
+internal import VenueSimulator
+
+enum VenueSimCommand {
+  private static let accountBalances = [
+    "USDT": Decimal(units: 10_000_000, scale: 0), "BTC": Decimal(units: 100, scale: 0),
+    "ETH": Decimal(units: 2_000, scale: 0), "SOL": Decimal(units: 50_000, scale: 0),
+  ]
+
+  static let command = Command(
+    CommandForm(
+      "venue-sim", summary: "An exchange on loopback that speaks Binance's spot dialect over TLS.",
+      options: MeshOptions.finding + [
+        CommandForm.Option("--port", value: "PORT", "another port than that of ports.toml"),
+        CommandForm.Option("--seed", value: "N", "of the background order flow (default 1)"),
+        CommandForm.Option("--replay", value: "FILE", "plays a recorded capture; may be repeated"),
+        CommandForm.Option(
+          "--symbol", value: "SYMBOL", "the capture's market (default: from the file's name)"),
+        CommandForm.Option(
+          "--speed", value: "SPEED", "of --replay: instant, realtime (default) or 10x"),
+        CommandForm.Option(
+          "--supervised", value: "PID", "end when this process, which started it, ends"),
+      ],
+      notes: """
+        The state folder must have pki/venue-sim.* and bootstrap/venue-sim.json, which `up` makes; \
+        acknowledged orders are kept in journal/venue-sim/.
+        """)
+  ) { arguments in
+    if let supervisor = arguments.value("--supervised").flatMap({ Int32($0) }) {
+      dieWith(supervisor: supervisor)
+    }
+    let configuration = try configuration(arguments)
+    SignalWatch.block()
+    return try onLoop { loop in
+      let log = Log(LogSink(.descriptor(2), level: .info), service: "venue-sim")
+      let stop = StopWait()
+      let signals = try SignalWatch(loop) { stop.received($0) }
+      defer { signals.stop() }
+      let server = try VenueSimulatorServer(
+        configuration, time: SystemTime(), loop: loop, log: log)
+      let address = try await server.start()
+      log.info("listening", ["address": LogValue(describing: address)])
+      await stop.wait()
+      await server.stop()
+      log.info("stopped")
+      return 0
+    }
+  }
+
+  private static func configuration(
+    _ arguments: Arguments
+  ) throws -> VenueSimulatorConfiguration {
+    let options = try MeshOptions(arguments)
+    let known = try options.ports().port(of: "venue-sim") ?? 9443
+    let port = try arguments.int("--port", in: 1...65_535, default: known)
+    let seed = try arguments.int("--seed", in: 0...Int.max, default: 1)
+    let state = options.state
+    let key = try SimulatorKey(reading: state)
+    let credentials = Credentials(
+      certificate: try readText(state.certificate(of: "venue-sim")),
+      key: try readText(state.key(of: "venue-sim")))
+    let exchange = ExchangeSettings(
+      accounts: [
+        SimulatedAccountSettings(
+          apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances)
+      ], seed: UInt64(seed))
+    var configuration = VenueSimulatorConfiguration(
+      address: .tcp(host: "127.0.0.1", port: port),
+      tls: try TLSContext.server(credentials, clients: .notAsked, alpn: .http11),
+      exchange: exchange)
+    let journal = state.journal(of: "venue-sim")
+    try makeFolder(journal, mode: 0o700)
+    configuration.stateDirectory = journal
+    if let replay = try replay(arguments, symbols: exchange.markets.map(\.symbol)) {
+      configuration.replays = [replay]
+    }
+    return configuration
+  }
+
+  private static func replay(_ arguments: Arguments, symbols: [String]) throws -> ReplaySettings? {
+    let files = arguments.values("--replay")
+    guard let first = files.first else { return nil }
+    let speedText = arguments.value("--speed") ?? "realtime"
+    guard let speed = ReplayOptions.speed(speedText) else {
+      throw UsageError("--speed is \"\(speedText)\": instant, realtime or 10x is expected")
+    }
+    let named = arguments.value("--symbol")
+    guard let symbol = named ?? ReplayOptions.symbol(ofCapture: first, among: symbols) else {
+      throw UsageError(
+        "\(first) names none of \(symbols.joined(separator: ", ")): say --symbol SYMBOL")
+    }
+    guard symbols.contains(symbol) else {
+      throw UsageError("no market \(symbol)\(suggestion(for: symbol, among: symbols))")
+    }
+    return ReplaySettings(symbol: symbol, files: files.map(absolutePath), speed: speed)
+  }
+}
