@@ -139,8 +139,8 @@ let rooms: [Room] = [
   room(
     .platform, "ServiceKit",
     uses: [
-      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Loop", "Security",
-      "Telemetry", "Transport", "Units", "Wire",
+      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Loop", "Postgres",
+      "Security", "Telemetry", "Transport", "Units", "Wire",
     ]),
 
   // Domain: policy, pure.
