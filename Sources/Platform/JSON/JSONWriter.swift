@@ -78,18 +78,30 @@ package struct JSONWriter: Sendable {
 
   // MARK: Values
 
-  package mutating func string(_ value: some StringProtocol) {
+  // Concrete types beside the generic ones: another module's call of a generic is not specialised
+  // and takes ten times as long.
+
+  package mutating func string(_ value: String) {
     beginValue()
     quote(value)
   }
 
-  package mutating func integer(_ value: some BinaryInteger) {
+  package mutating func string(_ value: Substring) { string(String(value)) }
+
+  package mutating func integer(_ value: Int64) {
     beginValue()
-    if let small = Int64(exactly: value) {
-      append(small)
-    } else {
-      bytes.append(contentsOf: value.description.utf8)
-    }
+    append(value.magnitude, isNegative: value < 0)
+  }
+
+  package mutating func integer(_ value: UInt64) {
+    beginValue()
+    append(value, isNegative: false)
+  }
+
+  package mutating func integer(_ value: Int) { integer(Int64(value)) }
+
+  package mutating func integer(_ value: some BinaryInteger) {
+    if value < 0 { integer(Int64(value)) } else { integer(UInt64(value)) }
   }
 
   /// A number as text. Precondition: `[0-9+-.eE]` only; the caller's numbers come from integers.
@@ -141,9 +153,24 @@ package struct JSONWriter: Sendable {
 
   // MARK: Members
 
-  package mutating func member(_ name: String, _ value: some StringProtocol) {
+  package mutating func member(_ name: String, _ value: String) {
     self.name(name)
     string(value)
+  }
+
+  package mutating func member(_ name: String, _ value: Substring) {
+    self.name(name)
+    string(value)
+  }
+
+  package mutating func member(_ name: String, _ value: Int) {
+    self.name(name)
+    integer(value)
+  }
+
+  package mutating func member(_ name: String, _ value: Int64) {
+    self.name(name)
+    integer(value)
   }
 
   package mutating func member(_ name: String, _ value: some BinaryInteger) {
@@ -196,17 +223,17 @@ package struct JSONWriter: Sendable {
     }
   }
 
-  private mutating func append(_ value: Int64) {
+  private mutating func append(_ magnitude: UInt64, isNegative: Bool) {
     var digits = (UInt64(0), UInt64(0), UInt64(0))
     withUnsafeMutableBytes(of: &digits) { buffer in
       var at = buffer.count
-      var rest = value.magnitude
+      var rest = magnitude
       repeat {
         at -= 1
         buffer[at] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
         rest /= 10
       } while rest > 0
-      if value < 0 {
+      if isNegative {
         at -= 1
         buffer[at] = UInt8(ascii: "-")
       }
@@ -214,14 +241,21 @@ package struct JSONWriter: Sendable {
     }
   }
 
-  private mutating func quote(_ text: some StringProtocol) {
+  private mutating func quote(_ text: String) {
+    var text = text
     bytes.append(UInt8(ascii: "\""))
-    let plain = text.utf8.withContiguousStorageIfAvailable { buffer -> Bool in
-      guard buffer.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5c }) else { return false }
-      bytes.append(contentsOf: buffer)
-      return true
+    text.withUTF8 { buffer in
+      // Most text has nothing to escape: what lies between two escapes is copied at once.
+      var start = 0
+      for at in 0..<buffer.count {
+        let byte = buffer[at]
+        if byte >= 0x20 && byte != 0x22 && byte != 0x5c { continue }
+        bytes.append(contentsOf: buffer[start..<at])
+        escape(byte)
+        start = at + 1
+      }
+      bytes.append(contentsOf: buffer[start...])
     }
-    if plain != true { for byte in text.utf8 { escape(byte) } }
     bytes.append(UInt8(ascii: "\""))
   }
 

@@ -1,18 +1,12 @@
 /// The grammar of RFC 9110 and 9112, as strict as they allow; shared by requests, responses,
 /// trailers.
 enum HTTP1Grammar {
-  /// `tchar` of RFC 9110, 5.6.2.
+  /// `tchar` of RFC 9110, 5.6.2: letters, digits and !#$%&'*+-.^_`|~ as bits of two words.
   static func isTokenByte(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      return true
-    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
-      UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
-      UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"),
-      UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
-      return true
-    default: return false
+    case 0..<64: 0x03ff_6cfa_0000_0000 as UInt64 >> UInt64(byte) & 1 == 1
+    case 64..<128: 0x57ff_ffff_c7ff_fffe as UInt64 >> UInt64(byte - 64) & 1 == 1
+    default: false
     }
   }
 
@@ -33,10 +27,26 @@ enum HTTP1Grammar {
     for byte in value where byte < 0x20 && byte != 0x09 || byte == 0x7f {
       throw .bad("a header value has a control character")
     }
-    guard let text = String(validating: value, as: UTF8.self) else {
+    guard let text = text(UnsafeBufferPointer(rebasing: value)) else {
       throw .bad("a header value is not UTF-8")
     }
-    return HTTPHeader(String(decoding: name.map(lowered), as: UTF8.self), text)
+    return HTTPHeader(lowered(UnsafeBufferPointer(rebasing: name)), text)
+  }
+
+  private static func text(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
+    do {
+      return String(copying: try UTF8Span(validating: bytes.span))
+    } catch {
+      return nil
+    }
+  }
+
+  /// A name in lower case; its bytes are known to be of a token.
+  private static func lowered(_ name: UnsafeBufferPointer<UInt8>) -> String {
+    String(unsafeUninitializedCapacity: name.count) { target in
+      for index in name.indices { target[index] = Transport.lowered(name[index]) }
+      return name.count
+    }
   }
 
   /// `Content-Length`: digits and nothing else.

@@ -1,3 +1,4 @@
+/// One request to an outside server.
 package struct HTTPClientRequest: Sendable {
   package var method: String
   /// `https://host:port/path?query`
@@ -24,13 +25,4 @@ package struct HTTPClientRequest: Sendable {
     self.maySendTwice = method == "GET" || method == "HEAD"
     self.bodyMax = bodyMax
   }
-}
-
-package struct HTTPClientResponse: Sendable {
-  package let status: Int
-  /// Names in lower case.
-  package let headers: [HTTPHeader]
-  package let body: [UInt8]
-
-  package func header(_ name: String) -> String? { headers.first(name) }
 }

@@ -25,7 +25,8 @@ package enum WebSocketClient {
         throw .notConnected(error.description)
       }
       let key = WebSocketHandshake.newKey()
-      let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+      let name = host.contains(":") ? "[\(host)]" : host
+      let authority = port == (tls == nil ? 80 : 443) ? name : "\(name):\(port)"
       connection.send(
         WebSocketHandshake.request(host: authority, target: target, key: key, headers: headers))
       let answer = WebSocketAnswer(connection, max: answerMax)
