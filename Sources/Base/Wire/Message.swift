@@ -1,5 +1,9 @@
 /// A protobuf message as a Swift value with its own codec. Generated types conform.
-package protocol Message: Sendable, Equatable {
+///
+/// This room alone is `public` where the house says `package`: the compiler carries the bodies of
+/// inlinable functions to other rooms only when they are public, and a generated decoder that cannot
+/// inline its reader takes 680 ns for an order instead of 290.
+public protocol Message: Sendable, Equatable {
   /// `shrivenquant.oms.v1.Order`
   static var typeName: String { get }
   /// Fields that this version of the schema does not know, kept as they came.
@@ -15,7 +19,7 @@ package protocol Message: Sendable, Equatable {
 
 extension Message {
   @inlinable
-  package func encoded() -> [UInt8] {
+  public func encoded() -> [UInt8] {
     let size = encodedSize
     return [UInt8](unsafeUninitializedCapacity: size + WireWriter.slack) { buffer, count in
       var writer = WireWriter(buffer)
@@ -26,7 +30,7 @@ extension Message {
   }
 
   @inlinable
-  package init(decoding bytes: [UInt8]) throws(WireError) {
+  public init(decoding bytes: [UInt8]) throws(WireError) {
     self.init()
     try bytes.withUnsafeBufferPointer { (buffer) throws(WireError) in
       var reader = WireReader(UnsafeRawBufferPointer(buffer))
@@ -36,7 +40,7 @@ extension Message {
 
   /// Decodes without a copy; the bytes must stay valid during the call only.
   @inlinable
-  package init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
+  public init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
     self.init()
     var reader = WireReader(bytes)
     try merge(from: &reader)
@@ -46,7 +50,7 @@ extension Message {
 extension Message {
   /// A message filled in one expression: `.with { $0.symbol = "BTCUSDT" }`.
   @inlinable
-  package static func with<Failure: Error>(
+  public static func with<Failure: Error>(
     _ fill: (inout Self) throws(Failure) -> Void
   ) throws(Failure) -> Self {
     var message = Self()

@@ -1,5 +1,5 @@
 /// A protobuf enum: keeps numbers that this version of the schema does not name.
-package protocol OpenEnum: Sendable, Hashable {
+public protocol OpenEnum: Sendable, Hashable {
   /// Zero is the default of proto3.
   init(rawValue: Int32)
   var rawValue: Int32 { get }

@@ -1,5 +1,5 @@
 /// How one element of a packed repeated field is sized, written and read.
-package protocol ScalarCodec {
+public protocol ScalarCodec {
   associatedtype Value
 
   /// The bytes of all elements, without tag and length.
@@ -9,86 +9,86 @@ package protocol ScalarCodec {
 }
 
 /// A codec whose element is a varint.
-package protocol VarintCodec: ScalarCodec {
+public protocol VarintCodec: ScalarCodec {
   static func bits(_ value: Value) -> UInt64
 }
 
 extension VarintCodec {
   @inlinable
-  package static func size(_ values: [Value]) -> Int {
+  public static func size(_ values: [Value]) -> Int {
     var size = 0
     for value in values { size += WireSize.varint(bits(value)) }
     return size
   }
 
   @inlinable
-  package static func write(_ value: Value, into writer: inout WireWriter) {
+  public static func write(_ value: Value, into writer: inout WireWriter) {
     writer.put(bits(value))
   }
 }
 
-package enum Int32Codec: VarintCodec {
-  @inlinable package static func bits(_ value: Int32) -> UInt64 {
+public enum Int32Codec: VarintCodec {
+  @inlinable public static func bits(_ value: Int32) -> UInt64 {
     UInt64(bitPattern: Int64(value))
   }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> Int32 {
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> Int32 {
     try reader.int32()
   }
 }
 
-package enum Int64Codec: VarintCodec {
-  @inlinable package static func bits(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> Int64 {
+public enum Int64Codec: VarintCodec {
+  @inlinable public static func bits(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) }
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> Int64 {
     try reader.int64()
   }
 }
 
-package enum UInt32Codec: VarintCodec {
-  @inlinable package static func bits(_ value: UInt32) -> UInt64 { UInt64(value) }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> UInt32 {
+public enum UInt32Codec: VarintCodec {
+  @inlinable public static func bits(_ value: UInt32) -> UInt64 { UInt64(value) }
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> UInt32 {
     try reader.uint32()
   }
 }
 
-package enum UInt64Codec: VarintCodec {
-  @inlinable package static func bits(_ value: UInt64) -> UInt64 { value }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> UInt64 {
+public enum UInt64Codec: VarintCodec {
+  @inlinable public static func bits(_ value: UInt64) -> UInt64 { value }
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> UInt64 {
     try reader.uint64()
   }
 }
 
-package enum SInt32Codec: VarintCodec {
-  @inlinable package static func bits(_ value: Int32) -> UInt64 { zigzag(value) }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> Int32 {
+public enum SInt32Codec: VarintCodec {
+  @inlinable public static func bits(_ value: Int32) -> UInt64 { zigzag(value) }
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> Int32 {
     try reader.sint32()
   }
 }
 
-package enum SInt64Codec: VarintCodec {
-  @inlinable package static func bits(_ value: Int64) -> UInt64 { zigzag(value) }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> Int64 {
+public enum SInt64Codec: VarintCodec {
+  @inlinable public static func bits(_ value: Int64) -> UInt64 { zigzag(value) }
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> Int64 {
     try reader.sint64()
   }
 }
 
-package enum BoolCodec: VarintCodec {
-  @inlinable package static func bits(_ value: Bool) -> UInt64 { value ? 1 : 0 }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> Bool {
+public enum BoolCodec: VarintCodec {
+  @inlinable public static func bits(_ value: Bool) -> UInt64 { value ? 1 : 0 }
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> Bool {
     try reader.bool()
   }
 }
 
-package enum EnumCodec<Value: OpenEnum>: VarintCodec {
-  @inlinable package static func bits(_ value: Value) -> UInt64 {
+public enum EnumCodec<Value: OpenEnum>: VarintCodec {
+  @inlinable public static func bits(_ value: Value) -> UInt64 {
     UInt64(bitPattern: Int64(value.rawValue))
   }
-  @inlinable package static func read(from reader: inout WireReader) throws(WireError) -> Value {
+  @inlinable public static func read(from reader: inout WireReader) throws(WireError) -> Value {
     try reader.enumeration()
   }
 }
 
 /// A codec whose element is its little-endian bits.
-package protocol FixedCodec: ScalarCodec {
+public protocol FixedCodec: ScalarCodec {
   associatedtype Bits: FixedWidthInteger
   static func bits(_ value: Value) -> Bits
   static func value(_ bits: Bits) -> Value
@@ -96,58 +96,58 @@ package protocol FixedCodec: ScalarCodec {
 
 extension FixedCodec {
   @inlinable
-  package static func size(_ values: [Value]) -> Int { values.count * MemoryLayout<Bits>.size }
+  public static func size(_ values: [Value]) -> Int { values.count * MemoryLayout<Bits>.size }
 
   @inlinable
-  package static func write(_ value: Value, into writer: inout WireWriter) {
+  public static func write(_ value: Value, into writer: inout WireWriter) {
     writer.cursor.storeBytes(of: bits(value).littleEndian, as: Bits.self)
     writer.cursor += MemoryLayout<Bits>.size
   }
 
   @inlinable
-  package static func read(from reader: inout WireReader) throws(WireError) -> Value {
+  public static func read(from reader: inout WireReader) throws(WireError) -> Value {
     value(try reader.fixed(Bits.self))
   }
 }
 
-package enum Fixed32Codec: FixedCodec {
-  package typealias Value = UInt32
-  package typealias Bits = UInt32
-  @inlinable package static func bits(_ value: UInt32) -> UInt32 { value }
-  @inlinable package static func value(_ bits: UInt32) -> UInt32 { bits }
+public enum Fixed32Codec: FixedCodec {
+  public typealias Value = UInt32
+  public typealias Bits = UInt32
+  @inlinable public static func bits(_ value: UInt32) -> UInt32 { value }
+  @inlinable public static func value(_ bits: UInt32) -> UInt32 { bits }
 }
 
-package enum Fixed64Codec: FixedCodec {
-  package typealias Value = UInt64
-  package typealias Bits = UInt64
-  @inlinable package static func bits(_ value: UInt64) -> UInt64 { value }
-  @inlinable package static func value(_ bits: UInt64) -> UInt64 { bits }
+public enum Fixed64Codec: FixedCodec {
+  public typealias Value = UInt64
+  public typealias Bits = UInt64
+  @inlinable public static func bits(_ value: UInt64) -> UInt64 { value }
+  @inlinable public static func value(_ bits: UInt64) -> UInt64 { bits }
 }
 
-package enum SFixed32Codec: FixedCodec {
-  package typealias Value = Int32
-  package typealias Bits = UInt32
-  @inlinable package static func bits(_ value: Int32) -> UInt32 { UInt32(bitPattern: value) }
-  @inlinable package static func value(_ bits: UInt32) -> Int32 { Int32(bitPattern: bits) }
+public enum SFixed32Codec: FixedCodec {
+  public typealias Value = Int32
+  public typealias Bits = UInt32
+  @inlinable public static func bits(_ value: Int32) -> UInt32 { UInt32(bitPattern: value) }
+  @inlinable public static func value(_ bits: UInt32) -> Int32 { Int32(bitPattern: bits) }
 }
 
-package enum SFixed64Codec: FixedCodec {
-  package typealias Value = Int64
-  package typealias Bits = UInt64
-  @inlinable package static func bits(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) }
-  @inlinable package static func value(_ bits: UInt64) -> Int64 { Int64(bitPattern: bits) }
+public enum SFixed64Codec: FixedCodec {
+  public typealias Value = Int64
+  public typealias Bits = UInt64
+  @inlinable public static func bits(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) }
+  @inlinable public static func value(_ bits: UInt64) -> Int64 { Int64(bitPattern: bits) }
 }
 
-package enum FloatCodec: FixedCodec {
-  package typealias Value = Float
-  package typealias Bits = UInt32
-  @inlinable package static func bits(_ value: Float) -> UInt32 { value.bitPattern }
-  @inlinable package static func value(_ bits: UInt32) -> Float { Float(bitPattern: bits) }
+public enum FloatCodec: FixedCodec {
+  public typealias Value = Float
+  public typealias Bits = UInt32
+  @inlinable public static func bits(_ value: Float) -> UInt32 { value.bitPattern }
+  @inlinable public static func value(_ bits: UInt32) -> Float { Float(bitPattern: bits) }
 }
 
-package enum DoubleCodec: FixedCodec {
-  package typealias Value = Double
-  package typealias Bits = UInt64
-  @inlinable package static func bits(_ value: Double) -> UInt64 { value.bitPattern }
-  @inlinable package static func value(_ bits: UInt64) -> Double { Double(bitPattern: bits) }
+public enum DoubleCodec: FixedCodec {
+  public typealias Value = Double
+  public typealias Bits = UInt64
+  @inlinable public static func bits(_ value: Double) -> UInt64 { value.bitPattern }
+  @inlinable public static func value(_ bits: UInt64) -> Double { Double(bitPattern: bits) }
 }

@@ -1,5 +1,5 @@
 /// Why bytes are not a message. Offsets count from the start of the outermost message.
-package enum WireError: Error, Sendable, Hashable {
+public enum WireError: Error, Sendable, Hashable {
   case truncated(offset: Int)
   /// A varint longer than ten bytes, or a tag longer than five.
   case overlongVarint(offset: Int)
@@ -15,7 +15,7 @@ package enum WireError: Error, Sendable, Hashable {
 }
 
 extension WireError: CustomStringConvertible {
-  package var description: String {
+  public var description: String {
     switch self {
     case .truncated(let offset): "truncated at byte \(offset)"
     case .overlongVarint(let offset): "overlong varint at byte \(offset)"

@@ -1,9 +1,9 @@
 /// Reads fields out of bytes it does not own; every read is checked against the end of the message.
 ///
 /// A nested message narrows `end` while it is read, so no length inside it can reach its parent's bytes.
-package struct WireReader {
+public struct WireReader {
   /// Messages within messages; deeper input is refused before the stack is in danger.
-  package static let depthMax = 100
+  public static let depthMax = 100
 
   @usableFromInline let start: UnsafeRawPointer
   @usableFromInline var cursor: UnsafeRawPointer
@@ -13,7 +13,7 @@ package struct WireReader {
 
   /// The bytes must stay valid while the reader is in use.
   @inlinable
-  package init(_ bytes: UnsafeRawBufferPointer) {
+  public init(_ bytes: UnsafeRawBufferPointer) {
     // An empty buffer may have no address; nothing is read from the stand-in.
     start = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!
     cursor = start
@@ -22,11 +22,11 @@ package struct WireReader {
   }
 
   /// The offset of the next byte from the start of the outermost message.
-  @inlinable package var offset: Int { cursor - start }
+  @inlinable public var offset: Int { cursor - start }
 
   /// The next field's `number << 3 | type`, or 0 at the end of the message.
   @inlinable
-  package mutating func tag() throws(WireError) -> UInt32 {
+  public mutating func tag() throws(WireError) -> UInt32 {
     guard cursor < end else { return 0 }
     fieldStart = cursor
     let first = cursor.load(as: UInt8.self)
@@ -48,7 +48,7 @@ package struct WireReader {
   }
 
   @inlinable
-  package mutating func varint() throws(WireError) -> UInt64 {
+  public mutating func varint() throws(WireError) -> UInt64 {
     guard cursor < end else { throw .truncated(offset: offset) }
     let first = cursor.load(as: UInt8.self)
     if first < 0x80 {
@@ -80,7 +80,7 @@ package struct WireReader {
   }
 
   @inlinable
-  package mutating func fixed<Bits: FixedWidthInteger>(
+  public mutating func fixed<Bits: FixedWidthInteger>(
     _ type: Bits.Type
   ) throws(WireError) -> Bits {
     guard end - cursor >= MemoryLayout<Bits>.size else { throw .truncated(offset: offset) }
@@ -108,61 +108,61 @@ package struct WireReader {
 // MARK: - Scalars
 
 extension WireReader {
-  @inlinable package mutating func int32() throws(WireError) -> Int32 {
+  @inlinable public mutating func int32() throws(WireError) -> Int32 {
     Int32(truncatingIfNeeded: try varint())
   }
 
-  @inlinable package mutating func int64() throws(WireError) -> Int64 {
+  @inlinable public mutating func int64() throws(WireError) -> Int64 {
     Int64(bitPattern: try varint())
   }
 
-  @inlinable package mutating func uint32() throws(WireError) -> UInt32 {
+  @inlinable public mutating func uint32() throws(WireError) -> UInt32 {
     UInt32(truncatingIfNeeded: try varint())
   }
 
-  @inlinable package mutating func uint64() throws(WireError) -> UInt64 { try varint() }
+  @inlinable public mutating func uint64() throws(WireError) -> UInt64 { try varint() }
 
-  @inlinable package mutating func sint32() throws(WireError) -> Int32 {
+  @inlinable public mutating func sint32() throws(WireError) -> Int32 {
     let bits = UInt32(truncatingIfNeeded: try varint())
     return Int32(bitPattern: (bits >> 1) ^ (0 &- (bits & 1)))
   }
 
-  @inlinable package mutating func sint64() throws(WireError) -> Int64 {
+  @inlinable public mutating func sint64() throws(WireError) -> Int64 {
     let bits = try varint()
     return Int64(bitPattern: (bits >> 1) ^ (0 &- (bits & 1)))
   }
 
-  @inlinable package mutating func bool() throws(WireError) -> Bool { try varint() != 0 }
+  @inlinable public mutating func bool() throws(WireError) -> Bool { try varint() != 0 }
 
-  @inlinable package mutating func fixed32() throws(WireError) -> UInt32 {
+  @inlinable public mutating func fixed32() throws(WireError) -> UInt32 {
     try fixed(UInt32.self)
   }
 
-  @inlinable package mutating func fixed64() throws(WireError) -> UInt64 {
+  @inlinable public mutating func fixed64() throws(WireError) -> UInt64 {
     try fixed(UInt64.self)
   }
 
-  @inlinable package mutating func sfixed32() throws(WireError) -> Int32 {
+  @inlinable public mutating func sfixed32() throws(WireError) -> Int32 {
     Int32(bitPattern: try fixed(UInt32.self))
   }
 
-  @inlinable package mutating func sfixed64() throws(WireError) -> Int64 {
+  @inlinable public mutating func sfixed64() throws(WireError) -> Int64 {
     Int64(bitPattern: try fixed(UInt64.self))
   }
 
-  @inlinable package mutating func float() throws(WireError) -> Float {
+  @inlinable public mutating func float() throws(WireError) -> Float {
     Float(bitPattern: try fixed(UInt32.self))
   }
 
-  @inlinable package mutating func double() throws(WireError) -> Double {
+  @inlinable public mutating func double() throws(WireError) -> Double {
     Double(bitPattern: try fixed(UInt64.self))
   }
 
-  @inlinable package mutating func enumeration<E: OpenEnum>() throws(WireError) -> E {
+  @inlinable public mutating func enumeration<E: OpenEnum>() throws(WireError) -> E {
     E(rawValue: try int32())
   }
 
-  package mutating func text() throws(WireError) -> String {
+  public mutating func text() throws(WireError) -> String {
     let raw = try counted()
     do {
       return String(copying: try UTF8Span(validating: raw.assumingMemoryBound(to: UInt8.self).span))
@@ -171,7 +171,7 @@ extension WireReader {
     }
   }
 
-  package mutating func bytes() throws(WireError) -> [UInt8] { Array(try counted()) }
+  public mutating func bytes() throws(WireError) -> [UInt8] { Array(try counted()) }
 }
 
 // MARK: - Messages and repeated fields
@@ -179,7 +179,7 @@ extension WireReader {
 extension WireReader {
   /// Merges a nested message into one already read, as repeated occurrences of a field must.
   @inlinable
-  package mutating func message<M: Message>(_ value: inout M) throws(WireError) {
+  public mutating func message<M: Message>(_ value: inout M) throws(WireError) {
     let count = try count()
     let outerEnd = end
     guard depth < Self.depthMax else { throw .tooDeep(offset: offset) }
@@ -191,14 +191,14 @@ extension WireReader {
   }
 
   @inlinable
-  package mutating func message<M: Message>(_ value: inout M?) throws(WireError) {
+  public mutating func message<M: Message>(_ value: inout M?) throws(WireError) {
     var merged = value ?? M()
     try message(&merged)
     value = merged
   }
 
   @inlinable
-  package mutating func message<M: Message>(appendingTo values: inout [M]) throws(WireError) {
+  public mutating func message<M: Message>(appendingTo values: inout [M]) throws(WireError) {
     var value = M()
     try message(&value)
     values.append(value)
@@ -206,7 +206,7 @@ extension WireReader {
 
   /// A packed run of elements, appended.
   @inlinable
-  package mutating func packed<Codec: ScalarCodec>(
+  public mutating func packed<Codec: ScalarCodec>(
     _ values: inout [Codec.Value], _ codec: Codec.Type
   ) throws(WireError) {
     let count = try count()
@@ -225,13 +225,13 @@ extension WireReader {
   }
 
   /// Keeps a field that nobody knows, tag and all.
-  package mutating func unknown(_ tag: UInt32, _ fields: inout UnknownFields) throws(WireError) {
+  public mutating func unknown(_ tag: UInt32, _ fields: inout UnknownFields) throws(WireError) {
     let began = fieldStart
     try skip(tag)
     fields.bytes.append(contentsOf: UnsafeRawBufferPointer(start: began, count: cursor - began))
   }
 
-  package mutating func skip(_ tag: UInt32) throws(WireError) {
+  public mutating func skip(_ tag: UInt32) throws(WireError) {
     switch tag & 7 {
     case 0: _ = try varint()
     case 1: _ = try fixed(UInt64.self)

@@ -2,23 +2,22 @@
 ///
 /// Each field is checked once against the end: the buffer has `slack` bytes behind the promised size,
 /// more than a tag and a varint take, so only lengths need a check of their own.
-package struct WireWriter {
+public struct WireWriter {
   /// A tag (5 bytes) and a varint (10), and one.
-  @usableFromInline package static let slack = 16
+  public static let slack = 16
 
   @usableFromInline let start: UnsafeMutableRawPointer
   @usableFromInline var cursor: UnsafeMutableRawPointer
   @usableFromInline let end: UnsafeMutableRawPointer
 
   /// The buffer holds the message and `slack` bytes more.
-  @usableFromInline
-  package init(_ buffer: UnsafeMutableBufferPointer<UInt8>) {
+  @inlinable public init(_ buffer: UnsafeMutableBufferPointer<UInt8>) {
     start = UnsafeMutableRawPointer(buffer.baseAddress!)
     cursor = start
     end = start + (buffer.count - Self.slack)
   }
 
-  @inlinable package var count: Int { cursor - start }
+  @inlinable public var count: Int { cursor - start }
 
   /// Precondition of every field: at least `slack` bytes are left.
   @inlinable @inline(__always)
@@ -40,14 +39,14 @@ package struct WireWriter {
 
   /// `tag` is the field number and the wire type: `number << 3 | type`.
   @inlinable
-  package mutating func varint(_ tag: UInt32, _ value: UInt64) {
+  public mutating func varint(_ tag: UInt32, _ value: UInt64) {
     check()
     put(UInt64(tag))
     put(value)
   }
 
   @inlinable
-  package mutating func fixed32(_ tag: UInt32, _ value: UInt32) {
+  public mutating func fixed32(_ tag: UInt32, _ value: UInt32) {
     check()
     put(UInt64(tag))
     cursor.storeBytes(of: value.littleEndian, as: UInt32.self)
@@ -55,7 +54,7 @@ package struct WireWriter {
   }
 
   @inlinable
-  package mutating func fixed64(_ tag: UInt32, _ value: UInt64) {
+  public mutating func fixed64(_ tag: UInt32, _ value: UInt64) {
     check()
     put(UInt64(tag))
     cursor.storeBytes(of: value.littleEndian, as: UInt64.self)
@@ -63,13 +62,13 @@ package struct WireWriter {
   }
 
   @inlinable
-  package mutating func text(_ tag: UInt32, _ value: String) {
+  public mutating func text(_ tag: UInt32, _ value: String) {
     var value = value
     value.withUTF8 { counted(tag, UnsafeRawBufferPointer($0)) }
   }
 
   @inlinable
-  package mutating func bytes(_ tag: UInt32, _ value: [UInt8]) {
+  public mutating func bytes(_ tag: UInt32, _ value: [UInt8]) {
     value.withUnsafeBytes { counted(tag, $0) }
   }
 
@@ -87,18 +86,18 @@ package struct WireWriter {
   }
 
   @inlinable
-  package mutating func message(_ tag: UInt32, _ value: some Message) {
+  public mutating func message(_ tag: UInt32, _ value: some Message) {
     varint(tag, UInt64(value.encodedSize))
     value.encode(into: &self)
   }
 
   @inlinable
-  package mutating func messages(_ tag: UInt32, _ values: [some Message]) {
+  public mutating func messages(_ tag: UInt32, _ values: [some Message]) {
     for value in values { message(tag, value) }
   }
 
   @inlinable
-  package mutating func packed<Codec: ScalarCodec>(
+  public mutating func packed<Codec: ScalarCodec>(
     _ tag: UInt32, _ values: [Codec.Value], _ codec: Codec.Type
   ) {
     guard !values.isEmpty else { return }
@@ -110,7 +109,7 @@ package struct WireWriter {
   }
 
   @inlinable
-  package mutating func unknown(_ fields: UnknownFields) {
+  public mutating func unknown(_ fields: UnknownFields) {
     guard !fields.isEmpty else { return }
     fields.bytes.withUnsafeBytes { raw($0) }
   }
