@@ -103,7 +103,8 @@ extension PriceLevelBook {
     return (bid - ask) / (bid + ask)
   }
 
-  /// What an order of `side` for `quantity` would take from the opposite levels, no worse than `limit`.
+  /// What an order of `side` for `quantity` would take from the opposite levels, no worse than
+  /// `limit`.
   package func sweep(_ side: Side, _ quantity: Quantity, limit: Price? = nil) -> Sweep {
     var sweep = Sweep(filled: .zero, notional: .zero, worstPrice: nil)
     forEachLevel(side.opposite) { level in

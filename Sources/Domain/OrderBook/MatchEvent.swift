@@ -43,8 +43,8 @@ package enum Expiry: UInt8, Sendable, Hashable, CaseIterable {
   case selfTradePrevention = 3
 }
 
-/// What a matcher did, in the order in which it did it. Orders live from `accepted` to the `trade` that
-/// leaves zero remaining, `cancelled` or `expired`.
+/// What a matcher did, in the order in which it did it. Orders live from `accepted` to the `trade`
+/// that leaves zero remaining, `cancelled` or `expired`.
 package enum MatchEvent: Sendable, Hashable {
   case accepted(orderID: UInt64, owner: UInt32)
   /// The order never existed.

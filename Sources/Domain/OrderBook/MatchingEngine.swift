@@ -1,16 +1,18 @@
 package import Units
 package import Venue
 
-/// A market of one instrument: orders match by price, then by time of arrival, at the resting price.
+/// A market of one instrument: orders match by price, then by time of arrival, at the resting
+/// price.
 ///
-/// Pure: commands in, events out, appended to an array of the caller's; the same commands always give
-/// the same events. Queues are intrusive lists in slabs, so that placing, filling and cancelling cost
-/// the same however long a queue is, and allocate nothing once the book has been at its largest.
+/// Pure: commands in, events out, appended to an array of the caller's; the same commands always
+/// give the same events. Queues are intrusive lists in slabs, so that placing, filling and
+/// cancelling cost the same however long a queue is, and allocate nothing once the book has been at
+/// its largest.
 package final class MatchingEngine {
   /// Most orders waiting; further ones are rejected as overloaded.
   package let ordersMax: Int
-  // Unchecked, because one owner at a time uses an engine, and the checks at run time would be a third
-  // of the cost of an order. The body of `forEachOrder` must not give commands.
+  // Unchecked, because one owner at a time uses an engine, and the checks at run time would be a
+  // third of the cost of an order. The body of `forEachOrder` must not give commands.
   @exclusivity(unchecked) package private(set) var nextTradeID: UInt64
   @exclusivity(unchecked) private var bids = PriceLadder(entries: 1_024)
   @exclusivity(unchecked) private var asks = PriceLadder(entries: 1_024)
@@ -117,7 +119,8 @@ package final class MatchingEngine {
 
   private func refusal(of request: OrderRequest) -> RejectReason? {
     if let defect = request.defect { return defect }
-    guard slotByID[request.orderID] == nil, slot(ofName: request.clientOrderID, request.owner) == nil
+    guard slotByID[request.orderID] == nil,
+      slot(ofName: request.clientOrderID, request.owner) == nil
     else { return .duplicateOrder }
     guard slotByID.count < ordersMax else { return .overloaded }
     if request.timeInForce == .postOnly, let best = bestLevel(request.side.opposite),

@@ -47,8 +47,8 @@ package struct OrderRequest: Sendable, Hashable {
     self.selfTradePrevention = selfTradePrevention
   }
 
-  /// Why no matcher can take it, whatever the market. Ticks, lots and notionals are the venue's rules
-  /// and checked before.
+  /// Why no matcher can take it, whatever the market. Ticks, lots and notionals are the venue's
+  /// rules and checked before.
   var defect: RejectReason? {
     guard orderID != 0, quantity.raw > 0 else { return .invalidOrder }
     switch (type, price) {

@@ -20,8 +20,8 @@ struct LevelSlot {
   var tail: Int32
 }
 
-/// A growing array whose elements keep their number; freed numbers are used again, last freed first,
-/// so after the busiest moment nothing allocates.
+/// A growing array whose elements keep their number; freed numbers are used again, last freed
+/// first, so after the busiest moment nothing allocates.
 struct Slab<Element> {
   private var elements: ContiguousArray<Element> = []
   private var free: ContiguousArray<Int32> = []

@@ -8,11 +8,12 @@ package import Venue
 /// - A marketable order takes the recorded opposite levels. What it took stays taken until the
 ///   recording next changes that level.
 /// - A resting order stands behind all that its recorded level showed when it was placed. Recorded
-///   trades at its price first use up what is ahead, then fill it. A level that shrinks by more than
-///   traded was cancelled into: of that excess, the part ahead leaves in proportion.
-/// - A recorded trade through its price fills it, up to the traded quantity: no print fills more of our
-///   orders than it traded.
+///   trades at its price first use up what is ahead, then fill it. A level that shrinks by more
+///   than traded was cancelled into: of that excess, the part ahead leaves in proportion.
+/// - A recorded trade through its price fills it, up to the traded quantity: no print fills more of
+///   our orders than it traded.
 /// - When the recorded opposite side reaches its price, it fills against what is shown there.
+///
 /// Our orders do not meet each other: the recording is the only counterparty, order and owner 0.
 package final class PlaybackBook {
   /// Most orders of ours waiting; further ones are rejected as overloaded.

@@ -1,19 +1,20 @@
 /// One side of a book: a sorted map from a key to 64 bits, best (greatest) key at the end.
 ///
-/// A key is the price of a bid or the negated price of an ask, so both sides share this code. Entries
-/// live in chunks of at most 64 with a sorted directory over them: a search is two short binary
-/// searches, and an insertion or removal moves at most 63 entries however deep the book is. On a
-/// recorded day of BTCUSDT a change lies 250 entries from the touch on average, which is why one flat
-/// array is not enough; no tick size is assumed, so an outlying price costs what any other does.
-/// Memory is taken when the ladder grows beyond its greatest size so far, never otherwise.
+/// A key is the price of a bid or the negated price of an ask, so both sides share this code.
+/// Entries live in chunks of at most 64 with a sorted directory over them: a search is two short
+/// binary searches, and an insertion or removal moves at most 63 entries however deep the book is.
+/// On a recorded day of BTCUSDT a change lies 250 entries from the touch on average, which is why
+/// one flat array is not enough; no tick size is assumed, so an outlying price costs what any other
+/// does. Memory is taken when the ladder grows beyond its greatest size so far, never otherwise.
 struct PriceLadder: ~Copyable {
   static let chunkMax = 64
-  /// A chunk with fewer entries is joined to a neighbour when both fit in three quarters of a chunk,
-  /// so that the next insertions do not split it again.
+  /// A chunk with fewer entries is joined to a neighbour when both fit in three quarters of a
+  /// chunk, so that the next insertions do not split it again.
   static let sparse = 16
 
   struct Chunk {
-    /// No entry of this chunk is below; no entry of the previous chunk reaches it.
+    /// No entry of this chunk is below and none of the previous chunk reaches it; of the first
+    /// chunk it says nothing.
     var floor: Int64
     var slot: Int32
     var count: Int32
@@ -105,7 +106,6 @@ struct PriceLadder: ~Copyable {
     keys[at] = key
     values[at] = value
     directory[index].count = Int32(truncatingIfNeeded: size + 1)
-    if key < directory[index].floor { directory[index].floor = key }
     count += 1
     return nil
   }
@@ -178,9 +178,9 @@ extension PriceLadder {
     return low &- Self.below(chunk[low], key)
   }
 
-  /// All ones when `left < right`, else zero. Where a change falls cannot be predicted, and compilers
-  /// turn comparisons back into branches, so the searches take the sign of the difference instead.
-  /// Exact while keys lie within 2^63 of each other, which positive prices always do.
+  /// All ones when `left < right`, else zero. Where a change falls cannot be predicted, and
+  /// compilers turn comparisons back into branches, so the searches take the sign of the difference
+  /// instead. Exact while keys lie within 2^63 of each other, which positive prices always do.
   @inline(__always)
   private static func below(_ left: Int64, _ right: Int64) -> Int {
     Int(truncatingIfNeeded: (left &- right) >> 63)

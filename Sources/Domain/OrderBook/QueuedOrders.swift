@@ -35,8 +35,8 @@ struct QueuedOrder {
   }
 }
 
-/// Our resting orders of one side, best price first, at one price the earlier first. They are few, so
-/// an array serves; it is empty most of the time, and then the recording plays at full speed.
+/// Our resting orders of one side, best price first, at one price the earlier first. They are few,
+/// so an array serves; it is empty most of the time, and then the recording plays at full speed.
 struct QueuedOrders {
   let side: Side
   private(set) var orders: [QueuedOrder] = []

@@ -43,13 +43,15 @@ package enum BookDesync: Sendable, Hashable {
 /// A book rebuilt from a venue's snapshot and its numbered deltas, and never trusted across a gap.
 ///
 /// States: *stale* (no snapshot, or desynchronised; deltas are kept, in order) and *synchronised*.
-/// stale + delta: keep it; the first one asks for the snapshot. At the limit the oldest kept delta is
-/// dropped, which only means that the snapshot must be newer.
-/// stale + snapshot `L`: drop kept deltas that end at or before `L`; the first that remains must begin
-/// at or before `L + 1`, else the snapshot is too old and another is asked for; then apply the rest.
+/// stale + delta: keep it; the first one asks for the snapshot. At the limit the oldest kept delta
+/// is dropped, which only means that the snapshot must be newer.
+/// stale + snapshot `L`: drop kept deltas that end at or before `L`; the first that remains must
+/// begin at or before `L + 1`, else the snapshot is too old and another is asked for; then apply
+/// the rest.
 /// synchronised + delta `U...u` after `p`: `u <= p` is a duplicate and dropped; `U == p + 1` is
 /// applied (right after a snapshot `U <= p + 1`, as the venue's batches do not end where snapshots
-/// do); anything else is a gap: stale. `U == p + 1` with `u < p` is a venue that restarted its numbers.
+/// do); anything else is a gap: stale. `U == p + 1` with `u < p` is a venue that restarted its
+/// numbers.
 /// synchronised + snapshot: replaces the book unless it is older.
 ///
 /// These are Binance's spot rules. A venue that names the previous update instead (`pu`,
@@ -145,11 +147,7 @@ package final class SequencedBook {
     }
     buffer.removeSubrange(..<index)
     if found == nil, book.isCrossed { found = .crossed }
-    guard let found else {
-      hasAsked = false
-      return .recovered
-    }
-    return desynchronise(found)
+    return found.map(desynchronise) ?? .recovered
   }
 
   private enum Place { case old, next, afterGap }

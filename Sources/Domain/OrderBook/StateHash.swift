@@ -1,5 +1,5 @@
-/// A 64-bit hash that is the same in every process, for comparing states and tapes; unlike `Hasher`,
-/// which is seeded anew at each start. Not for keys from outside.
+/// A 64-bit hash that is the same in every process, for comparing states and tapes; unlike
+/// `Hasher`, which is seeded anew at each start. Not for keys from outside.
 package struct StateHash: Sendable {
   package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 

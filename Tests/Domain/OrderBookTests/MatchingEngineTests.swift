@@ -177,7 +177,9 @@ import Venue
   }
 
   @Test(arguments: [21, 22, 23])
-  func `OB-06 OB-08 both feeds reproduce the book, and every unit is filled, ended or waiting`(seed: UInt64) {
+  func `OB-06 OB-08 both feeds reproduce the book, and every unit is filled, ended or waiting`(
+    seed: UInt64
+  ) {
     var flow = RandomFlow(seed: seed)
     let engine = MatchingEngine(ordersMax: 500)
     var events: [MatchEvent] = []

@@ -46,7 +46,9 @@ import Venue
   @Test func `OB-09 fill or kill and post only look at what is left of the recording`() {
     #expect(fills(place(1, .buy, 102, 31, .fok)) == [])
     #expect(fills(place(2, .buy, 102, 30, .fok)) == [[2, 101, 10], [2, 102, 20]])
-    #expect(place(3, .sell, 99, 1, .postOnly) == [.rejected(orderID: 3, owner: 1, .wouldTakeLiquidity)])
+    #expect(
+      place(3, .sell, 99, 1, .postOnly)
+        == [.rejected(orderID: 3, owner: 1, .wouldTakeLiquidity)])
     #expect(place(4, .buy, 101, 1, .postOnly) == [.accepted(orderID: 4, owner: 1)])
   }
 
@@ -85,14 +87,17 @@ import Venue
     _ = play(print(98, 6, .sell))
     _ = play(.delta(delta(13...13, bids: [level(98, 24)])))
     #expect(book.quantityAhead(of: 1) == Quantity(9))
-    _ = play(.delta(delta(14...14, bids: [level(98, 0)])))
+    _ = play(.delta(delta(14...14, bids: [level(98, 12)])))
+    #expect(book.quantityAhead(of: 1) == Quantity(5))
+    _ = play(.delta(delta(15...15, bids: [level(98, 0)])))
     #expect(book.quantityAhead(of: 1) == .zero)
   }
 
   @Test func `OB-08 a resting order fills when the recorded other side reaches it`() {
     _ = place(1, .buy, 99, 5)
 
-    #expect(play(.delta(delta(11...11, bids: [level(99, 0)], asks: [level(99, 3)]))) == [[1, 99, 3]])
+    let reached = delta(11...11, bids: [level(99, 0)], asks: [level(99, 3)])
+    #expect(play(.delta(reached)) == [[1, 99, 3]])
     #expect(play(.delta(delta(12...12, asks: [level(103, 1)]))) == [])
     #expect(play(.delta(delta(13...13, asks: [level(98, 9)]))) == [[1, 99, 2]])
   }

@@ -6,8 +6,8 @@ import OrderBook
 import Units
 import Venue
 
-/// The first minutes of a recorded Binance session of BTCUSDT, in the order in which it was received.
-/// The project ships no recordings: they lie beside it or they do not.
+/// The first minutes of a recorded Binance session of BTCUSDT, in the order in which it was
+/// received. The project ships no recordings: they lie beside it or they do not.
 struct RecordedSession {
   static let path = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

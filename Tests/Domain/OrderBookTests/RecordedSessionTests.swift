@@ -71,7 +71,8 @@ struct `Recorded session` {
     }
   }
 
-  /// A bid and an ask at the touch, renewed every hundred messages, and a market order every thousand.
+  /// A bid and an ask at the touch, renewed every hundred messages, and a market order every
+  /// thousand.
   private func play() -> Played {
     var played = Played(book: PlaybackBook(ordersMax: 10), events: [])
     for (index, event) in session.events.enumerated() {

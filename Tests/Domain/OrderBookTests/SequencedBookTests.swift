@@ -76,7 +76,9 @@ import Venue
   }
 
   @Test(arguments: 1...20)
-  func `MD-03 MD-04 gaps, duplicates and reordering always end in the reference book`(seed: UInt64) {
+  func `MD-03 MD-04 gaps, duplicates and reordering always end in the reference book`(
+    seed: UInt64
+  ) {
     var random = SeededGenerator(seed: seed)
     var venue = ReferenceVenue()
     let book = SequencedBook(bufferMax: 50)
