@@ -11,7 +11,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   }
 
   private let loop: EventLoop
-  private let changed: (Event) -> Void
+  private let changed: (HTTP2ClientConnection, Event) -> Void
   private var connection: Connection?
   private var session: HTTP2Session!
   private var calls: [Int32: ClientCall] = [:]
@@ -23,7 +23,10 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
 
   private static let unsentBytesMax = 256 * 1024
 
-  init(_ loop: EventLoop, settings: HTTP2Settings, changed: @escaping (Event) -> Void) {
+  init(
+    _ loop: EventLoop, settings: HTTP2Settings,
+    changed: @escaping (HTTP2ClientConnection, Event) -> Void
+  ) {
     self.loop = loop
     self.changed = changed
     session = HTTP2Session(self, isServer: false, settings: settings)
@@ -37,8 +40,12 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   // MARK: Connection
 
   func connected() {
+    if let peer = connection?.peer, peer.isEncrypted, peer.alpn != "h2" {
+      connection?.abort(.failed("the server does not speak HTTP/2"))
+      return
+    }
     flushSoon()
-    changed(.opened)
+    changed(self, .opened)
   }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
@@ -60,7 +67,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
     calls = [:]
     unsent = []
     connection = nil
-    changed(.closed(reason))
+    changed(self, .closed(reason))
     for (stream, call) in open {
       call.connectionLost(reason, wasSent: !never.contains(stream))
     }
@@ -166,7 +173,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   func goAwayReceived(lastStream: Int32, code: UInt32) {
     guard !isGoingAway else { return }
     isGoingAway = true
-    changed(.goingAway)
+    changed(self, .goingAway)
   }
 
   func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {

@@ -23,7 +23,9 @@ final class LoopServer {
 
   func listen(_ address: Address, sharesPort: Bool) throws(TransportError) -> Address {
     let listener = try Listener(address, loop: loop, sharesPort: sharesPort) {
-      [unowned self] connection in accept(connection)
+      [weak self] connection in
+      // A server that was dropped without `stop` serves nobody.
+      if let self { self.accept(connection) } else { connection.abort() }
     }
     self.listener = listener
     return listener.address
@@ -39,9 +41,13 @@ final class LoopServer {
     greeting[key] = connection
     connection.driver = GreetingDriver(
       connection, tls: tls, within: shared.limits.greetingMax,
-      chosen: { [unowned self, unowned connection] tongue, bytes in
-        greeting[key] = nil
-        serve(connection, tongue, bytes)
+      chosen: { [weak self, unowned connection] tongue, bytes in
+        guard let self else {
+          connection.abort()
+          return
+        }
+        self.greeting[key] = nil
+        self.serve(connection, tongue, bytes)
       },
       gone: { [weak self] in
         self?.greeting[key] = nil

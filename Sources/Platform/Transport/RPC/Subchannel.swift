@@ -11,6 +11,8 @@ final class Subchannel {
     case idle
     case connecting(HTTP2ClientConnection)
     case ready(HTTP2ClientConnection)
+    /// Between a lost connection and the next try; calls wait for it.
+    case pausing(TimerToken)
     case backingOff(TimerToken)
     case closed
   }
@@ -33,19 +35,20 @@ final class Subchannel {
   }
 
   var isConnecting: Bool {
-    if case .connecting = state { return true }
-    return false
+    switch state {
+    case .connecting, .pausing: true
+    default: false
+    }
   }
 
   /// Begins a connection unless there is one, or the backoff is not over.
   func connect() {
     guard case .idle = state else { return }
     let options = channel.options
-    var fresh: HTTP2ClientConnection!
-    fresh = HTTP2ClientConnection(channel.loop, settings: options.http2) {
-      [weak self, weak channel] event in
+    let fresh = HTTP2ClientConnection(channel.loop, settings: options.http2) {
+      [weak self, weak channel] connection, event in
       guard channel != nil else { return }
-      self?.changed(event, fresh)
+      self?.changed(event, connection)
     }
     state = .connecting(fresh)
     let expectation = options.tls == nil ? nil : options.expectation ?? .service(channel.target)
@@ -83,7 +86,7 @@ final class Subchannel {
   /// again before its port is closed.
   private func lost() {
     let pause = channel.loop.schedule(after: .milliseconds(10)) { [weak self] in self?.tryAgain() }
-    state = .backingOff(pause)
+    state = .pausing(pause)
   }
 
   private func failed(_ why: String) {
@@ -98,9 +101,12 @@ final class Subchannel {
   }
 
   private func tryAgain() {
-    guard case .backingOff = state else { return }
-    state = .idle
-    connect()
+    switch state {
+    case .backingOff, .pausing:
+      state = .idle
+      connect()
+    default: break
+    }
   }
 
   private func stopConnectTimer() {
@@ -114,7 +120,7 @@ final class Subchannel {
     switch state {
     case .connecting(let connection): connection.abort()
     case .ready(let connection): connection.shutDown()
-    case .backingOff(let timer): channel.loop.cancel(timer)
+    case .backingOff(let timer), .pausing(let timer): channel.loop.cancel(timer)
     case .idle, .closed: break
     }
     state = .closed
