@@ -114,10 +114,11 @@ import Venue
     #expect(!engine.cancel(orderID: 1, owner: 8, into: &events) && events.isEmpty)
     #expect(engine.order(clientOrderID: "mine", owner: 8)?.orderID == 2)
     #expect(engine.reduce(orderID: 1, owner: 7, to: Quantity(2), into: &events))
-    #expect(events == [
-      .reduced(orderID: 1, owner: 7, remaining: Quantity(2)), .level(.buy, level(100, 7)),
-      .top(bid: level(100, 7), ask: nil),
-    ])
+    #expect(
+      events == [
+        .reduced(orderID: 1, owner: 7, remaining: Quantity(2)), .level(.buy, level(100, 7)),
+        .top(bid: level(100, 7), ask: nil),
+      ])
     #expect(trades(place(limit(3, .sell, 100, 3))) == [[1, 100, 2], [2, 100, 1]])
     #expect(engine.cancelAll(owner: 8, into: &events) == 1)
     #expect(engine.orderCount == 0 && engine.best(.buy) == nil)
