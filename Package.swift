@@ -150,7 +150,7 @@ let rooms: [Room] = [
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
   room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
-  room(.domain, "Signals", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Units", "Venue"]),
+  room(.domain, "Signals", uses: ["Chrono", "Orders", "Units", "Venue"]),
 
   // Bridges: domain values to and from contract messages, written once for all services.
   room(
@@ -212,6 +212,7 @@ let rooms: [Room] = [
     "ContractsTests", in: "ContractsTests",
     uses: [
       "CContracts", "CProtobuf", "Calls", "Chrono", "Contracts", "Seeds", "Transcoding", "Units", "Wire",
+      "protoc-gen-shrivenquant",
     ]),
   tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop"]),
   tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Bytes", "Chrono", "Telemetry"]),
@@ -237,7 +238,7 @@ let rooms: [Room] = [
   tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
   tests("RiskTests", in: "Domain/RiskTests", uses: ["CAllocationCount", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
   tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
-  tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "OrderBook", "Orders", "Portfolio", "Signals", "Seeds", "Units", "Venue"]),
+  tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "Orders", "Seeds", "Signals", "Units", "Venue"]),
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [

@@ -150,7 +150,10 @@ struct MessageWriter {
   ) {
     out.line("switch self.\(oneofProperty(oneof)) {")
     for code in members(oneof) {
-      out.line("case .\(code.property)(let value)?: \(statement(code))")
+      let statement = statement(code)
+      // The size of a fixed-width member does not depend on its value.
+      let binding = statement.contains("value") ? "(let value)" : ""
+      out.line("case .\(code.property)\(binding)?: \(statement)")
     }
     out.line("case nil: break")
     out.line("}")
