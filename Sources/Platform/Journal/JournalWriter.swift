@@ -197,11 +197,11 @@ final class JournalWriter: @unchecked Sendable {
   }
 
   private func commit(_ batch: Batch) {
-    let start = SystemTime().uptime
+    let start = settings.time.uptime
     do throws(JournalError) {
       if let failure { throw failure }
       try persist(batch)
-      finish(batch, took: SystemTime().uptime - start)
+      finish(batch, took: settings.time.uptime - start)
     } catch {
       fail(batch, error)
     }
