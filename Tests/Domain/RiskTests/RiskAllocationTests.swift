@@ -9,6 +9,7 @@ import Units
     let gate = try gate(
       limits {
         $0.account.maxGrossExposure = decimal("1000000000")
+        $0.account.referenceAgeMax = .seconds(60)
         $0.standard.priceBand = decimal("0.5")
       })
     gate.setReference(btc, Price(100_00), now: at(0))
@@ -17,14 +18,19 @@ import Units
     var accepted = 0
 
     let before = allocation_count()
-    for index in 0..<UInt64(500_000) {
-      let now = Uptime(nanoseconds: index * 100_000_000)
+    // Not `for`: without optimisation a range's iterator allocates by itself.
+    var time: UInt64 = 0
+    while accepted < 500_000, time < 500_000 * 100_000_000 {
+      time += 100_000_000
+      let now = Uptime(nanoseconds: time)
       if gate.admit(good, now: now).isAccepted { accepted += 1 }
       if gate.admit(bad, now: now).isAccepted { accepted += 1 }
-      gate.fill(btc, .buy, Quantity(1), at: Price(100_01), reserved: Quantity(1))
-      gate.fill(btc, .sell, Quantity(1), at: Price(100_01), reserved: .zero)
-      gate.release(btc, .buy, Quantity(1))
-      gate.setReference(btc, Price(100_00), now: now)
+      gate.release(btc, .buy, Quantity(2))
+      if accepted % 16 == 0 {
+        gate.fill(btc, .buy, Quantity(1), at: Price(100_01), reserved: .zero)
+        gate.fill(btc, .sell, Quantity(1), at: Price(100_01), reserved: .zero)
+        gate.setReference(btc, Price(100_00), now: now)
+      }
     }
     let allocated = allocation_count() - before
 
