@@ -175,7 +175,7 @@ let rooms: [Room] = [
   service("Discovery"),
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
   service("Gateway", uses: ["JSON", "Transcoding"]),
-  service("MarketConnector", uses: ["Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+  service("MarketConnector", uses: ["JSON", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
   service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
   service("RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(

@@ -1,6 +1,6 @@
 package import Calls
 package import Contracts
-package import Units
+internal import Units
 package import Venue
 
 extension MarketV1.Instrument {
@@ -9,8 +9,8 @@ extension MarketV1.Instrument {
     venue = instrument.venue.name
     symbol = instrument.symbol
     venueSymbol = instrument.venueSymbol
-    base = instrument.base
-    quote = instrument.quote
+    baseAsset = instrument.base
+    quoteAsset = instrument.quote
     priceScale = UInt32(instrument.priceScale)
     quantityScale = UInt32(instrument.quantityScale)
     tickSize = instrument.wire(instrument.tickSize)
@@ -30,7 +30,7 @@ extension Instrument {
     }
     self.init(
       id: id, venue: VenueID(wire.venue), symbol: wire.symbol, venueSymbol: wire.venueSymbol,
-      base: wire.base, quote: wire.quote, priceScale: UInt8(wire.priceScale),
+      base: wire.baseAsset, quote: wire.quoteAsset, priceScale: UInt8(wire.priceScale),
       quantityScale: UInt8(wire.quantityScale), tickSize: Price(1), lotSize: Quantity(1),
       minQuantity: .zero, maxQuantity: Quantity(.max), minNotional: .zero, isTrading: wire.trading)
     tickSize = Price(try raw(wire.tickSize, scale: priceScale) ?? 1)

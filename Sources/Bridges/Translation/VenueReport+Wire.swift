@@ -1,7 +1,7 @@
 package import Calls
-package import Chrono
+internal import Chrono
 package import Contracts
-package import Units
+internal import Units
 package import Venue
 
 extension MarketV1.Fill {

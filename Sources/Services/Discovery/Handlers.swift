@@ -7,7 +7,7 @@ struct Handlers: DiscoveryV1.DiscoveryServiceHandler {
   let registry: Registry
   let config: Config
 
-  func register(
+  func registerInstance(
     _ request: DiscoveryV1.RegisterRequest, _ context: ServerContext
   ) async throws -> DiscoveryV1.RegisterResponse {
     guard let instance = request.instance else { throw RPCError.invalid("instance", "is missing") }
@@ -19,7 +19,8 @@ struct Handlers: DiscoveryV1.DiscoveryServiceHandler {
     guard (1...65_535).contains(instance.port) else {
       throw RPCError.invalid("instance.port", "must be from 1 to 65535, not \(instance.port)")
     }
-    let wish = request.lease?.duration ?? config.leaseDefault
+    let asked = try request.lease.map { try Duration($0, field: "lease") }
+    let wish = asked ?? config.leaseDefault
     guard wish > .zero else { throw RPCError.invalid("lease", "must be positive") }
     let lease = min(wish, config.leaseMax)
     let granted = try await registry.register(

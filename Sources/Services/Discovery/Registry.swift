@@ -1,4 +1,4 @@
-package import Calls
+internal import Calls
 internal import Chrono
 internal import Contracts
 internal import ServiceKit

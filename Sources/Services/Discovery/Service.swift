@@ -1,4 +1,5 @@
 package import Calls
+internal import Contracts
 package import ServiceKit
 
 /// Who runs where, and how well: leases, lookups and a watch of every change.

@@ -65,7 +65,7 @@ extension OrderDesk {
   /// Open orders as of one event, which is on disk when this answers.
   func tradingState() async throws -> OmsV1.TradingState {
     var state = OmsV1.TradingState()
-    state.sequence = lastSequence
+    state.sequence = lastEvent
     state.openOrders = openRows.map { $0.message(instruments[$0.order.instrument]) }
     // A reader goes on behind this sequence: a crash must not take it back.
     _ = try await lastAppend?.value

@@ -32,6 +32,8 @@ actor OrderDesk {
   /// The newest event applied; on disk when `lastAppend` says so.
   private(set) var lastSequence: UInt64 = 0
   private(set) var lastAppend: Task<UInt64, any Error>?
+  /// The newest event, instruments not counted.
+  private(set) var lastEvent: UInt64 = 0
   private var mint = OrderIDMint(after: OrderID(0))
   private var waiters: [OrderID: [CheckedContinuation<Void, Never>]] = [:]
   private let accepted: Counter
@@ -51,6 +53,7 @@ actor OrderDesk {
     self.instruments = recovery.instruments
     self.lastReport = recovery.lastReport
     self.lastSequence = recovery.journal.durable
+    self.lastEvent = recovery.lastEvent
     self.executions = recovery.executions
     let metrics = context.metrics
     accepted = metrics.counter("oms_orders_accepted_total", help: "Orders journaled.")
@@ -249,6 +252,7 @@ actor OrderDesk {
     let bytes = record.encoded()
     lastSequence += 1
     let expected = lastSequence
+    if case .event = record.record { lastEvent = expected }
     let appended: Task<UInt64, any Error> = Task.immediate(executorPreference: context.loop) {
       [journal] in
       do throws(JournalError) {

@@ -13,6 +13,7 @@ struct Recovery {
   private(set) var rows: [OrderID: OrderRow] = [:]
   private(set) var executions: [OmsV1.Execution] = []
   private(set) var lastReport: UInt64 = 0
+  private(set) var lastEvent: UInt64 = 0
 
   /// Reads the whole journal; blocks on the disk. A record that does not decode or does not fit its
   /// order refuses to start: the journal is the authority, and nobody may trade on half of it.
@@ -26,6 +27,7 @@ struct Recovery {
     rows = replay.rows
     executions = replay.executions.suffix(config.executionsKeptMax)
     lastReport = replay.lastReport
+    lastEvent = replay.lastEvent
   }
 
   private struct Replay {
@@ -33,6 +35,7 @@ struct Recovery {
     var rows: [OrderID: OrderRow] = [:]
     var executions: [OmsV1.Execution] = []
     var lastReport: UInt64 = 0
+    var lastEvent: UInt64 = 0
     var fault: RPCError?
 
     mutating func take(_ record: JournalRecord) {
@@ -54,6 +57,7 @@ struct Recovery {
 
     private mutating func apply(_ journaled: OmsV1.JournaledEvent, sequence: UInt64) throws {
       lastReport = max(lastReport, journaled.reportSequence)
+      lastEvent = sequence
       guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
         let instrument = instruments[wire.venue, wire.symbol]
       else { throw RPCError(.dataLoss, "it names no known order or instrument") }

@@ -17,7 +17,7 @@ package struct OMS: ServiceDefinition {
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     let recovery = try Recovery(try context.journalDirectory(), config)
-    let store = PostgresOrderStore(try Database(context))
+    let store = PostgresOrderStore(try context.database())
     self.context = context
     self.desk = OrderDesk(config, context, recovery)
     self.router = RouterLink(desk, context)

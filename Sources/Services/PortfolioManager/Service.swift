@@ -19,7 +19,7 @@ package struct PortfolioManager: ServiceDefinition {
     self.context = context
     self.config = config
     self.positions = Positions(config, context.metrics)
-    self.store = PostgresPositionStore(try Database(context))
+    self.store = PostgresPositionStore(try context.database())
     self.methods = Handlers(positions: positions, context: context).methods
   }
 
@@ -39,8 +39,7 @@ package struct PortfolioManager: ServiceDefinition {
       defer { events.cancel() }
       while let event = try await events.next() {
         try await positions.apply(event)
-        // Instruments are journaled too and are no events: the last event may lie before the target.
-        if event.sequence + 64 >= target { caughtUp.hold() }
+        if event.sequence >= target { caughtUp.hold() }
       }
       throw RPCError(.unavailable, "the oms ended its stream of events")
     }
