@@ -42,7 +42,7 @@ package enum ShrivenQuant {
       Terminal.complain("usage: \(command.form.usage)   (--help says more)")
       return 2
     } catch {
-      Terminal.complain("shrivenquant \(command.form.name): \(error)")
+      Terminal.complain("shrivenquant \(command.form.name): \(errorText(error))")
       return 1
     }
   }

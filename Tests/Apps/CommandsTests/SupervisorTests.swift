@@ -53,7 +53,8 @@ import Testing
       let scene = try Scene()
       let supervisor = scene.supervisor(loop)
 
-      supervisor.start(scene.plan("child", "trap '' TERM; echo ready; while :; do sleep 0.05; done"))
+      let script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+      supervisor.start(scene.plan("child", script))
       #expect(await eventually { scene.log == "ready\n" })
       await supervisor.stop(["child"], patience: .milliseconds(100))
 

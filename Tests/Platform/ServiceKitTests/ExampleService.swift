@@ -136,7 +136,10 @@ final class ExampleMesh: Sendable {
 
 /// Runs `body` with an example service that listens and has not begun, and ends it.
 func withExample(
-  _ body: @escaping @Sendable (ExampleMesh, ServiceHost<ExampleService>, EventLoop) async throws -> Void
+  _ body:
+    @escaping @Sendable (
+      ExampleMesh, ServiceHost<ExampleService>, EventLoop
+    ) async throws -> Void
 ) async throws {
   try await withLoop { loop in
     let mesh = try ExampleMesh()

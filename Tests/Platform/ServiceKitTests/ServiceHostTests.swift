@@ -137,13 +137,15 @@ import Transport
     }
   }
 
-  @Test func `AUTH-01 a token that is not sound is refused, whatever the method asks`() async throws {
+  @Test func `AUTH-01 a token that is not sound is refused, whatever the method asks`() async throws
+  {
     try await withExample { mesh, host, loop in
       try await host.begin()
       let peer = try mesh.channel(as: "risk-manager", to: host.address, loop)
       let good = mesh.token(scopes: ["orders.read"])
       let cut = good.lastIndex(of: ".")!
-      let none = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ"
+      let none =
+        "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ"
         + good[good.firstIndex(of: ".")!...cut]
       let wrong = [
         String(good[..<cut]) + ".AAAA", none, mesh.token(scopes: ["orders.read"], keyID: "k2"),

@@ -12,15 +12,16 @@ enum CallCommand {
       "call", operands: "SERVICE/METHOD ['{json}'...]", 1...1000,
       summary: "Any RPC from the shell, with the operator's certificate.",
       options: MeshOptions.finding + [
-        CommandForm.Option("--user", value: "NAME", "on behalf of a first user: admin, trader, viewer"),
+        CommandForm.Option("--user", value: "NAME", "on behalf of admin, trader or viewer"),
         CommandForm.Option("--token", value: "TOKEN", "on behalf of this bearer token's user"),
         CommandForm.Option("--to", value: "SERVICE", "another port than the contract's service"),
-        CommandForm.Option("--timeout", value: "TIME", "deadline of the call (default 10s; streams: none)"),
+        CommandForm.Option(
+          "--timeout", value: "TIME", "deadline of the call (default 10s; streams: none)"),
         CommandForm.Option("--messages", letter: "-n", value: "N", "ends a stream after N answers"),
       ],
       notes: """
           shrivenquant call oms/ListOrders '{"pageSize": 5}'
-          shrivenquant call shrivenquant.orderbook.v1.OrderbookService/StreamBook '{"symbol": "BTCUSDT"}' -n 3
+          shrivenquant call OrderbookService/StreamBook '{"symbol": "BTCUSDT"}' -n 3
 
         SERVICE is a service of ports.toml or a full name of the contracts; several JSON texts are \
         several requests of a stream. Each answer is one line of JSON. Exit code 1: the call failed, \

@@ -8,7 +8,7 @@ enum CheckCommand {
       options: MeshOptions.all + [
         CommandForm.Option("--markdown", "the table of its settings, as in docs/services")
       ],
-      notes: "Exit code 0: the service would start with them; 1: everything that is wrong is listed.")
+      notes: "Exit code 0: the service would start with them; 1: all that is wrong is listed.")
   ) { arguments in
     let entry = try Catalog.entry(arguments.operands[0])
     let options = try MeshOptions(arguments)

@@ -7,7 +7,9 @@ enum TokenCommand {
       options: MeshOptions.finding + [
         CommandForm.Option("--user", value: "NAME", "admin (default), trader or viewer")
       ],
-      notes: "  curl -H \"Authorization: Bearer $(shrivenquant token)\" http://127.0.0.1:8080/v1/orders")
+      notes: """
+          curl -H "Authorization: Bearer $(shrivenquant token)" http://127.0.0.1:8080/v1/orders
+        """)
   ) { arguments in
     let user = arguments.value("--user") ?? "admin"
     let mesh = try OperatorChannel(MeshOptions(arguments))

@@ -19,7 +19,7 @@ struct MeshPlan: Sendable {
     replaySpeed = arguments.value("--replay-speed") ?? "realtime"
     guard ReplayOptions.speed(replaySpeed) != nil else {
       throw UsageError(
-        "--replay-speed is \"\(replaySpeed)\": instant, realtime or a factor such as 10x is expected")
+        "--replay-speed is \"\(replaySpeed)\": instant, realtime or a factor such as 10x is meant")
     }
     isFresh = arguments.has("--fresh")
     report = arguments.value("--report").flatMap { Int32($0) }

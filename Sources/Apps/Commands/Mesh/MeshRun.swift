@@ -42,7 +42,7 @@ final class MeshRun: @unchecked Sendable {
     do {
       try await start()
     } catch {
-      say("\(error)")
+      say(errorText(error))
       await stopAll()
       return 1
     }
@@ -60,7 +60,8 @@ final class MeshRun: @unchecked Sendable {
   private func received(_ signal: Int32) {
     switch signal {
     case SIGCHLD: supervisor.reap()
-    case SIGTERM, SIGINT:
+    case SIGHUP where plan.report != nil: break
+    case SIGTERM, SIGINT, SIGHUP:
       stopsRequested += 1
       if stopsRequested > 1 {
         supervisor.beginStopping()
@@ -124,20 +125,17 @@ final class MeshRun: @unchecked Sendable {
     }
   }
 
-  private func address(of name: ServiceName) throws -> Address {
-    guard let port = ports.port(of: name) else {
-      throw CommandError("\(ports.path) has no port for \(name)")
-    }
-    return .tcp(host: "127.0.0.1", port: port)
+  private func address(of name: ServiceName) -> Address? {
+    ports.port(of: name).map { .tcp(host: "127.0.0.1", port: $0) }
   }
 
   private func isServing(_ name: ServiceName) async -> Bool {
-    guard let address = try? address(of: name) else { return false }
+    guard let address = address(of: name) else { return false }
     return await HealthProbe.ask(address, within: .seconds(2), loop: loop) == .serving
   }
 
   private func simulatorAccepts() async -> Bool {
-    guard let address = try? address(of: Self.simulator) else { return true }
+    guard let address = address(of: Self.simulator) else { return true }
     return await HealthProbe.accepts(address, within: .seconds(1), loop: loop)
   }
 

@@ -80,7 +80,9 @@ final class Supervisor: @unchecked Sendable {
     loop.schedule(after: wait) { self.launch(name) }
   }
 
-  private func shown(_ wait: Duration) -> String { "\(Double(wait.wholeNanoseconds / 1_000_000) / 1000) s" }
+  private func shown(_ wait: Duration) -> String {
+    "\(Double(wait.wholeNanoseconds / 1_000_000) / 1000) s"
+  }
 
   var processes: [String: Int32] { children.mapValues(\.pid).filter { $0.value != 0 } }
 

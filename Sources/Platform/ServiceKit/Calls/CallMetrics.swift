@@ -75,8 +75,10 @@ package final class CallMetrics: ServerObserver {
     failed.with(context.method.service, context.method.name).increment()
     log.error(
       "handler failed",
-      ["method": .text(context.method.path), "trace_id": .text(context.traceID),
-        "error": LogValue(describing: error)])
+      [
+        "method": .text(context.method.path), "trace_id": .text(context.traceID),
+        "error": LogValue(describing: error),
+      ])
   }
 
   package func connectionOpened() { connections.increment() }

@@ -66,7 +66,11 @@ final class LeaseKeeper: Sendable {
     let wait = context.mesh.lease / 3
     let sleeper = context.loop.spawn { [loop = context.loop] in await loop.sleep(for: wait) }
     state.withLock { $0.sleeper = sleeper }
-    await withTaskCancellationHandler { await sleeper.value } onCancel: { sleeper.cancel() }
+    await withTaskCancellationHandler {
+      await sleeper.value
+    } onCancel: {
+      sleeper.cancel()
+    }
   }
 
   private func register() async throws {

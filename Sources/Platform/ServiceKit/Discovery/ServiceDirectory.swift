@@ -35,8 +35,11 @@ package final class ServiceDirectory: Sendable {
   package func places(of service: ServiceName) -> [Place] {
     let known = state.withLock { Array(($0.instances[service.text] ?? [:]).values) }
     let serving = known.filter { $0.health == .serving }
-    let chosen = (serving.isEmpty ? known : serving).map { Place(host: $0.host, port: Int($0.port)) }
-    if !chosen.isEmpty { return chosen.sorted { ($0.host, $0.port) < ($1.host, $1.port) } }
+    if !known.isEmpty {
+      return (serving.isEmpty ? known : serving)
+        .map { Place(host: $0.host, port: Int($0.port)) }
+        .sorted { ($0.host, $0.port) < ($1.host, $1.port) }
+    }
     return ports.port(of: service).map { [Place(host: host, port: $0)] } ?? []
   }
 

@@ -30,7 +30,8 @@ package struct MeshTLS: Sendable {
   ) throws -> (server: TLSContext.Role, client: TLSContext.Role) {
     let authority = try readText(state.authority)
     let credentials = Credentials(
-      certificate: try readText(state.certificate(of: name)), key: try readText(state.key(of: name)))
+      certificate: try readText(state.certificate(of: name)), key: try readText(state.key(of: name))
+    )
     let clients: ClientCertificates =
       facesPeople ? .asked(authorities: authority) : .required(authorities: authority)
     return (

@@ -1,8 +1,8 @@
 package import Calls
 package import Chrono
 package import Loop
-package import Telemetry
 private import Synchronization
+package import Telemetry
 
 /// What a service is given at its birth: everything of the outside world that it may touch.
 package final class ServiceContext: Sendable {
@@ -90,7 +90,7 @@ package final class ServiceContext: Sendable {
         } catch {
           if Task.isCancelled { return }
           log.warning(
-            "periodic task failed", ["task": .text(task), "error": LogValue(describing: error)])
+            "periodic task failed", ["task": .text(task), "error": .text(errorText(error))])
         }
         await loop.sleep(for: interval)
       }

@@ -96,7 +96,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
       log.info("listening", ["address": LogValue(describing: host.address)])
       return await serve(host, neighbours, port: port, signals)
     } catch {
-      log.critical("the service cannot start", ["error": LogValue(describing: error)])
+      log.critical("the service cannot start", ["error": .text(errorText(error))])
       return ServiceExit.failed
     }
   }
@@ -114,7 +114,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
       do {
         try await host.begin()
       } catch {
-        failure.withLock { $0 = "\(error)" }
+        failure.withLock { $0 = errorText(error) }
         signals.stop()
       }
     }

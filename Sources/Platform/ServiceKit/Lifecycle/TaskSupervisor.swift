@@ -1,7 +1,7 @@
-internal import Loop
-internal import Telemetry
 internal import Chrono
+internal import Loop
 private import Synchronization
+internal import Telemetry
 
 /// The only place where tasks without an owner begin: they are named, restarted when they fail, and
 /// cancelled when the service stops.
@@ -82,10 +82,12 @@ final class TaskSupervisor: Sendable {
         if loop.uptime - began >= backoff.forgivenAfter { wait = backoff.first }
         log.warning(
           "background task failed",
-          ["task": .text(name), "error": LogValue(describing: error),
-            "again_in": LogValue(describing: wait)])
+          [
+            "task": .text(name), "error": .text(errorText(error)),
+            "again_in": LogValue(describing: wait),
+          ])
         restarts.with(name).increment()
-        requirement?.fail("\(error)")
+        requirement?.fail(errorText(error))
         await loop.sleep(for: wait)
         requirement?.hold()
         wait = min(wait * 2, backoff.maximum)

@@ -22,7 +22,8 @@ package struct MeshSettings: ServiceSettings {
 
   package init(_ settings: SettingsReader) {
     listenHost = settings.string(
-      "listen_host", default: "127.0.0.1", "The address to listen on; anything wider is a decision.")
+      "listen_host", default: "127.0.0.1", "The address to listen on; anything wider is a decision."
+    )
     advertiseHost = settings.string(
       "advertise_host", default: "127.0.0.1", "The address that discovery gives to other services.")
     databaseURL = settings.string(

@@ -26,7 +26,8 @@ func editDistance(_ left: String, _ right: String) -> Int {
       let same = left[row - 1] == right[column - 1]
       var least = min(
         previous[column] + 1, current[column - 1] + 1, previous[column - 1] + (same ? 0 : 1))
-      if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1] {
+      if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1]
+      {
         least = min(least, older[column - 2] + 1)
       }
       current.append(least)

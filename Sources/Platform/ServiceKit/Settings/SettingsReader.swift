@@ -45,8 +45,8 @@ package final class SettingsReader {
     _ declaration: SettingRow, alias: String? = nil, default value: Value,
     parse: (Raw) throws(Wrong) -> Value
   ) -> Value {
-    precondition(
-      !rows.contains { $0.key == declaration.key }, "\(section).\(declaration.key) is declared twice")
+    let isNew = !rows.contains { $0.key == declaration.key }
+    precondition(isNew, "\(section).\(declaration.key) is declared twice")
     var row = declaration
     defer { rows.append(row) }
     guard let found = sources.find(section, row.key, alias: alias) else { return value }

@@ -92,7 +92,8 @@ package struct SettingsSources: Sendable {
     for variable in environment.keys.sorted() where variable.hasPrefix(prefix) {
       if variables[variable] == nil {
         problems.append(
-          "\(variable) is not a setting\(suggestion(for: variable, among: variables.keys.sorted()))")
+          "\(variable) is not a setting\(suggestion(for: variable, among: variables.keys.sorted()))"
+        )
       }
     }
     return problems
