@@ -226,7 +226,7 @@ let rooms: [Room] = [
     ]),
   tests(
     "TranscodingTests", in: "Platform/TranscodingTests",
-    uses: ["Calls", "Contracts", "JSON", "Transcoding", "Units", "Wire"]),
+    uses: ["Calls", "Contracts", "JSON", "Seeds", "Transcoding", "Units", "Wire"]),
   tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
