@@ -5,7 +5,7 @@ internal import Loop
 /// Plays a capture to the exchange at its pace. Confined to the simulator's loop.
 ///
 /// It begins with the first client that listens to the market. At instant speed it also stops at the
-/// place where the recorder fetched its snapshot until a client has fetched one (or a few seconds have
+/// place where the recorder fetched its snapshot until a client has fetched one (or half a minute has
 /// passed), so that a client's book begins where the recorder's did; and it stops while nobody listens.
 final class CapturePlayer {
   private let capture: MarketCapture
@@ -17,7 +17,7 @@ final class CapturePlayer {
   private var isStopped = false
   private(set) var isFinished = false
 
-  private static let snapshotWaitMax = Duration.seconds(5)
+  private static let snapshotWaitMax = Duration.seconds(30)
 
   init(_ capture: MarketCapture, market: Int, speed: ReplaySpeed, loop: EventLoop) {
     self.capture = capture

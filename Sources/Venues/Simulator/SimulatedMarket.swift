@@ -18,10 +18,9 @@ package struct SimulatedMarket: Sendable, Hashable {
     instrument: Instrument, maxPrice: Price, anchor: Price, rung: Price,
     typicalQuantity: Quantity, eventsPerSecond: Int64
   ) {
-    // Balances are kept in 10^-8, so a notional must be exact there.
     precondition(
-      instrument.notionalScale <= AssetAmount.scale,
-      "\(instrument.symbol): a notional of scale \(instrument.notionalScale) is over 10^-8")
+      instrument.quantityScale <= AssetAmount.scale,
+      "\(instrument.symbol): a quantity of scale \(instrument.quantityScale) is over 10^-8")
     self.instrument = instrument
     self.maxPrice = maxPrice
     self.anchor = anchor
@@ -36,9 +35,13 @@ package struct SimulatedMarket: Sendable, Hashable {
     AssetAmount(quantity.raw * power(AssetAmount.scale - instrument.quantityScale))
   }
 
+  /// Balances end at 10^-8: what is below is dropped, as the exchange does.
   func quote(_ notional: Notional) -> AssetAmount {
-    let factor = Int128(power(AssetAmount.scale - instrument.notionalScale))
-    return AssetAmount(Int64(notional.raw * factor))
+    let scale = instrument.notionalScale
+    guard scale > AssetAmount.scale else {
+      return AssetAmount(Int64(notional.raw * Int128(power(AssetAmount.scale - scale))))
+    }
+    return AssetAmount(Int64(notional.raw / Int128(power(scale - AssetAmount.scale))))
   }
 
   /// Eight places, as Binance writes prices: `61737.63000000`.
@@ -63,26 +66,27 @@ extension SimulatedMarket {
   package static let standard: [SimulatedMarket] = [bitcoin, ether, solana]
 
   package static let bitcoin = spot(
-    index: 0, base: "BTC", quantityScale: 5, anchor: 60_000_00, rung: 50, typical: 25_000, rate: 60)
+    index: 0, base: "BTC", lotScale: 5, anchor: 60_000_00, rung: 50, typicalLots: 25_000, rate: 60)
   package static let ether = spot(
-    index: 1, base: "ETH", quantityScale: 4, anchor: 2_500_00, rung: 5, typical: 40_000, rate: 40)
+    index: 1, base: "ETH", lotScale: 4, anchor: 2_500_00, rung: 5, typicalLots: 40_000, rate: 40)
   package static let solana = spot(
-    index: 2, base: "SOL", quantityScale: 3, anchor: 150_00, rung: 1, typical: 60_000, rate: 25)
+    index: 2, base: "SOL", lotScale: 3, anchor: 150_00, rung: 1, typicalLots: 60_000, rate: 25)
 
-  /// A market against USDT with prices of two places, as the three are at Binance.
+  /// A market against USDT as the three are at Binance: prices of two places, lots of `lotScale`
+  /// places, but quantities of eight, for orders from the days of smaller lots still stand in books.
   private static func spot(
-    index: Int32, base: String, quantityScale: UInt8, anchor: Int64, rung: Int64, typical: Int64,
+    index: Int32, base: String, lotScale: UInt8, anchor: Int64, rung: Int64, typicalLots: Int64,
     rate: Int64
   ) -> SimulatedMarket {
     let symbol = base + "USDT"
+    let (one, lot) = (powerOfTen(8)!, powerOfTen(8 - lotScale)!)
     let instrument = Instrument(
       id: InstrumentID(index), venue: VenueID("binance"), symbol: symbol, venueSymbol: symbol,
-      base: base, quote: "USDT", priceScale: 2, quantityScale: quantityScale, tickSize: Price(1),
-      lotSize: Quantity(1), minQuantity: Quantity(1),
-      maxQuantity: Quantity(9_000 * powerOfTen(quantityScale)!),
-      minNotional: Notional(5 * Int128(powerOfTen(2 + quantityScale)!)))
+      base: base, quote: "USDT", priceScale: 2, quantityScale: 8, tickSize: Price(1),
+      lotSize: Quantity(lot), minQuantity: Quantity(lot), maxQuantity: Quantity(9_000 * one),
+      minNotional: Notional(5 * 100 * Int128(one)))
     return SimulatedMarket(
       instrument: instrument, maxPrice: Price(1_000_000_00), anchor: Price(anchor),
-      rung: Price(rung), typicalQuantity: Quantity(typical), eventsPerSecond: rate)
+      rung: Price(rung), typicalQuantity: Quantity(typicalLots * lot), eventsPerSecond: rate)
   }
 }

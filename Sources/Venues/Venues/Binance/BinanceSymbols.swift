@@ -31,9 +31,13 @@ package enum BinanceSymbols {
     guard !tick.isZero, !lot.isZero else {
       throw .unexpected("\(symbol) has a tick or a lot of zero")
     }
-    // The scale is what the step needs: 0.01000000 is two places.
+    // Prices need what the tick shows: 0.01000000 is two places. Quantities need more than the lot:
+    // orders from before a lot was made larger still stand in books, so a level of BTCUSDT, whose
+    // lot has five places, is 25.42618900.
     let priceScale = tick.normalized.scale
-    let quantityScale = lot.normalized.scale
+    let most = try decimal(filters, ["LOT_SIZE"], "maxQty")
+    let precision = try listing.uint64("baseAssetPrecision")
+    let quantityScale = try quantityScale(lot, most: most, precision: precision)
     return Instrument(
       id: id, venue: venue, symbol: symbol, venueSymbol: symbol,
       base: try listing.string("baseAsset"), quote: try listing.string("quoteAsset"),
@@ -41,11 +45,22 @@ package enum BinanceSymbols {
       tickSize: Price(try units(tick, priceScale)), lotSize: Quantity(try units(lot, quantityScale)),
       minQuantity: Quantity(
         try units(decimal(filters, ["LOT_SIZE"], "minQty"), quantityScale)),
-      maxQuantity: Quantity(
-        try units(decimal(filters, ["LOT_SIZE"], "maxQty"), quantityScale)),
+      maxQuantity: Quantity(try units(most, quantityScale)),
       minNotional: Notional(
         Int128(try units(minNotional(filters), priceScale + quantityScale))),
       isTrading: try listing.string("status") == "TRADING")
+  }
+
+  /// The asset's own precision, or the finest at which a thousand of the largest orders fit 64 bits.
+  private static func quantityScale(
+    _ lot: Decimal, most: Decimal, precision: UInt64
+  ) throws(JSONError) -> UInt8 {
+    var scale = max(lot.normalized.scale, UInt8(min(precision, UInt64(Decimal.scaleMax))))
+    while scale > lot.normalized.scale {
+      if let units = most.units(atScale: scale), units <= Int64.max / 1_000 { break }
+      scale -= 1
+    }
+    return scale
   }
 
   /// Zero when the symbol has no such filter.

@@ -1,0 +1,216 @@
+import Chrono
+import JSON
+import Loop
+import OrderBook
+import Telemetry
+import TestKit
+import Testing
+import Units
+import Venue
+
+@testable import VenueSimulator
+@testable import Venues
+
+@Suite struct `Binance market data` {
+  /// The hearer's own book, as a service behind the connector keeps it.
+  private final class Follower {
+    let book = SequencedBook()
+    var checked = 0
+    var differences = 0
+    private var tops: [UInt64: TopOfBook] = [:]
+
+    func follow(_ events: [MarketEvent]) {
+      for event in events {
+        switch event {
+        case .snapshot(let snapshot):
+          _ = book.apply(snapshot)
+          compare()
+        case .delta(let delta):
+          if book.apply(delta) == .applied { compare() }
+        case .top(let top):
+          // At one update id the first ticker is the state; equal ones may follow.
+          if tops[top.updateID] == nil { tops[top.updateID] = top }
+          if top.updateID == book.lastUpdateID { compare() }
+        case .stale: book.reset()
+        case .trade: break
+        }
+      }
+    }
+
+    private func compare() {
+      guard !book.isStale, let top = tops.removeValue(forKey: book.lastUpdateID) else { return }
+      checked += 1
+      if book.book.bestBid != top.bid || book.book.bestAsk != top.ask { differences += 1 }
+    }
+  }
+
+  private func bitcoin(_ venue: ConnectedVenue) -> [MarketEvent] {
+    venue.market.all.filter { event in
+      switch event {
+      case .snapshot(let snapshot): snapshot.instrument == ConnectedVenue.bitcoin
+      case .delta(let delta): delta.instrument == ConnectedVenue.bitcoin
+      case .trade(let trade): trade.instrument == ConnectedVenue.bitcoin
+      case .top(let top): top.instrument == ConnectedVenue.bitcoin
+      case .stale(let instrument, _): instrument == ConnectedVenue.bitcoin
+      }
+    }
+  }
+
+  private func snapshots(_ events: [MarketEvent]) -> Int {
+    events.filter { if case .snapshot = $0 { true } else { false } }.count
+  }
+
+  private func deltas(_ events: [MarketEvent]) -> Int {
+    events.filter { if case .delta = $0 { true } else { false } }.count
+  }
+
+  @Test func `MD-02 books come from the stream, with one REST snapshot a symbol`() async throws {
+    try await withLoop { loop in
+      let venue = try await ConnectedVenue(loop)
+      _ = try await venue.start()
+
+      #expect(await eventually(within: .seconds(10)) { deltas(bitcoin(venue)) >= 15 })
+
+      let follower = Follower()
+      follower.follow(bitcoin(venue))
+      #expect(follower.checked > 0 && follower.differences == 0)
+      #expect(await venue.depthRequests() == 2)
+      #expect(venue.session.counters.gaps.value == 0)
+      await venue.stop()
+    }
+  }
+
+  @Test func `MD-01 a dropped socket is opened again and the book recovers`() async throws {
+    try await withLoop { loop in
+      let venue = try await ConnectedVenue(loop)
+      _ = try await venue.start()
+      #expect(await eventually { snapshots(bitcoin(venue)) == 1 })
+
+      try await venue.fault(#"{"disconnect":"public"}"#)
+
+      #expect(await eventually { snapshots(bitcoin(venue)) == 2 })
+      let events = bitcoin(venue)
+      #expect(events.contains { if case .stale = $0 { true } else { false } })
+      #expect(venue.session.counters.reconnections.value == 1)
+      let follower = Follower()
+      follower.follow(events)
+      #expect(!follower.book.isStale && follower.differences == 0)
+      await venue.stop()
+    }
+  }
+
+  @Test func `MD-03 MD-04 a gap makes the book stale, and a snapshot bridges it`() async throws {
+    try await withLoop { loop in
+      let venue = try await ConnectedVenue(loop)
+      _ = try await venue.start()
+      #expect(await eventually { deltas(bitcoin(venue)) >= 2 })
+      let before = await venue.depthRequests()
+
+      try await venue.fault(#"{"depthGap":"BTCUSDT"}"#)
+
+      #expect(await eventually { snapshots(bitcoin(venue)) == 2 })
+      #expect(await eventually { deltas(bitcoin(venue)) >= 12 })
+      #expect(await venue.depthRequests() == before + 1)
+      #expect(venue.session.counters.gaps.value == 1)
+      let events = bitcoin(venue)
+      let gap = events.contains { event in
+        if case .stale(_, let reason) = event { reason.hasPrefix("gap") } else { false }
+      }
+      #expect(gap)
+      let follower = Follower()
+      follower.follow(events)
+      #expect(!follower.book.isStale)
+      #expect(follower.checked > 0 && follower.differences == 0)
+      await venue.stop()
+    }
+  }
+
+  @Test(
+    .enabled(
+      if: RecordedData.isPresent(RecordedData.spot),
+      "recorded data is absent: the capture cannot be replayed"))
+  func `MD-04 a replayed capture equals its bookTicker at every equal update id`() async throws {
+    try await replay([RecordedData.spot], expected: 564)
+  }
+
+  private func replay(_ files: [String], expected: Int) async throws {
+    let paths = files.compactMap { RecordedData.path($0) }
+    try await withLoop { loop in
+      let venue = try await ConnectedVenue(
+        loop, replays: [ReplaySettings(symbol: "BTCUSDT", files: paths, speed: .instant)])
+      _ = try await venue.start()
+
+      // All 3,451 deltas, 28,040 tickers and 9,757 trades arrive; the deltas that the snapshot holds
+      // already are not told again.
+      let counters = venue.session.counters
+      #expect(
+        await eventually(within: .seconds(120)) {
+          counters.messages.value == 41_248 && venue.market.count >= 41_246
+        })
+      #expect(await venue.server.isReplayFinished())
+
+      let follower = Follower()
+      follower.follow(bitcoin(venue))
+      #expect(follower.checked == expected)
+      #expect(follower.differences == 0)
+      #expect(await venue.depthRequests() == 1)
+      #expect(counters.gaps.value == 0)
+      #expect(counters.malformed.value == 0)
+      await venue.stop()
+    }
+  }
+
+  @Test(
+    .enabled(
+      if: RecordedData.isPresent(RecordedData.spot),
+      "recorded data is absent: the capture cannot be replayed"))
+  func `an order of ours trades with the recorded market`() async throws {
+    let path = try #require(RecordedData.path(RecordedData.spot))
+    try await withLoop { loop in
+      let venue = try await ConnectedVenue(
+        loop, replays: [ReplaySettings(symbol: "BTCUSDT", files: [path], speed: .realtime)])
+      _ = try await venue.start()
+      #expect(await eventually { snapshots(bitcoin(venue)) == 1 })
+
+      _ = await venue.session.orders.place(order("take", .buy, 10_000))
+      _ = await venue.session.orders.place(order("make", .buy, 1_000, at: 61_837_63))
+
+      #expect(await eventually { venue.reports("take").last?.status == .filled })
+      let fill = try #require(venue.reports("take").compactMap(\.fill).first)
+      #expect(abs(fill.price.raw - 61_837_00) < 100_00)
+      await venue.stop()
+    }
+  }
+
+  @Test(
+    .enabled(
+      if: RecordedData.isPresent(RecordedData.spot),
+      "recorded data is absent: the codec cannot read it"))
+  func `every recorded frame is read to the last digit`() throws {
+    let path = try #require(RecordedData.path(RecordedData.spot))
+    let market = SimulatedMarket.bitcoin
+    let capture = try MarketCapture(paths: [path], market: market)
+    let codec = BinanceCodec([market.instrument])
+    let reader = CaptureReader(market)
+    var counts: [StreamKind: Int] = [:]
+
+    for index in 0..<capture.count {
+      let message = try #require(try capture.message(index))
+      counts[message.kind, default: 0] += 1
+      switch try codec.decode(message.payload, received: .epoch) {
+      // Two readers written apart agree.
+      case .depth(let delta):
+        #expect(message.kind == .depthFast)
+        #expect(try reader.delta(message.payload) == delta)
+      case .trade(let trade):
+        #expect(message.kind == .trade)
+        #expect(try reader.trade(message.payload) == trade)
+      case .top: #expect(message.kind == .bookTicker)
+      case .other: Issue.record("message \(index) was not understood")
+      }
+    }
+
+    #expect(counts == [.depthFast: 3_451, .bookTicker: 28_040, .trade: 9_757])
+    #expect(capture.snapshot.updateID == 50_093_239_218)
+  }
+}
