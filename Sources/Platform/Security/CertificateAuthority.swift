@@ -1,5 +1,5 @@
-package import Chrono
 internal import COpenSSL
+package import Chrono
 
 /// A development certificate authority: EC P-256, made by `up` for one mesh. The caller keeps the
 /// keys in files of mode 0600.
@@ -25,7 +25,8 @@ package struct CertificateAuthority: Sendable {
   /// A certificate for a service, good as server and as client. `uri` defaults to
   /// `spiffe://shrivenquant/<service>`.
   package func issue(
-    service: String, dnsNames: [String] = ["localhost"], ipAddresses: [String] = ["127.0.0.1", "::1"],
+    service: String, dnsNames: [String] = ["localhost"],
+    ipAddresses: [String] = ["127.0.0.1", "::1"],
     uri: String? = nil, now: Instant, lifetime: Duration = .seconds(365 * 86_400)
   ) throws(TLSError) -> Credentials {
     let names =

@@ -76,7 +76,9 @@ package enum JSONWebToken {
     guard now < expires + leeway else { throw .expired(at: expires) }
     if let start = claims["nbf"] {
       let begins = try moment(start, "nbf")
-      guard begins < now + leeway || begins == now + leeway else { throw .notYetValid(until: begins) }
+      guard begins < now + leeway || begins == now + leeway else {
+        throw .notYetValid(until: begins)
+      }
     }
   }
 

@@ -1,8 +1,8 @@
 internal import Bytes
 internal import COpenSSL
 
-/// scrypt (RFC 7914) as a PHC string: `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`, base64 without padding.
-/// One hash takes some 100 ms and 32 MB: run it away from an event loop.
+/// scrypt (RFC 7914) as a PHC string: `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`, base64 without
+/// padding. One hash takes some 100 ms and 32 MB: run it away from an event loop.
 package enum PasswordHash {
   private static let (costLog2, blockSize, parallelism) = (15, 8, 1)
   private static let (saltBytes, hashBytes) = (16, 32)

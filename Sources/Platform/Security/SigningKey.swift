@@ -1,7 +1,7 @@
 internal import COpenSSL
 
-/// An Ed25519 key pair (RFC 8032). `@unchecked Sendable`: the key is immutable, and OpenSSL reads it
-/// under its own locks.
+/// An Ed25519 key pair (RFC 8032). `@unchecked Sendable`: the key is immutable, and OpenSSL reads
+/// it under its own locks.
 package final class SigningKey: @unchecked Sendable {
   private let key: OpaquePointer
 
@@ -74,7 +74,9 @@ package struct VerifyingKey: Sendable, Hashable {
   fileprivate init(checked raw: [UInt8]) { self.raw = raw }
 
   package init(raw: [UInt8]) throws(TLSError) {
-    guard raw.count == 32 else { throw TLSError("an Ed25519 public key has 32 bytes, not \(raw.count)") }
+    guard raw.count == 32 else {
+      throw TLSError("an Ed25519 public key has 32 bytes, not \(raw.count)")
+    }
     self.raw = raw
   }
 

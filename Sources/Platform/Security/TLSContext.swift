@@ -65,8 +65,8 @@ package struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// What a TLS 1.3 endpoint is configured with. Sessions begun after `reload` use the new certificate;
-/// those that exist go on.
+/// What a TLS 1.3 endpoint is configured with. Sessions begun after `reload` use the new
+/// certificate; those that exist go on.
 package final class TLSContext: Sendable {
   package enum Role: Sendable {
     case server(Credentials, clients: ClientCertificates)

@@ -1,7 +1,7 @@
 internal import COpenSSL
 
-/// One TLS 1.3 connection without a socket: ciphertext goes in and comes out of memory, so its owner
-/// reads and writes the socket once per turn. Confined to its connection's loop.
+/// One TLS 1.3 connection without a socket: ciphertext goes in and comes out of memory, so its
+/// owner reads and writes the socket once per turn. Confined to its connection's loop.
 package final class TLSSession {
   package enum Progress: Sendable {
     /// More ciphertext is needed.
@@ -35,7 +35,8 @@ package final class TLSSession {
     }
     self.session = session
     if case .host(let host) = expectation {
-      let isAddress = host.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 == 0x2e }
+      let isAddress =
+        host.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 == 0x2e }
         || host.utf8.contains(0x3a)
       guard copenssl_expect_host(session, host, isAddress ? 1 : 0) == 1 else {
         throw TLSError.last("\(host) cannot be verified")

@@ -8,7 +8,8 @@ import Testing
 @Suite struct `Keys and digests` {
   @Test(.disabled(if: sharedVectors("wycheproof/ed25519_test.json") == nil, "no shared vectors"))
   func `Ed25519 agrees with every Wycheproof vector`() throws {
-    let document = try JSONDocument(parsing: try #require(sharedVectors("wycheproof/ed25519_test.json")))
+    let document = try JSONDocument(
+      parsing: try #require(sharedVectors("wycheproof/ed25519_test.json")))
     var count = 0
     for group in try document.root.array("testGroups") {
       let key = try VerifyingKey(raw: hex(try group.member("publicKey").string("pk")))
@@ -22,7 +23,8 @@ import Testing
     #expect(count > 50)
   }
 
-  @Test(.disabled(if: sharedVectors("wycheproof/hmac_sha256_test.json") == nil, "no shared vectors"))
+  @Test(
+    .disabled(if: sharedVectors("wycheproof/hmac_sha256_test.json") == nil, "no shared vectors"))
   func `HMAC-SHA256 agrees with every Wycheproof vector`() throws {
     let document = try JSONDocument(
       parsing: try #require(sharedVectors("wycheproof/hmac_sha256_test.json")))

@@ -21,7 +21,9 @@ import Testing
     try JSONWebToken.verify(token, now: now ?? self.now) { $0 == "k1" ? key.publicKey : nil }
   }
 
-  private func forged(header: String, payload: String = #"{"sub":"admin","exp":1700000300}"#) -> String {
+  private func forged(header: String, payload: String = #"{"sub":"admin","exp":1700000300}"#)
+    -> String
+  {
     let signed =
       Base64.url.encode(Array(header.utf8)) + "." + Base64.url.encode(Array(payload.utf8))
     return signed + "." + Base64.url.encode(key.sign(Array(signed.utf8)))
@@ -37,7 +39,8 @@ import Testing
       try verify(token(), now: late)
     }
     _ = try verify(token(), now: Instant(nanoseconds: 1_700_000_304_000_000_000))
-    #expect(throws: TokenError.notYetValid(until: Instant(nanoseconds: 1_700_000_060_000_000_000))) {
+    #expect(throws: TokenError.notYetValid(until: Instant(nanoseconds: 1_700_000_060_000_000_000)))
+    {
       try verify(token(notBefore: 1_700_000_060))
     }
   }

@@ -163,7 +163,8 @@ import Transport
     }
   }
 
-  @Test(arguments: Route.allCases) func `RPC-06 a reader that pauses bounds the writer, and loses nothing`(
+  @Test(arguments: Route.allCases)
+  func `RPC-06 a reader that pauses bounds the writer, and loses nothing`(
     _ route: Route
   ) async throws {
     try await EchoWorld.run(route) { world in

@@ -26,7 +26,9 @@ struct EchoWorld: Sendable {
 
   static func run(
     _ route: Route, interceptors: [any ServerInterceptor] = [],
-    adjust: @escaping @Sendable (inout ServerConfiguration, inout ChannelOptions) -> Void = { _, _ in },
+    adjust: @escaping @Sendable (inout ServerConfiguration, inout ChannelOptions) -> Void = {
+      _, _ in
+    },
     _ body: @escaping @Sendable (EchoWorld) async throws -> Void
   ) async throws {
     let folder = try TemporaryFolder()
@@ -60,10 +62,13 @@ struct EchoWorld: Sendable {
       let address = try await server.start()
       let channel = NetworkChannel(to: "echo", at: [address], options: options, loop: loop)
       let result: Result<Void, any Error>
-      do { result = .success(try await body(
-        EchoWorld(
-          loop: loop, service: service, observer: observer, channel: channel, server: server,
-          address: address))) } catch { result = .failure(error) }
+      do {
+        result = .success(
+          try await body(
+            EchoWorld(
+              loop: loop, service: service, observer: observer, channel: channel, server: server,
+              address: address)))
+      } catch { result = .failure(error) }
       channel.close()
       await server.stop()
       try result.get()

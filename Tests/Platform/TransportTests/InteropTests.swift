@@ -20,7 +20,9 @@ import Transport
   }()
 
   @Test(.disabled(if: isMissing, "grpcio is not installed: pip install grpcio, or set PYTHON"))
-  func `RPC-01 RPC-02 RPC-03 RPC-08 a stock client meets this server without noticing`() async throws {
+  func `RPC-01 RPC-02 RPC-03 RPC-08 a stock client meets this server without noticing`()
+    async throws
+  {
     try await withLoop { loop in
       let mesh = try await MeshServer.start(on: loop)
       let folder = try TemporaryFolder()

@@ -5,7 +5,8 @@ import Security
 import TestKit
 import Transport
 
-/// A server as the services run it: TLS with client certificates, health, reflection, and a responder.
+/// A server as the services run it: TLS with client certificates, health, reflection, and a
+/// responder.
 struct MeshServer: Sendable {
   let server: Server
   let service: EchoService
@@ -54,7 +55,9 @@ struct Pages: HTTPResponder {
     case "/health/live", "/health/ready":
       HTTPResponse(status: 200, contentType: "text/plain", body: "ok\n")
     case "/metrics": HTTPResponse(status: 200, contentType: "text/plain", body: "up 1\n")
-    case "/echo": HTTPResponse(status: 200, headers: [HTTPHeader("x-version", "\(request.version)")], body: request.body)
+    case "/echo":
+      HTTPResponse(
+        status: 200, headers: [HTTPHeader("x-version", "\(request.version)")], body: request.body)
     default: HTTPResponse(status: 404, contentType: "text/plain", body: "\(request.identity)")
     }
   }

@@ -45,7 +45,8 @@ import Transport
     }
   }
 
-  @Test func `DEP-03 a client does not talk to another service, nor to another mesh`() async throws {
+  @Test func `DEP-03 a client does not talk to another service, nor to another mesh`() async throws
+  {
     try await withLoop { loop in
       let mesh = try await MeshServer.start(on: loop)
       let stranger = try TestMesh()
@@ -100,15 +101,19 @@ import Transport
       }
       for version in [["--http1.1"], ["--http2"]] {
         let answer = try await run(
-          "curl", curl + version
+          "curl",
+          curl + version
             + ["--cacert", authority, "--data-binary", "x", "https://127.0.0.1:\(mesh.port)/echo"])
-        #expect(answer.output == (version == ["--http2"] ? "x200 2" : "x200 1.1"), "\(answer.output)")
+        #expect(
+          answer.output == (version == ["--http2"] ? "x200 2" : "x200 1.1"), "\(answer.output)")
       }
       await mesh.server.stop()
     }
   }
 
-  @Test func `RPC-07 health answers per service, streams changes, and turns when drained`() async throws {
+  @Test func `RPC-07 health answers per service, streams changes, and turns when drained`()
+    async throws
+  {
     try await withLoop { loop in
       let mesh = try await MeshServer.start(on: loop)
       let channel = try mesh.channel(on: loop)
@@ -140,7 +145,8 @@ import Transport
 
       var code: StatusCode?
       do throws(RPCError) {
-        _ = try await channel.unary(EchoService.unary, [UInt8](repeating: 0, count: 1_001), CallOptions())
+        _ = try await channel.unary(
+          EchoService.unary, [UInt8](repeating: 0, count: 1_001), CallOptions())
       } catch { code = error.code }
       #expect(code == .resourceExhausted)
 

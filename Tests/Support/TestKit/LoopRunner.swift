@@ -15,8 +15,8 @@ package func withLoop<R: Sendable>(
   return try result.get()
 }
 
-/// Waits until `condition` holds, looking at it every millisecond; false after `limit`. For conditions
-/// that nothing announces.
+/// Waits until `condition` holds, looking at it every millisecond; false after `limit`. For
+/// conditions that nothing announces.
 package func eventually(
   within limit: Duration = .seconds(5), _ condition: () async -> Bool
 ) async -> Bool {

@@ -6,8 +6,8 @@ package struct ProgramResult: Sendable {
   package let output: String
 }
 
-/// Runs a program of the machine, found through PATH, without blocking the caller's thread. Standard
-/// error is part of the output.
+/// Runs a program of the machine, found through PATH, without blocking the caller's thread.
+/// Standard error is part of the output.
 package func run(_ program: String, _ arguments: [String], input: String = "") async throws
   -> ProgramResult
 {
@@ -51,7 +51,8 @@ package func fixture(_ name: String, from file: String = #filePath) -> String {
   return parts.joined(separator: "/") + "/Fixtures/" + name
 }
 
-/// Test vectors shared by several projects, next to the project or where VECTORS says; nil when absent.
+/// Test vectors shared by several projects, next to the project or where VECTORS says; nil when
+/// absent.
 package func sharedVectors(_ name: String, from file: String = #filePath) -> [UInt8]? {
   var parts = file.split(separator: "/", omittingEmptySubsequences: false)
   while let last = parts.last, last != "Tests" { parts.removeLast() }

@@ -98,8 +98,10 @@ struct SocketAddress {
     withUnsafeBytes(of: storage) { Int($0[2]) << 8 | Int($0[3]) }
   }
 
-  /// The addresses of a host. Names other than numbers may block in the resolver (`/etc/hosts`, DNS).
-  static func resolve(host: String, port: Int, passive: Bool) throws(TransportError) -> [SocketAddress]
+  /// The addresses of a host. Names other than numbers may block in the resolver (`/etc/hosts`,
+  /// DNS).
+  static func resolve(host: String, port: Int, passive: Bool) throws(TransportError)
+    -> [SocketAddress]
   {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -119,7 +121,9 @@ struct SocketAddress {
     return found
   }
 
-  static func candidates(_ address: Address, passive: Bool) throws(TransportError) -> [SocketAddress] {
+  static func candidates(_ address: Address, passive: Bool) throws(TransportError)
+    -> [SocketAddress]
+  {
     switch address {
     case .tcp(let host, let port):
       return try resolve(host: host, port: port, passive: passive)

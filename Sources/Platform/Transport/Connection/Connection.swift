@@ -3,8 +3,8 @@ internal import Glibc
 package import Loop
 package import Security
 
-/// One stream socket on one loop, with TLS in it when asked for. Output is collected and written once
-/// at the end of a tick. Confined to its loop's thread.
+/// One stream socket on one loop, with TLS in it when asked for. Output is collected and written
+/// once at the end of a tick. Confined to its loop's thread.
 package final class Connection: Pollable {
   package let loop: EventLoop
   package var driver: (any ConnectionDriver)?

@@ -1,13 +1,13 @@
-package import Chrono
 internal import CLinux
+package import Chrono
 internal import Glibc
 package import Loop
 package import Security
 
 /// Makes connections.
 package enum Connector {
-  /// Begins a connection on the loop; `driver` is told `connected`, or `closed` when it fails. Blocks
-  /// in the resolver for host names that are not numbers.
+  /// Begins a connection on the loop; `driver` is told `connected`, or `closed` when it fails.
+  /// Blocks in the resolver for host names that are not numbers.
   package static func begin(
     _ address: Address, tls: TLSContext?, expecting expectation: PeerExpectation?, loop: EventLoop,
     driver: any ConnectionDriver

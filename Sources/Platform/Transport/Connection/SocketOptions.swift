@@ -19,10 +19,13 @@ enum SocketOptions {
   }
 
   static func open(family: Int32) throws(TransportError) -> Int32 {
-    let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let flags =
+      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
       | Int32(SOCK_NONBLOCK.rawValue)
     let fd = socket(family, flags, 0)
-    guard fd >= 0 else { throw TransportError("socket: \(String(cString: strerror(clinux_errno())))") }
+    guard fd >= 0 else {
+      throw TransportError("socket: \(String(cString: strerror(clinux_errno())))")
+    }
     return fd
   }
 }

@@ -6,11 +6,11 @@ private import Synchronization
 /// One call of a network channel, over one or more attempts.
 ///
 /// Life: waiting for a connection -> streaming on one -> ended. Until the response begins, what was
-/// sent is kept (up to `replayMax`), so that a call that no server has seen, or an idempotent one that
-/// failed with UNAVAILABLE, starts over on another connection without its caller noticing.
+/// sent is kept (up to `replayMax`), so that a call that no server has seen, or an idempotent one
+/// that failed with UNAVAILABLE, starts over on another connection without its caller noticing.
 ///
-/// `@unchecked Sendable`: everything is touched on the channel's loop, except the pipes and `metadata`,
-/// which are safe anywhere; `next`, `send`, `finishSending` and `cancel` hop.
+/// `@unchecked Sendable`: everything is touched on the channel's loop, except the pipes and
+/// `metadata`, which are safe anywhere; `next`, `send`, `finishSending` and `cancel` hop.
 final class ClientCall: ClientStream, @unchecked Sendable {
   let method: MethodDescriptor
   let options: CallOptions
@@ -275,7 +275,8 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     guard !isEnded else { return }
     connection = nil
     let isUnseen = !wasSent || code == HTTP2Code.refusedStream
-    retryOrEnd(ResponseHead.error(resetBy: isUnseen ? HTTP2Code.refusedStream : code), isUnseen: isUnseen)
+    retryOrEnd(
+      ResponseHead.error(resetBy: isUnseen ? HTTP2Code.refusedStream : code), isUnseen: isUnseen)
   }
 
   func connectionLost(_ reason: CloseReason, wasSent: Bool) {

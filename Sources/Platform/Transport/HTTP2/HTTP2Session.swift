@@ -3,10 +3,12 @@ private import Synchronization
 
 /// What happens on an HTTP/2 session, told in the order of the frames.
 ///
-/// Called from within nghttp2: submit and reset as you like, but neither `receive` nor `nextOutput`.
+/// Called from within nghttp2: submit and reset as you like, but neither `receive` nor
+/// `nextOutput`.
 protocol HTTP2SessionOwner: AnyObject {
   func headersBegan(_ stream: Int32)
-  func header(_ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+  func header(
+    _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
   func headersEnded(_ stream: Int32, endsStream: Bool)
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>)
   /// The peer has sent its last DATA.
@@ -125,7 +127,8 @@ final class HTTP2Session {
 
   // MARK: Streams
 
-  /// Opens a stream; its body is pulled from the owner unless `endsStream`. Nil when ids have run out.
+  /// Opens a stream; its body is pulled from the owner unless `endsStream`. Nil when ids have run
+  /// out.
   func request(_ headers: HeaderBlock, endsStream: Bool) -> Int32? {
     let stream = headers.withFields { fields, count -> Int32 in
       if endsStream { return nghttp2_submit_request(session, nil, fields, count, nil, nil) }

@@ -1,7 +1,7 @@
 internal import CNGHTTP2
 
-/// Header fields on their way to nghttp2. Fixed texts are passed without a copy; others are collected
-/// in one buffer.
+/// Header fields on their way to nghttp2. Fixed texts are passed without a copy; others are
+/// collected in one buffer.
 struct HeaderBlock {
   private enum Piece {
     case fixed(StaticString)

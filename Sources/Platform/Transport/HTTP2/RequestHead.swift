@@ -23,7 +23,9 @@ struct RequestHead {
     return rest == nil || rest == UInt8(ascii: "+") || rest == UInt8(ascii: ";")
   }
 
-  mutating func add(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int) {
+  mutating func add(
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int
+  ) {
     bytes += name.count + value.count + 32
     guard bytes <= max else { return }
     let text = String(decoding: value, as: UTF8.self)

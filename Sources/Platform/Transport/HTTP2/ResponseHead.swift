@@ -11,7 +11,9 @@ struct ResponseHead {
   private var details: [UInt8]?
   private var bytes = 0
 
-  mutating func add(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int) {
+  mutating func add(
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int
+  ) {
     bytes += name.count + value.count + 32
     guard bytes <= max else { return }
     let key = String(decoding: name, as: UTF8.self)

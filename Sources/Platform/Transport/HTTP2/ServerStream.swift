@@ -4,12 +4,12 @@ internal import Loop
 
 /// One request of an HTTP/2 client: a gRPC call, or a plain request for the responder.
 ///
-/// Life: head arrives -> (gRPC) the method's handler runs in a task, at once for streaming methods and
-/// after the whole message for unary ones -> `finish` sends the status -> closed. A reset, a lost
-/// connection or the deadline cancels the task and ends both message pipes.
+/// Life: head arrives -> (gRPC) the method's handler runs in a task, at once for streaming methods
+/// and after the whole message for unary ones -> `finish` sends the status -> closed. A reset, a
+/// lost connection or the deadline cancels the task and ends both message pipes.
 ///
-/// `@unchecked Sendable`: everything is touched on the connection's loop, except the pipes, which are
-/// safe anywhere; `next` and `send` may be called from any thread and hop.
+/// `@unchecked Sendable`: everything is touched on the connection's loop, except the pipes, which
+/// are safe anywhere; `next` and `send` may be called from any thread and hop.
 final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   let id: Int32
   private let loop: EventLoop
@@ -98,7 +98,9 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     self.context = context
     deframer = MessageDeframer(
       messageMax: shared.limits.messageBytesMax, acceptsGzip: head.encoding == "gzip")
-    if let deadline { deadlineTimer = loop.schedule(at: deadline) { [weak self] in self?.expire() } }
+    if let deadline {
+      deadlineTimer = loop.schedule(at: deadline) { [weak self] in self?.expire() }
+    }
     shared.observer.callStarted(method.descriptor)
     if case .streaming = method.handler {
       inbound = MessagePipe(bytesMax: Int.max)
@@ -110,7 +112,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func refusal(_ method: ServerMethod, _ owner: HTTP2ServerConnection) -> RPCError? {
     let shared = owner.shared
     if head.bytes > Int(shared.limits.http2.headerListBytesMax) {
-      return RPCError(.resourceExhausted, "more than \(shared.limits.http2.headerListBytesMax) bytes of headers")
+      return RPCError(
+        .resourceExhausted, "more than \(shared.limits.http2.headerListBytesMax) bytes of headers")
     }
     if head.method != "POST" { return RPCError(.internalError, "a call is a POST") }
     if !owner.connection.peer.isEncrypted, !shared.plaintext.admits(method.descriptor) {
@@ -209,7 +212,9 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       case .unary(let handler):
         let request = self.request ?? []
         self.request = nil
-        try await shared.interceptors.run(context) { response = try await handler(request, context) }
+        try await shared.interceptors.run(context) {
+          response = try await handler(request, context)
+        }
       case .streaming(let handler):
         try await shared.interceptors.run(context) { try await handler(self, self, context) }
       }

@@ -30,11 +30,14 @@ final class InProcessCall: ClientStream {
   func start() {
     channel.observer.callStarted(method.descriptor)
     if let deadline = context.deadline {
-      let alarm = spawn { [weak self] in
+      let alarm = spawn { [weak self, loop = channel.loop] in
         let wait = deadline - SystemTime().uptime
-        if wait > .zero {
-          guard (try? await Task.sleep(for: wait)) != nil else { return }
+        if let loop {
+          await loop.sleep(for: wait)
+        } else if wait > .zero {
+          do { try await Task.sleep(for: wait) } catch { return }
         }
+        if Task.isCancelled { return }
         self?.end(
           RPCError(.deadlineExceeded, "the deadline has passed"), isCancelled: false,
           keepingQueued: false)
@@ -69,7 +72,9 @@ final class InProcessCall: ClientStream {
           throw RPCError(.internalError, "a unary call without a message")
         }
         var response: [UInt8] = []
-        try await channel.interceptors.run(context) { response = try await handler(request, context) }
+        try await channel.interceptors.run(context) {
+          response = try await handler(request, context)
+        }
         takeInitialMetadata()
         responses.offer(response)
       case .streaming(let handler):

@@ -22,7 +22,8 @@ final class ChannelCore: @unchecked Sendable {
   /// After a resolution that found nothing, or a lost connection.
   private static let resolvePause = Duration.milliseconds(250)
 
-  init(_ target: String, _ resolver: any NameResolver, _ options: ChannelOptions, _ loop: EventLoop) {
+  init(_ target: String, _ resolver: any NameResolver, _ options: ChannelOptions, _ loop: EventLoop)
+  {
     self.target = target
     self.resolver = resolver
     self.options = options

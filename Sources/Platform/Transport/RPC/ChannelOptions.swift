@@ -43,8 +43,9 @@ package struct ChannelOptions: Sendable {
   package init(tls: TLSContext? = nil) { self.tls = tls }
 }
 
-/// Keeps retries from making an outage worse: each costs a token, each success earns a tenth of one,
-/// and none is allowed while less than half of the tokens are left (gRFC A6, "retry throttling").
+/// Keeps retries from making an outage worse: each costs a token, each success earns a tenth of
+/// one, and none is allowed while less than half of the tokens are left (gRFC A6, "retry
+/// throttling").
 struct RetryBudget {
   private static let tokensMax = 100.0
   private var tokens = Self.tokensMax

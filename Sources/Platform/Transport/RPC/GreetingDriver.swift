@@ -1,8 +1,9 @@
 internal import Loop
 internal import Security
 
-/// The driver of a fresh connection: looks at the first bytes and hands it over to the protocol they
-/// belong to. 0x16 begins a TLS handshake, `PRI * HTTP/2.0` HTTP/2, and anything else is HTTP/1.1.
+/// The driver of a fresh connection: looks at the first bytes and hands it over to the protocol
+/// they belong to. 0x16 begins a TLS handshake, `PRI * HTTP/2.0` HTTP/2, and anything else is
+/// HTTP/1.1.
 final class GreetingDriver: ConnectionDriver {
   enum Tongue {
     case http1

@@ -43,7 +43,8 @@ package final class HealthService: GrpcHealthV1.HealthHandler {
     let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
       body(&state)
       var waiters: [CheckedContinuation<Void, Never>] = []
-      for (id, watcher) in state.watchers where Self.status(of: watcher.service, state) != watcher.seen {
+      for (id, watcher) in state.watchers
+      where Self.status(of: watcher.service, state) != watcher.seen {
         if let waiter = watcher.waiter { waiters.append(waiter) }
         state.watchers[id]?.waiter = nil
       }

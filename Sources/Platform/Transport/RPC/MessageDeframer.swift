@@ -1,8 +1,8 @@
 internal import Bytes
 internal import Calls
 
-/// Cuts the body of a gRPC call into messages: one byte (compressed or not), four bytes of length in
-/// network order, the message (gRPC over HTTP/2, "Length-Prefixed-Message").
+/// Cuts the body of a gRPC call into messages: one byte (compressed or not), four bytes of length
+/// in network order, the message (gRPC over HTTP/2, "Length-Prefixed-Message").
 struct MessageDeframer {
   let messageMax: Int
   private var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)

@@ -1,10 +1,11 @@
 internal import Calls
 private import Synchronization
 
-/// A bounded queue of messages between one reader and its writers, each of which may be on any thread.
+/// A bounded queue of messages between one reader and its writers, each of which may be on any
+/// thread.
 ///
-/// A writer that finds more than `bytesMax` queued waits until the reader has taken half of it, so a
-/// slow reader bounds the memory of a fast writer.
+/// A writer that finds more than `bytesMax` queued waits until the reader has taken half of it, so
+/// a slow reader bounds the memory of a fast writer.
 final class MessagePipe: Sendable {
   enum Taken {
     case message([UInt8])
@@ -146,7 +147,9 @@ final class MessagePipe: Sendable {
         case .failed(let error): return (.failed(error), [])
         }
       }
-      guard !state.writers.isEmpty, state.bytes <= bytesMax / 2 else { return (.message(message), []) }
+      guard !state.writers.isEmpty, state.bytes <= bytesMax / 2 else {
+        return (.message(message), [])
+      }
       defer { state.writers = [] }
       return (.message(message), state.writers)
     }

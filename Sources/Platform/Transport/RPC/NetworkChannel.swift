@@ -2,14 +2,15 @@ package import Calls
 internal import Chrono
 package import Loop
 
-/// A channel to the instances of one service over HTTP/2, round robin, on one loop. It connects with
-/// its first call. Close it when it is no longer needed.
+/// A channel to the instances of one service over HTTP/2, round robin, on one loop. It connects
+/// with its first call. Close it when it is no longer needed.
 package final class NetworkChannel: Channel {
   private let core: ChannelCore
   private let loop: EventLoop
   private let options: ChannelOptions
 
-  /// `target` names the service: to the resolver, in `:authority`, and, with TLS, in the certificate.
+  /// `target` names the service: to the resolver, in `:authority`, and, with TLS, in the
+  /// certificate.
   package init(
     to target: String, resolver: any NameResolver, options: ChannelOptions, loop: EventLoop
   ) {

@@ -1,6 +1,7 @@
 package import Calls
 
-/// Something around every call of a server: it may refuse by throwing, add to the context, and watch.
+/// Something around every call of a server: it may refuse by throwing, add to the context, and
+/// watch.
 package protocol ServerInterceptor: Sendable {
   /// Calls `next` once to go on, or throws to refuse. What `next` throws is the call's error.
   func intercept(_ context: ServerContext, _ next: () async throws -> Void) async throws

@@ -44,7 +44,8 @@ final class ServerShared: Sendable {
   private static let plaintextRefusal = problem(
     401, .unauthenticated, "this port answers plaintext requests for health and metrics only")
 
-  private static func problem(_ status: Int, _ code: StatusCode, _ message: String) -> HTTPResponse {
+  private static func problem(_ status: Int, _ code: StatusCode, _ message: String) -> HTTPResponse
+  {
     HTTPResponse(
       status: status,
       json: Array(

@@ -4,8 +4,8 @@ internal import Security
 
 /// One address of a channel: at most one connection that takes new calls. Confined to the loop.
 ///
-/// idle -> connecting -> ready -> (lost, or the server goes away) connecting ...; after a failure it
-/// waits out its backoff and tries again for as long as the channel is open.
+/// idle -> connecting -> ready -> (lost, or the server goes away) connecting ...; after a failure
+/// it waits out its backoff and tries again for as long as the channel is open.
 final class Subchannel {
   private enum State {
     case idle
@@ -82,8 +82,8 @@ final class Subchannel {
     }
   }
 
-  /// The first try after a loss comes soon, but not at once: a server that is stopping would be asked
-  /// again before its port is closed.
+  /// The first try after a loss comes soon, but not at once: a server that is stopping would be
+  /// asked again before its port is closed.
   private func lost() {
     let pause = channel.loop.schedule(after: .milliseconds(10)) { [weak self] in self?.tryAgain() }
     state = .pausing(pause)

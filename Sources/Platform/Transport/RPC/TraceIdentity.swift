@@ -1,7 +1,7 @@
 internal import Bytes
 
-/// Makes and reads W3C trace identities. One per connection: its generator is no secret and is seeded
-/// once, because the system's randomness costs a system call a number.
+/// Makes and reads W3C trace identities. One per connection: its generator is no secret and is
+/// seeded once, because the system's randomness costs a system call a number.
 struct TraceIdentity {
   private var state: (UInt64, UInt64)
 
