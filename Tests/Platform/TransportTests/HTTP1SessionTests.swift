@@ -1,5 +1,4 @@
-import Foundation
-import Synchronization
+import TestKit
 import Testing
 import Transport
 
@@ -29,7 +28,7 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
     }
     #expect(bodies.count == 3)
     #expect(answer.ranges(of: "HTTP/1.1 200 OK").count == 3)
-    let places = ["GET /1", "POST /2 ab", "GET /3"].map { answer.range(of: $0)!.lowerBound }
+    let places = ["GET /1", "POST /2 ab", "GET /3"].map { answer.firstRange(of: $0)!.lowerBound }
     #expect(places == places.sorted())
     #expect(answer.ranges(of: "connection: close").count == 1)
   }
@@ -139,7 +138,7 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
 
     let client = Task { try await server.exchange("GET /1 HTTP/1.1\r\n\(host)\r\nBAD\r\n") }
     // The raw client is not cut; closing comes from curl below.
-    let curl = try Curl.run(["--max-time", "0.2", "http://127.0.0.1:\(server.port)/slow"])
+    let curl = try await Curl.run(["--max-time", "0.2", "http://127.0.0.1:\(server.port)/slow"])
     for await wasCancelled in ended {
       #expect(wasCancelled)
       break
@@ -160,18 +159,18 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
     let url = "http://127.0.0.1:\(server.port)/a"
     let large = String(repeating: "x", count: 90_000)
 
-    let get = try Curl.run(["-si", url])
-    let post = try Curl.run(["-s", "--data-binary", "@-", url], input: large)
-    let chunked = try Curl.run(
+    let get = try await Curl.run(["-si", url])
+    let post = try await Curl.run(["-s", "--data-binary", "@-", url], input: large)
+    let chunked = try await Curl.run(
       ["-s", "-H", "Transfer-Encoding: chunked", "--data-binary", "@-", url], input: large)
-    let continued = try Curl.run(
+    let continued = try await Curl.run(
       ["-s", "-H", "Expect: 100-continue", "--data-binary", "@-", url], input: large)
-    let tooLarge = try Curl.run(
+    let tooLarge = try await Curl.run(
       [
         "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Transfer-Encoding: chunked",
         "--data-binary", "@-", url,
       ], input: large + large)
-    let twice = try Curl.run(["-s", "-w", "%{num_connects} ", url, url])
+    let twice = try await Curl.run(["-s", "-w", "%{num_connects} ", url, url])
 
     #expect(get.output.hasPrefix("HTTP/1.1 200 OK\r\nx-method: GET\r\n"))
     #expect(post.output == large)
@@ -182,26 +181,9 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
   }
 }
 
-/// The command-line curl, which Debian always has where libcurl was built.
+/// The command-line curl, which Debian has where libcurl is used.
 enum Curl {
-  static func run(_ arguments: [String], input: String = "") throws -> (
-    status: Int32, output: String
-  ) {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["curl", "--noproxy", "*"] + arguments
-    let (stdin, stdout) = (Pipe(), Pipe())
-    process.standardInput = stdin
-    process.standardOutput = stdout
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let bytes = Data(input.utf8)
-    Thread.detachNewThread {
-      try? stdin.fileHandleForWriting.write(contentsOf: bytes)
-      try? stdin.fileHandleForWriting.close()
-    }
-    let output = stdout.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  static func run(_ arguments: [String], input: String = "") async throws -> ProgramResult {
+    try await TestKit.run("curl", ["--noproxy", "*"] + arguments, input: input)
   }
 }

@@ -1,5 +1,4 @@
 import Chrono
-import Foundation
 import Loop
 import Security
 import TestKit
@@ -299,12 +298,12 @@ private let handshake = Array(
 
   @Test func `a peer that answers pings lives on`() async throws {
     var limits = WebSocketLimits()
-    limits.pingInterval = .milliseconds(5)
+    limits.pingInterval = .milliseconds(200)
     let server = try await EdgeServer(webSocketLimits: limits) { echo($0) }
     defer { server.stop() }
     let socket = try await connect(server)
     let loop = server.loop
-    await loop.sleep(for: .milliseconds(60))
+    await loop.sleep(for: .milliseconds(450))
 
     try await socket.send(text: "still here")
     #expect(try await socket.receive()?.text == "still here")
@@ -355,25 +354,22 @@ private let handshake = Array(
   }
 
   @Test(
-    .enabled(
-      if: PythonWebSockets.isInstalled,
-      "SKIPPED: Python's websockets package is not installed, no foreign client was tried"))
+    .enabled("SKIPPED: Python's websockets package is not installed, no foreign client was tried") {
+      try await PythonWebSockets.isInstalled()
+    })
   func `Python's websockets and we understand each other`() async throws {
     let server = try await EdgeServer { echo($0) }
     defer { server.stop() }
 
-    let output = try PythonWebSockets.run(port: server.port)
+    let result = try await PythonWebSockets.run(port: server.port)
 
-    #expect(output == "é 200000 1000\n")
+    #expect(result.output == "é 200000 1000\n")
   }
 }
 
 enum PythonWebSockets {
-  static let isInstalled = (try? python("import websockets"))?.status == 0
-
-  static func run(port: Int) throws -> String {
-    try python(
-      """
+  static func run(port: Int) async throws -> ProgramResult {
+    let script = """
       import asyncio, websockets
       async def main():
         async with websockets.connect("ws://127.0.0.1:\(port)/ws") as ws:
@@ -387,20 +383,11 @@ enum PythonWebSockets {
         print(text, len(binary), ws.close_code)
       asyncio.run(main())
       """
-    ).output
+    return try await TestKit.run(python, ["-c", script])
   }
 
-  private static func python(_ script: String) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", script]
-    let stdout = Pipe()
-    process.standardOutput = stdout
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let output = stdout.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  static func isInstalled() async throws -> Bool {
+    try await TestKit.run(python, ["-c", "import websockets"]).status == 0
   }
 }
 
