@@ -14,7 +14,8 @@ enum DownCommand {
   ) { arguments in
     let state = StateFolder(arguments.value("--state") ?? "var")
     guard StateLock.isHeld(state), let record = MeshRecord.read(state) else {
-      Terminal.say("no mesh runs on \(state.path)")
+      let left = try MeshDatabase.stopLeftover(state)
+      Terminal.say("no mesh runs on \(state.path)\(left ? "; stopped its PostgreSQL" : "")")
       return 0
     }
     guard kill(record.supervisor, SIGTERM) == 0 else {

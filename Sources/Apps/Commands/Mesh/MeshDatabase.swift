@@ -22,6 +22,17 @@ struct MeshDatabase: Sendable {
     return MeshDatabase(url: cluster.url, cluster: cluster)
   }
 
+  /// Ends a private cluster that an `up` which was killed has left running; false when there is none.
+  ///
+  /// Its folder must not be removed before: a server whose files are gone ends by itself some time
+  /// later, and takes the socket of its successor with it.
+  @discardableResult
+  static func stopLeftover(_ state: StateFolder) throws(ClusterError) -> Bool {
+    guard fileExists(state.postgres + "/data/postmaster.pid") else { return false }
+    try PrivateCluster.start(folder: state.postgres, durability: .synced).stop()
+    return true
+  }
+
   func stop(say: (String) -> Void) {
     do {
       try cluster?.stop()

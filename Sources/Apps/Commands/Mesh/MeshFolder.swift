@@ -14,6 +14,7 @@ enum MeshFolder {
     let state = plan.options.state
     if plan.isFresh {
       say("removing the old state in \(state.path)")
+      try MeshDatabase.stopLeftover(state)
       try removeState(state)
     }
     for folder in [state.path, state.postgres, state.log, state.run] { try makeFolder(folder) }
