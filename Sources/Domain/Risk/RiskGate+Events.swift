@@ -8,9 +8,9 @@ extension RiskGate {
   @discardableResult
   package func release(_ instrument: InstrumentID, _ side: Side, _ quantity: Quantity) -> Bool {
     let slot = slot(instrument)
-    let open = side == .buy ? slot.pointee.openBuy : slot.pointee.openSell
+    let open = side.isBuy ? slot.pointee.openBuy : slot.pointee.openSell
     let released = min(open, max(0, quantity.raw))
-    if side == .buy { slot.pointee.openBuy -= released } else { slot.pointee.openSell -= released }
+    if side.isBuy { slot.pointee.openBuy -= released } else { slot.pointee.openSell -= released }
     updateExposure(slot)
     return released == quantity.raw
   }
@@ -22,15 +22,16 @@ extension RiskGate {
     reserved: Quantity
   ) {
     let slot = slot(instrument)
-    guard slot.pointee.isKnown, quantity > .zero, price > .zero else { return }
-    release(instrument, side, min(reserved, quantity))
+    guard slot.pointee.isKnown, quantity.raw > 0, price.raw > 0 else { return }
+    release(instrument, side, Quantity(min(reserved.raw, quantity.raw)))
     let (position, overflow) = slot.pointee.position
-      .addingReportingOverflow(side.sign * quantity.raw)
+      .addingReportingOverflow(side.isBuy ? quantity.raw : -quantity.raw)
     guard !overflow else { return halt() }
     slot.pointee.position = position
     if slot.pointee.mark == 0 { slot.pointee.mark = price.raw }
     earn(
-      Int128(side.sign) * Int128(slot.pointee.mark - price.raw) * Int128(quantity.raw),
+      Int128(side.isBuy ? quantity.raw : -quantity.raw)
+        * Int128(slot.pointee.mark - price.raw),
       factor: slot.pointee.moneyFactor)
     updateExposure(slot)
   }
@@ -40,7 +41,7 @@ extension RiskGate {
   package func setReference(_ instrument: InstrumentID, _ price: Price?, now: Uptime) {
     let slot = slot(instrument)
     guard slot.pointee.isKnown else { return }
-    guard let price, price > .zero else {
+    guard let price, price.raw > 0 else {
       slot.pointee.hasReference = false
       return
     }
@@ -96,11 +97,11 @@ extension RiskGate {
   /// Reserves without asking: for orders that are open already.
   package func reserve(_ instrument: InstrumentID, _ side: Side, _ quantity: Quantity) {
     let slot = slot(instrument)
-    guard slot.pointee.isKnown, quantity > .zero else { return }
-    let open = side == .buy ? slot.pointee.openBuy : slot.pointee.openSell
+    guard slot.pointee.isKnown, quantity.raw > 0 else { return }
+    let open = side.isBuy ? slot.pointee.openBuy : slot.pointee.openSell
     let (sum, overflow) = open.addingReportingOverflow(quantity.raw)
     guard !overflow else { return halt() }
-    if side == .buy { slot.pointee.openBuy = sum } else { slot.pointee.openSell = sum }
+    if side.isBuy { slot.pointee.openBuy = sum } else { slot.pointee.openSell = sum }
     updateExposure(slot)
   }
 
@@ -126,23 +127,32 @@ extension RiskGate {
   @inline(__always)
   func updateExposure(_ slot: UnsafeMutablePointer<GateSlot>) {
     guard state.pointee.isGrossLimited else { return }
-    let exposure = slot.pointee.worstExposure
+    let exposure = worstExposure(
+      slot, addingBuy: 0, addingSell: 0, orderPrice: slot.pointee.orderPrice)
     state.pointee.gross += exposure - slot.pointee.exposure
     slot.pointee.exposure = exposure
+  }
+
+  /// The larger of all buys filled and all sells filled, at the mark, in account money.
+  @inline(__always)
+  func worstExposure(
+    _ slot: UnsafeMutablePointer<GateSlot>, addingBuy: Int64, addingSell: Int64, orderPrice: Int64
+  ) -> Int128 {
+    let position = Int128(slot.pointee.position)
+    let long = abs(position + Int128(slot.pointee.openBuy) + Int128(addingBuy))
+    let short = abs(position - Int128(slot.pointee.openSell) - Int128(addingSell))
+    let price = slot.pointee.mark == 0 ? orderPrice : slot.pointee.mark
+    // One multiplication where the quantity fits 64 bits, as it does outside of tests.
+    guard let quantity = Int64(exactly: max(long, short)) else { return GateSlot.exposureMax }
+    let worth = Int128(quantity) &* Int128(price)
+    let factor = slot.pointee.moneyFactor
+    if factor == 1 { return min(worth, GateSlot.exposureMax) }
+    let (money, overflow) = worth.multipliedReportingOverflow(by: factor)
+    return overflow ? GateSlot.exposureMax : min(money, GateSlot.exposureMax)
   }
 }
 
 extension GateSlot {
   /// No exposure counts for more, and no limit is above it: sums of 65,536 still fit 128 bits.
-  static let exposureMax: Int128 = 1 << 110
-
-  /// The larger of all buys filled and all sells filled, at the mark, in account money.
-  var worstExposure: Int128 {
-    let long = abs(Int128(position) + Int128(openBuy))
-    let short = abs(Int128(position) - Int128(openSell))
-    let price = Int128(mark == 0 ? orderPrice : mark)
-    let (worth, overflow) = max(long, short).multipliedReportingOverflow(by: price)
-    let (money, carried) = worth.multipliedReportingOverflow(by: moneyFactor)
-    return overflow || carried ? Self.exposureMax : min(money, Self.exposureMax)
-  }
+  static var exposureMax: Int128 { 1 << 110 }
 }

@@ -38,10 +38,12 @@ extension RiskGate {
     guard order.quantity.raw > 0 else {
       return GateFinding(reason: .invalidOrder, actual: Int128(order.quantity.raw), limit: 0)
     }
-    guard order.type == .market || order.price.raw > 0 else {
+    switch order.type {
+    case .market: return nil
+    case .limit where order.price.raw > 0: return nil
+    case .limit:
       return GateFinding(reason: .invalidOrder, actual: Int128(order.price.raw), limit: 0)
     }
-    return nil
   }
 
   @inline(__always)
@@ -53,7 +55,7 @@ extension RiskGate {
     case .halted: return GateFinding(reason: .killSwitch, actual: 0, limit: 0)
     case .reducing:
       let position = Int128(slot.pointee.position)
-      let isBuy = request.order.side == .buy
+      let isBuy = request.isBuy
       let open = isBuy ? slot.pointee.openBuy : slot.pointee.openSell
       let mayTrade = max(0, isBuy ? -position : position)
       let wouldTrade = Int128(open) + Int128(request.added)
@@ -93,7 +95,7 @@ extension RiskGate {
     _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> GateFinding? {
     let position = Int128(slot.pointee.position)
-    let isBuy = request.order.side == .buy
+    let isBuy = request.isBuy
     let open = Int128(isBuy ? slot.pointee.openBuy : slot.pointee.openSell) + Int128(request.added)
     let worst = isBuy ? position + open : position - open
     let limit = isBuy ? Int128(slot.pointee.longMax) : -Int128(slot.pointee.shortMax)
@@ -116,7 +118,7 @@ extension RiskGate {
       }
       price = reference
     case .limit:
-      if request.order.side == .sell { price = max(price, reference ?? 0) }
+      if !request.isBuy { price = max(price, reference ?? 0) }
     }
     let notional = Int128(price) &* Int128(request.order.quantity.raw)
     guard notional > slot.pointee.notionalMax else { return nil }
@@ -135,13 +137,10 @@ extension RiskGate {
   private func grossFinding(
     _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> GateFinding? {
-    var next = slot.pointee
-    switch request.order.side {
-    case .buy: next.openBuy += request.added
-    case .sell: next.openSell += request.added
-    }
-    if next.mark == 0 { next.orderPrice = request.order.price.raw }
-    let exposure = next.worstExposure
+    let added = request.added
+    let exposure = worstExposure(
+      slot, addingBuy: request.isBuy ? added : 0, addingSell: request.isBuy ? 0 : added,
+      orderPrice: request.order.price.raw)
     guard exposure > slot.pointee.exposure else { return nil }
     let gross = state.pointee.gross - slot.pointee.exposure + exposure
     guard gross > state.pointee.grossMax else { return nil }
@@ -155,7 +154,7 @@ extension RiskGate {
     guard let reference = reference(slot, now: request.now) else {
       return GateFinding(reason: .noReferencePrice, actual: 0, limit: 0)
     }
-    guard request.order.type == .limit else { return nil }
+    if case .market = request.order.type { return nil }
     let price = request.order.price.raw
     let distance = abs(Int128(price) - Int128(reference))
     // Both products are below 2^63 x 10^18 < 2^123.

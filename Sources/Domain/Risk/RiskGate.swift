@@ -78,9 +78,10 @@ package final class RiskGate {
 
   private func decide(_ order: GateOrder, held: Int64, now: Uptime) -> Verdict {
     let slot = slot(order.instrument)
-    let open = order.side == .buy ? slot.pointee.openBuy : slot.pointee.openSell
+    let isBuy = order.side.isBuy
+    let open = isBuy ? slot.pointee.openBuy : slot.pointee.openSell
     let request = GateRequest(
-      order: order, held: min(max(0, held), open), now: now.nanoseconds)
+      order: order, isBuy: isBuy, held: min(max(0, held), open), now: now.nanoseconds)
     var index: UInt8 = 0
     while let rule = RiskRule(rawValue: index) {
       if let finding = finding(of: rule, on: request, slot) {
@@ -98,9 +99,10 @@ package final class RiskGate {
 
   private func reserve(_ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>) {
     // The position rule has proven that these sums fit.
-    switch request.order.side {
-    case .buy: slot.pointee.openBuy += request.added
-    case .sell: slot.pointee.openSell += request.added
+    if request.isBuy {
+      slot.pointee.openBuy += request.added
+    } else {
+      slot.pointee.openSell += request.added
     }
     if slot.pointee.mark == 0 { slot.pointee.orderPrice = request.order.price.raw }
     ring.pointee.record(request.now, number: state.pointee.admitted)
@@ -124,6 +126,7 @@ package final class RiskGate {
 /// An order on its way through the rules.
 struct GateRequest {
   let order: GateOrder
+  let isBuy: Bool
   /// What the order it replaces has reserved.
   let held: Int64
   let now: UInt64
@@ -137,4 +140,15 @@ struct GateFinding {
   let reason: RejectReason
   let actual: Int128
   let limit: Int128
+}
+
+extension Side {
+  // A switch, because == of another room's enum is a call through its conformance.
+  @inline(__always)
+  var isBuy: Bool {
+    switch self {
+    case .buy: true
+    case .sell: false
+    }
+  }
 }

@@ -1,0 +1,195 @@
+import Chrono
+import Execution
+import Orders
+import Seeds
+import Testing
+import Units
+import Venue
+
+@Suite struct `Routing ledger` {
+  @Test func `IDM-01 a parent becomes one child under a derived id, however often it is routed`() {
+    var ledger = RoutingLedger()
+
+    let first = ledger.apply(.routed(parent()))
+    let again = ledger.apply(.routed(parent()))
+
+    #expect(first.effects == [
+      .place(
+        VenueOrder(
+          instrument: InstrumentID(0), clientOrderID: "\(OrderID(1))-1", side: .buy, type: .limit,
+          timeInForce: .gtc, price: Price(100_00), quantity: Quantity(100)))
+    ])
+    #expect(again.changed == false && again.effects.isEmpty)
+    #expect(ledger.orders[OrderID(1)]?.children.count == 1)
+  }
+
+  @Test func `a fill is told once, whichever mouth of the venue says it first`() {
+    var (ledger, _) = ledger([.routed(parent()), .reported(report(.new))])
+    let filled = RoutingEvent.reported(report(.partiallyFilled, filled: 40, fill: ("E1", 40)))
+
+    let first = ledger.apply(filled)
+    let again = ledger.apply(filled)
+
+    #expect(first.effects.count == 1)
+    #expect(again.changed == false)
+    #expect(ledger.orders[OrderID(1)]?.filled == Quantity(40))
+  }
+
+  @Test func `OMS-14 silence is told as unknown and asked about, never sent again`() {
+    var (ledger, effects) = ledger([.routed(parent()), .silent(childID: childID(), reason: "timeout")])
+    #expect(effects == [
+      .report(parent: OrderID(1), .unknown(reason: "timeout")),
+      .query(instrument: InstrumentID(0), childID: childID()),
+    ])
+    #expect(ledger.open == [OrderID(1)])
+
+    let found = ledger.apply(.reported(report(.partiallyFilled, filled: 40)))
+
+    #expect(found.effects == [
+      .report(parent: OrderID(1), .acknowledged(venueOrderID: "V1-1")),
+      .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1"),
+    ])
+  }
+
+  @Test func `OMS-14 only the venue's denial rejects an order that never arrived`() {
+    var (ledger, _) = ledger([.routed(parent()), .silent(childID: childID(), reason: "timeout")])
+
+    let denied = ledger.apply(.denied(childID: childID()))
+
+    #expect(denied.effects == [
+      .report(
+        parent: OrderID(1), .rejected(.venueUnavailable, text: "the order never reached the venue"))
+    ])
+    #expect(ledger.open.isEmpty)
+  }
+
+  @Test func `REC-03 an end with fills missing waits for them`() {
+    var (ledger, effects) = ledger([
+      .routed(parent()), .reported(report(.new)), .reported(report(.cancelled, filled: 30)),
+    ])
+    #expect(effects == [
+      .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1")
+    ])
+
+    let last = ledger.apply(.reported(report(.partiallyFilled, filled: 0, fill: ("E1", 30))))
+
+    #expect(last.effects.last == .report(parent: OrderID(1), .cancelled(text: "")))
+    #expect(ledger.open.isEmpty)
+  }
+
+  @Test func `a replacement goes out when the old child is gone, for what is left`() {
+    let new = OrderTerms(price: Price(101_00), quantity: Quantity(150))
+    var (ledger, effects) = ledger([
+      .routed(parent()), .reported(report(.new)),
+      .reported(report(.partiallyFilled, filled: 40, fill: ("E1", 40))),
+      .replaceRequested(parent: OrderID(1), version: 1, new),
+    ])
+    #expect(effects == [.cancel(instrument: InstrumentID(0), childID: childID())])
+
+    let placed = ledger.apply(.reported(report(.cancelled, filled: 40)))
+    let confirmed = ledger.apply(.reported(report(.new, 2)))
+
+    guard case .place(let order) = placed.effects.first else {
+      Issue.record("no second child: \(placed.effects)")
+      return
+    }
+    #expect(order.clientOrderID == childID(2))
+    #expect(order.quantity == Quantity(110))
+    #expect(order.price == Price(101_00))
+    #expect(confirmed.effects == [.report(parent: OrderID(1), .replaced(new, venueOrderID: "V1-2"))])
+    #expect(ledger.orders[OrderID(1)]?.terms == new)
+  }
+
+  @Test func `a cancel in flight before the venue has confirmed goes out right after`() {
+    var (ledger, effects) = ledger([.routed(parent()), .cancelRequested(parent: OrderID(1))])
+    #expect(effects.isEmpty)
+
+    let confirmed = ledger.apply(.reported(report(.new)))
+
+    #expect(confirmed.effects.last == .cancel(instrument: InstrumentID(0), childID: childID()))
+  }
+
+  @Test(arguments: UInt64(1)...30)
+  func `REC-06 what changed anything makes the same ledger again, and nothing over-exposes`(
+    seed: UInt64
+  ) {
+    var random = SeededGenerator(seed: seed)
+    var ledger = RoutingLedger()
+    var recorded: [RoutingEvent] = []
+    var told: [OrderID: Told] = [:]
+    for step in 0..<500 {
+      let event = randomEvent(&random, ledger)
+      let (changed, effects) = ledger.apply(event)
+      if changed { recorded.append(event) } else { #expect(effects.isEmpty, "seed \(seed) step \(step)") }
+      for case .report(let parent, let report) in effects { told[parent, default: Told()].note(report) }
+      for order in ledger.orders.values {
+        let live = order.children.filter(\.isLive)
+        #expect(live.count <= 1, "seed \(seed) step \(step): two children live")
+        #expect(told[order.parent.id, default: Told()].filled == order.filled, "seed \(seed) step \(step)")
+        let place = "seed \(seed) step \(step) order \(order.parent.id)"
+        #expect(told[order.parent.id, default: Told()].ends <= 1, "\(place): two ends told")
+        if order.isDone { #expect(live.isEmpty, "\(place): done with a live child") }
+      }
+    }
+    var again = RoutingLedger()
+    for event in recorded { _ = again.apply(event) }
+    #expect(again.orders == ledger.orders, "seed \(seed)")
+    #expect(again.open == ledger.open, "seed \(seed)")
+  }
+
+  /// What the oms has heard of one parent.
+  private struct Told {
+    var filled = Quantity.zero
+    var ends = 0
+
+    mutating func note(_ report: ParentReport) {
+      switch report {
+      case .filled(let fill, _): filled += fill.quantity
+      case .cancelled, .rejected, .expired: ends += 1
+      case .acknowledged, .cancelRejected, .replaced, .replaceRejected, .unknown: break
+      }
+    }
+  }
+
+  /// A venue that says true things of its orders, in any order and more than once; and requests.
+  private func randomEvent(_ random: inout SeededGenerator, _ ledger: RoutingLedger) -> RoutingEvent {
+    let id = UInt64.random(in: 1...4, using: &random)
+    let order = ledger.orders[OrderID(id)]
+    let child = order?.children.randomElement(using: &random)
+    guard let order, let child else { return .routed(parent(id)) }
+    let name = childID(child.sequence, of: id)
+    switch Int.random(in: 0..<14, using: &random) {
+    case 0: return .routed(parent(id))
+    case 1: return .cancelRequested(parent: OrderID(id))
+    case 2:
+      return .replaceRequested(
+        parent: OrderID(id), version: UInt32.random(in: 1...3, using: &random),
+        OrderTerms(price: Price(101_00), quantity: Quantity(Int64.random(in: 10...200, using: &random))))
+    case 3: return .silent(childID: name, reason: "timeout")
+    case 4: return .denied(childID: name)
+    case 5: return .cancelUnproven(childID: name, text: "timeout")
+    case 6: return .cancelRejected(childID: name, .venuePolicy, text: "")
+    case 7: return .refused(childID: name, .insufficientBalance, text: "")
+    default: return .reported(trueReport(&random, order, child, id))
+    }
+  }
+
+  private func trueReport(
+    _ random: inout SeededGenerator, _ order: RoutedOrder, _ child: ChildOrder, _ id: UInt64
+  ) -> VenueReport {
+    // Executions of ten, numbered as they happen: what is told twice is told alike.
+    let number = Int64.random(in: 1...max(1, child.terms.quantity.raw / 10), using: &random)
+    let next = child.filled.raw / 10 + 1
+    let status: VenueOrderStatus =
+      [.new, .partiallyFilled, .partiallyFilled, .cancelled, .expired].randomElement(using: &random)!
+    guard status == .partiallyFilled, number <= next, number * 10 <= child.terms.quantity.raw,
+      child.isLive || number < next
+    else {
+      return report(
+        status == .partiallyFilled ? .new : status, filled: child.filled.raw, child.sequence, of: id)
+    }
+    return report(
+      number * 10 == child.terms.quantity.raw ? .filled : .partiallyFilled, filled: number * 10,
+      fill: ("E\(id)-\(child.sequence)-\(number)", 10), child.sequence, of: id)
+  }
+}
