@@ -28,6 +28,11 @@ package struct MeshTLS: Sendable {
   private static func roles(
     _ state: StateFolder, _ name: String, _ facesPeople: Bool
   ) throws -> (server: TLSContext.Role, client: TLSContext.Role) {
+    guard fileExists(state.certificate(of: name)) else {
+      throw SettingsError(
+        "\(state.pki) has no certificate of \(name): `shrivenquant up` makes them, and --state says "
+          + "where they are")
+    }
     let authority = try readText(state.authority)
     let credentials = Credentials(
       certificate: try readText(state.certificate(of: name)), key: try readText(state.key(of: name))
