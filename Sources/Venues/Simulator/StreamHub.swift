@@ -39,7 +39,7 @@ final class StreamHub {
     await withCheckedContinuation { waiters.append($0) }
   }
 
-  /// To everyone who listens; a client that is a megabyte behind is sent away, not waited for.
+  /// To everyone who listens; a client that is far behind is sent away, not waited for.
   func broadcast(_ message: ExchangeMessage) {
     for session in sessions.values where session.listens(to: message) {
       if !session.socket.trySend(.text, session.text(message, name(of:))) {

@@ -121,7 +121,10 @@ final class VenueShell: @unchecked Sendable {
     let answer = venue.answer(request, now: time.now)
     publish()
     for scope in answer.disconnects { hub.disconnect(scope) }
-    if let symbol = answer.snapshotOf { players.forEach { $0.snapshotTaken(of: symbol) } }
+    if let symbol = answer.snapshotOf {
+      // After the tick, when the answer is on its way before the tape goes on.
+      loop.atTickEnd { [self] in players.forEach { $0.snapshotTaken(of: symbol) } }
+    }
     if answer.isWithheld { await loop.sleep(for: Self.withheldMax) }
     return answer.response
   }

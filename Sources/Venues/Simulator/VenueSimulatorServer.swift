@@ -16,6 +16,8 @@ package final class VenueSimulatorServer: Sendable {
     var settings = ServerConfiguration(
       address: configuration.address, tls: configuration.tls, responder: VenueResponder(shell))
     settings.plaintextPolicy = .everything
+    // A playback at full speed fills this before it lets others have a turn.
+    settings.limits.webSocket.unsentMax = 128 << 10
     server = Server(settings, loop: loop)
   }
 

@@ -69,7 +69,7 @@ import Venue
       let venue = try await ConnectedVenue(loop)
       _ = try await venue.start()
 
-      #expect(await eventually(within: .seconds(10)) { deltas(bitcoin(venue)) >= 15 })
+      #expect(await soon { deltas(bitcoin(venue)) >= 15 })
 
       let follower = Follower()
       follower.follow(bitcoin(venue))
@@ -84,11 +84,11 @@ import Venue
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop)
       _ = try await venue.start()
-      #expect(await eventually { snapshots(bitcoin(venue)) == 1 })
+      #expect(await soon { snapshots(bitcoin(venue)) == 1 })
 
       try await venue.fault(#"{"disconnect":"public"}"#)
 
-      #expect(await eventually { snapshots(bitcoin(venue)) == 2 })
+      #expect(await soon { snapshots(bitcoin(venue)) == 2 })
       let events = bitcoin(venue)
       #expect(events.contains { if case .stale = $0 { true } else { false } })
       #expect(venue.session.counters.reconnections.value == 1)
@@ -103,13 +103,13 @@ import Venue
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop)
       _ = try await venue.start()
-      #expect(await eventually { deltas(bitcoin(venue)) >= 2 })
+      #expect(await soon { deltas(bitcoin(venue)) >= 2 })
       let before = await venue.depthRequests()
 
       try await venue.fault(#"{"depthGap":"BTCUSDT"}"#)
 
-      #expect(await eventually { snapshots(bitcoin(venue)) == 2 })
-      #expect(await eventually { deltas(bitcoin(venue)) >= 12 })
+      #expect(await soon { snapshots(bitcoin(venue)) == 2 })
+      #expect(await soon { deltas(bitcoin(venue)) >= 12 })
       #expect(await venue.depthRequests() == before + 1)
       #expect(venue.session.counters.gaps.value == 1)
       let events = bitcoin(venue)
@@ -137,7 +137,8 @@ import Venue
     let paths = files.compactMap { RecordedData.path($0) }
     try await withLoop { loop in
       let venue = try await ConnectedVenue(
-        loop, replays: [ReplaySettings(symbol: "BTCUSDT", files: paths, speed: .instant)])
+        loop, replays: [ReplaySettings(symbol: "BTCUSDT", files: paths, speed: .instant)],
+        timeout: .seconds(60))
       _ = try await venue.start()
 
       // All 3,451 deltas, 28,040 tickers and 9,757 trades arrive; the deltas that the snapshot holds
@@ -170,12 +171,12 @@ import Venue
       let venue = try await ConnectedVenue(
         loop, replays: [ReplaySettings(symbol: "BTCUSDT", files: [path], speed: .realtime)])
       _ = try await venue.start()
-      #expect(await eventually { snapshots(bitcoin(venue)) == 1 })
+      #expect(await soon { snapshots(bitcoin(venue)) == 1 })
 
       _ = await venue.session.orders.place(order("take", .buy, 10_000))
       _ = await venue.session.orders.place(order("make", .buy, 1_000, at: 61_837_63))
 
-      #expect(await eventually { venue.reports("take").last?.status == .filled })
+      #expect(await soon { venue.reports("take").last?.status == .filled })
       let fill = try #require(venue.reports("take").compactMap(\.fill).first)
       #expect(abs(fill.price.raw - 61_837_00) < 100_00)
       await venue.stop()

@@ -15,7 +15,7 @@ import Venue
       let venue = try await ConnectedVenue(loop)
       let instruments = try await venue.start()
       #expect(instruments.map(\.symbol) == ["BTCUSDT", "ETHUSDT"])
-      #expect(await eventually { venue.account.all.contains(.connected(attempt: 1)) })
+      #expect(await soon { venue.account.all.contains(.connected(attempt: 1)) })
       let orders = venue.session.orders
 
       let placed = await orders.place(order("o-1", .buy, 10_000, at: 50_000_00))
@@ -30,7 +30,7 @@ import Venue
       #expect(open.map(\.clientOrderID) == ["o-2"])
       #expect(status(cancelled) == .cancelled)
       #expect(reason(again) == .unknownOrder)
-      #expect(await eventually { venue.reports("o-2").last?.status == .cancelled })
+      #expect(await soon { venue.reports("o-2").last?.status == .cancelled })
       #expect(venue.reports("o-1").map(\.status) == [.new, .cancelled])
       await venue.stop()
     }
@@ -40,11 +40,11 @@ import Venue
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop)
       _ = try await venue.start()
-      #expect(await eventually { venue.account.all.contains(.connected(attempt: 1)) })
+      #expect(await soon { venue.account.all.contains(.connected(attempt: 1)) })
 
       let placed = await venue.session.orders.place(order("m-1", .buy, 150_000))
       #expect(status(placed) == .filled)
-      #expect(await eventually { venue.reports("m-1").last?.status == .filled })
+      #expect(await soon { venue.reports("m-1").last?.status == .filled })
       let records = try await venue.session.orders.fills(of: ConnectedVenue.bitcoin, from: nil)
       let balances = try await venue.session.orders.balances()
 
@@ -163,13 +163,13 @@ import Venue
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop)
       _ = try await venue.start()
-      #expect(await eventually { venue.account.all.contains(.connected(attempt: 1)) })
+      #expect(await soon { venue.account.all.contains(.connected(attempt: 1)) })
 
       try await venue.fault(#"{"disconnect":"private"}"#)
 
-      #expect(await eventually { venue.account.all.contains(.connected(attempt: 2)) })
+      #expect(await soon { venue.account.all.contains(.connected(attempt: 2)) })
       _ = await venue.session.orders.place(order("p-1", .buy, 10_000, at: 50_000_00))
-      #expect(await eventually { venue.reports("p-1").count == 1 })
+      #expect(await soon { venue.reports("p-1").count == 1 })
       #expect(venue.session.counters.privateReconnections.value == 1)
       await venue.stop()
     }

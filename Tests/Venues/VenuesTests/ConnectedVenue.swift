@@ -105,3 +105,8 @@ func order(
     type: price == nil ? .market : .limit, timeInForce: timeInForce, price: price.map { Price($0) },
     quantity: Quantity(lots * 1_000))
 }
+
+/// True as soon as the condition holds; a busy machine is given half a minute.
+func soon(_ condition: () async -> Bool) async -> Bool {
+  await eventually(within: .seconds(30), condition)
+}
