@@ -3,8 +3,8 @@ import Risk
 import Units
 import Venue
 
-/// What does one check of the risk gate cost, with the standard limits or with the band and the gross
-/// exposure limited too?
+/// What does one check of the risk gate cost, with the standard limits or with the band and the
+/// gross exposure limited too?
 struct RiskGateBenchmark {
   private let gate: RiskGate
   private let instrument = InstrumentID(0)

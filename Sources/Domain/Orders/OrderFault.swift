@@ -26,7 +26,8 @@ package enum OrderFault: Error, Sendable, Hashable {
       "fill \(id) came when the order was \(status.name) and the venue's total does not cover it"
     case .contradiction(let what): what.problem
     case .invalidTerms(let terms, let filled):
-      "new quantity \(terms.quantity.raw) must exceed the filled \(filled.raw), and a price be positive"
+      "new quantity \(terms.quantity.raw) must exceed the filled \(filled.raw), "
+        + "and a price be positive"
     case .sequenceGap(let expected, let found): "event \(expected) is missing, found \(found)"
     }
   }
@@ -51,7 +52,8 @@ package enum VenueContradiction: Sendable, Hashable {
 
   package var problem: String {
     switch self {
-    case .venueOrderIDChanged(let old, let new): "the venue's order id changed from \(old) to \(new)"
+    case .venueOrderIDChanged(let old, let new):
+      "the venue's order id changed from \(old) to \(new)"
     case .totalBelowFills(let total, let filled):
       "the venue's total \(total.raw) is below the \(filled.raw) of its own fills"
     case .totalIsNotQuantity(let total, let quantity):

@@ -5,17 +5,18 @@ internal import Venue
 /// The life of one order: events in, status out, nothing lost and nothing guessed.
 ///
 /// An order is *live* until it has *closed*. While live it remembers how far it has come (drafted,
-/// journaled, sent, acknowledged) and what is in flight: a cancel, a replacement, a doubt. Its status
-/// is read from these, the most urgent first: UNKNOWN, PENDING_CANCEL, PENDING_REPLACE, PENDING_NEW,
-/// PARTIALLY_FILLED, NEW.
+/// journaled, sent, acknowledged) and what is in flight: a cancel, a replacement, a doubt. Its
+/// status is read from these, the most urgent first: UNKNOWN, PENDING_CANCEL, PENDING_REPLACE,
+/// PENDING_NEW, PARTIALLY_FILLED, NEW.
 ///
 /// - Nothing but `accepted` may come first: what is not on disk does not exist.
 /// - Silence makes it UNKNOWN and never ends it. Only the venue's word ends it; `openQuantity`, the
 ///   exposure, stays until then. In doubt about a replacement the larger quantity counts.
 /// - The ends (FILLED, CANCELLED, REJECTED, EXPIRED) absorb: the status never changes again.
-/// - A fill may still come after the end, because a fill and a cancel race at the venue. It is counted
-///   if the venue's own total (of the fill, of the cancel report, of a query) covers it; the status
-///   stays, and until it has come `openQuantity` holds it. A fill that no total explains is a fault.
+/// - A fill may still come after the end, because a fill and a cancel race at the venue. It is
+///   counted if the venue's own total (of the fill, of the cancel report, of a query) covers it;
+///   the status stays, and until it has come `openQuantity` holds it. A fill that no total explains
+///   is a fault.
 /// - A fill is counted once per execution id. More than the order's quantity is the venue's fault.
 /// - A fault leaves the order as it was.
 package struct OrderLifecycle: Sendable, Hashable {
@@ -176,8 +177,8 @@ extension OrderLifecycle {
     }
   }
 
-  /// Filled notional over filled quantity with `scale` decimal places, the last one rounded half up;
-  /// nil before the first fill. The exact value is the pair itself.
+  /// Filled notional over filled quantity with `scale` decimal places, the last one rounded half
+  /// up; nil before the first fill. The exact value is the pair itself.
   package func averagePrice(priceScale: UInt8, scale: UInt8) -> Decimal? {
     guard filledQuantity > .zero, scale >= priceScale else { return nil }
     guard let factor = powerOfTen(scale - priceScale) else { return nil }

@@ -1,7 +1,7 @@
 package import Units
 
-/// An exact sum of money or quantity, wider than a `Decimal`: `units / 10^scale`. Sums that would not
-/// fit 128 bits are a fault, never rounded. Two amounts are equal when their values are.
+/// An exact sum of money or quantity, wider than a `Decimal`: `units / 10^scale`. Sums that would
+/// not fit 128 bits are a fault, never rounded. Two amounts are equal when their values are.
 package struct Amount: Sendable {
   package static let zero = Amount(units: 0, scale: 0)
 

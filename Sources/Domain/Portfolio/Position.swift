@@ -4,14 +4,15 @@ package import Venue
 
 /// One account's position in one market, by average cost, exact to the last digit.
 ///
-/// `cost` is the money that the open position stands for: positive when long, negative when short. A
-/// reduction takes `floor(|cost| * closed / |net|)` out of it and the rest stays, so that no digit is
-/// ever lost and at every moment `realised - cost = cash`.
+/// `cost` is the money that the open position stands for: positive when long, negative when short.
+/// A reduction takes `floor(|cost| * closed / |net|)` out of it and the rest stays, so that no
+/// digit is ever lost and at every moment `realised - cost = cash`.
 ///
 /// Fees, by the asset they are paid in:
 /// - the quote: subtracted from profit;
-/// - the base: whole quantity steps leave the position, as if sold at the fill's price to pay a fee of
-///   the same worth in quote; the rest, less than a step, waits as dust and is valued at the mark;
+/// - the base: whole quantity steps leave the position, as if sold at the fill's price to pay a fee
+///   of the same worth in quote; the rest, less than a step, waits as dust and is valued at the
+///   mark;
 /// - anything else: kept per asset, unconverted, and in no profit figure here.
 package struct Position: Sendable, Hashable {
   package let account: String
@@ -61,8 +62,8 @@ package struct Position: Sendable, Hashable {
     mark = price
   }
 
-  /// Starts a new UTC day if `time` is in one: from here on the day's profit counts from the worth at
-  /// the last mark before it. An event of an earlier day never turns the day back.
+  /// Starts a new UTC day if `time` is in one: from here on the day's profit counts from the worth
+  /// at the last mark before it. An event of an earlier day never turns the day back.
   package mutating func roll(to time: Instant) throws(PortfolioFault) {
     let today = Self.day(of: time)
     guard today > day else { return }

@@ -104,6 +104,8 @@ extension PositionLedger {
       try total.add(position)
       totals[group] = total
     }
-    return totals.values.sorted { ($0.group.name, $0.group.quote) < ($1.group.name, $1.group.quote) }
+    return totals.values.sorted {
+      ($0.group.name, $0.group.quote) < ($1.group.name, $1.group.quote)
+    }
   }
 }

@@ -1,7 +1,7 @@
 package import Units
 
-/// Everything that the rules read of one instrument, in raw units of that instrument, together in two
-/// 128-byte lines of its own.
+/// Everything that the rules read of one instrument, in raw units of that instrument, together in
+/// two 128-byte lines of its own.
 struct GateSlot {
   var isKnown = false
   var isTrading = false

@@ -3,11 +3,11 @@ package import Orders
 package import Units
 package import Venue
 
-/// What each order still holds of its gate's reservations, so that nothing is given back twice and a
-/// late fill takes nothing from another order.
+/// What each order still holds of its gate's reservations, so that nothing is given back twice and
+/// a late fill takes nothing from another order.
 ///
-/// After every event of an order say what may still fill of it (`OrderLifecycle.openQuantity`); saying
-/// the same twice changes nothing.
+/// After every event of an order say what may still fill of it (`OrderLifecycle.openQuantity`);
+/// saying the same twice changes nothing.
 package struct OrderReservations {
   private let gate: RiskGate
   private var held: [OrderID: Reservation] = [:]
@@ -38,7 +38,8 @@ package struct OrderReservations {
     return verdict
   }
 
-  /// `order.quantity` is what would be open under the new terms: the new total less what has filled.
+  /// `order.quantity` is what would be open under the new terms: the new total less what has
+  /// filled.
   package mutating func replace(_ id: OrderID, _ order: GateOrder, now: Uptime) -> Verdict {
     let before = reserved(by: id)
     let verdict = gate.replace(order, held: before, now: now)
@@ -50,7 +51,9 @@ package struct OrderReservations {
   }
 
   /// An order that was open before this process began.
-  package mutating func restore(_ id: OrderID, _ instrument: InstrumentID, _ side: Side, open: Quantity) {
+  package mutating func restore(
+    _ id: OrderID, _ instrument: InstrumentID, _ side: Side, open: Quantity
+  ) {
     precondition(held[id] == nil, "order \(id) is already reserved")
     guard open > .zero else { return }
     gate.reserve(instrument, side, open)

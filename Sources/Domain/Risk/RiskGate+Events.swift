@@ -15,8 +15,8 @@ extension RiskGate {
     return released == quantity.raw
   }
 
-  /// Counts a fill into position and today's profit. `reserved` is how much of it the order still held
-  /// in reservation: all of it normally, zero for a fill that came after the release.
+  /// Counts a fill into position and today's profit. `reserved` is how much of it the order still
+  /// held in reservation: all of it normally, zero for a fill that came after the release.
   package func fill(
     _ instrument: InstrumentID, _ side: Side, _ quantity: Quantity, at price: Price,
     reserved: Quantity
@@ -56,8 +56,8 @@ extension RiskGate {
     updateExposure(slot)
   }
 
-  /// Takes a fee in the gate's currency off today's profit; a rebate is negative. A digit finer than
-  /// the gate's money counts as one more.
+  /// Takes a fee in the gate's currency off today's profit; a rebate is negative. A digit finer
+  /// than the gate's money counts as one more.
   package func charge(_ fee: Decimal) {
     let money = moneyUnits(fee, roundingUp: true)
     earn(-money, factor: 1)

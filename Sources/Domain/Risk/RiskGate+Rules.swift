@@ -64,8 +64,8 @@ extension RiskGate {
     }
   }
 
-  /// Exact: refuses the order that would be number `max + 1` of those admitted in the window that ends
-  /// now. An order exactly one window old is out of it.
+  /// Exact: refuses the order that would be number `max + 1` of those admitted in the window that
+  /// ends now. An order exactly one window old is out of it.
   @inline(__always)
   private func rateFinding(
     _ request: GateRequest, max: Int, windowNanoseconds: UInt64

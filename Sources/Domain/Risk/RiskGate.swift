@@ -4,15 +4,15 @@ package import Venue
 
 /// Refuses orders that would break a limit, before anybody else sees them.
 ///
-/// One gate per account and currency, one writer per gate: no locks, no allocation, no calls out; only
-/// the kill switch and the counters are shared with other threads. An admitted order reserves its
-/// exposure at once, so two orders that only fit alone cannot both pass; the reservation becomes
-/// position by `fill`, or goes by `release`. `OrderReservations` keeps the books per order.
+/// One gate per account and currency, one writer per gate: no locks, no allocation, no calls out;
+/// only the kill switch and the counters are shared with other threads. An admitted order reserves
+/// its exposure at once, so two orders that only fit alone cannot both pass; the reservation
+/// becomes position by `fill`, or goes by `release`. `OrderReservations` keeps the books per order.
 ///
 /// Refused orders do not count for the rate limits: these protect the venue, which never sees them.
 ///
-/// Arithmetic cannot be used to slip by: sums are 128 bits wide, and a profit that would not fit halts
-/// the account.
+/// Arithmetic cannot be used to slip by: sums are 128 bits wide, and a profit that would not fit
+/// halts the account.
 package final class RiskGate {
   package let account: String
   package let killSwitch: KillSwitch
@@ -64,14 +64,15 @@ package final class RiskGate {
     slots.deallocate()
   }
 
-  /// Asks every rule in order. An admitted order has its exposure reserved and counts for the rates.
+  /// Asks every rule in order. An admitted order has its exposure reserved and counts for the
+  /// rates.
   package func admit(_ order: GateOrder, now: Uptime) -> Verdict {
     decide(order, held: 0, now: now)
   }
 
-  /// The same for new terms of an order that still holds `held` of its reservation. `order.quantity`
-  /// is what would be open under the new terms. Until the venue answers either may be in force: what
-  /// stays reserved is the larger of the two.
+  /// The same for new terms of an order that still holds `held` of its reservation.
+  /// `order.quantity` is what would be open under the new terms. Until the venue answers either may
+  /// be in force: what stays reserved is the larger of the two.
   package func replace(_ order: GateOrder, held: Quantity, now: Uptime) -> Verdict {
     decide(order, held: held.raw, now: now)
   }

@@ -1,6 +1,7 @@
 package import Units
 
-/// The limits of one account, as people write them. A gate turns them into raw units once, in `apply`.
+/// The limits of one account, as people write them. A gate turns them into raw units once, in
+/// `apply`.
 package struct RiskLimits: Sendable, Hashable {
   /// What every instrument of the gate is quoted in, and the unit of all money here.
   package var currency: String
@@ -19,7 +20,8 @@ package struct RiskLimits: Sendable, Hashable {
     self.symbols = symbols
   }
 
-  /// Source document 000: 100 orders a second, 1000 a minute, 10 lots, 1M USDT an order, 100k USDT a day.
+  /// Source document 000: 100 orders a second, 1000 a minute, 10 lots, 1M USDT an order, 100k USDT
+  /// a day.
   package static let standard = RiskLimits(
     currency: "USDT", account: .standard, standard: .standard, symbols: [:])
 

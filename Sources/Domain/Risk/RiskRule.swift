@@ -1,7 +1,9 @@
-/// The rules of the gate, in the order in which they are asked: the first that refuses is the answer.
+/// The rules of the gate, in the order in which they are asked: the first that refuses is the
+/// answer.
 ///
 /// Source document 000 gives the order of speed: rate, size, position, notional, daily loss. Before
-/// them come what costs nothing (the kill switch, an order that is none), after them what is optional.
+/// them come what costs nothing (the kill switch, an order that is none), after them what is
+/// optional.
 package enum RiskRule: UInt8, Sendable, Hashable, CaseIterable {
   case killSwitch = 0
   /// A known symbol that trades, a positive quantity, a positive price.

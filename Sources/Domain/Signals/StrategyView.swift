@@ -3,8 +3,8 @@ package import Orders
 package import Units
 package import Venue
 
-/// What a strategy may know when it decides: nothing else enters, so that the same view gives the same
-/// decision, live and in replay.
+/// What a strategy may know when it decides: nothing else enters, so that the same view gives the
+/// same decision, live and in replay.
 package struct StrategyView: Sendable, Hashable {
   package var instrument: Instrument
   /// Nil when the book is not to be trusted.
@@ -61,8 +61,8 @@ extension OwnQuote {
   }
 }
 
-/// What a strategy wants done. Orders are limits that only add liquidity, and pass the risk gate like
-/// everybody's.
+/// What a strategy wants done. Orders are limits that only add liquidity, and pass the risk gate
+/// like everybody's.
 package enum StrategyAction: Sendable, Hashable {
   case place(Side, Price, Quantity)
   /// `quantity` is the new total, fills included.

@@ -21,7 +21,9 @@ import Venue
 
   @Test(arguments: ["0.295", "0.2901", "0", "-1", "0.001", "92233720368547758.07"])
   func `EX-07 what is no whole number of lots is refused, never rounded`(quantity: String) {
-    #expect(throws: RejectReason.sizePrecision) { try instrument.quantity(Decimal(parsing: quantity)) }
+    #expect(throws: RejectReason.sizePrecision) {
+      try instrument.quantity(Decimal(parsing: quantity))
+    }
   }
 
   @Test(arguments: ["100.01", "100.001", "0", "-100", "92233720368547758.07"])

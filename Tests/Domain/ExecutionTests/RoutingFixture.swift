@@ -17,7 +17,8 @@ func childID(_ sequence: UInt32 = 1, of parent: UInt64 = 1) -> String {
 }
 
 func report(
-  _ status: VenueOrderStatus, filled: Int64 = 0, fill: (String, Int64)? = nil, _ sequence: UInt32 = 1,
+  _ status: VenueOrderStatus, filled: Int64 = 0, fill: (String, Int64)? = nil,
+  _ sequence: UInt32 = 1,
   of parent: UInt64 = 1
 ) -> VenueReport {
   VenueReport(

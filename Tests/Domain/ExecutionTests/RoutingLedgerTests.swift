@@ -13,12 +13,13 @@ import Venue
     let first = ledger.apply(.routed(parent()))
     let again = ledger.apply(.routed(parent()))
 
-    #expect(first.effects == [
-      .place(
-        VenueOrder(
-          instrument: InstrumentID(0), clientOrderID: "\(OrderID(1))-1", side: .buy, type: .limit,
-          timeInForce: .gtc, price: Price(100_00), quantity: Quantity(100)))
-    ])
+    #expect(
+      first.effects == [
+        .place(
+          VenueOrder(
+            instrument: InstrumentID(0), clientOrderID: "\(OrderID(1))-1", side: .buy, type: .limit,
+            timeInForce: .gtc, price: Price(100_00), quantity: Quantity(100)))
+      ])
     #expect(again.changed == false && again.effects.isEmpty)
     #expect(ledger.orders[OrderID(1)]?.children.count == 1)
   }
@@ -36,19 +37,23 @@ import Venue
   }
 
   @Test func `OMS-14 silence is told as unknown and asked about, never sent again`() {
-    var (ledger, effects) = ledger([.routed(parent()), .silent(childID: childID(), reason: "timeout")])
-    #expect(effects == [
-      .report(parent: OrderID(1), .unknown(reason: "timeout")),
-      .query(instrument: InstrumentID(0), childID: childID()),
+    var (ledger, effects) = ledger([
+      .routed(parent()), .silent(childID: childID(), reason: "timeout"),
     ])
+    #expect(
+      effects == [
+        .report(parent: OrderID(1), .unknown(reason: "timeout")),
+        .query(instrument: InstrumentID(0), childID: childID()),
+      ])
     #expect(ledger.open == [OrderID(1)])
 
     let found = ledger.apply(.reported(report(.partiallyFilled, filled: 40)))
 
-    #expect(found.effects == [
-      .report(parent: OrderID(1), .acknowledged(venueOrderID: "V1-1")),
-      .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1"),
-    ])
+    #expect(
+      found.effects == [
+        .report(parent: OrderID(1), .acknowledged(venueOrderID: "V1-1")),
+        .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1"),
+      ])
   }
 
   @Test func `OMS-14 only the venue's denial rejects an order that never arrived`() {
@@ -56,10 +61,12 @@ import Venue
 
     let denied = ledger.apply(.denied(childID: childID()))
 
-    #expect(denied.effects == [
-      .report(
-        parent: OrderID(1), .rejected(.venueUnavailable, text: "the order never reached the venue"))
-    ])
+    #expect(
+      denied.effects == [
+        .report(
+          parent: OrderID(1),
+          .rejected(.venueUnavailable, text: "the order never reached the venue"))
+      ])
     #expect(ledger.open.isEmpty)
   }
 
@@ -67,9 +74,10 @@ import Venue
     var (ledger, effects) = ledger([
       .routed(parent()), .reported(report(.new)), .reported(report(.cancelled, filled: 30)),
     ])
-    #expect(effects == [
-      .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1")
-    ])
+    #expect(
+      effects == [
+        .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1")
+      ])
 
     let last = ledger.apply(.reported(report(.partiallyFilled, filled: 0, fill: ("E1", 30))))
 
@@ -96,7 +104,8 @@ import Venue
     #expect(order.clientOrderID == childID(2))
     #expect(order.quantity == Quantity(110))
     #expect(order.price == Price(101_00))
-    #expect(confirmed.effects == [.report(parent: OrderID(1), .replaced(new, venueOrderID: "V1-2"))])
+    #expect(
+      confirmed.effects == [.report(parent: OrderID(1), .replaced(new, venueOrderID: "V1-2"))])
     #expect(ledger.orders[OrderID(1)]?.terms == new)
   }
 
@@ -120,12 +129,20 @@ import Venue
     for step in 0..<500 {
       let event = randomEvent(&random, ledger)
       let (changed, effects) = ledger.apply(event)
-      if changed { recorded.append(event) } else { #expect(effects.isEmpty, "seed \(seed) step \(step)") }
-      for case .report(let parent, let report) in effects { told[parent, default: Told()].note(report) }
+      if changed {
+        recorded.append(event)
+      } else {
+        #expect(effects.isEmpty, "seed \(seed) step \(step)")
+      }
+      for case .report(let parent, let report) in effects {
+        told[parent, default: Told()].note(report)
+      }
       for order in ledger.orders.values {
         let live = order.children.filter(\.isLive)
         #expect(live.count <= 1, "seed \(seed) step \(step): two children live")
-        #expect(told[order.parent.id, default: Told()].filled == order.filled, "seed \(seed) step \(step)")
+        #expect(
+          told[order.parent.id, default: Told()].filled == order.filled, "seed \(seed) step \(step)"
+        )
         let place = "seed \(seed) step \(step) order \(order.parent.id)"
         #expect(told[order.parent.id, default: Told()].ends <= 1, "\(place): two ends told")
         if order.isDone { #expect(live.isEmpty, "\(place): done with a live child") }
@@ -152,7 +169,8 @@ import Venue
   }
 
   /// A venue that says true things of its orders, in any order and more than once; and requests.
-  private func randomEvent(_ random: inout SeededGenerator, _ ledger: RoutingLedger) -> RoutingEvent {
+  private func randomEvent(_ random: inout SeededGenerator, _ ledger: RoutingLedger) -> RoutingEvent
+  {
     let id = UInt64.random(in: 1...4, using: &random)
     let order = ledger.orders[OrderID(id)]
     let child = order?.children.randomElement(using: &random)
@@ -164,7 +182,8 @@ import Venue
     case 2:
       return .replaceRequested(
         parent: OrderID(id), version: UInt32.random(in: 1...3, using: &random),
-        OrderTerms(price: Price(101_00), quantity: Quantity(Int64.random(in: 10...200, using: &random))))
+        OrderTerms(
+          price: Price(101_00), quantity: Quantity(Int64.random(in: 10...200, using: &random))))
     case 3: return .silent(childID: name, reason: "timeout")
     case 4: return .denied(childID: name)
     case 5: return .cancelUnproven(childID: name, text: "timeout")
@@ -181,12 +200,14 @@ import Venue
     let number = Int64.random(in: 1...max(1, child.terms.quantity.raw / 10), using: &random)
     let next = child.filled.raw / 10 + 1
     let status: VenueOrderStatus =
-      [.new, .partiallyFilled, .partiallyFilled, .cancelled, .expired].randomElement(using: &random)!
+      [.new, .partiallyFilled, .partiallyFilled, .cancelled, .expired].randomElement(
+        using: &random)!
     guard status == .partiallyFilled, number <= next, number * 10 <= child.terms.quantity.raw,
       child.isLive || number < next
     else {
       return report(
-        status == .partiallyFilled ? .new : status, filled: child.filled.raw, child.sequence, of: id)
+        status == .partiallyFilled ? .new : status, filled: child.filled.raw, child.sequence, of: id
+      )
     }
     return report(
       number * 10 == child.terms.quantity.raw ? .filled : .partiallyFilled, filled: number * 10,

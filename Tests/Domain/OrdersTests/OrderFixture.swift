@@ -18,7 +18,9 @@ func fill(_ id: String, _ quantity: Int64, at price: Int64 = 50_000) -> VenueFil
     feeAsset: "USDT", isMaker: true, exchangeTime: start)
 }
 
-func filled(_ id: String, _ quantity: Int64, at price: Int64 = 50_000, total: Int64? = nil) -> OrderEvent {
+func filled(_ id: String, _ quantity: Int64, at price: Int64 = 50_000, total: Int64? = nil)
+  -> OrderEvent
+{
   .filled(fill(id, quantity, at: price), venueFilled: total.map { Quantity($0) })
 }
 

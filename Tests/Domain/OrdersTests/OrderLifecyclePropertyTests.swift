@@ -8,7 +8,9 @@ import Venue
 /// Random events in random order, most of them nonsense: whatever comes, the invariants hold.
 @Suite struct `Order lifecycle under random events` {
   @Test(arguments: UInt64(1)...40)
-  func `OMS-02 OMS-06 OMS-14 quantity is conserved, ends absorb, faults change nothing`(seed: UInt64) throws {
+  func `OMS-02 OMS-06 OMS-14 quantity is conserved, ends absorb, faults change nothing`(
+    seed: UInt64
+  ) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<50 {
       try live(through: 60, &random, seed: seed)
@@ -34,7 +36,8 @@ import Venue
       } catch {
         #expect(log == before, "seed \(seed) step \(step): a fault changed the order")
       }
-      try check(before: before.lifecycle, after: log.lifecycle, executions, "seed \(seed) step \(step)")
+      try check(
+        before: before.lifecycle, after: log.lifecycle, executions, "seed \(seed) step \(step)")
     }
     var restored = OrderEventLog(limitOrder())
     for record in log.records { try restored.restore(record) }
@@ -42,7 +45,8 @@ import Venue
   }
 
   private func check(
-    before: OrderLifecycle, after: OrderLifecycle, _ executions: [String: Notional], _ place: Comment
+    before: OrderLifecycle, after: OrderLifecycle, _ executions: [String: Notional],
+    _ place: Comment
   ) throws {
     if before.isTerminal { #expect(after.status == before.status, place) }
     #expect(after.filledQuantity >= before.filledQuantity, place)
@@ -50,7 +54,8 @@ import Venue
     #expect(after.openQuantity >= .zero && after.releasedQuantity >= .zero, place)
     if after.isTerminal {
       #expect(
-        after.filledQuantity + after.openQuantity + after.releasedQuantity == after.terms.quantity, place)
+        after.filledQuantity + after.openQuantity + after.releasedQuantity == after.terms.quantity,
+        place)
     } else {
       let most = max(after.terms.quantity, after.pendingTerms?.quantity ?? .zero)
       #expect(after.filledQuantity + after.openQuantity == most, place)
@@ -61,7 +66,8 @@ import Venue
 
   private func randomEvent(_ random: inout SeededGenerator) -> OrderEvent {
     let quantity = Int64.random(in: -2...40, using: &random)
-    let total: Int64? = Bool.random(using: &random) ? Int64.random(in: -5...130, using: &random) : nil
+    let total: Int64? =
+      Bool.random(using: &random) ? Int64.random(in: -5...130, using: &random) : nil
     let venueFilled = total.map { Quantity($0) }
     let id = ["V1", "V1", "V1", "V2"].randomElement(using: &random)!
     let terms = OrderTerms(
@@ -93,7 +99,9 @@ import Venue
   ) -> VenueTruth {
     let total = Quantity(Int64.random(in: 0...120, using: &random))
     switch Int.random(in: 0..<6, using: &random) {
-    case 0: return .open(venueOrderID: id, terms: Bool.random(using: &random) ? terms : nil, filled: total)
+    case 0:
+      return .open(
+        venueOrderID: id, terms: Bool.random(using: &random) ? terms : nil, filled: total)
     case 1: return .filled(venueOrderID: id, filled: Quantity(100))
     case 2: return .cancelled(filled: total)
     case 3: return .expired(filled: total)

@@ -9,14 +9,21 @@ import Venue
     var order = OrderLifecycle(limitOrder())
 
     #expect(order.status == .pendingNew)
-    #expect(try order.apply(.accepted, at: start) == .applied(sequence: 1, from: .pendingNew, to: .pendingNew))
-    #expect(try order.apply(.sentToVenue, at: start) == .applied(sequence: 2, from: .pendingNew, to: .pendingNew))
+    #expect(
+      try order.apply(.accepted, at: start)
+        == .applied(sequence: 1, from: .pendingNew, to: .pendingNew))
+    #expect(
+      try order.apply(.sentToVenue, at: start)
+        == .applied(sequence: 2, from: .pendingNew, to: .pendingNew))
     #expect(
       try order.apply(.venueAcknowledged(venueOrderID: "V1"), at: start)
         == .applied(sequence: 3, from: .pendingNew, to: .new))
-    #expect(try order.apply(filled("E1", 40), at: start) == .applied(sequence: 4, from: .new, to: .partiallyFilled))
     #expect(
-      try order.apply(filled("E2", 60), at: start) == .applied(sequence: 5, from: .partiallyFilled, to: .filled))
+      try order.apply(filled("E1", 40), at: start)
+        == .applied(sequence: 4, from: .new, to: .partiallyFilled))
+    #expect(
+      try order.apply(filled("E2", 60), at: start)
+        == .applied(sequence: 5, from: .partiallyFilled, to: .filled))
     #expect(order.openQuantity == .zero)
     #expect(order.venueOrderID == "V1")
   }
@@ -53,7 +60,9 @@ import Venue
 
   @Test func `OMS-04 three fills average exactly`() throws {
     let order = try lifecycle(
-      working + [filled("E1", 10, at: 50_001), filled("E2", 20, at: 50_002), filled("E3", 3, at: 50_007)])
+      working + [
+        filled("E1", 10, at: 50_001), filled("E2", 20, at: 50_002), filled("E3", 3, at: 50_007),
+      ])
 
     #expect(order.filledNotional == Notional(500_010 + 1_000_040 + 150_021))
     #expect(order.filledQuantity == Quantity(33))
@@ -80,7 +89,9 @@ import Venue
     #expect(order == before)
   }
 
-  @Test func `OMS-05 a fill that crossed the cancel is counted when the venue's total covers it`() throws {
+  @Test func `OMS-05 a fill that crossed the cancel is counted when the venue's total covers it`()
+    throws
+  {
     var order = try lifecycle(
       working + [.cancelRequested(reason: "user"), .cancelled(venueFilled: Quantity(30))])
     #expect(order.openQuantity == Quantity(30))
@@ -114,7 +125,9 @@ import Venue
     _ = try order.apply(.cancelRejected(.venuePolicy, text: "too late"), at: start)
 
     #expect(order.status == .partiallyFilled)
-    #expect(try order.apply(.cancelRejected(.venuePolicy, text: ""), at: start) == .ignored(.notRequested))
+    #expect(
+      try order.apply(.cancelRejected(.venuePolicy, text: ""), at: start) == .ignored(.notRequested)
+    )
   }
 }
 
@@ -165,7 +178,8 @@ import Venue
     var order = try lifecycle(working + [filled("E1", 40)])
     for terms in [
       OrderTerms(price: Price(50_000), quantity: Quantity(40)),
-      OrderTerms(price: Price(0), quantity: Quantity(50)), OrderTerms(price: nil, quantity: Quantity(50)),
+      OrderTerms(price: Price(0), quantity: Quantity(50)),
+      OrderTerms(price: nil, quantity: Quantity(50)),
     ] {
       #expect(throws: OrderFault.invalidTerms(terms, filled: Quantity(40))) {
         try order.apply(.replaceRequested(terms), at: start)
@@ -223,18 +237,23 @@ import Venue
 
   @Test func `a replacement in doubt stays so until the venue names its terms`() throws {
     let new = OrderTerms(price: Price(50_100), quantity: Quantity(80))
-    var order = try lifecycle(working + [.replaceRequested(new), .becameUnknown(reason: "timeout")])
+    var order = try lifecycle(
+      working + [.replaceRequested(new), .becameUnknown(reason: "timeout")])
 
-    _ = try order.apply(.resolved(.open(venueOrderID: "V1", terms: nil, filled: Quantity(1))), at: start)
+    _ = try order.apply(
+      .resolved(.open(venueOrderID: "V1", terms: nil, filled: Quantity(1))), at: start)
     #expect(order.status == .unknown)
     #expect(order.openQuantity == Quantity(100))
-    _ = try order.apply(.resolved(.open(venueOrderID: "V1", terms: new, filled: Quantity(1))), at: start)
+    _ = try order.apply(
+      .resolved(.open(venueOrderID: "V1", terms: new, filled: Quantity(1))), at: start)
 
     #expect(order.status == .new)
     #expect(order.terms == new)
   }
 
-  @Test func `found filled, it is filled, and its missing fills stay exposed until they come`() throws {
+  @Test func `found filled, it is filled, and its missing fills stay exposed until they come`()
+    throws
+  {
     var order = try lifecycle([.accepted, .sentToVenue, .becameUnknown(reason: "timeout")])
 
     _ = try order.apply(.resolved(.filled(venueOrderID: "V1", filled: Quantity(100))), at: start)

@@ -8,7 +8,8 @@ let start = Instant(nanoseconds: 1_700_000_000_000_000_000)
 let midnight = Instant(nanoseconds: 1_700_006_400_000_000_000)
 
 func instrument(
-  venue: String = "binance", symbol: String = "BTCUSDT", base: String = "BTC", quote: String = "USDT",
+  venue: String = "binance", symbol: String = "BTCUSDT", base: String = "BTC",
+  quote: String = "USDT",
   priceScale: UInt8 = 2, quantityScale: UInt8 = 5
 ) -> Instrument {
   Instrument(

@@ -9,9 +9,11 @@ import Venue
   @Test func `POS-01 positions net by symbol over venues`() throws {
     var ledger = PositionLedger()
     let other = instrument(venue: "kraken", priceScale: 1, quantityScale: 8)
-    try ledger.apply(try fill("E1", "2", at: "100.00"), side: .buy, account: "main", instrument: instrument())
     try ledger.apply(
-      try fill("E1", "0.50000001", at: "101.0", of: other), side: .sell, account: "main", instrument: other)
+      try fill("E1", "2", at: "100.00"), side: .buy, account: "main", instrument: instrument())
+    try ledger.apply(
+      try fill("E1", "0.50000001", at: "101.0", of: other), side: .sell, account: "main",
+      instrument: other)
     try ledger.mark(Market(instrument()), at: Price(102_00), time: start)
     try ledger.mark(Market(other), at: Price(102_0), time: start)
 
@@ -28,8 +30,10 @@ import Venue
 
   @Test func `money of two quotes is never added`() throws {
     var ledger = PositionLedger()
-    let cross = instrument(symbol: "ETHBTC", base: "ETH", quote: "BTC", priceScale: 5, quantityScale: 4)
-    try ledger.apply(try fill("E1", "1", at: "100.00"), side: .buy, account: "main", instrument: instrument())
+    let cross = instrument(
+      symbol: "ETHBTC", base: "ETH", quote: "BTC", priceScale: 5, quantityScale: 4)
+    try ledger.apply(
+      try fill("E1", "1", at: "100.00"), side: .buy, account: "main", instrument: instrument())
     try ledger.apply(
       try fill("E1", "1", at: "0.05", of: cross), side: .buy, account: "main", instrument: cross)
 
@@ -44,7 +48,8 @@ import Venue
     let first = try fill("E1", "1", at: "100.00")
     try ledger.apply(first, side: .buy, account: "main", instrument: instrument())
     try ledger.apply(
-      try fill("E2", "1", at: "100.00", time: midnight), side: .buy, account: "main", instrument: instrument())
+      try fill("E2", "1", at: "100.00", time: midnight), side: .buy, account: "main",
+      instrument: instrument())
 
     let again = try ledger.apply(first, side: .buy, account: "main", instrument: instrument())
     #expect(again == nil)
@@ -57,7 +62,8 @@ import Venue
 
   @Test func `the day turns for positions that no event touches`() throws {
     var ledger = PositionLedger()
-    try ledger.apply(try fill("E1", "1", at: "100.00"), side: .buy, account: "main", instrument: instrument())
+    try ledger.apply(
+      try fill("E1", "1", at: "100.00"), side: .buy, account: "main", instrument: instrument())
     try ledger.mark(Market(instrument()), at: Price(150_00), time: start)
 
     try ledger.roll(to: midnight)
@@ -93,14 +99,16 @@ import Venue
       let mark = Int64.random(in: 80_00...120_00, using: &random)
       try ledger.mark(Market(market), at: Price(mark), time: start)
 
-      let position = try #require(ledger.position(PositionKey(account: "main", market: Market(market))))
+      let position = try #require(
+        ledger.position(PositionKey(account: "main", market: Market(market))))
       let worth = cash + held / 100 * Int128(mark)
       #expect(try position.profit() == Amount(units: worth, scale: 18), "seed \(seed) step \(step)")
       #expect(position.cash.raw == position.realised.raw - position.cost.raw)
       let exactHeld = Amount(units: held, scale: 18)
       let net = Amount(units: Int128(position.net.raw), scale: 3)
       #expect(try net.subtracting(position.feeDust) == exactHeld, "seed \(seed) step \(step)")
-      #expect(position.net.raw.signum() == Int64(position.cost.raw.signum()), "seed \(seed) step \(step)")
+      #expect(
+        position.net.raw.signum() == Int64(position.cost.raw.signum()), "seed \(seed) step \(step)")
     }
   }
 }

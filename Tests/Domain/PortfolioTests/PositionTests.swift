@@ -36,7 +36,9 @@ import Venue
     #expect(position.averageEntryPrice(scale: 4)?.description == "0.1050")
   }
 
-  @Test mutating func `POS-01 a sell beyond the position closes it and opens the other side`() throws {
+  @Test mutating func `POS-01 a sell beyond the position closes it and opens the other side`()
+    throws
+  {
     try position.apply(try fill("E1", "1", at: "100.00"), side: .buy)
     try position.apply(try fill("E2", "3", at: "110.00"), side: .sell)
 
@@ -62,14 +64,17 @@ import Venue
     #expect(position.cost == before.cost)
   }
 
-  @Test mutating func `POS-02 a fee in the base asset leaves the position, its dust waits`() throws {
+  @Test mutating func `POS-02 a fee in the base asset leaves the position, its dust waits`() throws
+  {
     // 0.1% of 0.01 is 0.00001 BTC: one step. 0.1% of 0.0125 is a step and a quarter.
-    try position.apply(try fill("E1", "0.01", at: "50000.00", fee: "0.00001", in: "BTC"), side: .buy)
+    try position.apply(
+      try fill("E1", "0.01", at: "50000.00", fee: "0.00001", in: "BTC"), side: .buy)
     #expect(position.net == Quantity(999))
     #expect(position.fees == amount("0.5"))
     #expect(position.feeDust == .zero)
 
-    try position.apply(try fill("E2", "0.0125", at: "50000.00", fee: "0.0000125", in: "BTC"), side: .buy)
+    try position.apply(
+      try fill("E2", "0.0125", at: "50000.00", fee: "0.0000125", in: "BTC"), side: .buy)
     #expect(position.net == Quantity(999 + 1249))
     #expect(position.feeDust == amount("0.0000025"))
 

@@ -37,6 +37,8 @@ import Units
     #expect(accepted == 500_000)
     #expect(allocated == 0)
     let array = [Int](repeating: 1, count: accepted)
-    if before >= 0 { #expect(allocation_count() > before, "the count itself works: \(array.count)") }
+    if before >= 0 {
+      #expect(allocation_count() > before, "the count itself works: \(array.count)")
+    }
   }
 }

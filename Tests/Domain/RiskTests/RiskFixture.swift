@@ -4,7 +4,9 @@ import Units
 import Venue
 
 /// Prices with 2 places, quantities with 3: one lot is 1000 raw.
-func instrument(_ index: Int32 = 0, symbol: String = "BTCUSDT", quote: String = "USDT") -> Instrument {
+func instrument(_ index: Int32 = 0, symbol: String = "BTCUSDT", quote: String = "USDT")
+  -> Instrument
+{
   Instrument(
     id: InstrumentID(index), venue: VenueID("binance"), symbol: symbol, venueSymbol: symbol,
     base: "BTC", quote: quote, priceScale: 2, quantityScale: 3, tickSize: Price(1),
@@ -15,7 +17,9 @@ func decimal(_ text: String) -> Decimal {
   do { return try Decimal(parsing: text) } catch { fatalError("\(text): \(error.problem)") }
 }
 
-func gate(_ limits: RiskLimits = .standard, _ instruments: [Instrument] = [instrument()]) throws -> RiskGate {
+func gate(_ limits: RiskLimits = .standard, _ instruments: [Instrument] = [instrument()]) throws
+  -> RiskGate
+{
   try RiskGate(
     account: "main", instruments: instruments, limits: limits, killSwitch: KillSwitch(),
     counters: RiskCounters())

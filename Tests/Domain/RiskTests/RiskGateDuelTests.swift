@@ -28,7 +28,9 @@ private struct NaiveGate {
 
   var profit: Int128 {
     fills.reduce(0) { sum, entry in
-      entry.value.reduce(sum) { $0 + Int128($1.side.sign) * $1.quantity * (marks[entry.key]! - $1.price) }
+      entry.value.reduce(sum) {
+        $0 + Int128($1.side.sign) * $1.quantity * (marks[entry.key]! - $1.price)
+      }
     }
   }
 
@@ -52,9 +54,12 @@ private struct NaiveGate {
       return .ordersPerMinute
     }
     if quantity > lots(limits.standard.maxOrderSize) { return .orderSize }
-    let worst = order.side == .buy
-      ? position(index) + open(index, .buy) + quantity : -position(index) + open(index, .sell) + quantity
-    let most = order.side == .buy ? limits.standard.maxLongPosition : limits.standard.maxShortPosition
+    let worst =
+      order.side == .buy
+      ? position(index) + open(index, .buy) + quantity
+      : -position(index) + open(index, .sell) + quantity
+    let most =
+      order.side == .buy ? limits.standard.maxLongPosition : limits.standard.maxShortPosition
     if worst > lots(most) { return .position }
     let price: Int128 =
       order.type == .market

@@ -88,7 +88,8 @@ import Venue
     #expect(gate.exposure(of: btc)?.openBuy == Quantity(10_000))
     #expect(gate.replace(buy(2_000), held: Quantity(10_000), now: at(0)).isAccepted)
     #expect(gate.exposure(of: btc)?.openBuy == Quantity(10_000))
-    #expect(gate.replace(buy(10_001), held: Quantity(10_000), now: at(0)).refusal?.rule == .orderSize)
+    #expect(
+      gate.replace(buy(10_001), held: Quantity(10_000), now: at(0)).refusal?.rule == .orderSize)
   }
 
   @Test func `RSK-07 a million passes and a tick more does not`() throws {
@@ -184,7 +185,8 @@ import Venue
     #expect(gate.admit(sell(1), now: at(0)).refusal?.reason == .killSwitch)
   }
 
-  @Test func `RSK-30 a price off the band is refused, and so is a missing or old reference`() throws {
+  @Test func `RSK-30 a price off the band is refused, and so is a missing or old reference`() throws
+  {
     let gate = try gate(limits { $0.standard.priceBand = decimal("0.05") })
     #expect(gate.admit(buy(1), now: at(0)).refusal?.reason == .noReferencePrice)
     gate.setReference(btc, Price(100_00), now: at(0))
@@ -286,7 +288,9 @@ import Venue
           for instrument in [Int32.min, -1, 0, 1, .max] {
             let now = Uptime(nanoseconds: index % 2 == 0 ? .max : UInt64(index))
             gate.setReference(btc, Price(price), now: now)
-            for order in [buy(quantity, at: price, instrument), sell(quantity, at: price, instrument)] {
+            for order in [
+              buy(quantity, at: price, instrument), sell(quantity, at: price, instrument),
+            ] {
               let verdict = gate.admit(order, now: now)
               if quantity <= 0 || price <= 0 || instrument != 0 { #expect(!verdict.isAccepted) }
               if let refusal = verdict.refusal { #expect(!gate.text(of: refusal).isEmpty) }
@@ -307,7 +311,10 @@ import Venue
     #expect(gate.admit(buy(8_000), now: at(0)).isAccepted)
     gate.fill(btc, .buy, Quantity(8_000), at: Price(100_00), reserved: Quantity(8_000))
 
-    try gate.apply(limits { $0.symbols["BTCUSDT"] = .standard; $0.symbols["BTCUSDT"]?.maxLongPosition = decimal("5") })
+    try gate.apply(
+      limits {
+        $0.symbols["BTCUSDT"] = .standard; $0.symbols["BTCUSDT"]?.maxLongPosition = decimal("5")
+      })
 
     #expect(gate.admit(buy(1), now: at(0)).refusal?.rule == .position)
     #expect(gate.admit(sell(1_000), now: at(0)).isAccepted)
@@ -315,17 +322,24 @@ import Venue
     #expect(throws: RiskLimitFault.bandAboveOne(decimal("5"))) {
       try gate.apply(limits { $0.standard.priceBand = decimal("5") })
     }
-    #expect(throws: RiskLimitFault.foreignQuote(symbol: "BTCUSDT", quote: "USDT", currency: "EUR")) {
+    #expect(throws: RiskLimitFault.foreignQuote(symbol: "BTCUSDT", quote: "USDT", currency: "EUR"))
+    {
       try gate.apply(limits { $0.currency = "EUR" })
     }
     #expect(gate.limits == before)
   }
 
   @Test func `RSK-01 a raised rate limit remembers what was admitted before`() throws {
-    let gate = try gate(limits { $0.account.ordersPerSecond = 3; $0.account.ordersPerMinute = 4 })
+    let gate = try gate(
+      limits {
+        $0.account.ordersPerSecond = 3; $0.account.ordersPerMinute = 4
+      })
     for index in 0..<3 { #expect(gate.admit(buy(1), now: at(UInt64(index))).isAccepted) }
 
-    try gate.apply(limits { $0.account.ordersPerSecond = 100; $0.account.ordersPerMinute = 100 })
+    try gate.apply(
+      limits {
+        $0.account.ordersPerSecond = 100; $0.account.ordersPerMinute = 100
+      })
 
     for _ in 0..<97 { #expect(gate.admit(buy(1), now: at(10)).isAccepted) }
     #expect(!gate.admit(buy(1), now: at(999)).isAccepted)

@@ -41,7 +41,8 @@ private func view(
 }
 
 private func quote(
-  _ id: UInt64, _ side: Side, _ price: Int64, open: Int64 = 500, filled: Int64 = 0, isPending: Bool = false
+  _ id: UInt64, _ side: Side, _ price: Int64, open: Int64 = 500, filled: Int64 = 0,
+  isPending: Bool = false
 ) -> OwnQuote {
   OwnQuote(
     orderID: OrderID(id), side: side, price: Price(price), openQuantity: Quantity(open),
@@ -110,7 +111,9 @@ private func quote(
 
   @Test func `a stale, missing, empty or crossed book cancels every quote`() throws {
     var maker = try maker()
-    let quotes = [quote(1, .buy, 99_80), quote(2, .sell, 100_20), quote(3, .buy, 99_75, isPending: true)]
+    let quotes = [
+      quote(1, .buy, 99_80), quote(2, .sell, 100_20), quote(3, .buy, 99_75, isPending: true),
+    ]
     let all: [StrategyAction] = [.cancel(OrderID(1)), .cancel(OrderID(2))]
     var missing = view(quotes: quotes)
     missing.top = nil
@@ -141,7 +144,9 @@ private func quote(
     let standing = [quote(1, .buy, 99_50, open: 200, filled: 300), quote(2, .sell, 100_20)]
 
     #expect(
-      maker.decide(view(quotes: standing)) == [.replace(OrderID(1), Price(99_80), quantity: Quantity(800))])
+      maker.decide(view(quotes: standing)) == [
+        .replace(OrderID(1), Price(99_80), quantity: Quantity(800))
+      ])
   }
 
   @Test func `a pending quote is left alone and a surplus one cancelled`() throws {
@@ -164,18 +169,22 @@ private func quote(
   @Test func `settings that mean nothing are refused`() {
     #expect(throws: StrategySettingsFault.self) {
       try MarketMakerSettings(
-        fairPrice: .mid, halfSpreadTicks: 0, size: Quantity(1), maxPosition: Quantity(1), skewTicksMax: 0,
+        fairPrice: .mid, halfSpreadTicks: 0, size: Quantity(1), maxPosition: Quantity(1),
+        skewTicksMax: 0,
         requoteTicks: 1, requoteInterval: .zero, bookAgeMax: .seconds(1))
     }
     #expect(throws: StrategySettingsFault.self) {
       try MarketMakerSettings(
-        fairPrice: .mid, halfSpreadTicks: 1, size: Quantity(2), maxPosition: Quantity(1), skewTicksMax: 0,
+        fairPrice: .mid, halfSpreadTicks: 1, size: Quantity(2), maxPosition: Quantity(1),
+        skewTicksMax: 0,
         requoteTicks: 1, requoteInterval: .zero, bookAgeMax: .seconds(1))
     }
   }
 
   @Test(arguments: UInt64(1)...20)
-  func `STR-01 in a random market inventory stays bounded and the spread is earned`(seed: UInt64) throws {
+  func `STR-01 in a random market inventory stays bounded and the spread is earned`(seed: UInt64)
+    throws
+  {
     var market = RandomMarket(seed: seed, strategy: .marketMaker(try maker(.microprice)))
     for _ in 0..<5_000 { market.step() }
 

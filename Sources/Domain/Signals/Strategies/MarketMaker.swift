@@ -7,7 +7,8 @@ private import Venue
 /// - Both quotes stand `halfSpreadTicks` off the fair price, rounded away from it, and both move
 ///   against the inventory: long lowers them, so that the ask trades sooner than the bid.
 /// - A quote never takes liquidity: it stays a tick behind the other side of the book.
-/// - A quote never meets our own: while the old ask still stands at or below the new bid, the bid waits.
+/// - A quote never meets our own: while the old ask still stands at or below the new bid, the bid
+///   waits.
 /// - At most one order a side, and none whose fill would pass the maximum position.
 /// - No trustworthy book, no quotes.
 ///

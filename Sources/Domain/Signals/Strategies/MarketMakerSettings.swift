@@ -4,8 +4,8 @@ package import Units
 package struct MarketMakerSettings: Sendable, Hashable {
   package enum FairPrice: String, Sendable, Hashable, CaseIterable {
     case mid
-    /// The mid weighted by the other side's quantity: leans to where the next trade will push, and so
-    /// away from being picked off.
+    /// The mid weighted by the other side's quantity: leans to where the next trade will push, and
+    /// so away from being picked off.
     case microprice
   }
 
