@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import Journal
 internal import ServiceKit
 internal import Wire
 
@@ -34,7 +35,7 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.StreamReportsRequest,
     _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
   ) async throws {
-    var cursor = await router.journal.records(from: request.afterSequence + 1)
+    var cursor = router.journal.records(from: request.afterSequence + 1)
     while let record = try await cursor.followingRecord() {
       let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
       guard case .report(var report) = decoded.record else { continue }

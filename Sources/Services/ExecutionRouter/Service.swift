@@ -1,6 +1,9 @@
 package import Calls
 internal import Contracts
+internal import Execution
+internal import Journal
 package import ServiceKit
+internal import Telemetry
 
 /// Parent orders into child orders at venues, with every intent journaled before it leaves.
 package struct ExecutionRouter: ServiceDefinition {

@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Execution
+internal import Loop
 internal import Orders
 internal import ServiceKit
 internal import Telemetry

@@ -2,6 +2,8 @@ internal import Calls
 internal import Contracts
 internal import Translation
 internal import Units
+internal import Venue
+internal import Venues
 internal import Wire
 
 struct Handlers: MarketV1.MarketServiceHandler {

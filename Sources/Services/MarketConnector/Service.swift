@@ -1,6 +1,7 @@
 package import Calls
 internal import Contracts
 internal import JSON
+internal import Security
 package import ServiceKit
 internal import Telemetry
 internal import Venues

@@ -2,8 +2,11 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Journal
+internal import Loop
 internal import Orders
 internal import ServiceKit
+internal import Translation
+internal import Venue
 internal import Wire
 
 struct Handlers: OmsV1.OrderServiceHandler {
@@ -157,7 +160,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
     _ request: OmsV1.StreamEventsRequest, _ responses: Outgoing<OmsV1.OrderEvent>,
     _ context: ServerContext
   ) async throws {
-    var cursor = await desk.journal.records(from: request.afterSequence + 1)
+    var cursor = desk.journal.records(from: request.afterSequence + 1)
     while let record = try await cursor.followingRecord() {
       if let event = try OrderDesk.published(record) { try await responses.send(event) }
     }

@@ -67,7 +67,8 @@ actor OrderDesk {
       byClient[ClientKey(account: row.order.account, clientOrderID: row.order.clientOrderID)] = id
       if row.lifecycle.isTerminal { closed.append(id) } else { open.insert(id) }
     }
-    closed.sort { rows[$0]!.lifecycle.updatedTime < rows[$1]!.lifecycle.updatedTime }
+    let ended = recovery.rows.mapValues(\.lifecycle.updatedTime)
+    closed.sort { ended[$0]! < ended[$1]! }
     mint = OrderIDMint(after: rows.keys.max() ?? OrderID(0))
     openOrders.set(Double(open.count))
   }

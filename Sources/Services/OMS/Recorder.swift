@@ -1,5 +1,6 @@
 internal import Contracts
 internal import Journal
+internal import Loop
 internal import ServiceKit
 internal import Telemetry
 

@@ -3,6 +3,7 @@ internal import Contracts
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
+internal import Translation
 
 /// The oms's end of the wire to the execution-router: orders out, reports in.
 ///

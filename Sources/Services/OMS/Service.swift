@@ -1,7 +1,9 @@
 package import Calls
 internal import Contracts
+internal import Journal
 internal import Postgres
 package import ServiceKit
+internal import Telemetry
 
 /// The order: its states, its journal, its record.
 package struct OMS: ServiceDefinition {

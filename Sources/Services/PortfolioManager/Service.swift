@@ -1,5 +1,7 @@
 package import Calls
+internal import Chrono
 internal import Contracts
+internal import Loop
 internal import Postgres
 package import ServiceKit
 

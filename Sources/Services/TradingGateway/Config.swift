@@ -1,0 +1,72 @@
+package import ServiceKit
+internal import Signals
+internal import Units
+
+package struct Config: ServiceSettings {
+  let account: String
+  let acceptTimeout: Duration
+  let resolveAfter: Duration
+  let riskSilenceMax: Duration
+  let ordersOpenMax: Int
+  let eventsMax: Int
+  let signalsKeptMax: Int
+  let makerSymbol: String
+  let maker: MakerTerms
+
+  /// The market maker as people set it; it becomes `MarketMakerSettings` with its instrument's scales.
+  struct MakerTerms: Sendable {
+    let halfSpreadTicks: Int
+    let size: Decimal
+    let maxPosition: Decimal
+    let skewTicksMax: Int
+    let requoteTicks: Int
+    let requoteInterval: Duration
+    let bookAgeMax: Duration
+  }
+
+  package init(_ settings: SettingsReader) {
+    account = settings.string("account", default: "main", "The account that all orders are for.")
+    acceptTimeout = settings.duration(
+      "accept_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(3),
+      "An oms that has not answered by then leaves the order open: its exposure stays reserved.")
+    resolveAfter = settings.duration(
+      "resolve_after", in: .milliseconds(100)...(.seconds(300)), default: .seconds(5),
+      "An order that the oms does not know so long after silence was never accepted.")
+    riskSilenceMax = settings.duration(
+      "risk_silence_max", in: .milliseconds(100)...(.seconds(300)), default: .seconds(3),
+      "Limits not heard of for so long refuse new orders with RISK_TIMEOUT.")
+    ordersOpenMax = settings.int(
+      "orders_open_max", in: 1...10_000_000, default: 100_000, unit: "orders",
+      "New orders beyond this are refused with OVERLOADED.")
+    eventsMax = settings.int(
+      "events_max", in: 16...10_000_000, default: 100_000, unit: "events",
+      "Capacity of the event bus per subscriber; the oldest market updates give way.")
+    signalsKeptMax = settings.int(
+      "signals_kept_max", in: 1...1_000_000, default: 1_000, unit: "signals",
+      "Signals kept for GET /v1/signals; the oldest give way.")
+    makerSymbol = settings.string(
+      "maker_symbol", default: "BTCUSDT", "What the market maker quotes.")
+    let positive = Decimal(units: 1, scale: 18)...Decimal(units: .max, scale: 0)
+    maker = MakerTerms(
+      halfSpreadTicks: settings.int(
+        "maker_half_spread_ticks", in: 1...1_000_000, default: 100, unit: "ticks",
+        "How far each quote stands off the fair price."),
+      size: settings.decimal(
+        "maker_size", in: positive, default: "0.01", unit: "base currency", "Size of each quote."),
+      maxPosition: settings.decimal(
+        "maker_max_position", in: positive, default: "0.1", unit: "base currency",
+        "No quote whose fill would take the position above this."),
+      skewTicksMax: settings.int(
+        "maker_skew_ticks_max", in: 0...1_000_000, default: 100, unit: "ticks",
+        "How far both quotes move against a full position."),
+      requoteTicks: settings.int(
+        "maker_requote_ticks", in: 1...1_000_000, default: 50, unit: "ticks",
+        "A quote this far off is moved."),
+      requoteInterval: settings.duration(
+        "maker_requote_interval", in: .milliseconds(1)...(.seconds(3600)),
+        default: .milliseconds(250), "A side is changed at most this often."),
+      bookAgeMax: settings.duration(
+        "maker_book_age_max", in: .milliseconds(10)...(.seconds(3600)), default: .seconds(5),
+        "An older book is not quoted on."))
+  }
+}

@@ -1,0 +1,125 @@
+internal import Chrono
+internal import Contracts
+internal import Orders
+internal import Portfolio
+internal import Risk
+internal import Translation
+internal import Units
+internal import Venue
+
+/// The risk gate with everything it must be told: limits, prices, and what became of every order.
+///
+/// An order is reserved before it has an id; until the oms has given one, its reservation stands under
+/// a provisional id and is then carried over in one step.
+struct GateBook {
+  let gate: RiskGate
+  private(set) var orders: [OrderID: OpenOrder] = [:]
+  private(set) var provisional: [String: OrderID] = [:]
+  private var reservations: OrderReservations
+  private var lastProvisional = UInt64.max
+
+  init(_ gate: RiskGate, ordersMax: Int) {
+    self.gate = gate
+    self.reservations = OrderReservations(gate, ordersMax: ordersMax)
+  }
+
+  var openCount: Int { orders.count + provisional.count }
+
+  func knows(clientOrderID: String) -> Bool {
+    provisional[clientOrderID] != nil
+      || orders.values.contains { $0.clientOrderID == clientOrderID }
+  }
+
+  // MARK: New orders
+
+  mutating func admit(_ ticket: OrderTicket, now: Uptime) -> Verdict {
+    lastProvisional -= 1
+    let id = OrderID(lastProvisional)
+    let verdict = reservations.admit(id, ticket.gateOrder, now: now)
+    if verdict.isAccepted { provisional[ticket.clientOrderID] = id }
+    return verdict
+  }
+
+  /// The oms refused, or never had it.
+  mutating func abandon(_ clientOrderID: String) {
+    guard let id = provisional.removeValue(forKey: clientOrderID) else { return }
+    reservations.update(id, open: .zero)
+  }
+
+  mutating func replace(_ id: OrderID, _ order: GateOrder, now: Uptime) -> Verdict {
+    reservations.replace(id, order, now: now)
+  }
+
+  // MARK: What became of them
+
+  /// The order as the oms has it now: its reservation follows.
+  mutating func follow(_ order: OpenOrder) {
+    let known = orders[order.id]
+    if let temporary = provisional.removeValue(forKey: order.clientOrderID) {
+      reservations.update(temporary, open: .zero)
+    }
+    if order.isDone {
+      orders[order.id] = nil
+      reservations.update(order.id, open: .zero)
+      return
+    }
+    orders[order.id] = order
+    if known == nil {
+      reservations.restore(order.id, order.instrument, order.side, open: order.open)
+    } else if order.status != .pendingReplace {
+      // While a replacement is unanswered the larger of both terms stays reserved.
+      reservations.update(order.id, open: order.open)
+    }
+  }
+
+  /// A fill, before the order's new state is followed.
+  mutating func fill(_ order: OpenOrder, _ fill: VenueFill, _ instrument: Instrument) {
+    reservations.fill(order.id, order.instrument, order.side, fill.quantity, at: fill.price)
+    guard !fill.fee.isZero else { return }
+    if fill.feeAsset == instrument.quote {
+      gate.charge(fill.fee)
+    } else if fill.feeAsset == instrument.base {
+      let worth = Int128(fill.fee.units) * Int128(fill.price.raw)
+      do {
+        gate.charge(try Decimal(exactly: worth, scale: fill.fee.scale + instrument.priceScale))
+      } catch {
+        // Digits that do not fit: charged at a coarser scale, against us.
+        let coarse = worth / 1_000_000_000 + 1
+        let scale = fill.fee.scale + instrument.priceScale - 9
+        if let units = Int64(exactly: coarse) { gate.charge(Decimal(units: units, scale: scale)) }
+      }
+    }
+  }
+
+  func quotes(of strategy: String, _ instrument: InstrumentID) -> [OpenOrder] {
+    orders.values.filter { $0.strategy == strategy && $0.instrument == instrument }
+      .sorted { $0.id < $1.id }
+  }
+}
+
+extension RiskLimits {
+  init(_ wire: RiskV1.Limits) throws {
+    let account = wire.account ?? .init()
+    let notional = try Decimal(required: account.maxNotional, field: "account.maxNotional")
+    var standard = AccountLimits.standard
+    standard.ordersPerSecond = Int(account.ordersPerSecond)
+    standard.ordersPerMinute = Int(account.ordersPerMinute)
+    standard.maxDailyLoss = try Decimal(required: account.maxDailyLoss, field: "account.maxDailyLoss")
+    var symbols: [String: SymbolLimits] = [:]
+    for symbol in wire.symbols { symbols[symbol.symbol] = try SymbolLimits(symbol, notional) }
+    self.init(
+      currency: "USDT", account: standard,
+      standard: try SymbolLimits(wire.defaultSymbol ?? .init(), notional), symbols: symbols)
+  }
+}
+
+extension SymbolLimits {
+  init(_ wire: RiskV1.SymbolLimits, _ maxNotional: Decimal) throws {
+    self.init(
+      lot: try Decimal(required: wire.lot, field: "lot"),
+      maxOrderSize: try Decimal(required: wire.maxOrderSize, field: "maxOrderSize"),
+      maxLongPosition: try Decimal(required: wire.maxLong, field: "maxLong"),
+      maxShortPosition: try Decimal(required: wire.maxShort, field: "maxShort"),
+      maxNotional: maxNotional, priceBand: nil)
+  }
+}

@@ -1,0 +1,49 @@
+internal import Contracts
+internal import Orders
+internal import Signals
+internal import Translation
+internal import Units
+internal import Venue
+
+/// What the gate and the strategies need of an order that is not done.
+struct OpenOrder: Sendable {
+  let id: OrderID
+  let clientOrderID: String
+  let strategy: String
+  let instrument: InstrumentID
+  let side: Side
+  let price: Price?
+  let quantity: Quantity
+  let filled: Quantity
+  let status: TypeV1.OrderStatus
+
+  init?(_ wire: OmsV1.Order, _ instrument: Instrument) throws {
+    guard let id = OrderID(parsing: wire.orderId) else { return nil }
+    self.id = id
+    clientOrderID = wire.clientOrderId
+    strategy = wire.strategyId
+    self.instrument = instrument.id
+    side = try Side(wire.side, field: "side")
+    price = try instrument.raw(wire.price, scale: instrument.priceScale).map(Price.init)
+    quantity = Quantity(try instrument.raw(wire.quantity, scale: instrument.quantityScale) ?? 0)
+    filled = Quantity(try instrument.raw(wire.filledQuantity, scale: instrument.quantityScale) ?? 0)
+    status = wire.status
+  }
+
+  var isDone: Bool {
+    switch status {
+    case .filled, .cancelled, .rejected, .expired: true
+    default: false
+    }
+  }
+
+  /// What may still fill.
+  var open: Quantity { isDone ? .zero : quantity - filled }
+
+  var quote: OwnQuote? {
+    guard !isDone, let price else { return nil }
+    return OwnQuote(
+      orderID: id, side: side, price: price, openQuantity: open, filledQuantity: filled,
+      isPending: status != .new && status != .partiallyFilled)
+  }
+}

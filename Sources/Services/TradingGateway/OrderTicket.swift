@@ -1,0 +1,94 @@
+internal import Calls
+internal import Contracts
+internal import Risk
+internal import Translation
+internal import Units
+internal import Venue
+
+/// A wish for an order, checked at the edge: every field named when it is wrong.
+struct OrderTicket: Sendable {
+  let instrument: Instrument
+  let clientOrderID: String
+  let side: Side
+  let type: OrderType
+  let timeInForce: TimeInForce
+  let price: Price?
+  let quantity: Quantity
+
+  /// Children append a dash and a number to our ids, and venues take 36 characters; the caller's own
+  /// id never travels there.
+  static let clientOrderIDLengthMax = 36
+  private static let alphabet = Set(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+  init(
+    _ request: TradingV1.SubmitOrderRequest, _ instruments: InstrumentTable, fallbackID: String
+  ) throws(RPCError) {
+    instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
+    let id = request.clientOrderId
+    guard id.count <= Self.clientOrderIDLengthMax, id.allSatisfy(Self.alphabet.contains) else {
+      throw .invalid("clientOrderId", "must be 1 to 36 characters of [A-Za-z0-9_-]")
+    }
+    clientOrderID = id.isEmpty ? fallbackID : id
+    side = try Side(request.side, field: "side")
+    type = try OrderType(request.type, field: "type")
+    let asked = try TimeInForce.wire(request.timeInForce, field: "timeInForce")
+    timeInForce = asked ?? (type == .market ? .ioc : .gtc)
+    if type == .market, timeInForce == .gtc || timeInForce == .postOnly {
+      throw .invalid("timeInForce", "of a market order is IOC or FOK")
+    }
+    guard let wireQuantity = request.quantity else { throw .invalid("quantity", "is missing") }
+    quantity = try instrument.quantity(wireQuantity, field: "quantity")
+    switch (type, request.price) {
+    case (.limit, nil): throw .invalid("price", "is missing: a limit order needs one")
+    case (.market, .some): throw .invalid("price", "does not belong to a market order")
+    case (.market, nil): price = nil
+    case (.limit, .some(let wire)): price = try instrument.price(wire, field: "price")
+    }
+    try checkSizes()
+  }
+
+  private func checkSizes() throws(RPCError) {
+    if quantity < instrument.minQuantity {
+      throw RejectReason.minSize.error(
+        "quantity \(instrument.decimal(quantity)) is below the venue's minimum "
+          + "\(instrument.decimal(instrument.minQuantity))", domain: "trading-gateway.shrivenquant",
+        metadata: numbers("\(instrument.decimal(quantity))", "\(instrument.decimal(instrument.minQuantity))"))
+    }
+    guard let price else { return }
+    let notional = price * quantity
+    if notional < instrument.minNotional {
+      let actual = decimalText(notional.raw, scale: instrument.notionalScale)
+      let limit = decimalText(instrument.minNotional.raw, scale: instrument.notionalScale)
+      throw RejectReason.minNotional.error(
+        "notional \(actual) is below the venue's minimum \(limit)",
+        domain: "trading-gateway.shrivenquant", metadata: numbers(actual, limit))
+    }
+  }
+
+  private func numbers(_ actual: String, _ limit: String) -> [String: String] {
+    ["actual": actual, "limit": limit]
+  }
+
+  var gateOrder: GateOrder {
+    GateOrder(
+      instrument: instrument.id, side: side, type: type, price: price, quantity: quantity)
+  }
+
+  /// The order as the oms takes it.
+  func order(account: String, strategy: String, createdBy: String) -> OmsV1.Order {
+    var order = OmsV1.Order()
+    order.clientOrderId = clientOrderID
+    order.account = account
+    order.strategyId = strategy
+    order.venue = instrument.venue.name
+    order.symbol = instrument.symbol
+    order.side = TypeV1.Side(side)
+    order.type = TypeV1.OrderType(type)
+    order.timeInForce = TypeV1.TimeInForce(timeInForce)
+    order.price = price.map { instrument.wire($0) }
+    order.quantity = instrument.wire(quantity)
+    order.createdBy = createdBy
+    return order
+  }
+}

@@ -1,0 +1,135 @@
+package import Calls
+internal import Contracts
+internal import EventBus
+internal import Loop
+package import ServiceKit
+internal import Telemetry
+
+/// The orchestrator: orders in through the embedded risk gate, strategies, signals.
+package struct TradingGateway: ServiceDefinition {
+  package static let name: ServiceName = "trading-gateway"
+  package static let summary = "orders in through the embedded risk gate; strategies and signals"
+  package static let needs: [ServiceName] = [
+    "discovery", "auth", "market-connector", "orderbook", "risk-manager", "oms",
+  ]
+
+  private let config: Config
+  private let context: ServiceContext
+  private let desk: TradingDesk
+  private let strategies: [StrategyRunner]
+  package let methods: [ServerMethod]
+
+  package init(_ context: ServiceContext, _ config: Config) throws {
+    self.config = config
+    self.context = context
+    desk = TradingDesk(config, context)
+    let signals = SignalLog(desk.bus, keptMax: config.signalsKeptMax)
+    strategies = [StrategyRunner(config, context, desk, signals)]
+    methods = Handlers(desk: desk, strategies: strategies, signals: signals).methods
+  }
+
+  private static var patient: CallOptions {
+    var options = CallOptions()
+    options.waitsForReady = true
+    return options
+  }
+
+  package func start() async throws {
+    learnInstruments()
+    followLimits()
+    followTops()
+    followOrders()
+    for strategy in strategies {
+      let events = desk.bus.subscribe(
+        strategy.id, capacity: config.eventsMax, overflow: .dropOldest)
+      context.spawn("run \(strategy.id)") { await strategy.follow(events) }
+    }
+  }
+
+  private func learnInstruments() {
+    context.spawn("learn instruments") { [context, desk] in
+      let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
+      try await desk.learn(market.listInstruments(.init(), Self.patient).instruments)
+    }
+  }
+
+  private func followLimits() {
+    let heard = context.readiness.require("limits", reason: "the risk-manager has not told")
+    context.spawn("follow limits") { [context, desk] in
+      let risk = RiskV1.RiskServiceClient(channel: context.channel(to: "risk-manager"))
+      let stream = try await risk.streamLimits(.init(), Self.patient)
+      defer { stream.cancel() }
+      while let limits = try await stream.next() {
+        if try await desk.take(limits) {
+          context.log.warning("kill switch engaged: cancelling every open order")
+          context.spawn("cancel all") {
+            try await desk.cancelAll(strategy: "", reason: "kill switch")
+          }
+        }
+        heard.hold()
+      }
+      throw RPCError(.unavailable, "the risk-manager ended its stream")
+    }
+  }
+
+  private func followTops() {
+    let streaming = context.readiness.require("tops", reason: "the orderbook has not told")
+    context.spawn("follow tops") { [context, desk] in
+      let orderbook = OrderbookV1.OrderbookServiceClient(channel: context.channel(to: "orderbook"))
+      do {
+        let stream = try await orderbook.streamTops(.init(), Self.patient)
+        defer { stream.cancel() }
+        while let top = try await stream.next() {
+          try await desk.take(top)
+          streaming.hold()
+        }
+        throw RPCError(.unavailable, "the orderbook ended its stream")
+      } catch {
+        await desk.loseTops()
+        throw error
+      }
+    }
+  }
+
+  private func followOrders() {
+    let synced = context.readiness.require("orders", reason: "the oms's journal has not been read")
+    context.spawn("follow orders") { [context, desk, strategies] in
+      while await !desk.hasGate { await context.loop.sleep(for: .milliseconds(20)) }
+      let oms = OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))
+      let target = try await oms.getTradingState(.init(), Self.patient).sequence
+      var request = OmsV1.StreamEventsRequest()
+      request.afterSequence = await desk.lastEvent
+      let stream = try await oms.streamEvents(request)
+      defer { stream.cancel() }
+      func reached() async throws {
+        guard await desk.lastEvent >= target else { return }
+        await desk.setSynced(true)
+        synced.hold()
+      }
+      try await reached()
+      let wasSynced = context.readiness.isReady
+      if !wasSynced {
+        // Quotes that an earlier run of this process left behind have nobody to look after them.
+        for strategy in strategies where await !strategy.isRunning {
+          try await desk.cancelAll(strategy: strategy.id, reason: "left by an earlier run")
+        }
+      }
+      while let event = try await stream.next() {
+        try await desk.take(event)
+        if event.sequence >= target { try await reached() }
+      }
+      throw RPCError(.unavailable, "the oms ended its stream of events")
+    }
+  }
+
+  package func drain() async {
+    for strategy in strategies {
+      do { try await strategy.stop() } catch {
+        context.log.warning(
+          "quotes could not be cancelled", ["strategy": .text(strategy.id),
+            "error": LogValue(describing: error)])
+      }
+    }
+    desk.bus.finish()
+  }
+}

@@ -1,0 +1,178 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import EventBus
+internal import Orders
+internal import ServiceKit
+internal import Signals
+internal import Telemetry
+internal import Translation
+internal import Units
+internal import Venue
+
+/// One strategy: hears the bus, decides, and has its orders sent through the gate like everybody's.
+actor StrategyRunner {
+  nonisolated let id: String
+  private let config: Config
+  private let context: ServiceContext
+  private let desk: TradingDesk
+  private let signals: SignalLog
+  private var strategy: Strategy?
+  private var instrument: Instrument?
+  private(set) var isRunning = false
+  private var status = "stopped"
+  private var ordersSent: UInt64 = 0
+  private var fills: UInt64 = 0
+  private var isBusy = false
+  private var isDirty = false
+
+  init(_ config: Config, _ context: ServiceContext, _ desk: TradingDesk, _ signals: SignalLog) {
+    self.config = config
+    self.context = context
+    self.desk = desk
+    self.signals = signals
+    self.id = "mm-\(config.makerSymbol.lowercased())"
+  }
+
+  // MARK: Life
+
+  func start() async throws {
+    guard !isRunning else { return }
+    let instrument = try await desk.instrument(config.makerSymbol)
+    strategy = .marketMaker(MarketMaker(try settings(instrument)))
+    self.instrument = instrument
+    isRunning = true
+    status = "waiting for the market"
+    context.log.info("strategy started", ["strategy": .text(id)])
+  }
+
+  /// No more quotes, and the standing ones are cancelled.
+  func stop() async throws {
+    guard isRunning else { return }
+    isRunning = false
+    status = "stopped"
+    context.log.info("strategy stopped", ["strategy": .text(id)])
+    try await desk.cancelAll(strategy: id, reason: "strategy stopped")
+  }
+
+  private func settings(_ instrument: Instrument) throws -> MarketMakerSettings {
+    let terms = config.maker
+    do throws(StrategySettingsFault) {
+      return try MarketMakerSettings(
+        fairPrice: .microprice, halfSpreadTicks: Int64(terms.halfSpreadTicks),
+        size: try quantity(terms.size, instrument, "maker_size"),
+        maxPosition: try quantity(terms.maxPosition, instrument, "maker_max_position"),
+        skewTicksMax: Int64(terms.skewTicksMax), requoteTicks: Int64(terms.requoteTicks),
+        requoteInterval: terms.requoteInterval, bookAgeMax: terms.bookAgeMax)
+    } catch {
+      throw RPCError(.failedPrecondition, "the settings of \(id): \(error.problem)")
+    }
+  }
+
+  private func quantity(
+    _ decimal: Decimal, _ instrument: Instrument, _ setting: String
+  ) throws(StrategySettingsFault) -> Quantity {
+    do throws(RejectReason) { return try instrument.quantity(decimal) } catch {
+      throw .notPositive("\(setting) (\(decimal) is no multiple of the lot \(instrument.decimal(instrument.lotSize)))")
+    }
+  }
+
+  // MARK: Deciding
+
+  /// Hears the bus until it ends.
+  func follow(_ events: Subscription<TradingEvent>) async {
+    for await event in events {
+      guard isRunning, let instrument else { continue }
+      switch event {
+      case .marketUpdate(let id, _) where id == instrument.id: await decide()
+      case .executionReport(let report) where report.order?.strategyId == id:
+        if report.execution != nil { fills += 1 }
+        await decide()
+      case .marketUpdate, .executionReport, .signal, .orderRequest, .riskAlert: continue
+      }
+    }
+  }
+
+  /// One decision at a time; what happens meanwhile leads to another one behind it.
+  private func decide() async {
+    isDirty = true
+    guard !isBusy else { return }
+    isBusy = true
+    while isDirty, isRunning, let instrument {
+      isDirty = false
+      let view = await desk.view(of: id, instrument)
+      let actions = strategy?.decide(view) ?? []
+      status = view.top == nil ? "waiting: the book is not to be trusted" : "quoting"
+      for action in actions { await carryOut(action, instrument) }
+    }
+    isBusy = false
+  }
+
+  private func carryOut(_ action: StrategyAction, _ instrument: Instrument) async {
+    do {
+      switch action {
+      case .place(let side, let price, let quantity):
+        try await place(side, price, quantity, instrument)
+      case .replace(let id, let price, let quantity):
+        var request = TradingV1.ReplaceOrderRequest()
+        request.orderId = id.description
+        request.price = instrument.wire(price)
+        request.quantity = instrument.wire(quantity)
+        _ = try await desk.replace(request, CallOptions())
+      case .cancel(let id): try await desk.cancel(id)
+      }
+    } catch {
+      // The order may have filled or gone meanwhile: the next view tells.
+      status = "\(error)"
+    }
+  }
+
+  private func place(
+    _ side: Side, _ price: Price, _ quantity: Quantity, _ instrument: Instrument
+  ) async throws {
+    var signal = TradingV1.Signal()
+    signal.time = .init(context.time.now)
+    signal.strategyId = id
+    signal.venue = instrument.venue.name
+    signal.symbol = instrument.symbol
+    signal.side = TypeV1.Side(side)
+    signal.price = instrument.wire(price)
+    signal.quantity = instrument.wire(quantity)
+    var request = TradingV1.SubmitOrderRequest()
+    request.venue = signal.venue
+    request.symbol = signal.symbol
+    request.side = signal.side
+    request.type = .limit
+    request.timeInForce = .postOnly
+    request.price = signal.price
+    request.quantity = signal.quantity
+    do {
+      _ = try await desk.submit(request, strategy: id, createdBy: id, CallOptions())
+      ordersSent += 1
+      signal.outcome = "submitted"
+      signals.add(signal)
+    } catch {
+      signal.outcome = "refused: \((error as? RPCError)?.message ?? "\(error)")"
+      signals.add(signal)
+      throw error
+    }
+  }
+
+  var message: TradingV1.Strategy {
+    get async {
+      var message = TradingV1.Strategy()
+      message.strategyId = id
+      message.kind = StrategyKind.marketMaker.rawValue
+      message.symbol = config.makerSymbol
+      message.running = isRunning
+      message.ordersSent = ordersSent
+      message.fills = fills
+      message.status = status
+      if let instrument {
+        message.venue = instrument.venue.name
+        message.position = instrument.wire(await desk.view(of: id, instrument).position)
+      }
+      return message
+    }
+  }
+}

@@ -1,0 +1,445 @@
+internal import Bytes
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import EventBus
+internal import Loop
+internal import Orders
+internal import Portfolio
+internal import Risk
+internal import ServiceKit
+internal import Signals
+internal import Telemetry
+internal import Translation
+internal import Units
+internal import Venue
+
+/// The orchestrator's one writer: the gate, the tops, the open orders, and the bus that tells of them.
+actor TradingDesk {
+  nonisolated let bus = Topic<TradingEvent>(name: "trading")
+  nonisolated let killSwitch = KillSwitch()
+  private let config: Config
+  private let context: ServiceContext
+  private let oms: OmsV1.OrderServiceClient
+  private var instruments = InstrumentTable()
+  private var book: GateBook?
+  private var limits: RiskLimits?
+  private var limitsHeard: Uptime?
+  private var tops: [InstrumentID: TopOfBook] = [:]
+  private(set) var lastEvent: UInt64 = 0
+  private var isSynced = false
+  private let counters = RiskCounters()
+  private let events: CounterFamily
+  private let admission: Histogram
+
+  init(_ config: Config, _ context: ServiceContext) {
+    self.config = config
+    self.context = context
+    self.oms = .init(channel: context.channel(to: "oms"))
+    self.events = context.metrics.counters(
+      "trading_gateway_events_total", help: "Events on the bus.", labels: ["kind"])
+    self.admission = context.metrics.histogram(
+      "trading_gateway_admission_seconds", help: "Time of a decision of the risk gate.",
+      bounds: [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3])
+    Self.register(counters, in: context.metrics)
+  }
+
+  private static func register(_ counters: RiskCounters, in metrics: MetricsRegistry) {
+    metrics.counter(
+      "trading_gateway_orders_admitted_total", help: "Orders that the risk gate admitted."
+    ) { Double(counters.admittedCount) }
+    for rule in RiskRule.allCases {
+      metrics.counter(
+        "trading_gateway_orders_refused_by_\(rule.name)_total",
+        help: "Orders that the risk gate refused by the rule \(rule.name)."
+      ) { Double(counters.refusedCount(by: rule)) }
+    }
+    metrics.gauge(
+      "trading_gateway_refusal_ratio", help: "Refused orders of all, 0 to 1."
+    ) { Double(counters.refusedPartsPerMillion) / 1_000_000 }
+  }
+
+  // MARK: What it is told
+
+  func learn(_ known: [MarketV1.Instrument]) throws {
+    for wire in known { try instruments.put(wire) }
+    try makeGate()
+  }
+
+  /// New limits; true when the kill switch was engaged by them.
+  func take(_ wire: RiskV1.Limits) throws -> Bool {
+    let fresh = try RiskLimits(wire)
+    limitsHeard = context.loop.uptime
+    let wasEngaged = killSwitch.isEngaged
+    if wire.killSwitch?.engaged == true { killSwitch.engage() } else { killSwitch.release() }
+    if fresh != limits {
+      limits = fresh
+      if let book { try book.gate.apply(fresh) } else { try makeGate() }
+    }
+    return killSwitch.isEngaged && !wasEngaged
+  }
+
+  private func makeGate() throws {
+    guard book == nil, let limits, !instruments.all.isEmpty else { return }
+    let gate = try RiskGate(
+      account: config.account, instruments: instruments.all, limits: limits,
+      killSwitch: killSwitch, counters: counters)
+    book = GateBook(gate, ordersMax: config.ordersOpenMax)
+  }
+
+  var hasGate: Bool { book != nil }
+
+  func take(_ wire: OrderbookV1.Top) throws {
+    guard let instrument = instruments[wire.venue, wire.symbol], let book else { return }
+    let now = context.loop.uptime
+    guard !wire.stale,
+      let bid = try instrument.raw(wire.bidPrice, scale: instrument.priceScale), bid > 0,
+      let ask = try instrument.raw(wire.askPrice, scale: instrument.priceScale), ask > 0
+    else {
+      tops[instrument.id] = nil
+      book.gate.setReference(instrument.id, nil, now: now)
+      publish(.marketUpdate(instrument.id, nil))
+      return
+    }
+    let top = TopOfBook(
+      instrument: instrument.id, updateID: wire.updateId,
+      bid: PriceLevel(
+        price: Price(bid),
+        quantity: Quantity(
+          try instrument.raw(wire.bidQuantity, scale: instrument.quantityScale) ?? 0)),
+      ask: PriceLevel(
+        price: Price(ask),
+        quantity: Quantity(
+          try instrument.raw(wire.askQuantity, scale: instrument.quantityScale) ?? 0)),
+      // Ours, not the venue's: a recorded day is old, and its book is still fresh.
+      receivedTime: context.time.now)
+    tops[instrument.id] = top
+    book.gate.setReference(instrument.id, Price(bid + (ask - bid) / 2), now: now)
+    publish(.marketUpdate(instrument.id, top))
+  }
+
+  func loseTops() {
+    for id in tops.keys {
+      book?.gate.setReference(id, nil, now: context.loop.uptime)
+      publish(.marketUpdate(id, nil))
+    }
+    tops.removeAll()
+  }
+
+  func take(_ event: OmsV1.OrderEvent) throws {
+    guard event.sequence > lastEvent, let wire = event.order else { return }
+    guard let instrument = instruments[wire.venue, wire.symbol], book != nil else {
+      throw RPCError(.failedPrecondition, "\(wire.symbol) of \(wire.venue) is no known instrument")
+    }
+    guard let order = try OpenOrder(wire, instrument) else { return }
+    if let time = event.time { book!.gate.roll(to: try Instant(time, field: "time")) }
+    if let execution = event.execution {
+      book!.fill(order, try VenueFill(execution, instrument), instrument)
+    }
+    book!.follow(order)
+    lastEvent = event.sequence
+    publish(.executionReport(event))
+  }
+
+  func setSynced(_ synced: Bool) { isSynced = synced }
+
+  private func publish(_ event: TradingEvent) {
+    events.with(event.kind).increment()
+    // Subscribers let their oldest events go, so that a publisher is never refused.
+    do throws(TopicError) { try bus.publishNow(event) } catch {
+      context.log.warning("the event bus refused an event", ["error": LogValue(describing: error)])
+    }
+  }
+
+  // MARK: Orders
+
+  func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
+    try requireSynced()
+    let ticket = try OrderTicket(request, instruments, fallbackID: "check")
+    var response = TradingV1.CheckOrderResponse()
+    // Asked and given back: the rates count it, which a real order would as well.
+    switch admit(ticket) {
+    case .accepted:
+      book?.abandon(ticket.clientOrderID)
+      response.admitted = true
+    case .refused(let refusal):
+      response.reason = TypeV1.RejectReason(refusal.reason)
+      response.text = text(refusal)
+      let (actual, limit) = numbers(refusal)
+      (response.actual, response.limit) = (actual, limit)
+    }
+    return response
+  }
+
+  private func admit(_ ticket: OrderTicket) -> Verdict {
+    let began = context.loop.uptime
+    let verdict = book!.admit(ticket, now: began)
+    admission.observe(context.loop.uptime - began)
+    return verdict
+  }
+
+  /// Through the gate, to the oms, answered when the order is on disk.
+  func submit(
+    _ request: TradingV1.SubmitOrderRequest, strategy: String, createdBy: String,
+    _ options: CallOptions
+  ) async throws -> OmsV1.Order {
+    try requireSynced()
+    let ticket = try OrderTicket(request, instruments, fallbackID: Self.freshID(strategy))
+    publish(.orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
+    if book!.knows(clientOrderID: ticket.clientOrderID) {
+      return try await accept(ticket, strategy, createdBy, options).order ?? .init()
+    }
+    try requireFreshLimits()
+    guard book!.openCount < config.ordersOpenMax else {
+      throw RejectReason.overloaded.error(
+        "\(config.ordersOpenMax) orders are open (orders_open_max)", domain: Self.domain,
+        metadata: ["limit": "\(config.ordersOpenMax)"])
+    }
+    if case .refused(let refusal) = admit(ticket) {
+      // A retry of an order that is done meanwhile is no new order and needs no admission.
+      if !request.clientOrderId.isEmpty, let known = try await existing(ticket.clientOrderID, options) {
+        return try matching(known, ticket)
+      }
+      throw error(refusal)
+    }
+    do {
+      let response = try await accept(ticket, strategy, createdBy, options)
+      guard let wire = response.order else { throw RPCError(.internalError, "the oms answers no order") }
+      settle(wire, ticket)
+      return wire
+    } catch {
+      try await unsettled(ticket, error)
+      throw error
+    }
+  }
+
+  private func accept(
+    _ ticket: OrderTicket, _ strategy: String, _ createdBy: String, _ options: CallOptions
+  ) async throws(RPCError) -> OmsV1.AcceptOrderResponse {
+    var request = OmsV1.AcceptOrderRequest()
+    request.order = ticket.order(
+      account: config.account, strategy: strategy, createdBy: createdBy)
+    var options = options
+    let limit = context.loop.uptime + config.acceptTimeout
+    options.deadline = min(options.deadline ?? limit, limit)
+    return try await oms.acceptOrder(request, options)
+  }
+
+  /// The oms's answer and its stream may come in either order; both lead here.
+  private func settle(_ wire: OmsV1.Order, _ ticket: OrderTicket) {
+    do {
+      guard let order = try OpenOrder(wire, ticket.instrument) else { return }
+      if book!.orders[order.id] == nil, !order.isDone, book!.provisional[ticket.clientOrderID] != nil {
+        book!.follow(order)
+      } else {
+        book!.abandon(ticket.clientOrderID)
+      }
+    } catch {
+      context.log.error("the oms's answer does not decode", ["error": LogValue(describing: error)])
+    }
+  }
+
+  /// A call that failed: what is proven is released, what is not stays reserved until the oms is asked.
+  private func unsettled(_ ticket: OrderTicket, _ error: any Error) async throws {
+    let code = (error as? RPCError)?.code ?? .unknown
+    switch code {
+    case .invalidArgument, .failedPrecondition, .alreadyExists, .permissionDenied, .unauthenticated,
+      .unimplemented, .resourceExhausted, .outOfRange:
+      book!.abandon(ticket.clientOrderID)
+    default:
+      context.log.warning(
+        "an order's fate is open",
+        ["client_order_id": .text(ticket.clientOrderID), "error": LogValue(describing: error)])
+      context.spawn("resolve order") { [self] in try await resolve(ticket) }
+    }
+  }
+
+  private func resolve(_ ticket: OrderTicket) async throws {
+    let began = context.loop.uptime
+    while book!.provisional[ticket.clientOrderID] != nil {
+      await context.loop.sleep(for: .milliseconds(500))
+      var options = CallOptions(deadline: context.loop.uptime + config.acceptTimeout)
+      options.waitsForReady = true
+      guard let known = try await existing(ticket.clientOrderID, options) else {
+        if context.loop.uptime - began >= config.resolveAfter {
+          book!.abandon(ticket.clientOrderID)
+          return
+        }
+        continue
+      }
+      settle(known, ticket)
+    }
+  }
+
+  private func existing(
+    _ clientOrderID: String, _ options: CallOptions
+  ) async throws(RPCError) -> OmsV1.Order? {
+    var request = OmsV1.ListOrdersRequest()
+    request.clientOrderId = clientOrderID
+    request.pageSize = 1
+    return try await oms.listOrders(request, options).orders.first
+  }
+
+  private func matching(_ known: OmsV1.Order, _ ticket: OrderTicket) throws -> OmsV1.Order {
+    let asked = ticket.order(account: config.account, strategy: known.strategyId, createdBy: "")
+    guard known.side == asked.side, known.type == asked.type, known.symbol == asked.symbol else {
+      throw RejectReason.duplicateOrder.error(
+        "clientOrderId \(ticket.clientOrderID) is order \(known.orderId), which has other terms",
+        domain: Self.domain, metadata: ["orderId": known.orderId])
+    }
+    return known
+  }
+
+  func replace(
+    _ request: TradingV1.ReplaceOrderRequest, _ options: CallOptions
+  ) async throws -> OmsV1.Order {
+    try requireSynced()
+    try requireFreshLimits()
+    guard request.price != nil || request.quantity != nil else {
+      throw RPCError.invalid("price", "or quantity is needed: there is nothing to change")
+    }
+    guard let id = OrderID(parsing: request.orderId), let order = book!.orders[id] else {
+      var get = OmsV1.GetOrderRequest()
+      get.orderId = request.orderId
+      let known = try await oms.getOrder(get, options)
+      throw RPCError(
+        .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced")
+    }
+    let instrument = instruments[order.instrument]
+    let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
+    let quantity =
+      try request.quantity.map { try instrument.quantity($0, field: "quantity") } ?? order.quantity
+    guard quantity > order.filled else {
+      throw RPCError.invalid(
+        "quantity", "must exceed what has filled, \(instrument.decimal(order.filled))")
+    }
+    let gateOrder = GateOrder(
+      instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
+      price: price, quantity: quantity - order.filled)
+    if case .refused(let refusal) = book!.replace(id, gateOrder, now: context.loop.uptime) {
+      throw error(refusal)
+    }
+    var accept = OmsV1.AcceptReplaceRequest()
+    accept.orderId = request.orderId
+    accept.price = request.price
+    accept.quantity = request.quantity
+    do {
+      return try await oms.acceptReplace(accept, options)
+    } catch {
+      // What the replacement had reserved beyond the order goes back with the order's next event, or
+      // now, when the oms has refused.
+      if error.code == .failedPrecondition || error.code == .invalidArgument,
+        let current = book!.orders[id]
+      {
+        book!.follow(current)
+      }
+      throw error
+    }
+  }
+
+  func cancel(_ id: OrderID) async throws {
+    var request = OmsV1.CancelOrderRequest()
+    request.orderId = id.description
+    request.reason = "strategy"
+    _ = try await oms.cancelOrder(request)
+  }
+
+  func cancelAll(strategy: String, reason: String) async throws {
+    var request = OmsV1.CancelAllOrdersRequest()
+    request.strategyId = strategy
+    request.reason = reason
+    var options = CallOptions(deadline: context.loop.uptime + .seconds(10))
+    options.waitsForReady = true
+    _ = try await oms.cancelAllOrders(request, options)
+  }
+
+  // MARK: Refusals
+
+  static let domain = "risk.shrivenquant"
+
+  private func error(_ refusal: Refusal) -> RPCError {
+    let text = text(refusal)
+    let (actual, limit) = numbers(refusal)
+    publish(.riskAlert(refusal.reason, text: text))
+    let wait: Duration? =
+      switch refusal.rule {
+      case .ordersPerSecond: .seconds(1)
+      case .ordersPerMinute: .seconds(60)
+      default: nil
+      }
+    return refusal.reason.error(
+      text, domain: Self.domain, metadata: ["actual": actual, "limit": limit, "rule": refusal.rule.name],
+      retryAfter: wait)
+  }
+
+  private func text(_ refusal: Refusal) -> String { book?.gate.text(of: refusal) ?? refusal.reason.name }
+
+  private func numbers(_ refusal: Refusal) -> (actual: String, limit: String) {
+    guard let book, instruments.all.indices.contains(Int(refusal.instrument.index)) else {
+      return ("\(refusal.actual)", "\(refusal.limit)")
+    }
+    let instrument = instruments[refusal.instrument]
+    let scale: UInt8 =
+      switch refusal.rule {
+      case .orderSize, .position, .tradingState: instrument.quantityScale
+      case .notional: instrument.notionalScale
+      case .dailyLoss, .grossExposure: book.gate.moneyScale
+      case .priceBand: instrument.priceScale
+      case .killSwitch, .wellFormed, .ordersPerSecond, .ordersPerMinute: 0
+      }
+    func plain(_ units: Int128) -> String { Amount(units: units, scale: scale).normalized.description }
+    return (plain(refusal.actual), plain(refusal.limit))
+  }
+
+  private func requireSynced() throws(RPCError) {
+    guard isSynced, book != nil else {
+      throw RejectReason.reconciling.error(
+        "the trading-gateway is still reading the oms's journal", domain: Self.domain,
+        retryAfter: .seconds(1))
+    }
+  }
+
+  private func requireFreshLimits() throws(RPCError) {
+    let now = context.loop.uptime
+    guard let limitsHeard, now - limitsHeard <= config.riskSilenceMax else {
+      throw RejectReason.riskTimeout.error(
+        "the risk-manager has been silent for more than \(config.riskSilenceMax)",
+        domain: Self.domain, retryAfter: .seconds(1))
+    }
+  }
+
+  private static func freshID(_ strategy: String) -> String {
+    var random = SystemRandomNumberGenerator()
+    let digits = String(random.next(), radix: 36)
+    return (strategy.isEmpty ? "c-" : "s-") + digits
+  }
+
+  // MARK: For strategies
+
+  func instrument(_ symbol: String) throws(RPCError) -> Instrument {
+    try instruments.find(venue: "", symbol: symbol)
+  }
+
+  func view(of strategy: String, _ instrument: Instrument) -> StrategyView {
+    let position = book?.gate.exposure(of: instrument.id)?.position ?? .zero
+    return StrategyView(
+      instrument: instrument, top: tops[instrument.id], position: position,
+      quotes: book?.quotes(of: strategy, instrument.id).compactMap(\.quote) ?? [],
+      now: context.time.now)
+  }
+}
+
+extension VenueFill {
+  init(_ wire: OmsV1.Execution, _ instrument: Instrument) throws(RPCError) {
+    var fill = MarketV1.Fill()
+    fill.executionId = wire.executionId
+    fill.price = wire.price
+    fill.quantity = wire.quantity
+    fill.fee = wire.fee
+    fill.feeAsset = wire.feeAsset
+    fill.maker = wire.maker
+    let time = try Instant(wire.exchangeTime ?? .init(), field: "exchangeTime")
+    fill.exchangeTimeNs = UInt64(max(0, time.nanoseconds))
+    try self.init(fill, instrument)
+  }
+}
