@@ -94,7 +94,10 @@ extension JournaledEvent {
     case .acknowledged: event = .venueAcknowledged(venueOrderID: record.venueOrderId)
     case .fill:
       guard let execution = published.execution else { throw Self.damaged("a fill has no execution") }
-      event = .filled(try VenueFill(execution, instrument), venueFilled: nil)
+      let total = try instrument.raw(
+        published.order?.filledQuantity, scale: instrument.quantityScale)
+      event = .filled(
+        try VenueFill(execution, instrument), venueFilled: total.map { Quantity($0) })
     case .cancelRequested: event = .cancelRequested(reason: text)
     case .cancelled: event = .cancelled(venueFilled: nil)
     case .cancelRejected: event = .cancelRejected(reason, text: text)

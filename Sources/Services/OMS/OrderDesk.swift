@@ -175,7 +175,7 @@ actor OrderDesk {
     lastReport = report.sequence
     do {
       let id = try orderID(report.orderId)
-      let event = try event(report, instruments[try row(id).order.instrument])
+      let event = try event(report, try row(id))
       return try change(id, event, report: report.sequence)
     } catch {
       faults.increment()
@@ -188,14 +188,18 @@ actor OrderDesk {
   }
 
   private func event(
-    _ report: ExecutionV1.ExecutionReport, _ instrument: Instrument
+    _ report: ExecutionV1.ExecutionReport, _ row: OrderRow
   ) throws(RPCError) -> OrderEvent {
+    let instrument = instruments[row.order.instrument]
     let reason = RejectReason(report.rejectReason) ?? .venuePolicy
     switch report.kind {
     case .acknowledged: return .venueAcknowledged(venueOrderID: report.venueOrderId)
     case .fill:
       guard let fill = report.fill else { throw RPCError(.dataLoss, "a fill report has no fill") }
-      return .filled(try VenueFill(fill, instrument), venueFilled: nil)
+      let told = try VenueFill(fill, instrument)
+      // The router has its fills from the venue by execution id: that is the venue's word, also when
+      // the order has ended meanwhile.
+      return .filled(told, venueFilled: row.lifecycle.filledQuantity + told.quantity)
     case .cancelled: return .cancelled(venueFilled: nil)
     case .cancelRejected: return .cancelRejected(reason, text: report.text)
     case .replaced:
