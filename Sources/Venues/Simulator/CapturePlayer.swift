@@ -4,14 +4,17 @@ internal import Loop
 
 /// Plays a capture to the exchange at its pace. Confined to the simulator's loop.
 ///
-/// It begins with the first client that listens to the market. At instant speed it also stops at the
-/// place where the recorder fetched its snapshot until a client has fetched one (or half a minute has
-/// passed), so that a client's book begins where the recorder's did; and it stops while nobody listens.
+/// It begins with the first client that listens to the market. At instant speed it also stops at
+/// the place where the recorder fetched its snapshot until a client has fetched one (or half a
+/// minute has passed), so that a client's book begins where the recorder's did; and it stops while
+/// nobody listens.
 final class CapturePlayer {
   private let capture: MarketCapture
   private let market: Int
   private let speed: ReplaySpeed
   private let loop: EventLoop
+  private var isHeld: Bool
+  private var releaseWaiter: CheckedContinuation<Void, Never>?
   private var snapshotWaiter: CheckedContinuation<Void, Never>?
   private var isSnapshotTaken = false
   private var isStopped = false
@@ -19,10 +22,11 @@ final class CapturePlayer {
 
   private static let snapshotWaitMax = Duration.seconds(30)
 
-  init(_ capture: MarketCapture, market: Int, speed: ReplaySpeed, loop: EventLoop) {
+  init(_ capture: MarketCapture, market: Int, _ settings: ReplaySettings, loop: EventLoop) {
     self.capture = capture
     self.market = market
-    self.speed = speed
+    self.speed = settings.speed
+    self.isHeld = settings.isHeld
     self.loop = loop
   }
 
@@ -36,7 +40,15 @@ final class CapturePlayer {
 
   func stop() {
     isStopped = true
+    release()
     wakeAtSnapshot()
+  }
+
+  /// Lets a held playback begin.
+  func release() {
+    isHeld = false
+    releaseWaiter?.resume()
+    releaseWaiter = nil
   }
 
   func snapshotTaken(of symbol: String) {
@@ -51,6 +63,7 @@ final class CapturePlayer {
   }
 
   private func run(_ shell: VenueShell) async {
+    if isHeld { await withCheckedContinuation { releaseWaiter = $0 } }
     await waitForListeners(shell)
     var start: (uptime: Uptime, received: Instant)?
     for index in 0..<capture.count {
@@ -95,8 +108,8 @@ final class CapturePlayer {
   }
 }
 
-/// Carries a loop-confined object into a task of the same loop. `@unchecked Sendable`: the task runs
-/// on the loop that the object is confined to.
+/// Carries a loop-confined object into a task of the same loop. `@unchecked Sendable`: the task
+/// runs on the loop that the object is confined to.
 private struct Unchecked<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }

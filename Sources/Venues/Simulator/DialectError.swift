@@ -1,4 +1,5 @@
-/// A refusal in Binance's words: a code of its errors.md, a message, and the HTTP status it comes with.
+/// A refusal in Binance's words: a code of its errors.md, a message, and the HTTP status it comes
+/// with.
 package struct DialectError: Error, Sendable, Hashable {
   package var status: Int
   package var code: Int
@@ -14,7 +15,8 @@ package struct DialectError: Error, Sendable, Hashable {
     status: 500, -1001, "Internal error; unable to process your request. Please try again.")
   static let timeout = DialectError(
     status: 504, -1007,
-    "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+    "Timeout waiting for response from backend server. "
+      + "Send status unknown; execution status unknown."
   )
   static let tooManyRequests = DialectError(
     status: 429, -1003,

@@ -12,8 +12,8 @@ package struct ExchangeLogError: Error, Sendable, Hashable, CustomStringConverti
   }
 }
 
-/// The accounts' orders, fills and balances in a file of JSON lines, so that a killed simulator comes
-/// back knowing every order that it has acknowledged.
+/// The accounts' orders, fills and balances in a file of JSON lines, so that a killed simulator
+/// comes back knowing every order that it has acknowledged.
 ///
 /// Records go out in one write(2) before the answer does: the page cache outlives the process. A
 /// torn last line was never acknowledged and is cut.

@@ -35,7 +35,8 @@ extension ExchangeRecord {
     return json.finished()
   }
 
-  private static func write(_ order: PrivateOrder, _ names: RecordNames, to json: inout JSONWriter) {
+  private static func write(_ order: PrivateOrder, _ names: RecordNames, to json: inout JSONWriter)
+  {
     json.member("kind", "order")
     json.member("id", order.id)
     json.member("key", names.apiKeys[order.account])
@@ -54,7 +55,8 @@ extension ExchangeRecord {
     json.member("locked", order.locked.raw)
   }
 
-  private static func write(_ trade: PrivateTrade, _ names: RecordNames, to json: inout JSONWriter) {
+  private static func write(_ trade: PrivateTrade, _ names: RecordNames, to json: inout JSONWriter)
+  {
     json.member("kind", "trade")
     json.member("id", trade.id)
     json.member("order", trade.orderID)
@@ -92,8 +94,11 @@ extension ExchangeRecord {
   private static func order(
     _ json: JSONValue, _ account: Int, _ market: Int
   ) throws(JSONError) -> PrivateOrder {
-    func code(_ name: String) throws(JSONError) -> UInt8 { UInt8(truncatingIfNeeded: try json.int64(name)) }
-    guard let side = Side(rawValue: try code("side")), let type = OrderType(rawValue: try code("type")),
+    func code(_ name: String) throws(JSONError) -> UInt8 {
+      UInt8(truncatingIfNeeded: try json.int64(name))
+    }
+    guard let side = Side(rawValue: try code("side")),
+      let type = OrderType(rawValue: try code("type")),
       let timeInForce = TimeInForce(rawValue: try code("tif")),
       let status = VenueOrderStatus(rawValue: try code("status")),
       let spent = Int128(try json.string("spent"))
@@ -127,8 +132,8 @@ extension SimulatedExchange {
       apiKeys: accounts.map(\.apiKey), symbols: markets.map { $0.settings.symbol })
   }
 
-  /// Takes back what was recorded before a stop, then puts open orders into the new book, where they
-  /// may find takers at once as after any halt.
+  /// Takes back what was recorded before a stop, then puts open orders into the new book, where
+  /// they may find takers at once as after any halt.
   mutating func restore(_ records: [ExchangeRecord]) {
     for record in records {
       switch record {

@@ -24,7 +24,7 @@ package struct ExchangeSettings: Sendable {
   package init(
     markets: [SimulatedMarket] = SimulatedMarket.standard, accounts: [SimulatedAccountSettings],
     seed: UInt64, makerFeeBasisPoints: Int64 = 10, takerFeeBasisPoints: Int64 = 10,
-    feeAsset: FeeAsset = .received, requestWeightPerMinuteMax: Int = 6_000,
+    feeAsset: FeeAsset = .quote, requestWeightPerMinuteMax: Int = 6_000,
     ordersPerTenSecondsMax: Int = 1_000, historyMax: Int = 100_000,
     listenKeyLifetime: Duration = .seconds(3_600)
   ) {

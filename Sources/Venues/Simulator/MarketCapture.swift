@@ -13,8 +13,9 @@ struct CaptureMessage {
   let payload: [UInt8]
 }
 
-/// A recorded day of one Binance market: lines of `<nanoseconds> <json>`, where the json is a combined
-/// stream's message or a REST snapshot of the book. Several files are played one after another.
+/// A recorded day of one Binance market: lines of `<nanoseconds> <json>`, where the json is a
+/// combined stream's message or a REST snapshot of the book. Several files are played one after
+/// another.
 struct MarketCapture {
   let symbol: String
   let snapshot: BookSnapshot
@@ -33,7 +34,8 @@ struct MarketCapture {
       line.drop { $0 != UInt8(ascii: "{") }.starts(with: #"{"lastUpdateId""#.utf8)
     }
     guard let place = lines.firstIndex(where: isSnapshot) else {
-      throw ExchangeLogError(paths.joined(separator: ", "), "no snapshot of the book in the capture")
+      throw ExchangeLogError(
+        paths.joined(separator: ", "), "no snapshot of the book in the capture")
     }
     do throws(JSONError) {
       let (_, json) = Self.split(lines[place])

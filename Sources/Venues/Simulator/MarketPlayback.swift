@@ -4,8 +4,8 @@ internal import Venue
 
 /// A recorded market as it stands: the book at the last played message, with our orders in it.
 ///
-/// The book begins with the recorder's snapshot, so that a client which asks for depth before the tape
-/// has reached that place gets the recorder's own answer.
+/// The book begins with the recorder's snapshot, so that a client which asks for depth before the
+/// tape has reached that place gets the recorder's own answer.
 package final class MarketPlayback {
   let book: PlaybackBook
   private let reader: CaptureReader

@@ -66,8 +66,8 @@ struct RequestParameters {
     Quantity(try amount("quantity", scale: market.instrument.quantityScale))
   }
 
-  /// Digits beyond eight places are -1111, digits beyond the market's scale are its filter's business:
-  /// they become a value that no tick or lot divides.
+  /// Digits beyond eight places are -1111, digits beyond the market's scale are its filter's
+  /// business: they become a value that no tick or lot divides.
   private func amount(_ name: String, scale: UInt8) throws(DialectError) -> Int64 {
     let text = try required(name)
     let decimal: Decimal

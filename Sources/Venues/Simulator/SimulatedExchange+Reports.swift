@@ -65,7 +65,8 @@ extension SimulatedExchange {
     publish(.account(order.account, payload: json.finished()))
   }
 
-  /// Cancelling names the request in `c` and the order in `C`; everything else names the order in `c`.
+  /// Cancelling names the request in `c` and the order in `C`; everything else names the order in
+  /// `c`.
   private func writeIdentity(
     of order: PrivateOrder, _ cause: ReportCause, to json: inout JSONWriter
   ) {

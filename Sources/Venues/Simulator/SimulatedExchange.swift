@@ -4,9 +4,9 @@ internal import Venue
 
 /// The simulated exchange without its sockets: time and requests in, messages and records out.
 ///
-/// It never looks at a clock: `advance(to:)` brings the background flow and the depth streams up to a
-/// moment, in the order of their own times, so that what it publishes depends on the seed, the start
-/// and the requests alone, not on how often it is called.
+/// It never looks at a clock: `advance(to:)` brings the background flow and the depth streams up to
+/// a moment, in the order of their own times, so that what it publishes depends on the seed, the
+/// start and the requests alone, not on how often it is called.
 package struct SimulatedExchange: ~Copyable {
   package let settings: ExchangeSettings
   var markets: [ExchangeMarket]

@@ -73,7 +73,8 @@ extension SimulatedMarket {
     index: 2, base: "SOL", lotScale: 3, anchor: 150_00, rung: 1, typicalLots: 60_000, rate: 25)
 
   /// A market against USDT as the three are at Binance: prices of two places, lots of `lotScale`
-  /// places, but quantities of eight, for orders from the days of smaller lots still stand in books.
+  /// places, but quantities of eight, for orders from the days of smaller lots still stand in
+  /// books.
   private static func spot(
     index: Int32, base: String, lotScale: UInt8, anchor: Int64, rung: Int64, typicalLots: Int64,
     rate: Int64

@@ -12,6 +12,8 @@ package struct VenueAnswer: Sendable {
   package var disconnects: Set<StreamScope> = []
   /// A snapshot of this symbol's book was given out.
   package var snapshotOf: String?
+  /// Held playbacks are to begin.
+  package var startsReplays = false
 }
 
 /// The exchange behind its REST dialect: authentication, weights, parameters, error codes, faults.
@@ -44,6 +46,9 @@ package struct SimulatedVenue: ~Copyable {
     do throws(DialectError) {
       switch name {
       case "POST /sim/v1/faults": return try command(request)
+      case "POST /sim/v1/replay:start":
+        return VenueAnswer(
+          response: HTTPResponse(status: 200, json: Array("{}".utf8)), startsReplays: true)
       case "GET /sim/v1/status": return VenueAnswer(response: status())
       default: break
       }

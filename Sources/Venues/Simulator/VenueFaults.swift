@@ -51,7 +51,9 @@ extension VenueFaults {
     } catch {
       throw DialectError(-1135, "Invalid JSON Request: \(error)")
     }
-    guard let object = document.root.object else { throw DialectError(-1135, "Invalid JSON Request") }
+    guard let object = document.root.object else {
+      throw DialectError(-1135, "Invalid JSON Request")
+    }
     var cut: Set<StreamScope> = []
     for member in object {
       switch member.name {
@@ -67,7 +69,9 @@ extension VenueFaults {
       case "resume": halted.remove(try symbol(member, symbols))
       case "disconnect":
         guard let text = member.value.string else { throw .missing(member.name) }
-        cut = text == "all" ? Set(StreamScope.allCases) : Set([StreamScope(rawValue: text)].compactMap(\.self))
+        cut =
+          text == "all"
+          ? Set(StreamScope.allCases) : Set([StreamScope(rawValue: text)].compactMap(\.self))
         guard !cut.isEmpty else { throw .missing(member.name) }
       default: throw DialectError(-1103, "An unknown parameter was sent: \(member.name)")
       }

@@ -4,7 +4,8 @@ internal import Loop
 internal import Telemetry
 internal import Transport
 
-/// Everything around the pure venue: the clock that drives it, the file that remembers, the sockets.
+/// Everything around the pure venue: the clock that drives it, the file that remembers, the
+/// sockets.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only; `respond`, WebSocket handlers and
 /// timers all run there.
@@ -39,7 +40,7 @@ final class VenueShell: @unchecked Sendable {
       }
       let capture = try MarketCapture(paths: replay.files, market: settings.markets[index])
       playbacks[replay.symbol] = MarketPlayback(settings.markets[index], capture.snapshot)
-      players.append(CapturePlayer(capture, market: index, speed: replay.speed, loop: loop))
+      players.append(CapturePlayer(capture, market: index, replay, loop: loop))
     }
     self.players = players
     var exchange = SimulatedExchange(settings: settings, start: time.now, playbacks: playbacks)
@@ -121,6 +122,7 @@ final class VenueShell: @unchecked Sendable {
     let answer = venue.answer(request, now: time.now)
     publish()
     for scope in answer.disconnects { hub.disconnect(scope) }
+    if answer.startsReplays { players.forEach { $0.release() } }
     if let symbol = answer.snapshotOf {
       // After the tick, when the answer is on its way before the tape goes on.
       loop.atTickEnd { [self] in players.forEach { $0.snapshotTaken(of: symbol) } }

@@ -17,6 +17,8 @@ package struct ReplaySettings: Sendable, Hashable {
   /// Played one after another.
   package var files: [String]
   package var speed: ReplaySpeed
+  /// It begins only when told by `POST /sim/v1/replay:start`, so that a whole mesh can be listening.
+  package var isHeld = false
 
   package init(symbol: String, files: [String], speed: ReplaySpeed) {
     self.symbol = symbol

@@ -34,6 +34,7 @@ package struct VenueCounters: Sendable {
     gaps = counter("gaps", "Books that lost their place in the venue's sequence")
     snapshots = counter("snapshots", "Book snapshots fetched over REST")
     requests = counter("requests", "REST requests sent")
-    unknownOutcomes = counter("unknown_outcomes", "Orders, cancels and queries that ended in silence")
+    unknownOutcomes = counter(
+      "unknown_outcomes", "Orders, cancels and queries that ended in silence")
   }
 }

@@ -90,8 +90,8 @@ package protocol VenueSession: Sendable {
   /// In the order of the symbols that the session was made with; those that the venue does not list
   /// are left out. Must have returned before `start`.
   func loadInstruments() async throws(VenueError) -> [Instrument]
-  /// Connects and stays connected until `stop`. Both hearers are awaited: a slow one holds its stream
-  /// back, and nothing is dropped.
+  /// Connects and stays connected until `stop`. Both hearers are awaited: a slow one holds its
+  /// stream back, and nothing is dropped.
   func start(
     market: @escaping @Sendable (MarketEvent) async -> Void,
     account: @escaping @Sendable (PrivateEvent) async -> Void

@@ -135,14 +135,19 @@ import Venue
 
   private func replay(_ files: [String], expected: Int) async throws {
     let paths = files.compactMap { RecordedData.path($0) }
+    var settings = ReplaySettings(symbol: "BTCUSDT", files: paths, speed: .instant)
+    settings.isHeld = true
+    let held = settings
     try await withLoop { loop in
       let venue = try await ConnectedVenue(
-        loop, replays: [ReplaySettings(symbol: "BTCUSDT", files: paths, speed: .instant)],
+        loop, replays: [held],
         timeout: .seconds(60))
       _ = try await venue.start()
+      #expect(venue.market.count == 0)
+      try await venue.startReplays()
 
-      // All 3,451 deltas, 28,040 tickers and 9,757 trades arrive; the deltas that the snapshot holds
-      // already are not told again.
+      // All 3,451 deltas, 28,040 tickers and 9,757 trades arrive; the deltas that the snapshot
+      // holds already are not told again.
       let counters = venue.session.counters
       #expect(
         await eventually(within: .seconds(120)) {

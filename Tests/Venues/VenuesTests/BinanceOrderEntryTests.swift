@@ -84,7 +84,8 @@ import Venue
     }
   }
 
-  @Test func `OMS-14 a lost acknowledgement is unknown, and a query proves the order`() async throws {
+  @Test func `OMS-14 a lost acknowledgement is unknown, and a query proves the order`() async throws
+  {
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop, timeout: .milliseconds(700))
       _ = try await venue.start()

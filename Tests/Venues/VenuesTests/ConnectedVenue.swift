@@ -11,7 +11,8 @@ import Venue
 @testable import VenueSimulator
 @testable import Venues
 
-/// A simulator on a loopback port with TLS, the Binance adapter connected to it, and all it has said.
+/// A simulator on a loopback port with TLS, the Binance adapter connected to it, and all it has
+/// said.
 final class ConnectedVenue: Sendable {
   let server: VenueSimulatorServer
   let session: any VenueSession
@@ -64,10 +65,14 @@ final class ConnectedVenue: Sendable {
     await server.stop()
   }
 
-  func fault(_ json: String) async throws {
+  func fault(_ json: String) async throws { try await command("faults", json) }
+
+  func startReplays() async throws { try await command("replay:start", "") }
+
+  private func command(_ name: String, _ body: String) async throws {
     let response = try await control.send(
       HTTPClientRequest(
-        method: "POST", url: "https://127.0.0.1:\(port)/sim/v1/faults", body: Array(json.utf8)))
+        method: "POST", url: "https://127.0.0.1:\(port)/sim/v1/\(name)", body: Array(body.utf8)))
     guard response.status == 200 else {
       throw TransportError(String(decoding: response.body, as: UTF8.self))
     }

@@ -1,6 +1,8 @@
+import Bytes
 import Chrono
 import JSON
 import OrderBook
+import Security
 import Testing
 import Units
 import Venue
@@ -32,6 +34,29 @@ import Venue
     #expect(first.count > 300)
   }
 
+  @Test func `a tape begins with snapshots and is the same in every run`() throws {
+    func tape() -> [UInt8] {
+      var bytes: [UInt8] = []
+      SimulatedTape.write(
+        DialectClient.settings(seed: 1), start: DialectClient.start, duration: .seconds(10)
+      ) { bytes += $0 + [UInt8(ascii: "\n")] }
+      return bytes
+    }
+
+    let bytes = tape()
+
+    #expect(bytes == tape())
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    #expect(lines.count > 600)
+    for line in lines.prefix(3) {
+      #expect(String(decoding: line, as: UTF8.self).contains("lastUpdateId"))
+    }
+    // Hashed once and kept: a change of the flow is a decision, not an accident.
+    #expect(
+      Hexadecimal.encode(Digest.sha256(bytes))
+        == "43681f6874a7224ec89a73e9e93fbbe96f7b28a5cf5870c2a7ce61065616810c")
+  }
+
   @Test func `the book is lively and at least fifty levels deep on both sides`() {
     var exchange = SimulatedExchange(
       settings: DialectClient.settings(), start: DialectClient.start)
@@ -40,7 +65,9 @@ import Venue
       exchange.advance(to: DialectClient.start + .seconds(second))
 
       for market in exchange.markets {
-        let (bids, asks) = (market.engine.levels(.buy, max: 500), market.engine.levels(.sell, max: 500))
+        let (bids, asks) = (
+          market.engine.levels(.buy, max: 500), market.engine.levels(.sell, max: 500)
+        )
         #expect(bids.count >= 50 && asks.count >= 50)
         #expect(bids[0].price < asks[0].price)
       }
@@ -154,7 +181,8 @@ import Venue
     var client = DialectClient()
     _ = client.order("symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.5&newClientOrderId=first")
     _ = client.order(
-      "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.1&price=50000&newClientOrderId=second"
+      "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.1&price=50000"
+        + "&newClientOrderId=second"
     )
     let names = client.venue.exchange.recordNames
     let lines = client.venue.exchange.takeRecords().map { $0.line(names) }

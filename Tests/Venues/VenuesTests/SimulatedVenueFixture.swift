@@ -25,7 +25,7 @@ struct DialectClient: ~Copyable {
           balances: [
             "USDT": Decimal(units: 1_000_000, scale: 0), "BTC": Decimal(units: 10, scale: 0),
           ])
-      ], seed: seed)
+      ], seed: seed, feeAsset: .received)
   }
 
   init(_ settings: ExchangeSettings = DialectClient.settings()) {

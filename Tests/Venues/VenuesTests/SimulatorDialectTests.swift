@@ -124,7 +124,8 @@ import Units
   @Test func `cancel and replace does both, or neither`() throws {
     var client = DialectClient()
     _ = client.order(resting + "&newClientOrderId=old")
-    let new = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.2&price=51000"
+    let new =
+      "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.2&price=51000"
       + "&cancelReplaceMode=STOP_ON_FAILURE"
     let path = "/api/v3/order/cancelReplace"
 

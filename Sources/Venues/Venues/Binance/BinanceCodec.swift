@@ -12,8 +12,8 @@ package enum BinanceFrame: Sendable, Hashable {
   case other
 }
 
-/// Binance's public JSON to values. Numbers go from their text to integers of the instrument's scale;
-/// digits beyond it are an error, never rounded.
+/// Binance's public JSON to values. Numbers go from their text to integers of the instrument's
+/// scale; digits beyond it are an error, never rounded.
 package struct BinanceCodec: Sendable {
   private let bySymbol: [String: Instrument]
 
@@ -111,7 +111,8 @@ package struct BinanceCodec: Sendable {
 }
 
 extension Instrument {
-  /// A venue's number at our scale: `61737.63000000` at scale 2. Zero is allowed, as in empty levels.
+  /// A venue's number at our scale: `61737.63000000` at scale 2. Zero is allowed, as in empty
+  /// levels.
   func price(text: String) throws(JSONError) -> Price {
     Price(try scaled(text, priceScale))
   }

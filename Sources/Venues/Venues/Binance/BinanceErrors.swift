@@ -82,7 +82,9 @@ extension String {
   fileprivate func range(of mark: String) -> Range<Index>? {
     var rest = self[...]
     while !rest.isEmpty {
-      if rest.hasPrefix(mark) { return rest.index(rest.startIndex, offsetBy: mark.count)..<endIndex }
+      if rest.hasPrefix(mark) {
+        return rest.index(rest.startIndex, offsetBy: mark.count)..<endIndex
+      }
       rest = rest.dropFirst()
     }
     return nil

@@ -1,5 +1,5 @@
-package import Venue
 private import Synchronization
+package import Venue
 
 /// The instruments of a session, once they are loaded.
 package final class BinanceInstruments: Sendable {

@@ -9,9 +9,9 @@ internal import Venue
 
 /// Binance's public streams of all instruments over one WebSocket, kept connected.
 ///
-/// Books come from the stream; REST is asked for a snapshot when a connection is new and when a book
-/// has lost its place, never otherwise. While a snapshot is on its way deltas are kept, and published
-/// after it one by one, so that a hearer sees every state of the book.
+/// Books come from the stream; REST is asked for a snapshot when a connection is new and when a
+/// book has lost its place, never otherwise. While a snapshot is on its way deltas are kept, and
+/// published after it one by one, so that a hearer sees every state of the book.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
 final class BinanceMarketData: @unchecked Sendable {

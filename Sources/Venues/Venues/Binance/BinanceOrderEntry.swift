@@ -6,9 +6,9 @@ internal import Venue
 
 /// Orders over Binance's signed REST endpoints.
 ///
-/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a timeout,
-/// a connection lost after sending, any 5xx, an answer that cannot be read). Nothing is retried: a
-/// second order would be a second exposure.
+/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a
+/// timeout, a connection lost after sending, any 5xx, an answer that cannot be read). Nothing is
+/// retried: a second order would be a second exposure.
 struct BinanceOrderEntry: VenueOrderEntry {
   private let rest: BinanceREST
   private let instruments: BinanceInstruments
@@ -148,7 +148,8 @@ struct BinanceOrderEntry: VenueOrderEntry {
   // MARK: Replacement
 
   /// 200: both done. -2021 and -2022 carry the results of both halves under `data`.
-  private func replacement(_ answer: BinanceREST.Answer) throws(BinanceFailure) -> VenueReplacement {
+  private func replacement(_ answer: BinanceREST.Answer) throws(BinanceFailure) -> VenueReplacement
+  {
     let root: JSONValue
     do throws(JSONError) {
       root = try JSONDocument(parsing: answer.body).root

@@ -2,10 +2,10 @@ internal import Bytes
 internal import Chrono
 internal import JSON
 internal import Security
+private import Synchronization
 internal import Telemetry
 internal import Transport
 internal import Venue
-private import Synchronization
 
 /// Requests to Binance's REST API: signed with the key's secret, on the venue's clock.
 final class BinanceREST: Sendable {
@@ -63,8 +63,8 @@ final class BinanceREST: Sendable {
     return answer.body
   }
 
-  /// The answer of any status. A timestamp that the venue refuses (-1021) was not carried out, so the
-  /// clocks are compared anew and the request is made once more.
+  /// The answer of any status. A timestamp that the venue refuses (-1021) was not carried out, so
+  /// the clocks are compared anew and the request is made once more.
   func send(
     _ method: String, _ path: String, _ parameters: [(String, String)], _ access: Access
   ) async throws(BinanceFailure) -> Answer {

@@ -32,7 +32,8 @@ package struct BinanceReports: Sendable {
     var fill: VenueFill?
     if try json.string("x") == "TRADE" {
       fill = VenueFill(
-        executionID: String(try json.int64("t")), price: try instrument.price(text: json.string("L")),
+        executionID: String(try json.int64("t")),
+        price: try instrument.price(text: json.string("L")),
         quantity: try instrument.quantity(text: json.string("l")),
         fee: try decimal(json.string("n")), feeAsset: json["N"]?.string ?? "",
         isMaker: try json.bool("m"), exchangeTime: time)

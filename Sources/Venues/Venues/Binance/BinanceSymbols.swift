@@ -4,8 +4,8 @@ package import Venue
 
 /// Instruments out of GET /api/v3/exchangeInfo.
 package enum BinanceSymbols {
-  /// The instruments of these symbols, numbered in their order; symbols that are not listed are left
-  /// out, and keep no number.
+  /// The instruments of these symbols, numbered in their order; symbols that are not listed are
+  /// left out, and keep no number.
   package static func instruments(
     _ body: [UInt8], symbols: [String], venue: VenueID
   ) throws(JSONError) -> [Instrument] {
@@ -42,7 +42,8 @@ package enum BinanceSymbols {
       id: id, venue: venue, symbol: symbol, venueSymbol: symbol,
       base: try listing.string("baseAsset"), quote: try listing.string("quoteAsset"),
       priceScale: priceScale, quantityScale: quantityScale,
-      tickSize: Price(try units(tick, priceScale)), lotSize: Quantity(try units(lot, quantityScale)),
+      tickSize: Price(try units(tick, priceScale)),
+      lotSize: Quantity(try units(lot, quantityScale)),
       minQuantity: Quantity(
         try units(decimal(filters, ["LOT_SIZE"], "minQty"), quantityScale)),
       maxQuantity: Quantity(try units(most, quantityScale)),
@@ -51,7 +52,8 @@ package enum BinanceSymbols {
       isTrading: try listing.string("status") == "TRADING")
   }
 
-  /// The asset's own precision, or the finest at which a thousand of the largest orders fit 64 bits.
+  /// The asset's own precision, or the finest at which a thousand of the largest orders fit 64
+  /// bits.
   private static func quantityScale(
     _ lot: Decimal, most: Decimal, precision: UInt64
   ) throws(JSONError) -> UInt8 {

@@ -1,7 +1,7 @@
 internal import Loop
 
-/// Hands events to a hearer one at a time, in the order in which they were put in, whoever puts them
-/// in. Confined to its loop.
+/// Hands events to a hearer one at a time, in the order in which they were put in, whoever puts
+/// them in. Confined to its loop.
 final class EventOutlet<Event: Sendable> {
   private let hearer: @Sendable (Event) async -> Void
   private var waiting: [Event] = []

@@ -1,5 +1,5 @@
-/// How long to wait before the next attempt: doubling from the least to the most, and from the start
-/// again once a connection has proven itself.
+/// How long to wait before the next attempt: doubling from the least to the most, and from the
+/// start again once a connection has proven itself.
 struct ReconnectDelay {
   private let least: Duration
   private let most: Duration
