@@ -18,12 +18,6 @@ package struct DialectError: Error, Sendable, Hashable {
     "Timeout waiting for response from backend server. "
       + "Send status unknown; execution status unknown."
   )
-  static let tooManyRequests = DialectError(
-    status: 429, -1003,
-    "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
-      + "Please use WebSocket Streams for live updates to avoid polling the API.")
-  static let tooManyOrders = DialectError(
-    status: 429, -1015, "Too many new orders; current limit is reached for 10 SECOND.")
   static let timestampOutsideWindow = DialectError(
     -1021, "Timestamp for this request is outside of the recvWindow.")
   static let timestampAhead = DialectError(
@@ -45,6 +39,18 @@ package struct DialectError: Error, Sendable, Hashable {
   static let wouldTake = rejected("Order would immediately match and take.")
   static let marketClosed = rejected("Market is closed.")
   static let unknownOrder = DialectError(-2011, "Unknown order sent.")
+
+  static func tooManyRequests(_ limit: Int) -> DialectError {
+    DialectError(
+      status: 429, -1003,
+      "Too much request weight used; current limit is \(limit) request weight per 1 MINUTE. "
+        + "Please use WebSocket Streams for live updates to avoid polling the API.")
+  }
+
+  static func tooManyOrders(_ limit: Int) -> DialectError {
+    DialectError(
+      status: 429, -1015, "Too many new orders; current limit is \(limit) orders per 10 SECOND.")
+  }
 
   /// The matching engine refused a new order.
   static func rejected(_ message: String) -> DialectError { DialectError(-2010, message) }

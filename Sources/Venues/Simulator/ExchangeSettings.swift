@@ -13,7 +13,8 @@ package struct ExchangeSettings: Sendable {
   package var makerFeeBasisPoints: Int64
   package var takerFeeBasisPoints: Int64
   package var feeAsset: FeeAsset
-  /// Request weight of one address in a minute.
+  /// Request weight of one address in a minute. Binance allows 6,000; ten times that by default, for
+  /// all of a machine share one address here.
   package var requestWeightPerMinuteMax: Int
   /// New orders of one account in ten seconds.
   package var ordersPerTenSecondsMax: Int
@@ -24,8 +25,8 @@ package struct ExchangeSettings: Sendable {
   package init(
     markets: [SimulatedMarket] = SimulatedMarket.standard, accounts: [SimulatedAccountSettings],
     seed: UInt64, makerFeeBasisPoints: Int64 = 10, takerFeeBasisPoints: Int64 = 10,
-    feeAsset: FeeAsset = .quote, requestWeightPerMinuteMax: Int = 6_000,
-    ordersPerTenSecondsMax: Int = 1_000, historyMax: Int = 100_000,
+    feeAsset: FeeAsset = .quote, requestWeightPerMinuteMax: Int = 60_000,
+    ordersPerTenSecondsMax: Int = 10_000, historyMax: Int = 100_000,
     listenKeyLifetime: Duration = .seconds(3_600)
   ) {
     self.markets = markets

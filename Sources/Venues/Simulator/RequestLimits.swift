@@ -30,7 +30,7 @@ struct RequestLimits {
     if window.index != minute { window = Window(index: minute, used: 0) }
     window.used += weight
     weights[address] = window
-    guard window.used <= weightMax else { throw .tooManyRequests }
+    guard window.used <= weightMax else { throw .tooManyRequests(weightMax) }
     return window.used
   }
 
@@ -40,6 +40,6 @@ struct RequestLimits {
     if window.index != slot { window = Window(index: slot, used: 0) }
     window.used += 1
     orders[account] = window
-    guard window.used <= ordersMax else { throw .tooManyOrders }
+    guard window.used <= ordersMax else { throw .tooManyOrders(ordersMax) }
   }
 }

@@ -113,7 +113,7 @@ extension SimulatedExchange {
       json.member("filterType", "NOTIONAL")
       json.member("minNotional", market.text(instrument.minNotional))
       json.member("applyMinToMarket", true)
-      json.member("maxNotional", "9000000.00000000")
+      json.member("maxNotional", market.text(market.maxNotional))
       json.member("applyMaxToMarket", false)
       json.member("avgPriceMins", 0)
     }

@@ -125,7 +125,10 @@ extension SimulatedExchange {
         price.raw % rules.tickSize.raw == 0
       else { throw .filter("PRICE_FILTER") }
     }
-    guard price * quantity >= rules.minNotional else { throw .filter("NOTIONAL") }
+    let notional = price * quantity
+    guard notional >= rules.minNotional,
+      ticket.type == .market || notional <= market.settings.maxNotional
+    else { throw .filter("NOTIONAL") }
   }
 
   private func crosses(_ side: Side, _ price: Price, _ best: Price) -> Bool {

@@ -5,6 +5,8 @@ package import Venue
 package struct SimulatedMarket: Sendable, Hashable {
   package var instrument: Instrument
   package var maxPrice: Price
+  /// The largest limit order, as at Binance: nine million of the quote asset.
+  static let maxNotional: Int64 = 9_000_000
   /// Where the fair price starts, and what it is drawn back to.
   package var anchor: Price
   /// The distance in prices between one maker's rung and the next.
@@ -30,6 +32,13 @@ package struct SimulatedMarket: Sendable, Hashable {
   }
 
   package var symbol: String { instrument.venueSymbol }
+
+  /// `maxNotional` as a raw notional of this market.
+  var maxNotional: Notional {
+    Notional(
+      Int128(Self.maxNotional) * Int128(power(instrument.priceScale))
+        * Int128(power(instrument.quantityScale)))
+  }
 
   func base(_ quantity: Quantity) -> AssetAmount {
     AssetAmount(quantity.raw * power(AssetAmount.scale - instrument.quantityScale))

@@ -66,7 +66,9 @@ package struct SimulatedVenue: ~Copyable {
   private mutating func serve(
     _ endpoint: VenueEndpoint, _ request: HTTPRequest, now: Instant
   ) throws(DialectError) -> VenueAnswer {
-    if faults.takes(\.tooManyRequests) { throw .tooManyRequests }
+    if faults.takes(\.tooManyRequests) {
+      throw .tooManyRequests(exchange.settings.requestWeightPerMinuteMax)
+    }
     let parameters = try RequestParameters(request)
     let address = request.peerAddress.prefix { $0 != ":" }
     let used = try limits.spend(

@@ -78,6 +78,7 @@ import Units
     ("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.00001&price=50000", -1013),
     ("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.000000001", -1111),
     ("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=100&price=50000", -2010),
+    ("symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=181&price=50000", -1013),
     ("symbol=BTCUSDT&side=SELL&type=MARKET&quantity=11", -2010),
     ("symbol=BTCUSDT&side=BUY&type=LIMIT_MAKER&quantity=0.1&price=70000", -2010),
     ("symbol=BTCUSDT&side=BUY&type=MARKET&quantity=1&newClientOrderId=a b", -1100),
@@ -142,7 +143,9 @@ import Units
   }
 
   @Test func `weight is counted, shown and limited`() {
-    var client = DialectClient()
+    var settings = DialectClient.settings()
+    settings.requestWeightPerMinuteMax = 6_000
+    var client = DialectClient(settings)
 
     let first = client.send("GET", "/api/v3/depth?symbol=BTCUSDT&limit=5000")
     #expect(first.weight == "250")

@@ -126,6 +126,7 @@ extension Instrument {
       guard let raw = try Decimal(parsing: text).units(atScale: scale) else {
         throw DecimalError.tooManyDigits
       }
+      guard raw >= 0 else { throw DecimalError.notADecimal }
       return raw
     } catch {
       throw .unexpected("\(symbol): \(text) at scale \(scale) \(error.problem)")
