@@ -175,7 +175,7 @@ let rooms: [Room] = [
   service("Discovery"),
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
   service("Gateway", uses: ["JSON", "Transcoding"]),
-  service("MarketConnector", uses: ["JSON", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+  service("MarketConnector", uses: ["JSON", "Security", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
   service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
   service("RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
@@ -259,13 +259,13 @@ let rooms: [Room] = [
     "CommandsTests", in: "Apps/CommandsTests",
     uses: ["Calls", "Commands", "Contracts", "Loop", "ServiceKit", "TestKit", "VenueSimulator"]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
-  tests("JourneyTests", in: "Journeys", uses: ["Bytes", "JSON", "TestKit", "Units"]),
+  tests("JourneyTests", in: "Journeys", uses: ["JSON"]),
   support(
     "Benchmarks", in: "Benchmarks",
     uses: [
-      "Bytes", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono", "Contracts", "Journal", "JSON",
-      "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security", "Telemetry", "Transport", "Units",
-      "Venue", "VenueSimulator", "Wire",
+      "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono", "Contracts",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security", "Telemetry",
+      "Transport", "Units", "Venue", "VenueSimulator", "Wire",
     ], kind: .executable),
 ]
 
@@ -320,7 +320,10 @@ func target(_ room: Room) -> Target {
   case .library:
     .target(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)
   case .executable:
-    .executableTarget(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)
+    .executableTarget(
+      name: room.name, dependencies: uses, path: room.path,
+      // Servers of others that a benchmark builds with their own tools.
+      exclude: room.shelf == .tests ? ["Peers"] : [], swiftSettings: strict)
   case .test:
     .testTarget(name: room.name, dependencies: uses, path: room.path, swiftSettings: strict)
   }

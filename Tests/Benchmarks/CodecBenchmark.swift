@@ -1,4 +1,6 @@
+import CAllocationCount
 import CContracts
+import CProtobuf
 import Chrono
 import Contracts
 import Wire
@@ -14,6 +16,9 @@ struct CodecMeasurement {
   var packC: [Double] = []
   /// protobuf_c_message_unpack and free, with malloc.
   var unpackC: [Double] = []
+  /// Of the heap, per message.
+  var encodeAllocations = 0.0
+  var decodeAllocations = 0.0
 }
 
 func codecBenchmark(rounds: Int = 400, batch: Int = 500) -> CodecMeasurement {
@@ -47,11 +52,17 @@ func codecBenchmark(rounds: Int = 400, batch: Int = 500) -> CodecMeasurement {
         protobuf_c_message_free_unpacked(read, nil)
       })
   }
+  measurement.encodeAllocations = allocations(batch) { sum &+= order.encoded().count }
+  measurement.decodeAllocations = allocations(batch) {
+    guard let read = try? OmsV1.Order(decoding: bytes) else { return }
+    sum &+= Int(read.version)
+  }
   precondition(sum != 0 && buffer.count == bytes.count)
   return measurement
 }
 
-private func benchmarkOrder() -> OmsV1.Order {
+/// An order as it looks in the middle of its life.
+func benchmarkOrder() -> OmsV1.Order {
   .with { order in
     order.orderId = "01J8ZK3V9QW6T2"
     order.clientOrderId = "maker-000001234567"
@@ -92,4 +103,11 @@ private func nanoseconds(_ batch: Int, _ body: () -> Void) -> Double {
   let start = time.uptime
   for _ in 0..<batch { body() }
   return Double(time.uptime.nanoseconds - start.nanoseconds) / Double(batch)
+}
+
+/// Allocations of one call, over a batch of them.
+private func allocations(_ batch: Int, _ body: () -> Void) -> Double {
+  let before = allocation_count()
+  for _ in 0..<batch { body() }
+  return Double(allocation_count() - before) / Double(batch)
 }

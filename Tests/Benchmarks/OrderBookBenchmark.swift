@@ -1,3 +1,4 @@
+import CAllocationCount
 import Chrono
 import OrderBook
 import Units
@@ -9,40 +10,48 @@ struct OrderBookMeasurement {
   let p50: Double
   let p99: Double
   let operationsPerSecond: Double
+  /// Of the heap, per operation.
+  let allocations: Double
 
   /// `samples` are nanoseconds per operation, each over the same kind of batch.
-  init(name: String, samples: [Double], operations: Int, nanoseconds: UInt64) {
+  init(name: String, samples: [Double], operations: Int, nanoseconds: UInt64, allocations: Int64) {
     let sorted = samples.sorted()
     self.name = name
     p50 = sorted[sorted.count / 2]
     p99 = sorted[sorted.count * 99 / 100]
     operationsPerSecond = Double(operations) * 1e9 / Double(max(1, nanoseconds))
+    self.allocations = Double(allocations) / Double(operations)
   }
 }
 
 /// What does one level of a recorded delta cost? Sequence check and crossed check included; each
 /// sample is one delta, 36 levels on average.
-func orderBookReplay(_ capture: OrderBookCapture, rounds: Int = 10) -> OrderBookMeasurement {
+func orderBookReplay(
+  _ capture: OrderBookCapture, name: String, rounds: Int = 10
+) -> OrderBookMeasurement {
   let time = SystemTime()
   var samples: [Double] = []
   samples.reserveCapacity(capture.deltas.count * rounds)
   var nanoseconds: UInt64 = 0
+  var allocations: Int64 = 0
   for _ in 0..<rounds {
     let book = SequencedBook()
     precondition(book.apply(capture.snapshot) == .recovered)
     for delta in capture.deltas {
       let levels = delta.bids.count + delta.asks.count
+      let before = allocation_count()
       let start = time.uptime
       let action = book.apply(delta)
       let spent = time.uptime.nanoseconds - start.nanoseconds
+      allocations += allocation_count() - before
       precondition(action == .applied, "the capture has a gap at \(delta.firstUpdateID)")
       nanoseconds += spent
       if levels > 0 { samples.append(Double(spent) / Double(levels)) }
     }
   }
   return OrderBookMeasurement(
-    name: "order-book.apply-level", samples: samples, operations: capture.levelCount * rounds,
-    nanoseconds: nanoseconds)
+    name: name, samples: samples, operations: capture.levelCount * rounds, nanoseconds: nanoseconds,
+    allocations: allocations)
 }
 
 /// Does reading the best bid and ask depend on how deep the book is? It must not.
@@ -80,15 +89,19 @@ private func measureBatches(
   var samples: [Double] = []
   samples.reserveCapacity(batches)
   var nanoseconds: UInt64 = 0
+  var allocations: Int64 = 0
   for _ in 0..<batches {
+    let before = allocation_count()
     let start = time.uptime
     for index in 0..<batch { body(index) }
     let spent = time.uptime.nanoseconds - start.nanoseconds
+    allocations += allocation_count() - before
     nanoseconds += spent
     samples.append(Double(spent) / Double(batch))
   }
   return OrderBookMeasurement(
-    name: name, samples: samples, operations: batch * batches, nanoseconds: nanoseconds)
+    name: name, samples: samples, operations: batch * batches, nanoseconds: nanoseconds,
+    allocations: allocations)
 }
 
 /// A full market with a seeded stream of orders.

@@ -51,6 +51,24 @@ struct OrderBookCapture {
     levelCount = self.deltas.reduce(0) { $0 + $1.bids.count + $1.asks.count }
   }
 
+  /// As many deltas of 36 levels as the recording has, most of them near the touch; the same for the
+  /// same seed.
+  init(seed: UInt64) {
+    var random = SeededChoice(seed)
+    snapshot = BookSnapshot(
+      instrument: InstrumentID(0), updateID: 1, exchangeTime: .epoch, receivedTime: .epoch,
+      bids: (1...1_000).map { PriceLevel(price: Price(6_000_000 - $0), quantity: Quantity(100)) },
+      asks: (1...1_000).map { PriceLevel(price: Price(6_000_000 + $0), quantity: Quantity(100)) })
+    deltas = (0..<6_000).map { number in
+      let id = UInt64(number) + 2
+      return BookDelta(
+        instrument: InstrumentID(0), firstUpdateID: id, lastUpdateID: id, exchangeTime: .epoch,
+        receivedTime: .epoch, bids: (0..<18).map { _ in random.level(around: 6_000_000, -1) },
+        asks: (0..<18).map { _ in random.level(around: 6_000_000, 1) })
+    }
+    levelCount = deltas.count * 36
+  }
+
   private static func levels(_ array: JSONArray) throws -> [PriceLevel] {
     try array.map { pair in
       let price = try Decimal(parsing: pair[0]?.string ?? "")
@@ -72,5 +90,25 @@ struct OrderBookCapture {
       guard count > 0 else { return bytes }
       bytes.append(contentsOf: block[..<count])
     }
+  }
+}
+
+private struct SeededChoice {
+  private var state: UInt64
+
+  init(_ seed: UInt64) { state = seed | 1 }
+
+  /// Within 2,000 ticks of the middle on one side of it, a third of them gone.
+  mutating func level(around middle: Int64, _ sign: Int64) -> PriceLevel {
+    let distance = Int64(min(next() % 2_000, next() % 2_000)) + 1
+    let quantity = next() % 3 == 0 ? 0 : Int64(next() % 1_000_000) + 1
+    return PriceLevel(price: Price(middle + sign * distance), quantity: Quantity(quantity))
+  }
+
+  private mutating func next() -> UInt64 {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return state
   }
 }

@@ -1,0 +1,50 @@
+/// A question, and how it is answered: one or more figures.
+struct Benchmark {
+  let name: String
+  let question: String
+  let run: () throws -> [Figures]
+
+  static var all: [Benchmark] {
+    [
+      Benchmark(
+        name: "risk.gate", question: "what does one check of the gate with every limit on cost?",
+        run: riskGate),
+      Benchmark(
+        name: "order-book.apply", question: "what does one level of a recorded delta cost?",
+        run: orderBookApply),
+      Benchmark(
+        name: "order-book.best", question: "what does reading the best bid and ask cost?",
+        run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
+      Benchmark(
+        name: "matching.add-cancel",
+        question: "what does an order cost that waits and is cancelled, among 10,000 others?",
+        run: { [Figures(matchingAddCancel())] }),
+      Benchmark(
+        name: "matching.add-fill", question: "what does a trade cost, and the maker's replacement?",
+        run: { [Figures(matchingAddFill())] }),
+      Benchmark(
+        name: "codec.order", question: "what does an order cost to write and to read?",
+        run: codecOrder),
+      Benchmark(
+        name: "rpc.unary",
+        question: "how many echoes a second does one core serve, 10 connections of 32 streams?",
+        run: UnaryLoad.run),
+      Benchmark(
+        name: "rpc.unary.sequential", question: "how long does one echo take, one after another?",
+        run: SequentialCalls.run),
+      Benchmark(
+        name: "rpc.streaming", question: "what does one message of a server's stream cost?",
+        run: StreamedMessages.run),
+      Benchmark(
+        name: "journal.append-synced", question: "how long until a record is on the disk?",
+        run: JournalAppends.run),
+      Benchmark(
+        name: "order.submit-durable",
+        question: "how long from calling until an order is on the disk and answered?",
+        run: DurableSubmits.run),
+      Benchmark(
+        name: "idle.resident", question: "how much memory does an idle service hold?",
+        run: IdleMemory.run),
+    ]
+  }
+}

@@ -1,0 +1,31 @@
+import Loop
+import Synchronization
+
+/// Runs `body` on a loop on the calling thread, to its end.
+func onLoop<Value: Sendable>(
+  _ body: @escaping @Sendable (EventLoop) async throws -> Value
+) throws -> Value {
+  let loop = EventLoop(name: "benchmark")
+  let outcome = Outcome<Value>()
+  loop.spawn {
+    do {
+      outcome.set(.success(try await body(loop)))
+    } catch {
+      outcome.set(.failure(error))
+    }
+    loop.stop()
+  }
+  loop.run()
+  return try outcome.get()
+}
+
+private final class Outcome<Value: Sendable>: Sendable {
+  private let result = Mutex<Result<Value, any Error>?>(nil)
+
+  func set(_ value: Result<Value, any Error>) { result.withLock { $0 = value } }
+
+  func get() throws -> Value {
+    guard let result = result.withLock({ $0 }) else { throw Broken("the loop ended first") }
+    return try result.get()
+  }
+}

@@ -1,0 +1,69 @@
+import CAllocationCount
+import Chrono
+private import Glibc
+
+func riskGate() throws -> [Figures] {
+  [
+    try riskGate("risk.gate", isEveryRuleOn: false),
+    try riskGate("risk.gate.every-rule", isEveryRuleOn: true),
+  ]
+}
+
+private func riskGate(_ name: String, isEveryRuleOn: Bool) throws -> Figures {
+  _ = try RiskGateBenchmark(isEveryRuleOn: isEveryRuleOn).samples(count: 10_000)
+  let benchmark = try RiskGateBenchmark(isEveryRuleOn: isEveryRuleOn)
+  var figures = Figures(name, samples: benchmark.samples(count: 1_000_000).map(Double.init))
+  let count = 1_000_000
+  let before = allocation_count()
+  let backToBack = benchmark.backToBackNanoseconds(count: count)
+  figures.allocations = Double(allocation_count() - before) / Double(count)
+  figures.operationsPerSecond = 1e9 / backToBack
+  figures.more = [("back_to_back_ns", backToBack), ("timer_ns", timerNanoseconds())]
+  return figures
+}
+
+/// What two readings of the clock with nothing between them say has passed.
+private func timerNanoseconds() -> Double {
+  let time = SystemTime()
+  var samples: [Double] = []
+  for _ in 0..<10_000 {
+    let start = time.uptime.nanoseconds
+    samples.append(Double(time.uptime.nanoseconds &- start))
+  }
+  return samples.median
+}
+
+func orderBookApply() throws -> [Figures] {
+  let path = "../shared/data/binance/spot_btcusdt_20240808.gz"
+  if access(path, R_OK) == 0 {
+    return [Figures(orderBookReplay(try OrderBookCapture(path: path), name: "order-book.apply"))]
+  }
+  note("order-book.apply: \(path) is absent; a seeded synthetic stream takes its place")
+  return [
+    Figures(orderBookReplay(OrderBookCapture(seed: 20_240_808), name: "order-book.apply.synthetic"))
+  ]
+}
+
+func codecOrder() -> [Figures] {
+  let measurement = codecBenchmark()
+  return [
+    figures(
+      "codec.order.encode", measurement.encode, against: measurement.packC,
+      allocations: measurement.encodeAllocations, wireBytes: measurement.wireBytes),
+    figures(
+      "codec.order.decode", measurement.decode, against: measurement.unpackC,
+      allocations: measurement.decodeAllocations, wireBytes: measurement.wireBytes),
+  ]
+}
+
+private func figures(
+  _ name: String, _ ours: [Double], against theirs: [Double], allocations: Double, wireBytes: Int
+) -> Figures {
+  var figures = Figures(name, samples: ours)
+  figures.operationsPerSecond = 1e9 / ours.median
+  figures.allocations = allocations
+  figures.peer = "protobuf-c"
+  figures.ratio = theirs.median / ours.median
+  figures.more = [("peer_p50_ns", theirs.median), ("wire_bytes", Double(wireBytes))]
+  return figures
+}
