@@ -26,10 +26,13 @@ enum Shelf: String {
     case .bridges: [.base, .contracts, .domain]
     case .venues: [.base, .domain, .platform]
     case .services: [.base, .contracts, .platform, .domain, .bridges, .venues]
-    case .apps: [.cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps]
-    case .tests: [
-      .cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps, .tests,
-    ]
+    case .apps:
+      [.cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps]
+    case .tests:
+      [
+        .cLibraries, .base, .contracts, .platform, .domain, .bridges, .venues, .services, .apps,
+        .tests,
+      ]
     }
   }
 }
@@ -73,7 +76,8 @@ func room(_ shelf: Shelf, _ name: String, folder: String? = nil, uses: [String] 
 /// A service: folder `Services/<Name>`, target `<Name>Service`; what every service uses is here once.
 func service(_ name: String, uses: [String] = []) -> Room {
   let common = [
-    "Bytes", "Calls", "Chrono", "Contracts", "Loop", "ServiceKit", "Telemetry", "Transport", "Units",
+    "Bytes", "Calls", "Chrono", "Contracts", "Loop", "ServiceKit", "Telemetry", "Transport",
+    "Units",
     "Wire",
   ]
   return room(.services, "\(name)Service", folder: name, uses: (common + uses).sorted())
@@ -175,12 +179,17 @@ let rooms: [Room] = [
   service("Discovery"),
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
   service("Gateway", uses: ["JSON", "Transcoding"]),
-  service("MarketConnector", uses: ["JSON", "Security", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+  service(
+    "MarketConnector",
+    uses: ["JSON", "Security", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
   service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
-  service("RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
+  service(
+    "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
     "TradingGateway",
-    uses: ["EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "Signals", "Translation", "Venue"]),
+    uses: [
+      "EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "Signals", "Translation", "Venue",
+    ]),
   service("OMS", uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
   service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),
   service("PortfolioManager", uses: ["Translation", "Portfolio", "Postgres", "Venue"]),
@@ -201,7 +210,9 @@ let rooms: [Room] = [
   // Tests mirror Sources.
   support(
     "TestKit", in: "Support/TestKit",
-    uses: ["Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire"]),
+    uses: [
+      "Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire",
+    ]),
   support("Seeds", in: "Support/Seeds", uses: []),
   support("CAllocationCount", in: "Support/CAllocationCount", uses: [], kind: .shim(links: [])),
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
@@ -211,34 +222,53 @@ let rooms: [Room] = [
   tests(
     "ContractsTests", in: "ContractsTests",
     uses: [
-      "CContracts", "CProtobuf", "Calls", "Chrono", "Contracts", "Seeds", "Transcoding", "Units", "Wire",
+      "CContracts", "CProtobuf", "Calls", "Chrono", "Contracts", "Seeds", "Transcoding", "Units",
+      "Wire",
       "protoc-gen-shrivenquant",
     ]),
   tests("LoopTests", in: "Platform/LoopTests", uses: ["Chrono", "Loop"]),
   tests("TelemetryTests", in: "Platform/TelemetryTests", uses: ["Bytes", "Chrono", "Telemetry"]),
   tests("JSONTests", in: "Platform/JSONTests", uses: ["JSON"]),
-  tests("SecurityTests", in: "Platform/SecurityTests", uses: ["Bytes", "JSON", "Security", "TestKit"]),
+  tests(
+    "SecurityTests", in: "Platform/SecurityTests", uses: ["Bytes", "JSON", "Security", "TestKit"]),
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit", "Transport",
+      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit",
+      "Transport",
       "Wire",
     ]),
   tests(
     "TranscodingTests", in: "Platform/TranscodingTests",
     uses: ["Calls", "Contracts", "JSON", "Seeds", "Transcoding", "Units", "Wire"]),
-  tests("PostgresTests", in: "Platform/PostgresTests", uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
+  tests(
+    "PostgresTests", in: "Platform/PostgresTests",
+    uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
-    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit", "Transport", "Units", "Wire"]),
-  tests("OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
-  tests("OrderBookTests", in: "Domain/OrderBookTests", uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
-  tests("PortfolioTests", in: "Domain/PortfolioTests", uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
-  tests("RiskTests", in: "Domain/RiskTests", uses: ["CAllocationCount", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
-  tests("ExecutionTests", in: "Domain/ExecutionTests", uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
-  tests("SignalsTests", in: "Domain/SignalsTests", uses: ["Chrono", "Orders", "Seeds", "Signals", "Units", "Venue"]),
+    uses: [
+      "Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit",
+      "Transport", "Units", "Wire",
+    ]),
+  tests(
+    "OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
+  tests(
+    "OrderBookTests", in: "Domain/OrderBookTests",
+    uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
+  tests(
+    "PortfolioTests", in: "Domain/PortfolioTests",
+    uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
+  tests(
+    "RiskTests", in: "Domain/RiskTests",
+    uses: ["CAllocationCount", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
+  tests(
+    "ExecutionTests", in: "Domain/ExecutionTests",
+    uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
+  tests(
+    "SignalsTests", in: "Domain/SignalsTests",
+    uses: ["Chrono", "Orders", "Seeds", "Signals", "Units", "Venue"]),
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
@@ -249,8 +279,10 @@ let rooms: [Room] = [
     "ServicesTests", in: "Services/ServicesTests",
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
-      "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop", "MarketConnectorService",
-      "OMSService", "OrderBook", "OrderbookService", "Orders", "Portfolio", "PortfolioManagerService",
+      "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop",
+      "MarketConnectorService",
+      "OMSService", "OrderBook", "OrderbookService", "Orders", "Portfolio",
+      "PortfolioManagerService",
       "Postgres", "Risk", "RiskManagerService", "Security", "ServiceKit", "Signals", "Telemetry",
       "TestKit", "TradingGatewayService", "Transcoding", "Transport", "Units", "Venue", "Venues",
       "Wire",
@@ -263,8 +295,10 @@ let rooms: [Room] = [
   support(
     "Benchmarks", in: "Benchmarks",
     uses: [
-      "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono", "Contracts",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security", "Telemetry",
+      "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
+      "Contracts",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
+      "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Wire",
     ], kind: .executable),
 ]
@@ -275,7 +309,9 @@ let byName = Dictionary(uniqueKeysWithValues: rooms.map { ($0.name, $0) })
 
 for room in rooms {
   for use in room.uses {
-    guard let used = byName[use] else { fatalError("\(room.name) uses \(use), which is not a room") }
+    guard let used = byName[use] else {
+      fatalError("\(room.name) uses \(use), which is not a room")
+    }
     guard room.shelf.mayUse.contains(used.shelf) else {
       fatalError(
         "\(room.name) (\(room.shelf.rawValue)) may not use \(use) (\(used.shelf.rawValue))")

@@ -24,7 +24,9 @@ extension Instrument {
     do throws(RejectReason) {
       return try price(decimal)
     } catch {
-      throw refusal(error, field, "\(decimal) is not a positive multiple of the tick size \(self.decimal(tickSize))")
+      throw refusal(
+        error, field,
+        "\(decimal) is not a positive multiple of the tick size \(self.decimal(tickSize))")
     }
   }
 
@@ -33,7 +35,9 @@ extension Instrument {
     do throws(RejectReason) {
       return try quantity(decimal)
     } catch {
-      throw refusal(error, field, "\(decimal) is not a positive multiple of the lot size \(self.decimal(lotSize))")
+      throw refusal(
+        error, field,
+        "\(decimal) is not a positive multiple of the lot size \(self.decimal(lotSize))")
     }
   }
 

@@ -65,7 +65,8 @@ package struct InstrumentTable: Sendable {
     }
     error.details.append(
       .errorInfo(
-        reason: RejectReason.invalidSymbol.name, domain: "shrivenquant", metadata: ["symbol": symbol]))
+        reason: RejectReason.invalidSymbol.name, domain: "shrivenquant",
+        metadata: ["symbol": symbol]))
     throw error
   }
 }

@@ -41,7 +41,8 @@ extension TypeV1.OrderStatus {
 extension Side {
   package init(_ wire: TypeV1.Side, field: String) throws(RPCError) {
     guard let side = UInt8(exactly: wire.rawValue).flatMap(Side.init(rawValue:)) else {
-      throw .invalid(field, wire.rawValue == 0 ? "is missing: BUY or SELL" : "has no value \(wire.rawValue)")
+      throw .invalid(
+        field, wire.rawValue == 0 ? "is missing: BUY or SELL" : "has no value \(wire.rawValue)")
     }
     self = side
   }
@@ -50,7 +51,8 @@ extension Side {
 extension OrderType {
   package init(_ wire: TypeV1.OrderType, field: String) throws(RPCError) {
     guard let type = UInt8(exactly: wire.rawValue).flatMap(OrderType.init(rawValue:)) else {
-      throw .invalid(field, wire.rawValue == 0 ? "is missing: MARKET or LIMIT" : "has no value \(wire.rawValue)")
+      throw .invalid(
+        field, wire.rawValue == 0 ? "is missing: MARKET or LIMIT" : "has no value \(wire.rawValue)")
     }
     self = type
   }
@@ -58,7 +60,9 @@ extension OrderType {
 
 extension TimeInForce {
   /// Nil for unspecified.
-  package static func wire(_ wire: TypeV1.TimeInForce, field: String) throws(RPCError) -> TimeInForce? {
+  package static func wire(_ wire: TypeV1.TimeInForce, field: String) throws(RPCError)
+    -> TimeInForce?
+  {
     if wire.rawValue == 0 { return nil }
     guard let known = UInt8(exactly: wire.rawValue).flatMap(TimeInForce.init(rawValue:)) else {
       throw .invalid(field, "has no value \(wire.rawValue)")

@@ -24,9 +24,10 @@ extension VenueFill {
     else { throw RPCError(.invalidArgument, "fill \(wire.executionId) has no price or quantity") }
     let fee: Units.Decimal
     do throws(DecimalError) {
-      fee = try wire.fee.map { wire throws(DecimalError) in
-        try Units.Decimal(checking: wire.units, scale: wire.scale)
-      } ?? .zero
+      fee =
+        try wire.fee.map { wire throws(DecimalError) in
+          try Units.Decimal(checking: wire.units, scale: wire.scale)
+        } ?? .zero
     } catch {
       throw RPCError(.invalidArgument, "the fee of fill \(wire.executionId) \(error.problem)")
     }
@@ -100,7 +101,9 @@ extension MarketV1.VenueOrder {
 extension VenueOrder {
   package init(_ wire: MarketV1.VenueOrder, _ instrument: Instrument) throws(RPCError) {
     let type = try OrderType(wire.type, field: "order.type")
-    guard let quantity = wire.quantity else { throw RPCError.invalid("order.quantity", "is missing") }
+    guard let quantity = wire.quantity else {
+      throw RPCError.invalid("order.quantity", "is missing")
+    }
     guard (wire.price != nil) == (type == .limit) else {
       throw RPCError.invalid("order.price", "belongs to limit orders, and only to them")
     }

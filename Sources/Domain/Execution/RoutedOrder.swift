@@ -40,12 +40,15 @@ package struct RoutedOrder: Sendable, Hashable {
   mutating func requestCancel(_ effects: inout [RoutingEffect]) {
     guard !isDone, !isCancelRequested else { return }
     isCancelRequested = true
-    if replacement != nil { refuseReplacement(.invalidOrder, "the order is being cancelled", &effects) }
+    if replacement != nil {
+      refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
+    }
     cancelLive(&effects)
   }
 
-  mutating func requestReplace(_ version: UInt32, _ terms: OrderTerms, _ effects: inout [RoutingEffect])
-  {
+  mutating func requestReplace(
+    _ version: UInt32, _ terms: OrderTerms, _ effects: inout [RoutingEffect]
+  ) {
     guard !isDone, replacement?.version != version else { return }
     replacement = Replacement(version: version, terms: terms)
     if isCancelRequested {

@@ -69,7 +69,8 @@ package struct RoutingLedger: Sendable {
     switch event {
     case .routed: break
     case .cancelRequested: order.requestCancel(&effects)
-    case .replaceRequested(_, let version, let terms): order.requestReplace(version, terms, &effects)
+    case .replaceRequested(_, let version, let terms):
+      order.requestReplace(version, terms, &effects)
     case .reported(let report):
       guard let index = index(report.clientOrderID) else { return }
       order.take(report, index, &effects)

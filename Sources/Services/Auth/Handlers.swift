@@ -66,7 +66,8 @@ struct Handlers: AuthV1.AuthServiceHandler {
         "roles[\(index)]", "\(role.prefix(64)) is no role: admin, trader or viewer")
     }
     let user = StoredUser(
-      id: UserID.make(), name: request.name, passwordHash: try await passwords.hash(request.password),
+      id: UserID.make(), name: request.name,
+      passwordHash: try await passwords.hash(request.password),
       roles: Array(Set(request.roles)).sorted(), created: service.time.now)
     guard try await store.add(user) else {
       throw RPCError(.alreadyExists, "the name \(request.name) is taken")

@@ -7,7 +7,9 @@ enum Role: String, CaseIterable {
   private static let reading: Set<String> = [
     "market.read", "orders.read", "portfolio.read", "risk.read", "services.read", "strategies.read",
   ]
-  private static let trading: Set<String> = ["orders.write", "strategies.write", "kill-switch.engage"]
+  private static let trading: Set<String> = [
+    "orders.write", "strategies.write", "kill-switch.engage",
+  ]
   private static let administering: Set<String> = [
     "kill-switch.release", "risk.write", "users.read", "users.write",
   ]

@@ -6,7 +6,8 @@ internal import Telemetry
 /// Users, passwords and the tokens that every service checks for itself.
 package struct Auth: ServiceDefinition {
   package static let name: ServiceName = "auth"
-  package static let summary = "users, passwords (scrypt), tokens (Ed25519 JWT) and their public keys"
+  package static let summary =
+    "users, passwords (scrypt), tokens (Ed25519 JWT) and their public keys"
   package static let needs: [ServiceName] = ["discovery"]
 
   private let context: ServiceContext

@@ -186,7 +186,9 @@ struct RoutingCodec {
 extension ParentOrder {
   init(_ wire: OmsV1.Order, _ instrument: Instrument) throws(RPCError) {
     let type = try OrderType(wire.type, field: "order.type")
-    guard let quantity = wire.quantity else { throw RPCError.invalid("order.quantity", "is missing") }
+    guard let quantity = wire.quantity else {
+      throw RPCError.invalid("order.quantity", "is missing")
+    }
     guard (wire.price != nil) == (type == .limit) else {
       throw RPCError.invalid("order.price", "belongs to limit orders, and only to them")
     }

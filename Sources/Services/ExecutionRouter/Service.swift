@@ -8,7 +8,8 @@ internal import Telemetry
 /// Parent orders into child orders at venues, with every intent journaled before it leaves.
 package struct ExecutionRouter: ServiceDefinition {
   package static let name: ServiceName = "execution-router"
-  package static let summary = "market and limit orders to the venue; intents journaled, silence resolved"
+  package static let summary =
+    "market and limit orders to the venue; intents journaled, silence resolved"
   package static let needs: [ServiceName] = ["discovery", "auth", "market-connector"]
 
   private let context: ServiceContext
@@ -24,9 +25,11 @@ package struct ExecutionRouter: ServiceDefinition {
     self.methods = Handlers(router: router, context: context).methods
     context.log.info(
       "journal recovered",
-      ["records": .text("\(recovery.journal.recovery.last)"),
+      [
+        "records": .text("\(recovery.journal.recovery.last)"),
         "open_orders": .text("\(recovery.ledger.open.count)"),
-        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)")])
+        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)"),
+      ])
   }
 
   package func start() async throws {

@@ -45,7 +45,9 @@ package struct RESTResponder: HTTPResponder {
     return response
   }
 
-  private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+  private static let methods: Set<String> = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
+  ]
 
   private func answer(
     _ request: HTTPRequest, _ route: inout String
@@ -59,7 +61,8 @@ package struct RESTResponder: HTTPResponder {
     guard request.body.count <= config.bodyBytesMax else {
       return Self.problem(
         413, "INVALID_ARGUMENT",
-        "the body has \(request.body.count) bytes, more than \(config.bodyBytesMax) (body_bytes_max)")
+        "the body has \(request.body.count) bytes, more than \(config.bodyBytesMax) (body_bytes_max)"
+      )
     }
     try await authenticate(request, match.method)
     if let refusal = Self.unfitBody(request) { return refusal }

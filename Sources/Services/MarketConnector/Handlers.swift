@@ -14,7 +14,8 @@ struct Handlers: MarketV1.MarketServiceHandler {
     guard let link = links.first(where: { $0.venue == venue }) else {
       throw RPCError(
         .notFound,
-        "there is no venue \(venue.prefix(64)); known: \(links.map(\.venue).joined(separator: ", "))")
+        "there is no venue \(venue.prefix(64)); known: \(links.map(\.venue).joined(separator: ", "))"
+      )
     }
     return link
   }
@@ -150,7 +151,9 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   ) async throws -> MarketV1.ListVenueFillsResponse {
     let link = try link(request.venue)
     let instrument = try await link.instrument(request.symbol)
-    guard !request.venueOrderId.isEmpty else { throw RPCError.invalid("venueOrderId", "is missing") }
+    guard !request.venueOrderId.isEmpty else {
+      throw RPCError.invalid("venueOrderId", "is missing")
+    }
     var response = MarketV1.ListVenueFillsResponse()
     do {
       let fills = try await link.session.orders.fills(

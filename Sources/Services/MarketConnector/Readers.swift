@@ -104,7 +104,8 @@ actor Readers<Event: Sendable> {
     readers[id]?.queue = []
     readers[id]?.end = RPCError(
       .resourceExhausted,
-      "the reader was \(queueMax) events behind for \(slowWait) (reader_queue_max, slow_reader_wait)")
+      "the reader was \(queueMax) events behind for \(slowWait) (reader_queue_max, slow_reader_wait)"
+    )
     ended.increment()
     wake(id)
     publisher.resume()

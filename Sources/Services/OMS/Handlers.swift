@@ -191,7 +191,9 @@ enum Paging {
   }
 
   static func order(_ token: String) throws(RPCError) -> OrderID {
-    guard let id = OrderID(parsing: token) else { throw .invalid("pageToken", "is not one of ours") }
+    guard let id = OrderID(parsing: token) else {
+      throw .invalid("pageToken", "is not one of ours")
+    }
     return id
   }
 

@@ -93,7 +93,9 @@ extension JournaledEvent {
     case .accepted: event = .accepted
     case .acknowledged: event = .venueAcknowledged(venueOrderID: record.venueOrderId)
     case .fill:
-      guard let execution = published.execution else { throw Self.damaged("a fill has no execution") }
+      guard let execution = published.execution else {
+        throw Self.damaged("a fill has no execution")
+      }
       let total = try instrument.raw(
         published.order?.filledQuantity, scale: instrument.quantityScale)
       event = .filled(
@@ -142,7 +144,9 @@ extension Order {
     _ wire: OmsV1.Order, id: OrderID, _ instrument: Instrument, createdTime: Instant
   ) throws(RPCError) {
     let type = try OrderType(wire.type, field: "order.type")
-    guard let quantity = wire.quantity else { throw RPCError.invalid("order.quantity", "is missing") }
+    guard let quantity = wire.quantity else {
+      throw RPCError.invalid("order.quantity", "is missing")
+    }
     guard (wire.price != nil) == (type == .limit) else {
       throw RPCError.invalid("order.price", "belongs to limit orders, and only to them")
     }

@@ -89,7 +89,9 @@ extension OrderDesk {
   /// The public event of a journal record, with its sequence; nil for other records.
   static func published(_ record: JournalRecord) throws -> OmsV1.OrderEvent? {
     let decoded = try OmsV1.JournalRecord(decoding: record.payload)
-    guard case .event(let journaled) = decoded.record, var event = journaled.event else { return nil }
+    guard case .event(let journaled) = decoded.record, var event = journaled.event else {
+      return nil
+    }
     event.sequence = record.sequence
     event.execution?.sequence = record.sequence
     return event

@@ -181,8 +181,10 @@ actor OrderDesk {
       faults.increment()
       context.log.error(
         "a report does not fit its order",
-        ["order_id": .text(report.orderId), "report": .text("\(report.kind)"),
-          "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error)])
+        [
+          "order_id": .text(report.orderId), "report": .text("\(report.kind)"),
+          "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error),
+        ])
       return nil
     }
   }
@@ -277,7 +279,8 @@ actor OrderDesk {
   func row(_ id: OrderID) throws(RPCError) -> OrderRow {
     guard let row = rows[id] else {
       throw RejectReason.unknownOrder.error(
-        "there is no order \(id)", domain: "oms.shrivenquant", metadata: ["orderId": id.description])
+        "there is no order \(id)", domain: "oms.shrivenquant", metadata: ["orderId": id.description]
+      )
     }
     return row
   }

@@ -28,12 +28,16 @@ package struct OMS: ServiceDefinition {
       Handlers(desk: desk, router: router, store: store, context: context, config: config).methods
     context.log.info(
       "journal recovered",
-      ["records": .text("\(recovery.journal.recovery.last)"), "orders": .text("\(recovery.rows.count)"),
-        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)")])
+      [
+        "records": .text("\(recovery.journal.recovery.last)"),
+        "orders": .text("\(recovery.rows.count)"),
+        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)"),
+      ])
   }
 
   package func start() async throws {
-    let instruments = context.readiness.require("instruments", reason: "market-connector has not told")
+    let instruments = context.readiness.require(
+      "instruments", reason: "market-connector has not told")
     context.spawn("learn instruments") { [desk, context] in
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
       var options = CallOptions()

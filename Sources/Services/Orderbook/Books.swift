@@ -35,7 +35,8 @@ actor Books {
     stales = metrics.counters(
       "orderbook_stale_total", help: "Times a book lost its feed.", labels: ["symbol"])
     crossed = metrics.counters(
-      "orderbook_crossed_total", help: "Updates after which a book was crossed.", labels: ["symbol"])
+      "orderbook_crossed_total", help: "Updates after which a book was crossed.", labels: ["symbol"]
+    )
   }
 
   // MARK: Feed
@@ -53,7 +54,8 @@ actor Books {
   func apply(_ event: MarketV1.MarketEvent) throws(RPCError) {
     let key = Key(venue: event.venue, symbol: event.symbol)
     guard var state = states.removeValue(forKey: key) else {
-      throw RPCError(.failedPrecondition, "\(event.symbol) of \(event.venue) is no known instrument")
+      throw RPCError(
+        .failedPrecondition, "\(event.symbol) of \(event.venue) is no known instrument")
     }
     defer { states[key] = state }
     let received = Instant(nanoseconds: Int64(clamping: event.receivedTimeNs))
@@ -162,7 +164,8 @@ actor Books {
       .map(\.top).sorted { ($0.symbol, $0.venue) < ($1.symbol, $1.venue) }
   }
 
-  func trades(_ request: OrderbookV1.ListTradesRequest) throws(RPCError) -> [OrderbookV1.TradePrint] {
+  func trades(_ request: OrderbookV1.ListTradesRequest) throws(RPCError) -> [OrderbookV1.TradePrint]
+  {
     guard request.limit <= 1_000 else {
       throw .invalid("limit", "must be from 1 to 1000, not \(request.limit)")
     }

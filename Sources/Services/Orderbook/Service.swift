@@ -5,7 +5,8 @@ package import ServiceKit
 /// The books per venue and symbol: the single source of truth for prices.
 package struct Orderbook: ServiceDefinition {
   package static let name: ServiceName = "orderbook"
-  package static let summary = "books per venue and symbol: best bid and ask, depth, imbalance, streams"
+  package static let summary =
+    "books per venue and symbol: best bid and ask, depth, imbalance, streams"
   package static let needs: [ServiceName] = ["discovery", "auth", "market-connector"]
 
   private let context: ServiceContext

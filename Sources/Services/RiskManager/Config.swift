@@ -32,7 +32,8 @@ package struct Config: ServiceSettings {
         "max_short", in: positive, default: "10", unit: "lots",
         "Largest short position, open sells counted."),
       maxNotional: settings.decimal(
-        "max_notional", in: positive, default: "1000000", unit: "USDT", "Largest notional of an order."),
+        "max_notional", in: positive, default: "1000000", unit: "USDT",
+        "Largest notional of an order."),
       priceBand: nil)
     limits = RiskLimits(currency: "USDT", account: account, standard: symbol, symbols: [:])
     heartbeat = settings.duration(

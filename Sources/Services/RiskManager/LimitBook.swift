@@ -118,7 +118,9 @@ actor LimitBook {
 
   private func value(_ wire: TypeV1.Decimal?, _ field: String) throws(RPCError) -> Units.Decimal? {
     guard let decimal = try Units.Decimal(wire, field: field) else { return nil }
-    guard !decimal.isNegative else { throw .invalid(field, "must not be negative, as \(decimal) is") }
+    guard !decimal.isNegative else {
+      throw .invalid(field, "must not be negative, as \(decimal) is")
+    }
     return decimal
   }
 

@@ -104,7 +104,8 @@ extension RiskLimits {
     var standard = AccountLimits.standard
     standard.ordersPerSecond = Int(account.ordersPerSecond)
     standard.ordersPerMinute = Int(account.ordersPerMinute)
-    standard.maxDailyLoss = try Decimal(required: account.maxDailyLoss, field: "account.maxDailyLoss")
+    standard.maxDailyLoss = try Decimal(
+      required: account.maxDailyLoss, field: "account.maxDailyLoss")
     var symbols: [String: SymbolLimits] = [:]
     for symbol in wire.symbols { symbols[symbol.symbol] = try SymbolLimits(symbol, notional) }
     self.init(

@@ -53,7 +53,8 @@ struct OrderTicket: Sendable {
       throw RejectReason.minSize.error(
         "quantity \(instrument.decimal(quantity)) is below the venue's minimum "
           + "\(instrument.decimal(instrument.minQuantity))", domain: "trading-gateway.shrivenquant",
-        metadata: numbers("\(instrument.decimal(quantity))", "\(instrument.decimal(instrument.minQuantity))"))
+        metadata: numbers(
+          "\(instrument.decimal(quantity))", "\(instrument.decimal(instrument.minQuantity))"))
     }
     guard let price else { return }
     let notional = price * quantity

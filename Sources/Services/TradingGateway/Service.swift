@@ -126,8 +126,11 @@ package struct TradingGateway: ServiceDefinition {
     for strategy in strategies {
       do { try await strategy.stop() } catch {
         context.log.warning(
-          "quotes could not be cancelled", ["strategy": .text(strategy.id),
-            "error": LogValue(describing: error)])
+          "quotes could not be cancelled",
+          [
+            "strategy": .text(strategy.id),
+            "error": LogValue(describing: error),
+          ])
       }
     }
     desk.bus.finish()

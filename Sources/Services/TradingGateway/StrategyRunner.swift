@@ -73,7 +73,9 @@ actor StrategyRunner {
     _ decimal: Decimal, _ instrument: Instrument, _ setting: String
   ) throws(StrategySettingsFault) -> Quantity {
     do throws(RejectReason) { return try instrument.quantity(decimal) } catch {
-      throw .notPositive("\(setting) (\(decimal) is no multiple of the lot \(instrument.decimal(instrument.lotSize)))")
+      throw .notPositive(
+        "\(setting) (\(decimal) is no multiple of the lot \(instrument.decimal(instrument.lotSize)))"
+      )
     }
   }
 

@@ -185,7 +185,8 @@ actor TradingDesk {
   ) async throws -> OmsV1.Order {
     try requireSynced()
     let ticket = try OrderTicket(request, instruments, fallbackID: Self.freshID(strategy))
-    publish(.orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
+    publish(
+      .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
     if book!.knows(clientOrderID: ticket.clientOrderID) {
       return try await accept(ticket, strategy, createdBy, options).order ?? .init()
     }
@@ -197,14 +198,18 @@ actor TradingDesk {
     }
     if case .refused(let refusal) = admit(ticket) {
       // A retry of an order that is done meanwhile is no new order and needs no admission.
-      if !request.clientOrderId.isEmpty, let known = try await existing(ticket.clientOrderID, options) {
+      if !request.clientOrderId.isEmpty,
+        let known = try await existing(ticket.clientOrderID, options)
+      {
         return try matching(known, ticket)
       }
       throw error(refusal)
     }
     do {
       let response = try await accept(ticket, strategy, createdBy, options)
-      guard let wire = response.order else { throw RPCError(.internalError, "the oms answers no order") }
+      guard let wire = response.order else {
+        throw RPCError(.internalError, "the oms answers no order")
+      }
       settle(wire, ticket)
       return wire
     } catch {
@@ -229,7 +234,9 @@ actor TradingDesk {
   private func settle(_ wire: OmsV1.Order, _ ticket: OrderTicket) {
     do {
       guard let order = try OpenOrder(wire, ticket.instrument) else { return }
-      if book!.orders[order.id] == nil, !order.isDone, book!.provisional[ticket.clientOrderID] != nil {
+      if book!.orders[order.id] == nil, !order.isDone,
+        book!.provisional[ticket.clientOrderID] != nil
+      {
         book!.follow(order)
       } else {
         book!.abandon(ticket.clientOrderID)
@@ -303,7 +310,8 @@ actor TradingDesk {
       get.orderId = request.orderId
       let known = try await oms.getOrder(get, options)
       throw RPCError(
-        .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced")
+        .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced"
+      )
     }
     let instrument = instruments[order.instrument]
     let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
@@ -368,11 +376,14 @@ actor TradingDesk {
       default: nil
       }
     return refusal.reason.error(
-      text, domain: Self.domain, metadata: ["actual": actual, "limit": limit, "rule": refusal.rule.name],
+      text, domain: Self.domain,
+      metadata: ["actual": actual, "limit": limit, "rule": refusal.rule.name],
       retryAfter: wait)
   }
 
-  private func text(_ refusal: Refusal) -> String { book?.gate.text(of: refusal) ?? refusal.reason.name }
+  private func text(_ refusal: Refusal) -> String {
+    book?.gate.text(of: refusal) ?? refusal.reason.name
+  }
 
   private func numbers(_ refusal: Refusal) -> (actual: String, limit: String) {
     guard let book, instruments.all.indices.contains(Int(refusal.instrument.index)) else {
@@ -387,7 +398,9 @@ actor TradingDesk {
       case .priceBand: instrument.priceScale
       case .killSwitch, .wellFormed, .ordersPerSecond, .ordersPerMinute: 0
       }
-    func plain(_ units: Int128) -> String { Amount(units: units, scale: scale).normalized.description }
+    func plain(_ units: Int128) -> String {
+      Amount(units: units, scale: scale).normalized.description
+    }
     return (plain(refusal.actual), plain(refusal.limit))
   }
 
