@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 STATE ?= var
 TIME ?= 60
+BENCH ?=
 RELEASE := .build/release/shrivenquant
 VENV := .build/venv
 SWIFT_RELEASE := swift build -c release --static-swift-stdlib
@@ -51,10 +52,11 @@ check: deps-test ## format, the rules of the house, generated code up to date
 format: swift-present ## rewrite every Swift file in the house format
 	swift format --in-place --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')
 
-bench: deps-test ## run the benchmarks, one JSON line each
-	@docker/install-packages libgrpc++-dev protobuf-compiler-grpc >&2
-	$(SWIFT_RELEASE) --product Benchmarks >&2
-	@.build/release/Benchmarks
+bench: deps-test ## run the benchmarks, one JSON line each (BENCH="risk.gate codec")
+	@docker/install-packages libgrpc++-dev protobuf-compiler-grpc g++ $(PROTO_PACKAGES) >&2
+	@$(SWIFT_RELEASE) --product shrivenquant >&2
+	@$(SWIFT_RELEASE) --product Benchmarks >&2
+	@$(dir $(RELEASE))Benchmarks $(BENCH)
 
 PROTO_FILES = $(shell cd Protos && find google grpc shrivenquant -name '*.proto' | sort)
 WELL_KNOWN := $(foreach f,any duration empty field_mask timestamp wrappers descriptor,google/protobuf/$(f).proto)

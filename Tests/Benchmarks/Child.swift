@@ -118,11 +118,17 @@ final class Child {
     return (user + system) * 1e6 / Double(sysconf(Int32(_SC_CLK_TCK)))
   }
 
-  /// `VmRSS`, in kilobytes.
-  var residentKilobytes: Double? {
-    let line = readWhole("/proc/\(pid)/status")?.split(separator: "\n")
-      .first { $0.hasPrefix("VmRSS:") }
-    return line.flatMap { Double($0.split(separator: " ").dropFirst().first ?? "") }
+  /// `VmRSS` and, of it, `RssAnon`: what no other process can share; in kilobytes.
+  var residentKilobytes: (all: Double, anonymous: Double)? {
+    guard let text = readWhole("/proc/\(pid)/status") else { return nil }
+    let lines = text.split(separator: "\n")
+    func kilobytes(_ name: String) -> Double? {
+      lines.first { $0.hasPrefix("\(name):") }.flatMap {
+        Double($0.split { $0 == " " || $0 == "\t" }.dropFirst().first ?? "")
+      }
+    }
+    guard let all = kilobytes("VmRSS"), let anonymous = kilobytes("RssAnon") else { return nil }
+    return (all, anonymous)
   }
 }
 

@@ -12,7 +12,7 @@ func riskGate() throws -> [Figures] {
 private func riskGate(_ name: String, isEveryRuleOn: Bool) throws -> Figures {
   _ = try RiskGateBenchmark(isEveryRuleOn: isEveryRuleOn).samples(count: 10_000)
   let benchmark = try RiskGateBenchmark(isEveryRuleOn: isEveryRuleOn)
-  var figures = Figures(name, samples: benchmark.samples(count: 1_000_000).map(Double.init))
+  var figures = Figures(name, samples: benchmark.samples(count: 1_000_000).map { Double($0) })
   let count = 1_000_000
   let before = allocation_count()
   let backToBack = benchmark.backToBackNanoseconds(count: count)

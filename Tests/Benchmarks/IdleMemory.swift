@@ -19,7 +19,7 @@ enum IdleMemory {
   private static func figures(_ name: String, _ child: Child) throws -> Figures {
     guard let resident = child.residentKilobytes else { throw Broken("\(name) has ended") }
     var figures = Figures(name)
-    figures.more = [("resident_kb", resident)]
+    figures.more = [("resident_kb", resident.all), ("anonymous_kb", resident.anonymous)]
     return figures
   }
 
