@@ -25,6 +25,8 @@ enum VenueSimCommand {
         CommandForm.Option(
           "--speed", value: "SPEED", "of --replay: instant, realtime (default) or 10x"),
         CommandForm.Option(
+          "--hold", "--replay begins only when told: POST /sim/v1/replay:start"),
+        CommandForm.Option(
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
@@ -98,6 +100,8 @@ enum VenueSimCommand {
     guard symbols.contains(symbol) else {
       throw UsageError("no market \(symbol)\(suggestion(for: symbol, among: symbols))")
     }
-    return ReplaySettings(symbol: symbol, files: files.map(absolutePath), speed: speed)
+    var settings = ReplaySettings(symbol: symbol, files: files.map(absolutePath), speed: speed)
+    settings.isHeld = arguments.has("--hold")
+    return settings
   }
 }

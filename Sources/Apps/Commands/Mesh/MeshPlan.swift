@@ -34,7 +34,7 @@ struct MeshPlan: Sendable {
   func simulatorWords(supervisor: Int32) -> [String] {
     var words = ["venue-sim", "--supervised", String(supervisor), "--state", options.state.path]
     words += ["--ports", options.portsPath, "--port-offset", String(options.portOffset)]
-    if let replay { words += ["--replay", replay, "--speed", replaySpeed] }
+    if let replay { words += ["--replay", replay, "--speed", replaySpeed, "--hold"] }
     return words
   }
 }

@@ -16,6 +16,7 @@ final class MeshRun: @unchecked Sendable {
   private var postgres: MeshDatabase?
   private var stopWaiter: CheckedContinuation<Void, Never>?
   private var stopsRequested = 0
+  private var replay: ReplayStart?
 
   private static let startTimeMax = Duration.seconds(180)
   private static let stopTimeMax = Duration.seconds(20)
@@ -80,7 +81,8 @@ final class MeshRun: @unchecked Sendable {
     var record = MeshRecord(
       supervisor: getpid(), portOffset: plan.options.portOffset, ports: plan.options.portsPath)
     try record.write(state)
-    supervisor.changed = { [state] processes in
+    supervisor.changed = { [unowned self, state] processes in
+      replay?.simulatorIs(processes[Self.simulator.text])
       record.processes = processes
       // The record serves `status` only: a full disk must not end the mesh.
       do { try record.write(state) } catch { Terminal.complain("\(error)") }
@@ -94,6 +96,17 @@ final class MeshRun: @unchecked Sendable {
         name: Self.simulator.text, words: plan.simulatorWords(supervisor: getpid()),
         environment: environment, log: state.log(of: Self.simulator)))
     try await startServices(environment)
+    if plan.replay != nil, stopsRequested == 0 { try startReplay() }
+  }
+
+  /// Everybody listens: the capture may begin, and begin again whenever the simulator does.
+  private func startReplay() throws {
+    let simulator = Self.simulator.text
+    let start = try ReplayStart(
+      port: ports.port(of: Self.simulator) ?? 0, authority: state.authority, loop: loop
+    ) { [unowned self] in say($0) }
+    replay = start
+    start.simulatorIs(supervisor.processes[simulator])
   }
 
   private func startServices(_ environment: [String: String]) async throws {
@@ -174,6 +187,7 @@ final class MeshRun: @unchecked Sendable {
   // MARK: Stopping
 
   private func stopAll() async {
+    replay?.stop()
     supervisor.beginStopping()
     let layers = StartOrder(Catalog.services.map { ($0.name, $0.needs) }).layers
     for layer in layers.reversed() {
