@@ -15,7 +15,7 @@ RUN_PACKAGES := libnghttp2-dev libssl-dev libprotobuf-c-dev libpq-dev libsimdjso
   libcurl4-openssl-dev libtomlplusplus-dev zlib1g-dev pkg-config postgresql-15
 TEST_PACKAGES := nghttp2-client nghttp2-server prometheus python3-venv curl
 PROTO_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev
-PYTHON_PACKAGES := grpcio==1.66.2 grpcio-reflection==1.66.2 grpcio-health-checking==1.66.2 websockets==13.1
+PYTHON_PACKAGES := grpcio==1.85.1 grpcio-reflection==1.85.1 grpcio-health-checking==1.85.1 websockets==17.4
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,8 +34,8 @@ deps-test: deps
 build: deps ## build the release
 	$(SWIFT_RELEASE) --product shrivenquant
 
-up: build ## start the whole mesh on the simulator (STATE=var)
-	$(RELEASE) up --state $(STATE)
+up: build ## start the whole mesh on the simulator; it stays until make down (STATE=var)
+	$(RELEASE) up --state $(STATE) --detach
 
 down: ## stop the mesh
 	$(RELEASE) down --state $(STATE)

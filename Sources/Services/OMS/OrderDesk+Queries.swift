@@ -30,18 +30,27 @@ extension OrderDesk {
   var openRows: [OrderRow] { open.sorted().compactMap { rows[$0] } }
 
   func orders(_ query: OrderQuery) -> [OmsV1.Order] {
-    let ids = query.openOnly ? open.sorted(by: >) : rows.keys.sorted(by: >)
+    let candidates = candidates(query)
     var found: [OmsV1.Order] = []
-    for id in ids where found.count < query.limit {
+    for id in candidates.reversed() {
+      if found.count == query.limit { break }
       if let before = query.before, id >= before { continue }
-      guard let row = rows[id] else { continue }
+      guard let row = rows[id], !query.openOnly || open.contains(id) else { continue }
       let instrument = instruments[row.order.instrument]
       guard query.symbol.isEmpty || instrument.symbol == query.symbol else { continue }
-      guard query.clientOrderID.isEmpty || row.order.clientOrderID == query.clientOrderID
-      else { continue }
       found.append(row.message(instrument))
     }
     return found
+  }
+
+  /// Ids among which the answer is, ascending; a client order id is looked up, never searched for.
+  private func candidates(_ query: OrderQuery) -> [OrderID] {
+    if !query.clientOrderID.isEmpty {
+      return accounts.compactMap {
+        byClient[ClientKey(account: $0, clientOrderID: query.clientOrderID)]
+      }.sorted()
+    }
+    return query.openOnly ? open.sorted() : ids
   }
 
   func executions(_ query: ExecutionQuery) -> [OmsV1.Execution] {

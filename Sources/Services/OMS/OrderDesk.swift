@@ -21,8 +21,11 @@ actor OrderDesk {
   let journal: Journal
   var instruments = InstrumentTable()
   var rows: [OrderID: OrderRow] = [:]
+  /// Every order that was ever in memory, oldest first: ids only grow.
+  var ids: [OrderID] = []
   var open: Set<OrderID> = []
   var byClient: [ClientKey: OrderID] = [:]
+  private(set) var accounts: Set<String> = []
   /// Closed orders in order of their closing, for eviction.
   var closed: [OrderID] = []
   var executions: [OmsV1.Execution] = []
@@ -65,11 +68,13 @@ actor OrderDesk {
     for (id, row) in recovery.rows {
       rows[id] = row
       byClient[ClientKey(account: row.order.account, clientOrderID: row.order.clientOrderID)] = id
+      accounts.insert(row.order.account)
       if row.lifecycle.isTerminal { closed.append(id) } else { open.insert(id) }
     }
     let ended = recovery.rows.mapValues(\.lifecycle.updatedTime)
     closed.sort { ended[$0]! < ended[$1]! }
-    mint = OrderIDMint(after: rows.keys.max() ?? OrderID(0))
+    ids = rows.keys.sorted()
+    mint = OrderIDMint(after: ids.last ?? OrderID(0))
     openOrders.set(Double(open.count))
   }
 
@@ -106,6 +111,8 @@ actor OrderDesk {
     row.accepted = appended
     rows[order.id] = row
     byClient[key] = order.id
+    accounts.insert(order.account)
+    ids.append(order.id)
     open.insert(order.id)
     openOrders.set(Double(open.count))
     do {
@@ -249,6 +256,7 @@ actor OrderDesk {
     closed.append(id)
     guard closed.count > config.ordersKeptMax + config.ordersKeptMax / 8 else { return }
     for old in closed.prefix(closed.count - config.ordersKeptMax) { rows[old] = nil }
+    ids.removeAll { rows[$0] == nil }
     closed.removeFirst(closed.count - config.ordersKeptMax)
     hasEvicted = true
   }

@@ -15,6 +15,7 @@ struct GateBook {
   let gate: RiskGate
   private(set) var orders: [OrderID: OpenOrder] = [:]
   private(set) var provisional: [String: OrderID] = [:]
+  private var byClient: [String: OrderID] = [:]
   private var reservations: OrderReservations
   private var lastProvisional = UInt64.max
 
@@ -26,8 +27,7 @@ struct GateBook {
   var openCount: Int { orders.count + provisional.count }
 
   func knows(clientOrderID: String) -> Bool {
-    provisional[clientOrderID] != nil
-      || orders.values.contains { $0.clientOrderID == clientOrderID }
+    provisional[clientOrderID] != nil || byClient[clientOrderID] != nil
   }
 
   // MARK: New orders
@@ -60,10 +60,12 @@ struct GateBook {
     }
     if order.isDone {
       orders[order.id] = nil
+      byClient[order.clientOrderID] = nil
       reservations.update(order.id, open: .zero)
       return
     }
     orders[order.id] = order
+    byClient[order.clientOrderID] = order.id
     if known == nil {
       reservations.restore(order.id, order.instrument, order.side, open: order.open)
     } else if order.status != .pendingReplace {
