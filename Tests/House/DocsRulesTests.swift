@@ -7,7 +7,7 @@ import Testing
   private let ports: PortTable
 
   init() throws {
-    ports = try PortTable(reading: Tree.root.appendingPathComponent("ports.toml").path)
+    ports = try PortTable(reading: Tree.place("ports.toml"))
   }
 
   private func page(_ name: ServiceName) -> String { "docs/services/\(name).md" }

@@ -8,7 +8,7 @@ import Testing
   private let ports: PortTable
 
   init() throws {
-    ports = try PortTable(reading: Tree.root.appendingPathComponent("ports.toml").path)
+    ports = try PortTable(reading: Tree.place("ports.toml"))
   }
 
   private func port(_ name: ServiceName) -> String { ports.port(of: name).map(String.init) ?? "none" }

@@ -31,6 +31,9 @@ enum Tree {
     var description: String { path }
   }
 
+  /// Absolute, for a path from the root.
+  static func place(_ path: String) -> String { root.appendingPathComponent(path).path }
+
   static func text(_ path: String) throws -> String {
     try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
   }
