@@ -20,7 +20,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
     _ request: OmsV1.AcceptOrderRequest, _ context: ServerContext
   ) async throws -> OmsV1.AcceptOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
-    try requireReady()
+    try self.context.requireReady()
     var response = OmsV1.AcceptOrderResponse()
     if let evicted = await desk.evictedOrder(order), let stored = try await store.order(evicted) {
       response.order = stored
@@ -37,7 +37,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
   func acceptReplace(
     _ request: OmsV1.AcceptReplaceRequest, _ context: ServerContext
   ) async throws -> OmsV1.Order {
-    try requireReady()
+    try self.context.requireReady()
     let (id, version) = try await desk.requestReplace(request)
     router.replace(id, version: version)
     return await desk.message(id)
@@ -46,7 +46,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
   func cancelOrder(
     _ request: OmsV1.CancelOrderRequest, _ context: ServerContext
   ) async throws -> OmsV1.Order {
-    try requireReady()
+    try self.context.requireReady()
     let id = try await desk.orderID(request.orderId)
     if try await desk.requestCancel(id, reason: request.reason) { router.cancel(id) }
     return try await desk.settled(id, by: self.context.loop.uptime + config.cancelWait)
@@ -55,7 +55,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
   func cancelAllOrders(
     _ request: OmsV1.CancelAllOrdersRequest, _ context: ServerContext
   ) async throws -> OmsV1.CancelAllOrdersResponse {
-    try requireReady()
+    try self.context.requireReady()
     var requested: UInt32 = 0
     for row in await desk.openRows {
       let symbol = await desk.instruments[row.order.instrument].symbol
@@ -171,16 +171,10 @@ struct Handlers: OmsV1.OrderServiceHandler {
   func getTradingState(
     _ request: OmsV1.GetTradingStateRequest, _ context: ServerContext
   ) async throws -> OmsV1.TradingState {
-    try requireReady()
+    try self.context.requireReady()
     return try await desk.tradingState()
   }
 
-  private func requireReady() throws(RPCError) {
-    guard context.readiness.isReady else {
-      let missing = context.readiness.missing.map { "\($0.name): \($0.reason)" }
-      throw RPCError(.unavailable, "the oms is not ready: \(missing.joined(separator: "; "))")
-    }
-  }
 }
 
 /// Sizes and tokens of pages.

@@ -123,21 +123,6 @@ extension JournaledEvent {
   }
 }
 
-extension VenueFill {
-  init(_ wire: OmsV1.Execution, _ instrument: Instrument) throws(RPCError) {
-    var fill = MarketV1.Fill()
-    fill.executionId = wire.executionId
-    fill.price = wire.price
-    fill.quantity = wire.quantity
-    fill.fee = wire.fee
-    fill.feeAsset = wire.feeAsset
-    fill.maker = wire.maker
-    let time = try Instant(wire.exchangeTime ?? .init(), field: "exchangeTime")
-    fill.exchangeTimeNs = UInt64(max(0, time.nanoseconds))
-    try self.init(fill, instrument)
-  }
-}
-
 extension Order {
   /// An order of the contract; terms are checked against the instrument.
   init(

@@ -10,7 +10,7 @@ struct Handlers: PortfolioV1.PortfolioServiceHandler {
   func listPositions(
     _ request: PortfolioV1.ListPositionsRequest, _ context: ServerContext
   ) async throws -> PortfolioV1.ListPositionsResponse {
-    try requireReady()
+    try self.context.requireReady()
     var response = PortfolioV1.ListPositionsResponse()
     response.positions = try await positions.positions(after: 0, symbol: request.symbol)
     response.asOfSequence = await positions.sequence
@@ -20,7 +20,7 @@ struct Handlers: PortfolioV1.PortfolioServiceHandler {
   func getPortfolio(
     _ request: PortfolioV1.GetPortfolioRequest, _ context: ServerContext
   ) async throws -> PortfolioV1.Portfolio {
-    try requireReady()
+    try self.context.requireReady()
     return try await positions.portfolio()
   }
 
@@ -45,11 +45,4 @@ struct Handlers: PortfolioV1.PortfolioServiceHandler {
     }
   }
 
-  private func requireReady() throws(RPCError) {
-    guard context.readiness.isReady else {
-      let missing = context.readiness.missing.map { "\($0.name): \($0.reason)" }
-      throw RPCError(
-        .unavailable, "the portfolio-manager is not ready: \(missing.joined(separator: "; "))")
-    }
-  }
 }

@@ -56,16 +56,7 @@ actor Positions {
       throw RPCError(
         .failedPrecondition, "\(execution.symbol) of \(execution.venue) is no known instrument")
     }
-    var wire = MarketV1.Fill()
-    wire.executionId = execution.executionId
-    wire.price = execution.price
-    wire.quantity = execution.quantity
-    wire.fee = execution.fee
-    wire.feeAsset = execution.feeAsset
-    wire.maker = execution.maker
-    let time = try Instant(execution.exchangeTime ?? .init(), field: "exchangeTime")
-    wire.exchangeTimeNs = UInt64(max(0, time.nanoseconds))
-    let fill = try VenueFill(wire, instrument)
+    let fill = try VenueFill(execution, instrument)
     let side = try Side(execution.side, field: "side")
     guard
       let position = try ledger.apply(
@@ -75,7 +66,7 @@ actor Positions {
     var tally = tallies[position.key] ?? Tally()
     if side == .buy { tally.bought += fill.quantity } else { tally.sold += fill.quantity }
     tally.fills += 1
-    tally.updated = time
+    tally.updated = fill.exchangeTime
     tallies[position.key] = tally
     touch(position.key)
   }
