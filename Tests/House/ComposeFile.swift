@@ -27,9 +27,12 @@ struct ComposeFile: Sendable {
       }
       if depth == 4 { key = String(content.prefix { $0 != ":" }) }
       guard depth == 6 else { continue }
-      if key == "depends_on" { services[name]?.dependsOn.insert(String(content.prefix { $0 != ":" })) }
+      if key == "depends_on" {
+        services[name]?.dependsOn.insert(String(content.prefix { $0 != ":" }))
+      }
       if key == "ports" {
-        services[name]?.ports.append(String(content.drop { $0 != "\"" }.dropFirst().prefix { $0 != "\"" }))
+        services[name]?.ports.append(
+          String(content.drop { $0 != "\"" }.dropFirst().prefix { $0 != "\"" }))
       }
     }
   }

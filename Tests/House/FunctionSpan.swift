@@ -20,7 +20,10 @@ struct FunctionSpan: Sendable {
   private static func begins(_ line: String) -> Bool {
     let head = line.prefix { $0 != "(" && $0 != "<" && $0 != "{" && $0 != "=" && $0 != "." }
     let words = head.split(separator: " ")
-    guard let word = words.first(where: { openers.contains($0) || openers.contains($0.prefix { $0 != "?" }) })
+    guard
+      let word = words.first(where: {
+        openers.contains($0) || openers.contains($0.prefix { $0 != "?" })
+      })
     else { return false }
     // `init` as a call is preceded by a dot or a type, a declaration by modifiers only.
     return word == "func" || words.last == word || words.dropLast().last == "func"

@@ -11,7 +11,9 @@ import Testing
     ports = try PortTable(reading: Tree.place("ports.toml"))
   }
 
-  private func port(_ name: ServiceName) -> String { ports.port(of: name).map(String.init) ?? "none" }
+  private func port(_ name: ServiceName) -> String {
+    ports.port(of: name).map(String.init) ?? "none"
+  }
 
   @Test func `all seventeen services have a port, and the catalog knows no other`() {
     #expect(ports.services.count == 17)
@@ -81,7 +83,9 @@ import Testing
     for entry in catalog {
       guard let service = compose.services[entry.name.text] else { continue }
       let missing = Set(entry.needs.map(\.text)).subtracting(service.dependsOn)
-      if !missing.isEmpty { report("\(entry.name) does not wait for \(missing.sorted())", "depends_on") }
+      if !missing.isEmpty {
+        report("\(entry.name) does not wait for \(missing.sorted())", "depends_on")
+      }
       if !service.text.contains("\"run\", \"\(entry.name)\"") {
         report("\(entry.name) does not run itself", "command: [\"run\", \"\(entry.name)\", ...]")
       }
@@ -100,7 +104,8 @@ import Testing
     let path = "docker/prometheus.yml"
     let text = try Tree.text(path)
     for entry in catalog {
-      let target = "- targets: [\"mesh:\(port(entry.name))\"]\n        labels: { service: \(entry.name) }"
+      let target =
+        "- targets: [\"mesh:\(port(entry.name))\"]\n        labels: { service: \(entry.name) }"
       if !text.contains(target) {
         Violation(
           path: path, line: nil, rule: "\(entry.name) is not scraped", remedy: "add: \(target)"

@@ -51,14 +51,16 @@ struct TextRule: Sendable, CustomTestStringConvertible {
   }
 
   /// Lines of code (comments and the insides of strings left out) for which `isBad` holds.
-  static func code(_ isBad: @escaping @Sendable (String) -> Bool) -> @Sendable (Tree.File) -> [Int] {
+  static func code(_ isBad: @escaping @Sendable (String) -> Bool) -> @Sendable (Tree.File) -> [Int]
+  {
     { file in
       file.code.enumerated().filter { isBad($0.element) }.map { $0.offset + 1 }
     }
   }
 
   /// Lines as they are, comments and strings included, for which `isBad` holds.
-  static func text(_ isBad: @escaping @Sendable (Substring) -> Bool) -> @Sendable (Tree.File) -> [Int]
+  static func text(_ isBad: @escaping @Sendable (Substring) -> Bool)
+    -> @Sendable (Tree.File) -> [Int]
   {
     { file in
       file.lines.enumerated().filter { isBad($0.element) }.map { $0.offset + 1 }

@@ -46,7 +46,9 @@ extension TextRule {
       bad: ("Sources/A.swift", "final class OrderManager {"), good: "final class OrderDesk {",
       offences: code { line in
         let words = line.words
-        guard let index = words.firstIndex(where: { ["class", "struct", "enum", "actor"].contains($0) }),
+        guard
+          let index = words.firstIndex(where: { ["class", "struct", "enum", "actor"].contains($0) }
+          ),
           index + 1 < words.count
         else { return false }
         // Two services are named so, by the sources of the project.
@@ -84,7 +86,8 @@ extension TextRule {
         "Sources/Domain/Venue",
       ],
       except: ["Sources/Domain/OrderBook/BookDepth.swift": "an imbalance is a ratio, not money"],
-      bad: ("Sources/Domain/Risk/A.swift", "let price: Double"), good: "let price: Price // no Double",
+      bad: ("Sources/Domain/Risk/A.swift", "let price: Double"),
+      good: "let price: Price // no Double",
       offences: code { $0.words.contains("Double") || $0.words.contains("Float") }),
     TextRule(
       "domain code has no clock, chance, thread, lock or I-O of its own",
@@ -101,7 +104,8 @@ extension TextRule {
           }
       }),
     TextRule(
-      "no service imports another", remedy: "services meet over Contracts", in: ["Sources/Services"],
+      "no service imports another", remedy: "services meet over Contracts",
+      in: ["Sources/Services"],
       bad: ("Sources/Services/A/B.swift", "internal import AuthService"),
       good: "internal import Contracts",
       offences: code { $0.contains("import ") && $0.hasSuffix("Service") }),
@@ -112,7 +116,9 @@ extension TextRule {
   // Spelled in two parts so that this file does not name them.
   private static let unfinished = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
   private static let places = ["/ho" + "me/", "/ro" + "ot/", "/wo" + "rk/", "/var/t" + "mp/"]
-  private static let texts = ["Sources", "Tests", "Protos", "docs", "docker", "README.md", "Makefile"]
+  private static let texts = [
+    "Sources", "Tests", "Protos", "docs", "docker", "README.md", "Makefile",
+  ]
   private static let textEndings = [
     "swift", "c", "h", "cpp", "proto", "md", "yaml", "yml", "py", "Dockerfile",
   ]
@@ -136,7 +142,8 @@ extension TextRule {
       }),
     TextRule(
       "print is for nobody",
-      remedy: "it is block-buffered and lost in a crash; logs go through Telemetry, answers through Terminal",
+      remedy:
+        "it is block-buffered and lost in a crash; logs go through Telemetry, answers through Terminal",
       in: ["Sources"],
       bad: ("Sources/A.swift", "    print(\"a\")"), good: "  static func print(_ a: Int) {",
       offences: code { $0.drop { $0 == " " }.hasPrefix("print(") }),
@@ -181,8 +188,10 @@ extension TextRule {
     },
     TextRule(
       "no test waits for time to pass", remedy: "await a condition, or advance the simulated clock",
-      in: ["Tests/Base", "Tests/ContractsTests", "Tests/Domain", "Tests/Platform", "Tests/Venues",
-        "Tests/Services", "Tests/Apps"],
+      in: [
+        "Tests/Base", "Tests/ContractsTests", "Tests/Domain", "Tests/Platform", "Tests/Venues",
+        "Tests/Services", "Tests/Apps",
+      ],
       except: ["Tests/Platform/LoopTests/EventLoopTests.swift": "sleeping is what it tests"],
       bad: ("Tests/Base/A.swift", "  try await Task.sleep(for: .seconds(1))"),
       good: "  try await loop.sleeping(for: 1)",

@@ -75,7 +75,8 @@ enum Tree {
     return try FileManager.default.contentsOfDirectory(atPath: base.path).sorted().filter {
       var isFolder: ObjCBool = false
       let path = base.appendingPathComponent($0).path
-      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        && isFolder.boolValue
     }
   }
 }
