@@ -1,0 +1,124 @@
+import Foundation
+import JSON
+import Testing
+
+extension Journeys.`One mesh` {
+  /// `kill -9`, and nothing that was promised is lost.
+  @Suite(.serialized) struct `A crash` {
+    var mesh: Mesh { .current }
+
+    private struct Acknowledged { let client, order: String }
+
+    @Test func `REC-01 REC-03 orders acknowledged while the oms dies exist once, everywhere`() async throws {
+      try await mesh.cancelAll()
+      try await allow("100000")
+      let prefix = Mesh.newID("burst").prefix(14)
+      let price = try await mesh.farBelow("BTCUSDT")
+      async let burst = run(
+        "python3",
+        [
+          Project.script("burst.py"), mesh.url("gateway", "/v1/orders"), mesh.token("trader"), "200",
+          String(prefix), "BTCUSDT", price, "0.001",
+        ], within: 120)
+      // In the middle: some are here, not all.
+      _ = try await eventually {
+        try await mesh.pages("/v1/orders?openOnly=true", "orders").count >= 40
+      }
+      try await mesh.crash("oms")
+      let ended = try await burst
+      #expect(ended.isGood, "\(ended.all)")
+
+      #expect(try await mesh.laggards() == [])
+      let orders = try acknowledged(ended.output)
+      #expect(orders.count == 200)
+      try await expectOnce(orders, prefix: String(prefix))
+      try await mesh.cancelAll()
+      let open = "SELECT count(*) FROM oms.orders WHERE status <> 'CANCELLED'"
+      let isRecorded = try await eventually {
+        try await mesh.psql(open + " AND client_order_id LIKE '\(prefix)%'") == [["0"]]
+      }
+      #expect(isRecorded)
+      try await allow("100")
+    }
+
+    @Test func `REC-03 DISC-01 each service dies once, with an order open, and the mesh is whole again`()
+      async throws
+    {
+      let order = try await mesh.place("BUY", "BTCUSDT", "0.001", at: mesh.farBelow("BTCUSDT"))
+      try await mesh.order(order, becomes: "NEW")
+      for service in Mesh.services where service != "oms" {
+        let began = ContinuousClock().now
+        try await mesh.crash(service)
+        let laggards = try await mesh.laggards()
+        #expect(laggards == [], "30 s after \(service) died")
+        #expect(ContinuousClock().now - began < .seconds(30), "\(service)")
+      }
+
+      let read = try await soon { () -> Answer? in
+        let answer = try await mesh.order(order)
+        return answer.status == 200 ? answer : nil
+      }
+      #expect(read?.text("status") == "NEW", "\(String(describing: read))")
+      #expect(try await mesh.openAtVenue().filter { $0.hasPrefix(order) }.count == 1)
+      let isWorking = try await eventually(within: .seconds(30)) {
+        let id = Mesh.newID()
+        let answer = try await mesh.submit("BUY", "SOLUSDT", "0.1", id: id)
+        guard answer.status == 201, let taken = answer.text("orderId") else { return false }
+        try await mesh.order(taken, becomes: "FILLED")
+        return true
+      }
+      #expect(isWorking)
+      try await mesh.cancelAll()
+      try await mesh.order(order, becomes: "CANCELLED")
+    }
+
+    private func allow(_ rate: String) async throws {
+      let perMinute = rate == "100" ? "1000" : rate
+      let answer = try await mesh.send(
+        "PUT", "/v1/risk/limits",
+        Mesh.object(["ordersPerSecond": rate, "ordersPerMinute": perMinute]), as: "admin")
+      #expect(answer.status == 200, "\(answer)")
+    }
+
+    private func acknowledged(_ output: String) throws -> [Acknowledged] {
+      var orders: [Acknowledged] = []
+      for line in output.split(separator: "\n") {
+        let words = line.split(separator: " ").map(String.init)
+        if words[0] == "LOST" {
+          Issue.record("not answered within a minute: \(line)")
+        } else {
+          orders.append(Acknowledged(client: words[0], order: words[1]))
+        }
+      }
+      return orders
+    }
+
+    /// In the API, in psql and at the venue: these orders, each once, and no other of the burst.
+    private func expectOnce(_ orders: [Acknowledged], prefix: String) async throws {
+      let wanted = Dictionary(grouping: orders, by: \.client).mapValues { $0.map(\.order) }
+      let listed = try await mesh.pages("/v1/orders?symbol=BTCUSDT", "orders")
+        .filter { $0["clientOrderId"]?.string?.hasPrefix(prefix) == true }
+      let inAPI = Dictionary(grouping: listed) { $0["clientOrderId"]?.string ?? "" }
+        .mapValues { $0.compactMap { $0["orderId"]?.string } }
+      #expect(inAPI == wanted)
+
+      let query = "SELECT client_order_id, order_id FROM oms.orders WHERE client_order_id LIKE '\(prefix)%'"
+      let isRecorded = try await eventually {
+        Dictionary(grouping: try await mesh.psql(query), by: { $0[0] })
+          .mapValues { $0.map { $0[1] } } == wanted
+      }
+      #expect(isRecorded)
+
+      let ids = orders.map(\.order).sorted()
+      var atVenue: [String] = []
+      let isAtVenue = try await eventually(within: .seconds(30)) {
+        atVenue = try await mesh.openAtVenue()
+          .map { String($0.split(separator: "-")[0]) }.sorted()
+        return atVenue == ids
+      }
+      #expect(
+        isAtVenue,
+        "missing at the venue: \(Set(ids).subtracting(atVenue)); too many: \(atVenue.count - ids.count)")
+    }
+  }
+}
