@@ -23,6 +23,10 @@ enum ChildProcess {
     posix_spawn_file_actions_addopen(&actions, 1, plan.log, O_WRONLY | O_CREAT | O_APPEND, 0o640)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
     if let passed { posix_spawn_file_actions_adddup2(&actions, passed, 3) }
+    // Whoever started us may have left descriptors open, and may wait for their end.
+    for descriptor in (passed == nil ? 3 : 4)..<Int32(min(sysconf(Int32(_SC_OPEN_MAX)), 1024)) {
+      posix_spawn_file_actions_addclose(&actions, descriptor)
+    }
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
