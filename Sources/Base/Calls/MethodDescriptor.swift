@@ -21,35 +21,70 @@ package enum RequiredScope: Sendable, Hashable {
 }
 
 /// A method as the contract states it; generated, one static value per RPC.
+///
+/// Every call carries one from hand to hand, so it is a reference to its texts, not the texts.
 package struct MethodDescriptor: Sendable, Hashable {
+  private let terms: Terms
+
+  private final class Terms: Sendable, Hashable {
+    let service: String
+    let name: String
+    let path: String
+    let shape: CallShape
+    let scope: RequiredScope
+    let isIdempotent: Bool
+    let request: String
+    let response: String
+    let routes: [HTTPRoute]
+
+    init(
+      service: String, name: String, shape: CallShape, scope: RequiredScope, isIdempotent: Bool,
+      request: String, response: String, routes: [HTTPRoute]
+    ) {
+      self.service = service
+      self.name = name
+      self.path = "/\(service)/\(name)"
+      self.shape = shape
+      self.scope = scope
+      self.isIdempotent = isIdempotent
+      self.request = request
+      self.response = response
+      self.routes = routes
+    }
+
+    static func == (left: Terms, right: Terms) -> Bool {
+      if left === right { return true }
+      return left.path == right.path && left.shape == right.shape && left.scope == right.scope
+        && left.isIdempotent == right.isIdempotent && left.request == right.request
+        && left.response == right.response && left.routes == right.routes
+        && left.service == right.service
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(path) }
+  }
+
   /// `shrivenquant.oms.v1.OrderService`
-  package let service: String
+  package var service: String { terms.service }
   /// `GetOrder`
-  package let name: String
+  package var name: String { terms.name }
   /// `/shrivenquant.oms.v1.OrderService/GetOrder`
-  package let path: String
-  package let shape: CallShape
-  package let scope: RequiredScope
+  package var path: String { terms.path }
+  package var shape: CallShape { terms.shape }
+  package var scope: RequiredScope { terms.scope }
   /// A call that may be sent twice without effect; only these are retried.
-  package let isIdempotent: Bool
+  package var isIdempotent: Bool { terms.isIdempotent }
   /// Full names of the request and response messages.
-  package let request: String
-  package let response: String
-  package let routes: [HTTPRoute]
+  package var request: String { terms.request }
+  package var response: String { terms.response }
+  package var routes: [HTTPRoute] { terms.routes }
 
   package init(
     service: String, name: String, shape: CallShape, scope: RequiredScope, isIdempotent: Bool,
     request: String, response: String, routes: [HTTPRoute] = []
   ) {
-    self.service = service
-    self.name = name
-    self.path = "/\(service)/\(name)"
-    self.shape = shape
-    self.scope = scope
-    self.isIdempotent = isIdempotent
-    self.request = request
-    self.response = response
-    self.routes = routes
+    terms = Terms(
+      service: service, name: name, shape: shape, scope: scope, isIdempotent: isIdempotent,
+      request: request, response: response, routes: routes)
   }
 }
 

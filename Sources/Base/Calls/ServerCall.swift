@@ -8,10 +8,8 @@ package final class ServerContext: Sendable {
   package let metadata: Metadata
   /// When the caller gives up; nil when the caller set none.
   package let deadline: Uptime?
-  /// W3C trace id, 32 hexadecimal digits.
-  package let traceID: String
-  /// This hop's span id, 16 hexadecimal digits.
-  package let spanID: String
+  /// Where this call is in its trace.
+  package let trace: TraceHop
   private let state: Mutex<State>
 
   private struct State {
@@ -22,15 +20,19 @@ package final class ServerContext: Sendable {
 
   package init(
     method: MethodDescriptor, metadata: Metadata, deadline: Uptime?, identity: Identity,
-    traceID: String, spanID: String
+    trace: TraceHop
   ) {
     self.method = method
     self.metadata = metadata
     self.deadline = deadline
-    self.traceID = traceID
-    self.spanID = spanID
+    self.trace = trace
     self.state = Mutex(State(identity: identity))
   }
+
+  /// W3C trace id, 32 hexadecimal digits.
+  package var traceID: String { trace.traceID }
+  /// This hop's span id, 16 hexadecimal digits.
+  package var spanID: String { trace.spanID }
 
   package var identity: Identity {
     get { state.withLock { $0.identity } }
@@ -46,6 +48,14 @@ package final class ServerContext: Sendable {
   package var trailingMetadata: Metadata {
     get { state.withLock { $0.trailingMetadata } }
     set { state.withLock { $0.trailingMetadata = newValue } }
+  }
+
+  /// What the handler wants sent around its answer; nil when that is nothing.
+  package var responseMetadata: (initial: Metadata, trailing: Metadata)? {
+    state.withLock { state in
+      if state.initialMetadata.isEmpty, state.trailingMetadata.isEmpty { return nil }
+      return (state.initialMetadata, state.trailingMetadata)
+    }
   }
 
   /// What a call made on behalf of this one should carry: its deadline, trace and user token.

@@ -13,7 +13,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   private let loop: EventLoop
   private let changed: (HTTP2ClientConnection, Event) -> Void
   private var connection: Connection?
-  private var session: HTTP2Session!
+  private let session: HTTP2Session
   private var calls: [Int32: ClientCall] = [:]
   /// Streams whose request has not left for the wire; nobody has seen them.
   private var unsent: Set<Int32> = []
@@ -29,7 +29,8 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   ) {
     self.loop = loop
     self.changed = changed
-    session = HTTP2Session(self, isServer: false, settings: settings)
+    session = HTTP2Session(isServer: false, settings: settings)
+    session.attach(self)
   }
 
   /// The connection that `self` drives.
@@ -84,7 +85,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
     guard !isClosed, let connection else { return }
     var mayHaveMore = true
     while mayHaveMore, !isClosed {
-      while connection.unsent < Self.unsentBytesMax, let output = session.nextOutput() {
+      while !isClosed, connection.unsent < Self.unsentBytesMax, let output = session.nextOutput() {
         connection.send(output)
       }
       mayHaveMore = connection.unsent >= Self.unsentBytesMax
@@ -141,7 +142,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
 
   // MARK: Session
 
-  func headersBegan(_ stream: Int32) { calls[stream]?.headersBegan() }
+  func headersBegan(_ stream: Int32, opens: Bool) { calls[stream]?.headersBegan() }
 
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
@@ -154,6 +155,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   }
 
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
+    session.arrived(bytes.count)
     if let call = calls[stream] {
       call.data(bytes)
     } else {

@@ -1,18 +1,29 @@
 internal import Calls
+internal import Chrono
 internal import Loop
 
 /// One HTTP/2 connection of a server: its session, its streams, its output. Confined to its loop.
 final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   let connection: Connection
   let shared: ServerShared
-  private(set) var session: HTTP2Session!
+  let loop: EventLoop
+  let session: HTTP2Session
+  /// Who is at the other end, as far as the connection proves it.
+  let identity: Identity
+  let isEncrypted: Bool
+  /// The request whose fields arrive now; they never interleave (RFC 9113, section 4.3).
+  let head = RequestHead()
   private(set) var trace = TraceIdentity()
-  private var streams: [Int32: ServerStream] = [:]
+  /// Open streams, each at its `place`. The session refers to them without holding them.
+  private var streams: [ServerStream] = []
   /// Streams whose handlers begin when nghttp2 has returned; those reset meanwhile never do.
   private var ready: [ServerStream] = []
+  private var starting: [ServerStream] = []
+  private var headIsOfRequest = false
   private var flushScheduled = false
   private var isDraining = false
   private var isClosed = false
+  private let headerBytesMax: Int
   private let ended: (HTTP2ServerConnection) -> Void
 
   /// Output that waits in our memory for a slow reader before streams are no longer asked for more.
@@ -27,10 +38,13 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     self.connection = connection
     self.shared = shared
     self.ended = ended
-    session = HTTP2Session(self, isServer: true, settings: shared.limits.http2)
+    loop = connection.loop
+    identity = Identity(service: connection.peer.serviceName)
+    isEncrypted = connection.peer.isEncrypted
+    headerBytesMax = Int(shared.limits.http2.headerListBytesMax)
+    session = HTTP2Session(isServer: true, settings: shared.limits.http2)
+    session.attach(self)
   }
-
-  var loop: EventLoop { connection.loop }
 
   // MARK: Connection
 
@@ -49,9 +63,9 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   private func startReady() {
     guard !ready.isEmpty else { return }
-    let starting = ready
-    ready.removeAll(keepingCapacity: true)
-    for stream in starting where !stream.isClosed { stream.start() }
+    swap(&ready, &starting)
+    for index in 0..<starting.count where !starting[index].isClosed { starting[index].start() }
+    starting.removeAll(keepingCapacity: true)
   }
 
   func drained() { flush() }
@@ -59,8 +73,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   func closed(_ reason: CloseReason) {
     guard !isClosed else { return }
     isClosed = true
-    let open = streams.values
-    streams = [:]
+    let open = streams
+    streams = []
     for stream in open { stream.closed(code: HTTP2Code.cancel) }
     ended(self)
   }
@@ -73,10 +87,9 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   private func flush() {
     flushScheduled = false
-    guard !isClosed else { return }
     var mayHaveMore = true
     while mayHaveMore, !isClosed {
-      while connection.unsent < Self.unsentMax, let output = session.nextOutput() {
+      while !isClosed, connection.unsent < Self.unsentMax, let output = session.nextOutput() {
         connection.send(output)
       }
       mayHaveMore = connection.unsent >= Self.unsentMax
@@ -84,7 +97,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
       // What the socket did not take is followed by `drained`.
       if connection.unsent > 0 { mayHaveMore = false }
     }
-    if session.isOver, connection.unsent == 0 { connection.closeAfterFlush() }
+    if !isClosed, session.isOver, connection.unsent == 0 { connection.closeAfterFlush() }
   }
 
   // MARK: Draining
@@ -104,44 +117,73 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   // MARK: Session
 
-  func headersBegan(_ stream: Int32) {
-    if let known = streams[stream] {
-      known.trailersBegan()
-    } else {
-      streams[stream] = ServerStream(stream, self)
-    }
+  func headersBegan(_ stream: Int32, opens: Bool) {
+    headIsOfRequest = opens
+    if opens { head.reset() }
   }
 
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
   ) {
-    streams[stream]?.header(name, value)
+    // Trailers of a request mean nothing to us.
+    if headIsOfRequest { head.add(name, value, max: headerBytesMax) }
   }
 
   func headersEnded(_ stream: Int32, endsStream: Bool) {
-    guard let known = streams[stream] else { return }
-    known.headersEnded(endsStream: endsStream)
+    if headIsOfRequest {
+      open(stream).begin(head, endsStream: endsStream)
+    } else if endsStream {
+      withStream(stream) { $0.dataEnded() }
+    }
   }
 
-  func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) { streams[stream]?.data(bytes) }
+  private func open(_ id: Int32) -> ServerStream {
+    let stream = ServerStream(id, self)
+    stream.place = streams.count
+    streams.append(stream)
+    session.place(Unmanaged.passUnretained(stream).toOpaque(), at: id)
+    return stream
+  }
 
-  func dataEnded(_ stream: Int32) { streams[stream]?.dataEnded() }
+  /// The pointer is good: a stream is in `streams` until nghttp2 has closed it, and after the
+  /// connection is closed nobody looks.
+  private func withStream(_ id: Int32, _ body: (ServerStream) -> Void) {
+    guard !isClosed, let object = session.object(at: id) else { return }
+    Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef(body)
+  }
+
+  func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
+    session.arrived(bytes.count)
+    withStream(stream) { $0.data(bytes) }
+  }
+
+  func dataEnded(_ stream: Int32) { withStream(stream) { $0.dataEnded() } }
 
   func requestSent(_ stream: Int32) {}
 
   func streamClosed(_ stream: Int32, code: UInt32) {
-    streams.removeValue(forKey: stream)?.closed(code: code)
+    guard !isClosed, let object = session.object(at: stream) else { return }
+    let closed = Unmanaged<ServerStream>.fromOpaque(object).takeUnretainedValue()
+    let last = streams.removeLast()
+    if last !== closed {
+      streams[closed.place] = last
+      last.place = closed.place
+    }
+    closed.closed(code: code)
   }
 
   func goAwayReceived(lastStream: Int32, code: UInt32) {}
 
   func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    streams[stream]?.pull(buffer) ?? .end(0, trailers: false)
+    guard !isClosed, let object = session.object(at: stream) else {
+      return .end(0, trailers: false)
+    }
+    return Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.pull(buffer) }
   }
 
   func isReady(_ stream: ServerStream) { ready.append(stream) }
 
-  func newTrace(continuing header: String?) -> (traceID: String, spanID: String) {
-    (header.flatMap(TraceIdentity.traceID) ?? trace.newTraceID(), trace.newSpanID())
+  func newTrace(continuing header: UnsafeBufferPointer<UInt8>) -> TraceHop {
+    trace.hop(continuing: header)
   }
 }

@@ -1,12 +1,12 @@
 internal import CNGHTTP2
-private import Synchronization
 
 /// What happens on an HTTP/2 session, told in the order of the frames.
 ///
 /// Called from within nghttp2: submit and reset as you like, but neither `receive` nor
 /// `nextOutput`.
 protocol HTTP2SessionOwner: AnyObject {
-  func headersBegan(_ stream: Int32)
+  /// `opens`: these fields open a request of the peer; others are an answer or trailers.
+  func headersBegan(_ stream: Int32, opens: Bool)
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
   func headersEnded(_ stream: Int32, endsStream: Bool)
@@ -51,13 +51,15 @@ struct HTTP2Settings: Sendable {
 }
 
 /// An nghttp2 session: frames in, frames out, no I/O. Confined to its connection's loop.
-final class HTTP2Session {
+///
+/// A value without copies in the object that owns it, so that a request does not count references
+/// to a session that lives as long as its owner anyway.
+struct HTTP2Session: ~Copyable {
   private let session: OpaquePointer
-  private unowned let owner: any HTTP2SessionOwner
   let isServer: Bool
 
-  init(_ owner: any HTTP2SessionOwner, isServer: Bool, settings: HTTP2Settings) {
-    self.owner = owner
+  /// Before anything is received, `serve` or `use` names the owner.
+  init(isServer: Bool, settings: HTTP2Settings) {
     self.isServer = isServer
     var options: OpaquePointer?
     nghttp2_option_new(&options)
@@ -66,17 +68,28 @@ final class HTTP2Session {
     nghttp2_option_set_stream_reset_rate_limit(
       options, settings.resetBurst, settings.resetsPerSecond)
     nghttp2_option_set_max_send_header_block_length(options, 256 * 1024)
+    // gRPC lets a receiver strip what surrounds a value, instead of refusing the whole request.
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
     var made: OpaquePointer?
-    // The session is created with a null user and given its address once `self` exists.
     let code =
       isServer
-      ? nghttp2_session_server_new2(&made, Callbacks.shared.pointer, nil, options)
-      : nghttp2_session_client_new2(&made, Callbacks.shared.pointer, nil, options)
+      ? nghttp2_session_server_new2(&made, HTTP2Callbacks.server.pointer, nil, options)
+      : nghttp2_session_client_new2(&made, HTTP2Callbacks.client.pointer, nil, options)
     nghttp2_option_del(options)
     guard code == 0, let made else { preconditionFailure("no HTTP/2 session: \(code)") }
     session = made
-    nghttp2_session_set_user_data(made, Unmanaged.passUnretained(self).toOpaque())
     submit(settings)
+  }
+
+  /// `owner` keeps this session and is told what happens on it.
+  func attach(_ owner: HTTP2ServerConnection) {
+    precondition(isServer)
+    nghttp2_session_set_user_data(session, Unmanaged.passUnretained(owner).toOpaque())
+  }
+
+  func attach(_ owner: HTTP2ClientConnection) {
+    precondition(!isServer)
+    nghttp2_session_set_user_data(session, Unmanaged.passUnretained(owner).toOpaque())
   }
 
   deinit { nghttp2_session_del(session) }
@@ -132,7 +145,7 @@ final class HTTP2Session {
   func request(_ headers: HeaderBlock, endsStream: Bool) -> Int32? {
     let stream = headers.withFields { fields, count -> Int32 in
       if endsStream { return nghttp2_submit_request(session, nil, fields, count, nil, nil) }
-      var provider = Self.provider
+      var provider = HTTP2Callbacks.clientBody
       return nghttp2_submit_request(session, nil, fields, count, &provider, nil)
     }
     return stream > 0 ? stream : nil
@@ -141,9 +154,19 @@ final class HTTP2Session {
   func respond(_ stream: Int32, _ headers: HeaderBlock, endsStream: Bool) {
     _ = headers.withFields { fields, count in
       if endsStream { return nghttp2_submit_response(session, stream, fields, count, nil) }
-      var provider = Self.provider
+      var provider = HTTP2Callbacks.serverBody
       return nghttp2_submit_response(session, stream, fields, count, &provider)
     }
+  }
+
+  /// A response with a body, or trailers, whose fields are known beforehand.
+  func respond(_ stream: Int32, _ headers: FixedHeaders) {
+    var provider = HTTP2Callbacks.serverBody
+    nghttp2_submit_response(session, stream, headers.fields, headers.count, &provider)
+  }
+
+  func trailers(_ stream: Int32, _ headers: FixedHeaders) {
+    nghttp2_submit_trailer(session, stream, headers.fields, headers.count)
   }
 
   func trailers(_ stream: Int32, _ headers: HeaderBlock) {
@@ -158,7 +181,17 @@ final class HTTP2Session {
   func resume(_ stream: Int32) { nghttp2_session_resume_data(session, stream) }
 
   /// The connection window opens as bytes arrive: one slow stream must not hold up the others.
-  fileprivate func arrived(_ count: Int) { nghttp2_session_consume_connection(session, count) }
+  func arrived(_ count: Int) { nghttp2_session_consume_connection(session, count) }
+
+  /// What belongs to a stream that is open: nghttp2 finds it in its own table.
+  func place(_ object: UnsafeMutableRawPointer, at stream: Int32) {
+    nghttp2_session_set_stream_user_data(session, stream, object)
+  }
+
+  /// What was placed at a stream; nil when the stream is closed or nothing was.
+  func object(at stream: Int32) -> UnsafeMutableRawPointer? {
+    nghttp2_session_get_stream_user_data(session, stream)
+  }
 
   /// The stream's window opens by what was consumed.
   func consumed(_ stream: Int32, _ count: Int) {
@@ -189,105 +222,4 @@ final class HTTP2Session {
     let last = nghttp2_session_get_last_proc_stream_id(session)
     nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code, nil, 0)
   }
-
-  // MARK: Callbacks
-
-  private static var provider: nghttp2_data_provider {
-    nghttp2_data_provider(source: nghttp2_data_source(ptr: nil), read_callback: readBody)
-  }
-
-  fileprivate static func from(_ user: UnsafeMutableRawPointer?) -> HTTP2Session {
-    Unmanaged<HTTP2Session>.fromOpaque(user!).takeUnretainedValue()
-  }
-
-  fileprivate func frameReceived(_ frame: nghttp2_frame) {
-    let (stream, type) = (frame.hd.stream_id, UInt32(frame.hd.type))
-    let ends = UInt32(frame.hd.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0
-    switch type {
-    case NGHTTP2_HEADERS.rawValue: owner.headersEnded(stream, endsStream: ends)
-    case NGHTTP2_DATA.rawValue: if ends { owner.dataEnded(stream) }
-    case NGHTTP2_GOAWAY.rawValue:
-      owner.goAwayReceived(lastStream: frame.goaway.last_stream_id, code: frame.goaway.error_code)
-    default: break
-    }
-  }
-
-  /// A server that has answered before the client's body ended asks it to stop sending.
-  fileprivate func frameSent(_ frame: nghttp2_frame) {
-    let type = UInt32(frame.hd.type)
-    guard isServer else {
-      if type == NGHTTP2_HEADERS.rawValue { owner.requestSent(frame.hd.stream_id) }
-      return
-    }
-    guard UInt32(frame.hd.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 else { return }
-    guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return }
-    if !isRemoteClosed(frame.hd.stream_id) { reset(frame.hd.stream_id, code: HTTP2Code.noError) }
-  }
-
-  fileprivate func fill(
-    _ stream: Int32, _ buffer: UnsafeMutablePointer<UInt8>, _ count: Int,
-    _ flags: UnsafeMutablePointer<UInt32>
-  ) -> Int {
-    switch owner.pull(stream, UnsafeMutableRawBufferPointer(start: buffer, count: count)) {
-    case .bytes(let count): return count
-    case .later: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-    case .end(let count, let trailers):
-      flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-      if trailers { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
-      return count
-    }
-  }
-
-  /// The callbacks are the same for all sessions. `@unchecked Sendable`: immutable after init.
-  private final class Callbacks: @unchecked Sendable {
-    static let shared = Callbacks()
-    let pointer: OpaquePointer?
-
-    init() {
-      var made: OpaquePointer?
-      nghttp2_session_callbacks_new(&made)
-      pointer = made
-      nghttp2_session_callbacks_set_on_begin_headers_callback(made) { _, frame, user in
-        let session = HTTP2Session.from(user)
-        session.owner.headersBegan(frame!.pointee.hd.stream_id)
-        return 0
-      }
-      nghttp2_session_callbacks_set_on_header_callback(made) {
-        _, frame, name, nameCount, value, valueCount, _, user in
-        let session = HTTP2Session.from(user)
-        session.owner.header(
-          frame!.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameCount),
-          UnsafeBufferPointer(start: value, count: valueCount))
-        return 0
-      }
-      nghttp2_session_callbacks_set_on_frame_recv_callback(made) { _, frame, user in
-        HTTP2Session.from(user).frameReceived(frame!.pointee)
-        return 0
-      }
-      nghttp2_session_callbacks_set_on_frame_send_callback(made) { _, frame, user in
-        HTTP2Session.from(user).frameSent(frame!.pointee)
-        return 0
-      }
-      nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made) {
-        _, _, stream, bytes, count, user in
-        let session = HTTP2Session.from(user)
-        session.arrived(count)
-        session.owner.data(stream, UnsafeBufferPointer(start: bytes, count: count))
-        return 0
-      }
-      nghttp2_session_callbacks_set_on_stream_close_callback(made) { _, stream, code, user in
-        HTTP2Session.from(user).owner.streamClosed(stream, code: code)
-        return 0
-      }
-    }
-  }
-}
-
-/// The body of every stream comes from its owner.
-private func readBody(
-  _ session: OpaquePointer?, _ stream: Int32, _ buffer: UnsafeMutablePointer<UInt8>?, _ count: Int,
-  _ flags: UnsafeMutablePointer<UInt32>?, _ source: UnsafeMutablePointer<nghttp2_data_source>?,
-  _ user: UnsafeMutableRawPointer?
-) -> Int {
-  HTTP2Session.from(user).fill(stream, buffer!, count, flags!)
 }

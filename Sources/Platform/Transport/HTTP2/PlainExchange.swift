@@ -1,35 +1,38 @@
 internal import Calls
 
 /// A request over HTTP/2 that is no gRPC call, and its answer's body.
-struct PlainExchange {
+final class PlainExchange {
   private(set) var request: HTTPRequest
+  let isHead: Bool
   private let bodyMax: Int
   private var answer: [UInt8] = []
   private var given = 0
 
   init(_ head: RequestHead, _ peer: Peer, bodyMax: Int) {
     request = HTTPRequest(
-      method: head.method, target: head.path, headers: head.fields,
+      method: head.methodText, target: head.pathText, headers: head.headers,
       identity: Identity(service: peer.serviceName), peerAddress: peer.address, version: .http2)
-    if !head.authority.isEmpty, request.header("host") == nil {
-      request.headers.append(HTTPHeader("host", head.authority))
+    let authority = head.authorityText
+    if !authority.isEmpty, request.header("host") == nil {
+      request.headers.append(HTTPHeader("host", authority))
     }
+    isHead = head.isHead
     self.bodyMax = bodyMax
   }
 
   /// False when the body has become too large.
-  mutating func take(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  func take(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
     guard request.body.count + bytes.count <= bodyMax else { return false }
     request.body.append(contentsOf: bytes)
     return true
   }
 
-  mutating func begin(_ body: [UInt8]) {
+  func begin(_ body: [UInt8]) {
     answer = body
     given = 0
   }
 
-  mutating func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
+  func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
     let count = min(buffer.count, answer.count - given)
     answer.withUnsafeBytes {
       buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[given..<given + count]))

@@ -1,62 +1,210 @@
 internal import Calls
+private import Glibc
 
-/// The header fields of one HTTP/2 request, sorted as they arrive.
-struct RequestHead {
-  var method = ""
-  var path = ""
-  var authority = ""
-  var contentType = ""
-  var timeout: Duration?
-  var hasMalformedTimeout = false
-  var encoding = ""
-  var acceptsTrailers = false
-  var traceParent: String?
-  /// Everything that is not a pseudo-header; names are lower case, as HTTP/2 demands.
-  var fields: [HTTPHeader] = []
+/// The header fields of one HTTP/2 request, in memory that the connection's next one uses again.
+///
+/// A call whose fields are all the protocol's own makes no text of any of them. Confined to its
+/// connection's loop.
+final class RequestHead {
+  /// Bytes of a name or value here.
+  struct Piece {
+    var start = 0
+    var count = 0
+  }
+
+  private struct Field {
+    var name: Piece
+    var value: Piece
+    var isApplications: Bool
+  }
+
+  private var bytes: UnsafeMutablePointer<UInt8>
+  private var capacity = RequestHead.usual
+  private var used = 0
+  private var fields: UnsafeMutablePointer<Field>
+  private var fieldCapacity = RequestHead.usualFields
+  private var fieldCount = 0
+  private var method = Piece()
+  private var authority = Piece()
+  private var contentType = Piece()
+  private var encoding = Piece()
+  private var timeout = Piece()
+  private var traceParent = Piece()
+  private var hasApplicationFields = false
+  private(set) var path = Piece()
+  private(set) var hasTimeout = false
   /// Counted as SETTINGS_MAX_HEADER_LIST_SIZE counts: names, values and 32 for each field.
-  private(set) var bytes = 0
+  private(set) var countedBytes = 0
+
+  /// What most requests need; more is given back with the next one.
+  private static let usual = 1024
+  private static let usualFields = 24
+
+  init() {
+    bytes = .allocate(capacity: Self.usual)
+    fields = .allocate(capacity: Self.usualFields)
+  }
+
+  deinit {
+    bytes.deallocate()
+    fields.deallocate()
+  }
+
+  /// For the next request.
+  func reset() {
+    if capacity > Self.usual {
+      bytes.deallocate()
+      bytes = .allocate(capacity: Self.usual)
+      capacity = Self.usual
+    }
+    (used, fieldCount, countedBytes) = (0, 0, 0)
+    (method, path, authority) = (Piece(), Piece(), Piece())
+    (contentType, encoding, timeout, traceParent) = (Piece(), Piece(), Piece(), Piece())
+    (hasTimeout, hasApplicationFields) = (false, false)
+  }
+
+  /// Fields beyond `max` are counted and not kept.
+  func add(
+    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int
+  ) {
+    countedBytes += name.count + value.count + 32
+    guard countedBytes <= max else { return }
+    let name = keep(name)
+    let value = keep(withoutBlanks(value))
+    let isApplications = sort(name, value)
+    if isApplications { hasApplicationFields = true }
+    if fieldCount == fieldCapacity { growFields() }
+    (fields + fieldCount).initialize(
+      to: Field(name: name, value: value, isApplications: isApplications))
+    fieldCount += 1
+  }
+
+  private func keep(_ text: UnsafeBufferPointer<UInt8>) -> Piece {
+    let piece = Piece(start: used, count: text.count)
+    guard text.count > 0 else { return piece }
+    if used + text.count > capacity { grow(by: text.count) }
+    memcpy(bytes + used, text.baseAddress!, text.count)
+    used += text.count
+    return piece
+  }
+
+  private func grow(by count: Int) {
+    let larger = Swift.max(2 * capacity, used + count)
+    let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+    memcpy(moved, bytes, used)
+    bytes.deallocate()
+    (bytes, capacity) = (moved, larger)
+  }
+
+  private func growFields() {
+    let moved = UnsafeMutablePointer<Field>.allocate(capacity: 2 * fieldCapacity)
+    moved.moveInitialize(from: fields, count: fieldCount)
+    fields.deallocate()
+    (fields, fieldCapacity) = (moved, 2 * fieldCapacity)
+  }
+
+  /// Remembers where the protocol's own fields are; true for a field of the application.
+  private func sort(_ name: Piece, _ value: Piece) -> Bool {
+    let first = name.count > 0 ? bytes[name.start] : 0
+    if first == UInt8(ascii: ":") {
+      switch name.count {
+      case 5: path = value
+      case 7 where bytes[name.start + 1] == UInt8(ascii: "m"): method = value
+      case 10: authority = value
+      default: break
+      }
+      return false
+    }
+    switch name.count {
+    case 2: if equals(name, "te") { return false }
+    case 4: if equals(name, "host") { return false }
+    case 10: if equals(name, "user-agent") || equals(name, "connection") { return false }
+    case 11: if equals(name, "traceparent") { traceParent = value }
+    case 12:
+      if equals(name, "content-type") {
+        contentType = value
+        return false
+      }
+      if equals(name, "grpc-timeout") { (timeout, hasTimeout) = (value, true) }
+    case 13: if equals(name, "grpc-encoding") { encoding = value }
+    case 14: if equals(name, "content-length") { return false }
+    case 17: if equals(name, "transfer-encoding") { return false }
+    default: break
+    }
+    return !begins(name, "grpc-")
+  }
+
+  // MARK: Asking
+
+  /// Valid until the next request.
+  func buffer(_ piece: Piece) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: bytes + piece.start, count: piece.count)
+  }
+
+  private func text(_ piece: Piece) -> String { String(decoding: buffer(piece), as: UTF8.self) }
+
+  private func equals(_ piece: Piece, _ text: StaticString) -> Bool {
+    piece.count == text.utf8CodeUnitCount
+      && memcmp(bytes + piece.start, text.utf8Start, piece.count) == 0
+  }
+
+  private func begins(_ piece: Piece, _ text: StaticString) -> Bool {
+    piece.count >= text.utf8CodeUnitCount
+      && memcmp(bytes + piece.start, text.utf8Start, text.utf8CodeUnitCount) == 0
+  }
+
+  var isPost: Bool { equals(method, "POST") }
+  var isHead: Bool { equals(method, "HEAD") }
+  var methodText: String { text(method) }
+  var pathText: String { text(path) }
+  var authorityText: String { text(authority) }
+  var hasContentType: Bool { contentType.count > 0 }
 
   /// `application/grpc`, with `+proto` or the like after it.
   var isGRPC: Bool {
-    guard contentType.hasPrefix("application/grpc") else { return false }
-    let rest = contentType.utf8.dropFirst(16).first
-    return rest == nil || rest == UInt8(ascii: "+") || rest == UInt8(ascii: ";")
+    guard begins(contentType, "application/grpc") else { return false }
+    if contentType.count == 16 { return true }
+    let next = bytes[contentType.start + 16]
+    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
   }
 
-  mutating func add(
-    _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int
-  ) {
-    bytes += name.count + value.count + 32
-    guard bytes <= max else { return }
-    let text = String(decoding: value, as: UTF8.self)
-    if name.first == UInt8(ascii: ":") {
-      switch name.count {
-      case 5: path = text
-      case 7 where name[1] == UInt8(ascii: "m"): method = text
-      case 10: authority = text
-      default: break
-      }
-      return
-    }
-    let key = String(decoding: name, as: UTF8.self)
-    switch key {
-    case "content-type": contentType = text
-    case "te": acceptsTrailers = text == "trailers"
-    case "grpc-timeout":
-      timeout = CallTimeout.parse(value)
-      hasMalformedTimeout = timeout == nil
-    case "grpc-encoding": encoding = text
-    case "traceparent": traceParent = text
-    default: break
-    }
-    fields.append(HTTPHeader(key, text))
+  /// Nil without one, and when it is malformed.
+  var callTimeout: Duration? { hasTimeout ? CallTimeout.parse(buffer(timeout)) : nil }
+
+  var isGzip: Bool { equals(encoding, "gzip") }
+  /// The encoding of messages when it is none that we know.
+  var unknownEncoding: String? {
+    encoding.count == 0 || isGzip || equals(encoding, "identity") ? nil : text(encoding)
   }
 
+  /// The value of `traceparent`; empty without one.
+  var traceParentBytes: UnsafeBufferPointer<UInt8> { buffer(traceParent) }
+
+  /// The application's fields.
   var metadata: Metadata {
     var metadata = Metadata()
-    for field in fields where !MetadataCodec.isReserved(field.name) {
-      MetadataCodec.add(field.name, field.value, to: &metadata)
+    guard hasApplicationFields else { return metadata }
+    for index in 0..<fieldCount where fields[index].isApplications {
+      MetadataCodec.add(text(fields[index].name), text(fields[index].value), to: &metadata)
     }
     return metadata
   }
+
+  /// Everything that is not a pseudo-header; names are lower case, as HTTP/2 demands.
+  var headers: [HTTPHeader] {
+    (0..<fieldCount).compactMap { index in
+      let name = fields[index].name
+      if name.count > 0, bytes[name.start] == UInt8(ascii: ":") { return nil }
+      return HTTPHeader(text(name), text(fields[index].value))
+    }
+  }
+}
+
+/// Without the white space that may surround a value (RFC 9110, section 5.5).
+private func withoutBlanks(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+  func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+  var (start, end) = (0, value.count)
+  while start < end, isBlank(value[start]) { start += 1 }
+  while end > start, isBlank(value[end - 1]) { end -= 1 }
+  return UnsafeBufferPointer(rebasing: value[start..<end])
 }

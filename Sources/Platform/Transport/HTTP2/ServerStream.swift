@@ -12,17 +12,17 @@ internal import Loop
 /// are safe anywhere; `next` and `send` may be called from any thread and hop.
 final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   let id: Int32
+  /// Where its connection keeps it.
+  var place = 0
   private let loop: EventLoop
+  private let shared: ServerShared
   private(set) var owner: HTTP2ServerConnection?
-  private(set) var head = RequestHead()
-  private var headDone = false
-  private var inTrailers = false
   private(set) var isClosed = false
 
   // The gRPC call.
-  private var method: ServerMethod?
+  private var method: ServedMethod?
   private var context: ServerContext?
-  private var deframer: MessageDeframer?
+  private var deframer: MessageDeframer
   private var request: [UInt8]?
   private var inbound: MessagePipe?
   private var uncredited = 0
@@ -42,95 +42,82 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   init(_ id: Int32, _ owner: HTTP2ServerConnection) {
     self.id = id
     self.owner = owner
-    self.loop = owner.loop
+    loop = owner.loop
+    shared = owner.shared
+    deframer = MessageDeframer(messageMax: shared.limits.messageBytesMax)
   }
-
-  private var shared: ServerShared? { owner?.shared }
 
   // MARK: Request
 
-  func trailersBegan() { inTrailers = true }
-
-  func header(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    // Trailers of a request mean nothing to us.
-    guard !inTrailers, let shared else { return }
-    head.add(name, value, max: Int(shared.limits.http2.headerListBytesMax))
-  }
-
-  func headersEnded(endsStream: Bool) {
+  func begin(_ head: RequestHead, endsStream: Bool) {
     guard let owner else { return }
-    if !headDone {
-      headDone = true
-      if head.isGRPC { beginCall(owner) } else { beginPlain(owner) }
-    }
+    if head.isGRPC { beginCall(head, owner) } else { beginPlain(head, owner) }
     if endsStream { dataEnded() }
   }
 
-  private func beginPlain(_ owner: HTTP2ServerConnection) {
-    let tooLarge = head.bytes > Int(owner.shared.limits.http2.headerListBytesMax)
-    plain = PlainExchange(head, owner.connection.peer, bodyMax: owner.shared.limits.bodyBytesMax)
-    if head.method == "POST", head.contentType.isEmpty == false, owner.shared.responder == nil {
+  private func beginPlain(_ head: RequestHead, _ owner: HTTP2ServerConnection) {
+    plain = PlainExchange(head, owner.connection.peer, bodyMax: shared.limits.bodyBytesMax)
+    if head.isPost, head.hasContentType, shared.responder == nil {
       answer(HTTPResponse(status: 415))
-    } else if tooLarge {
+    } else if head.countedBytes > shared.limits.headerBytesMax {
       answer(HTTPResponse(status: 431))
     }
   }
 
-  private func beginCall(_ owner: HTTP2ServerConnection) {
-    let shared = owner.shared
-    began = loop.uptime
-    guard let method = shared.methods[head.path] else {
-      refuse(
-        RPCError(.unimplemented, "there is no method \(head.path)"), describedBy: nil)
+  private func beginCall(_ head: RequestHead, _ owner: HTTP2ServerConnection) {
+    guard let method = shared.methods.find(head.buffer(head.path)) else {
+      let path = head.pathText
+      refuse(RPCError(.unimplemented, "there is no method \(path)"), nil, path: path)
       return
     }
-    if let refusal = refusal(method, owner) {
-      refuse(refusal, describedBy: method.descriptor)
+    let timeout = head.callTimeout
+    if let refusal = refusal(head, method, owner, hasTimeout: timeout != nil) {
+      refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
     }
     self.method = method
-    let (traceID, spanID) = owner.newTrace(continuing: head.traceParent)
-    let deadline = head.timeout.map { began + $0 }
-    let context = ServerContext(
+    if timeout != nil || shared.isObserved { began = loop.uptime }
+    let deadline = timeout.map { began + $0 }
+    context = ServerContext(
       method: method.descriptor, metadata: head.metadata, deadline: deadline,
-      identity: Identity(service: owner.connection.peer.serviceName), traceID: traceID,
-      spanID: spanID)
-    self.context = context
-    deframer = MessageDeframer(
-      messageMax: shared.limits.messageBytesMax, acceptsGzip: head.encoding == "gzip")
+      identity: owner.identity, trace: owner.newTrace(continuing: head.traceParentBytes))
+    deframer.acceptsGzip = head.isGzip
     if let deadline {
       deadlineTimer = loop.schedule(at: deadline) { [weak self] in self?.expire() }
     }
-    shared.observer.callStarted(method.descriptor)
-    if case .streaming = method.handler {
+    if shared.isObserved { shared.observer.callStarted(method.descriptor) }
+    if !method.isUnary {
       inbound = MessagePipe(bytesMax: Int.max)
       outbound = MessagePipe(bytesMax: shared.limits.unsentBytesMax)
       owner.isReady(self)
     }
   }
 
-  private func refusal(_ method: ServerMethod, _ owner: HTTP2ServerConnection) -> RPCError? {
-    let shared = owner.shared
-    if head.bytes > Int(shared.limits.http2.headerListBytesMax) {
+  private func refusal(
+    _ head: RequestHead, _ method: ServedMethod, _ owner: HTTP2ServerConnection, hasTimeout: Bool
+  ) -> RPCError? {
+    if head.countedBytes > shared.limits.headerBytesMax {
       return RPCError(
-        .resourceExhausted, "more than \(shared.limits.http2.headerListBytesMax) bytes of headers")
+        .resourceExhausted, "more than \(shared.limits.headerBytesMax) bytes of headers")
     }
-    if head.method != "POST" { return RPCError(.internalError, "a call is a POST") }
-    if !owner.connection.peer.isEncrypted, !shared.plaintext.admits(method.descriptor) {
+    if !head.isPost { return RPCError(.internalError, "a call is a POST") }
+    if !owner.isEncrypted, !shared.plaintext.admits(method.descriptor) {
       return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")
     }
-    if head.hasMalformedTimeout { return RPCError(.internalError, "malformed grpc-timeout") }
-    if !head.encoding.isEmpty, head.encoding != "identity", head.encoding != "gzip" {
-      return RPCError(.unimplemented, "the encoding \(head.encoding) is not supported")
+    if head.hasTimeout, !hasTimeout {
+      return RPCError(.internalError, "malformed grpc-timeout")
+    }
+    if let encoding = head.unknownEncoding {
+      return RPCError(.unimplemented, "the encoding \(encoding) is not supported")
     }
     return nil
   }
 
   /// Ends a call that no handler has seen.
-  private func refuse(_ error: RPCError, describedBy method: MethodDescriptor?) {
+  private func refuse(_ error: RPCError, _ method: MethodDescriptor?, path: String) {
     isFinished = true
     failure = error
-    owner?.shared.observer.callRefused(method, path: head.path, error.code)
+    shared.observer.callRefused(method, path: path, error.code)
     sendTrailersOnly(error)
   }
 
@@ -141,14 +128,14 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       if plain?.take(bytes) == false, !isFinished { answer(HTTPResponse(status: 413)) }
       return
     }
-    guard !isFinished, deframer != nil else {
+    guard !isFinished, method != nil else {
       owner.session.consumed(id, bytes.count)
       return
     }
     uncredited += bytes.count
     do throws(RPCError) {
       var extra = false
-      try deframer?.take(bytes) { message in
+      try deframer.take(bytes) { message in
         if let inbound {
           inbound.offer(message)
         } else if request == nil {
@@ -165,11 +152,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     credit()
   }
 
-  /// Opens the stream's window again, unless the handler is behind with what it has been given.
+  /// Opens the stream's window again, unless the handler is behind with what it has been given. An
+  /// eighth of the window at a time: most requests end before.
   private func credit() {
-    guard uncredited > 0, let owner else { return }
-    let backlog = inbound?.queuedBytes ?? 0
-    guard backlog <= owner.shared.limits.unreadBytesMax else { return }
+    guard uncredited > shared.limits.http2.streamWindow / 8, let owner else { return }
+    if let inbound, inbound.queuedBytes > shared.limits.unreadBytesMax { return }
     owner.session.consumed(id, uncredited)
     uncredited = 0
     owner.flushSoon()
@@ -181,7 +168,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       startPlain()
       return
     }
-    if deframer?.isInside == true {
+    if deframer.isInside {
       abandon(RPCError(.internalError, "the request ends within a message"))
     } else if let inbound {
       inbound.finish()
@@ -194,37 +181,49 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   // MARK: Handler
 
-  /// Runs the handler in a task on the loop.
+  /// Runs the handler in a task on the loop, at once.
   func start() {
     guard !isFinished, task == nil else { return }
-    task = loop.spawn { await self.run() }
+    let started = Task.immediate(executorPreference: loop) { await self.run() }
+    // Most handlers have answered by now, and what they leave is nothing to cancel.
+    if !isFinished { task = started }
   }
 
   private func run() async {
-    if plain != nil {
+    guard let method, let context else {
       await runPlain()
       return
     }
-    guard let method, let context, let shared else { return }
-    var response: [UInt8]?
     do {
       switch method.handler {
       case .unary(let handler):
         let request = self.request ?? []
         self.request = nil
-        try await shared.interceptors.run(context) {
-          response = try await handler(request, context)
+        if shared.interceptors.isEmpty {
+          returned(nil, try await handler(request, context))
+        } else {
+          var response: [UInt8]?
+          try await shared.interceptors.run(context) {
+            response = try await handler(request, context)
+          }
+          returned(nil, response)
         }
       case .streaming(let handler):
         try await shared.interceptors.run(context) { try await handler(self, self, context) }
+        returned(nil, nil)
       }
     } catch {
-      let error = shared.status(of: error, context)
-      loop.onLoop { self.finish(error) }
-      return
+      returned(shared.status(of: error, context), nil)
     }
-    let answer = response
-    loop.onLoop { self.finish(nil, response: answer) }
+  }
+
+  /// From any thread: the handler has ended.
+  private func returned(_ error: RPCError?, _ response: [UInt8]?) {
+    if loop.isCurrent {
+      finish(error, response)
+    } else {
+      loop.execute { self.finish(error, response) }
+    }
   }
 
   func next() async throws(RPCError) -> [UInt8]? {
@@ -255,7 +254,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Answer
 
   /// Ends the call with the handler's answer. What it sent before goes out first.
-  private func finish(_ error: RPCError?, response: [UInt8]? = nil) {
+  private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
     settle(error?.code ?? .ok, isCancelled: false)
     failure = error
@@ -289,7 +288,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     isFinished = true
     if let deadlineTimer { loop.cancel(deadlineTimer) }
     deadlineTimer = nil
-    guard let method, let shared else { return }
+    guard shared.isObserved, let method else { return }
     shared.observer.callFinished(
       method.descriptor, code, latency: loop.uptime - began, isCancelled: isCancelled)
   }
@@ -318,30 +317,44 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func sendHeaders() {
     guard let owner else { return }
     headersSent = true
+    guard let metadata = context?.responseMetadata?.initial, !metadata.isEmpty else {
+      owner.session.respond(id, .answer)
+      return
+    }
+    owner.session.respond(id, Self.answer(with: metadata), endsStream: false)
+  }
+
+  private static func answer(with metadata: Metadata) -> HeaderBlock {
     var block = HeaderBlock()
     block.add(":status", "200")
     block.add("content-type", "application/grpc")
     block.add("grpc-accept-encoding", "identity,gzip")
-    if let metadata = context?.initialMetadata, !metadata.isEmpty {
-      MetadataCodec.add(metadata, to: &block)
-    }
-    owner.session.respond(id, block, endsStream: false)
+    MetadataCodec.add(metadata, to: &block)
+    return block
   }
 
   private func sendTrailersOnly(_ error: RPCError) {
     guard let owner else { return }
     headersSent = true
-    var block = HeaderBlock()
-    block.add(":status", "200")
-    block.add("content-type", "application/grpc")
-    block.add("grpc-accept-encoding", "identity,gzip")
-    if let metadata = context?.initialMetadata { MetadataCodec.add(metadata, to: &block) }
-    addStatus(to: &block)
+    let metadata = context?.responseMetadata
+    var block = Self.answer(with: metadata?.initial ?? Metadata())
+    addStatus(to: &block, metadata?.trailing)
     owner.session.respond(id, block, endsStream: true)
     owner.flushSoon()
   }
 
-  private func addStatus(to block: inout HeaderBlock) {
+  private func sendTrailers() {
+    let metadata = context?.responseMetadata?.trailing ?? Metadata()
+    if failure == nil, metadata.isEmpty {
+      owner?.session.trailers(id, .success)
+    } else {
+      var block = HeaderBlock()
+      addStatus(to: &block, metadata)
+      owner?.session.trailers(id, block)
+    }
+  }
+
+  private func addStatus(to block: inout HeaderBlock, _ metadata: Metadata?) {
     if let failure {
       block.add("grpc-status", String(failure.code.rawValue))
       if !failure.message.isEmpty { block.add("grpc-message", StatusText.encode(failure.message)) }
@@ -352,13 +365,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     } else {
       block.add("grpc-status", "0")
     }
-    if let metadata = context?.trailingMetadata, !metadata.isEmpty {
-      MetadataCodec.add(metadata, to: &block)
-    }
+    if let metadata { MetadataCodec.add(metadata, to: &block) }
   }
 
   func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    if plain != nil { return plain!.pull(buffer) }
+    if let plain { return plain.pull(buffer) }
     var filled = 0
     while filled < buffer.count {
       if feed.isEmpty {
@@ -369,9 +380,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
           isDeferred = true
           return .later
         case .finished, .failed:
-          var block = HeaderBlock()
-          addStatus(to: &block)
-          owner?.session.trailers(id, block)
+          sendTrailers()
           return .end(filled, trailers: true)
         }
       }
@@ -388,9 +397,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func runPlain() async {
-    guard let plain, let shared, let owner else { return }
-    let response = await shared.respond(
-      to: plain.request, isEncrypted: owner.connection.peer.isEncrypted)
+    guard let plain, let owner else { return }
+    let response = await shared.respond(to: plain.request, isEncrypted: owner.isEncrypted)
     loop.onLoop { self.answer(response) }
   }
 
@@ -400,7 +408,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     isFinished = true
     headersSent = true
     let block = PlainExchange.head(of: response)
-    let isBodyless = response.body.isEmpty || head.method == "HEAD"
+    let isBodyless = response.body.isEmpty || plain?.isHead == true
     plain?.begin(response.body)
     owner.session.respond(id, block, endsStream: isBodyless)
     owner.flushSoon()

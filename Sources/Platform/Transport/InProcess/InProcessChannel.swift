@@ -68,15 +68,15 @@ package final class InProcessChannel: Channel {
     var metadata = Metadata()
     for entry in options.metadata.entries where !MetadataCodec.isReserved(entry.key) {
       switch entry.value {
-      case .text(let text): if MetadataCodec.isPrintable(text) { metadata.add(entry.key, text) }
+      case .text(let text):
+        if let text = MetadataCodec.sendable(text) { metadata.add(entry.key, text) }
       case .bytes(let bytes): metadata.add(entry.key, bytes: bytes)
       }
     }
     var trace = TraceIdentity()
     let context = ServerContext(
       method: served.descriptor, metadata: metadata, deadline: deadline, identity: identity,
-      traceID: options.traceParent.flatMap(TraceIdentity.traceID) ?? trace.newTraceID(),
-      spanID: trace.newSpanID())
+      trace: trace.hop(continuing: options.traceParent ?? ""))
     let call = InProcessCall(self, served, context)
     call.start()
     return call

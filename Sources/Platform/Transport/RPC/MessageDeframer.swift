@@ -10,9 +10,9 @@ struct MessageDeframer {
   private var message: [UInt8] = []
   private var length = 0
 
-  private let acceptsGzip: Bool
+  var acceptsGzip: Bool
 
-  init(messageMax: Int, acceptsGzip: Bool) {
+  init(messageMax: Int, acceptsGzip: Bool = false) {
     self.messageMax = messageMax
     self.acceptsGzip = acceptsGzip
   }
@@ -24,6 +24,10 @@ struct MessageDeframer {
   mutating func take(
     _ bytes: UnsafeBufferPointer<UInt8>, _ deliver: ([UInt8]) -> Void
   ) throws(RPCError) {
+    if prefixCount == 0, let message = wholeMessage(bytes) {
+      deliver(message)
+      return
+    }
     var rest = UnsafeRawBufferPointer(bytes)
     while !rest.isEmpty {
       if prefixCount < 5 {
@@ -48,6 +52,15 @@ struct MessageDeframer {
         deliver(complete)
       }
     }
+  }
+
+  /// The message, when these bytes are exactly one that is not compressed, as they mostly are.
+  private func wholeMessage(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+    guard bytes.count >= 5, bytes[0] == 0 else { return nil }
+    let length =
+      Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
+    guard length == bytes.count - 5, length <= messageMax else { return nil }
+    return [UInt8](UnsafeBufferPointer(rebasing: bytes[5...]))
   }
 
   private mutating func begin() throws(RPCError) {

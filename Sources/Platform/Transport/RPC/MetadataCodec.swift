@@ -17,15 +17,18 @@ enum MetadataCodec {
   static func add(_ metadata: Metadata, to block: inout HeaderBlock) {
     for entry in metadata.entries where !isReserved(entry.key) {
       switch entry.value {
-      case .text(let text): if isPrintable(text) { block.add(entry.key, text) }
+      case .text(let text): if let text = sendable(text) { block.add(entry.key, text) }
       case .bytes(let bytes): block.add(entry.key, unpadded(bytes))
       }
     }
   }
 
-  /// gRPC allows printable ASCII only; other values belong into `-bin` keys.
-  static func isPrintable(_ text: String) -> Bool {
-    text.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7e }
+  /// A value as it may be sent: without surrounding blanks, which no HTTP value has. Nil for what
+  /// gRPC cannot carry: other than printable ASCII belongs into `-bin` keys.
+  static func sendable(_ text: String) -> String? {
+    guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 <= 0x7e }) else { return nil }
+    guard text.utf8.first == 0x20 || text.utf8.last == 0x20 else { return text }
+    return String(decoding: trimmed(text.utf8), as: UTF8.self)
   }
 
   static func unpadded(_ bytes: [UInt8]) -> String {

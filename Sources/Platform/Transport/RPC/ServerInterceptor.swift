@@ -11,6 +11,8 @@ package protocol ServerInterceptor: Sendable {
 package struct InterceptorChain: Sendable {
   private let interceptors: [any ServerInterceptor]
 
+  package var isEmpty: Bool { interceptors.isEmpty }
+
   package init(_ interceptors: [any ServerInterceptor]) { self.interceptors = interceptors }
 
   package func run(_ context: ServerContext, _ body: () async throws -> Void) async throws {

@@ -2,21 +2,20 @@ internal import Calls
 
 /// What all connections of a server share, immutable once it serves.
 final class ServerShared: Sendable {
-  let methods: [String: ServerMethod]
+  let methods: ServedMethods
   let interceptors: InterceptorChain
   let observer: any ServerObserver
+  /// Nobody wants to know when calls begin and end, so nobody needs the time.
+  let isObserved: Bool
   let responder: (any HTTPResponder)?
   let plaintext: PlaintextPolicy
   let limits: ServerLimits
 
   init(_ configuration: ServerConfiguration) {
-    methods = Dictionary(
-      configuration.methods.map { ($0.descriptor.path, $0) },
-      uniquingKeysWith: { first, _ in
-        preconditionFailure("\(first.descriptor.path) is served twice")
-      })
+    methods = ServedMethods(configuration.methods)
     interceptors = InterceptorChain(configuration.interceptors)
     observer = configuration.observer
+    isObserved = !(configuration.observer is SilentObserver)
     responder = configuration.responder
     plaintext = configuration.plaintextPolicy
     limits = configuration.limits

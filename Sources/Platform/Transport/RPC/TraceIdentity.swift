@@ -1,4 +1,4 @@
-internal import Bytes
+internal import Calls
 
 /// Makes and reads W3C trace identities. One per connection: its generator is no secret and is
 /// seeded once, because the system's randomness costs a system call a number.
@@ -19,29 +19,39 @@ struct TraceIdentity {
     return sum
   }
 
-  mutating func newTraceID() -> String { Self.text(next()) + Self.text(next() | 1) }
-  mutating func newSpanID() -> String { Self.text(next() | 1) }
-
-  private static func text(_ value: UInt64) -> String {
-    String(unsafeUninitializedCapacity: 16) { digits in
-      for index in 0..<16 {
-        let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * index)) & 15
-        digits[index] = digit < 10 ? digit + 0x30 : digit + 0x57
-      }
-      return 16
+  /// A hop of the trace that a `traceparent` header names, or of a new one.
+  mutating func hop(continuing header: UnsafeBufferPointer<UInt8>) -> TraceHop {
+    let span = next() | 1
+    if let (high, low) = Self.traceID(of: header) {
+      return TraceHop(high: high, low: low, span: span)
     }
+    return TraceHop(high: next(), low: next() | 1, span: span)
+  }
+
+  mutating func hop(continuing header: String) -> TraceHop {
+    var header = header
+    return header.withUTF8 { hop(continuing: $0) }
   }
 
   /// The trace id of `00-<32 hex>-<16 hex>-<2 hex>`; nil when the header is malformed or all zero.
-  static func traceID(of header: String) -> String? {
-    let bytes = Array(header.utf8)
-    guard bytes.count == 55, bytes[2] == 0x2d, bytes[35] == 0x2d, bytes[52] == 0x2d else {
-      return nil
-    }
-    let id = bytes[3..<35]
-    guard id.allSatisfy({ ($0 >= 0x30 && $0 <= 0x39) || ($0 >= 0x61 && $0 <= 0x66) }),
-      id.contains(where: { $0 != 0x30 })
+  static func traceID(of header: UnsafeBufferPointer<UInt8>) -> (high: UInt64, low: UInt64)? {
+    guard header.count == 55, header[2] == 0x2d, header[35] == 0x2d, header[52] == 0x2d,
+      let high = number(header, from: 3), let low = number(header, from: 19),
+      high != 0 || low != 0
     else { return nil }
-    return String(decoding: id, as: UTF8.self)
+    return (high, low)
+  }
+
+  /// Of 16 lower case hexadecimal digits.
+  private static func number(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> UInt64? {
+    var number: UInt64 = 0
+    for index in start..<start + 16 {
+      switch text[index] {
+      case 0x30...0x39: number = number << 4 | UInt64(text[index] - 0x30)
+      case 0x61...0x66: number = number << 4 | UInt64(text[index] - 0x57)
+      default: return nil
+      }
+    }
+    return number
   }
 }
