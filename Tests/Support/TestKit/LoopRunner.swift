@@ -18,7 +18,7 @@ package func withLoop<R: Sendable>(
 /// Waits until `condition` holds, looking at it every millisecond; false after `limit`. For
 /// conditions that nothing announces.
 package func eventually(
-  within limit: Duration = .seconds(5), _ condition: () async -> Bool
+  within limit: Duration = .seconds(30), _ condition: () async -> Bool
 ) async -> Bool {
   let clock = ContinuousClock()
   let end = clock.now + limit
