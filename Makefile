@@ -9,6 +9,7 @@ TIME ?= 60
 BENCH ?=
 RELEASE := .build/release/shrivenquant
 VENV := .build/venv
+TEST_ENVIRONMENT = PYTHON=$(CURDIR)/$(VENV)/bin/python3 SHRIVENQUANT=$(CURDIR)/$(RELEASE)
 SWIFT_RELEASE := swift build -c release --static-swift-stdlib
 
 RUN_PACKAGES := libnghttp2-dev libssl-dev libprotobuf-c-dev libpq-dev libsimdjson-dev libwslay-dev \
@@ -42,7 +43,9 @@ down: ## stop the mesh
 
 test: deps-test ## run every test; the release is built for the journeys
 	$(SWIFT_RELEASE) --product shrivenquant
-	PYTHON=$(CURDIR)/$(VENV)/bin/python3 SHRIVENQUANT=$(CURDIR)/$(RELEASE) swift test
+	swift build --build-tests
+	$(TEST_ENVIRONMENT) swift test --skip-build --parallel --experimental-maximum-parallelization-width 4 --skip JourneyTests
+	$(TEST_ENVIRONMENT) swift test --skip-build --no-parallel --filter JourneyTests
 
 check: deps-test ## format, the rules of the house, generated code up to date
 	swift format lint --strict --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')
