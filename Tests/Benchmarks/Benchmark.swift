@@ -7,7 +7,8 @@ struct Benchmark {
   static var all: [Benchmark] {
     [
       Benchmark(
-        name: "risk.gate", question: "what does one check of the gate with every limit on cost?",
+        name: "risk.gate",
+        question: "what does one check of the gate cost, with the standard limits and with all?",
         run: riskGate),
       Benchmark(
         name: "order-book.apply", question: "what does one level of a recorded delta cost?",

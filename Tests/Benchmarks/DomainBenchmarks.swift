@@ -34,11 +34,12 @@ private func timerNanoseconds() -> Double {
 }
 
 func orderBookApply() throws -> [Figures] {
-  let path = "../shared/data/binance/spot_btcusdt_20240808.gz"
+  let capture = "../shared/data/binance/spot_btcusdt_20240808.gz"
+  let path = "\(Workspace.root)/\(capture)"
   if access(path, R_OK) == 0 {
     return [Figures(orderBookReplay(try OrderBookCapture(path: path), name: "order-book.apply"))]
   }
-  note("order-book.apply: \(path) is absent; a seeded synthetic stream takes its place")
+  note("  \(capture) is absent; a seeded synthetic stream takes its place")
   return [
     Figures(orderBookReplay(OrderBookCapture(seed: 20_240_808), name: "order-book.apply.synthetic"))
   ]
