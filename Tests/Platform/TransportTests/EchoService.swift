@@ -144,6 +144,7 @@ final class CountingObserver: ServerObserver {
     var cancelled = 0
     var refused = 0
     var failed = 0
+    var connectionsClosed = 0
   }
 
   let counts = Mutex(Counts())
@@ -162,6 +163,8 @@ final class CountingObserver: ServerObserver {
   func callRefused(_ method: MethodDescriptor?, path: String, _ code: StatusCode) {
     counts.withLock { $0.refused += 1 }
   }
+
+  func connectionClosed() { counts.withLock { $0.connectionsClosed += 1 } }
 
   func handlerFailed(_ context: ServerContext, _ error: any Error) {
     counts.withLock { $0.failed += 1 }

@@ -26,7 +26,7 @@ package final class Connection: Pollable {
   private var tls: TLSSession?
   private var registration: Registration?
   private var interest: Readiness = []
-  private var output: [UInt8] = []
+  @exclusivity(unchecked) private var output: [UInt8] = []
   private var outputStart = 0
   private var flushScheduled = false
   private var drainExpected = false

@@ -24,7 +24,6 @@ struct FixedHeaders: @unchecked Sendable {
   /// The head of an answer to a call, without metadata of the handler.
   static let answer = FixedHeaders([
     (":status", "200"), ("content-type", "application/grpc"),
-    ("grpc-accept-encoding", "identity,gzip"),
   ])
   /// The end of a call that went well, without metadata of the handler.
   static let success = FixedHeaders([("grpc-status", "0")])

@@ -13,12 +13,13 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   let isEncrypted: Bool
   /// The request whose fields arrive now; they never interleave (RFC 9113, section 4.3).
   let head = RequestHead()
-  private(set) var trace = TraceIdentity()
+  @exclusivity(unchecked) private var trace = TraceIdentity()
   /// Open streams, each at its `place`. The session refers to them without holding them.
-  private var streams: [ServerStream] = []
+  @exclusivity(unchecked) private var streams: [ServerStream] = []
   /// Streams whose handlers begin when nghttp2 has returned; those reset meanwhile never do.
-  private var ready: [ServerStream] = []
-  private var starting: [ServerStream] = []
+  @exclusivity(unchecked) private var ready: [ServerStream] = []
+  @exclusivity(unchecked) private var starting: [ServerStream] = []
+  private var arrivedBytes = 0
   private var headIsOfRequest = false
   private var flushScheduled = false
   private var isDraining = false
@@ -52,6 +53,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   func received(_ bytes: UnsafeRawBufferPointer) {
     let isSound = session.receive(bytes)
+    if arrivedBytes > 0 { session.arrived(arrivedBytes) }
+    arrivedBytes = 0
     startReady()
     if isSound {
       flushSoon()
@@ -153,7 +156,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   }
 
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
-    session.arrived(bytes.count)
+    arrivedBytes += bytes.count
     withStream(stream) { $0.data(bytes) }
   }
 

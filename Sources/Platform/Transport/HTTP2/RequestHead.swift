@@ -69,8 +69,10 @@ final class RequestHead {
   ) {
     countedBytes += name.count + value.count + 32
     guard countedBytes <= max else { return }
-    let name = keep(name)
-    let value = keep(withoutBlanks(value))
+    guard name.count > 0 else { return }
+    if used + name.count + value.count > capacity { grow(by: name.count + value.count) }
+    let name = keep(name.baseAddress!, name.count)
+    let value = keepWithoutBlanks(value)
     let isApplications = sort(name, value)
     if isApplications { hasApplicationFields = true }
     if fieldCount == fieldCapacity { growFields() }
@@ -79,13 +81,22 @@ final class RequestHead {
     fieldCount += 1
   }
 
-  private func keep(_ text: UnsafeBufferPointer<UInt8>) -> Piece {
-    let piece = Piece(start: used, count: text.count)
-    guard text.count > 0 else { return piece }
-    if used + text.count > capacity { grow(by: text.count) }
-    memcpy(bytes + used, text.baseAddress!, text.count)
-    used += text.count
-    return piece
+  @inline(__always)
+  private func keep(_ text: UnsafePointer<UInt8>, _ count: Int) -> Piece {
+    defer { used += count }
+    memcpy(bytes + used, text, count)
+    return Piece(start: used, count: count)
+  }
+
+  /// Without the white space that may surround a value (RFC 9110, section 5.5).
+  @inline(__always)
+  private func keepWithoutBlanks(_ value: UnsafeBufferPointer<UInt8>) -> Piece {
+    func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+    guard let start = value.baseAddress, value.count > 0 else { return Piece() }
+    var (first, end) = (0, value.count)
+    while first < end, isBlank(start[first]) { first += 1 }
+    while end > first, isBlank(start[end - 1]) { end -= 1 }
+    return keep(start + first, end - first)
   }
 
   private func grow(by count: Int) {
@@ -198,13 +209,4 @@ final class RequestHead {
       return HTTPHeader(text(name), text(fields[index].value))
     }
   }
-}
-
-/// Without the white space that may surround a value (RFC 9110, section 5.5).
-private func withoutBlanks(_ value: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
-  func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-  var (start, end) = (0, value.count)
-  while start < end, isBlank(value[start]) { start += 1 }
-  while end > start, isBlank(value[end - 1]) { end -= 1 }
-  return UnsafeBufferPointer(rebasing: value[start..<end])
 }

@@ -14,15 +14,14 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   let id: Int32
   /// Where its connection keeps it.
   var place = 0
-  private let loop: EventLoop
-  private let shared: ServerShared
-  private(set) var owner: HTTP2ServerConnection?
+  /// Lets go of this stream when one of them is closed; until then they hold each other.
+  private let owner: HTTP2ServerConnection
   private(set) var isClosed = false
 
   // The gRPC call.
   private var method: ServedMethod?
   private var context: ServerContext?
-  private var deframer: MessageDeframer
+  @exclusivity(unchecked) private var deframer: MessageDeframer
   private var request: [UInt8]?
   private var inbound: MessagePipe?
   private var uncredited = 0
@@ -31,9 +30,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var began = Uptime(nanoseconds: 0)
 
   // The answer.
-  private var feed = MessageFeed()
+  @exclusivity(unchecked) private var feed = MessageFeed()
   private var outbound: MessagePipe?
   private var headersSent = false
+  /// The handler has ended, and its answer carries no metadata.
+  private var isBare = false
   private var isDeferred = false
   private(set) var isFinished = false
   private var failure: RPCError?
@@ -42,20 +43,20 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   init(_ id: Int32, _ owner: HTTP2ServerConnection) {
     self.id = id
     self.owner = owner
-    loop = owner.loop
-    shared = owner.shared
-    deframer = MessageDeframer(messageMax: shared.limits.messageBytesMax)
+    deframer = MessageDeframer(messageMax: owner.shared.limits.messageBytesMax)
   }
+
+  private var loop: EventLoop { owner.loop }
+  private var shared: ServerShared { owner.shared }
 
   // MARK: Request
 
   func begin(_ head: RequestHead, endsStream: Bool) {
-    guard let owner else { return }
-    if head.isGRPC { beginCall(head, owner) } else { beginPlain(head, owner) }
+    if head.isGRPC { beginCall(head) } else { beginPlain(head) }
     if endsStream { dataEnded() }
   }
 
-  private func beginPlain(_ head: RequestHead, _ owner: HTTP2ServerConnection) {
+  private func beginPlain(_ head: RequestHead) {
     plain = PlainExchange(head, owner.connection.peer, bodyMax: shared.limits.bodyBytesMax)
     if head.isPost, head.hasContentType, shared.responder == nil {
       answer(HTTPResponse(status: 415))
@@ -64,14 +65,14 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     }
   }
 
-  private func beginCall(_ head: RequestHead, _ owner: HTTP2ServerConnection) {
+  private func beginCall(_ head: RequestHead) {
     guard let method = shared.methods.find(head.buffer(head.path)) else {
       let path = head.pathText
       refuse(RPCError(.unimplemented, "there is no method \(path)"), nil, path: path)
       return
     }
     let timeout = head.callTimeout
-    if let refusal = refusal(head, method, owner, hasTimeout: timeout != nil) {
+    if let refusal = refusal(head, method, hasTimeout: timeout != nil) {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
     }
@@ -94,7 +95,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func refusal(
-    _ head: RequestHead, _ method: ServedMethod, _ owner: HTTP2ServerConnection, hasTimeout: Bool
+    _ head: RequestHead, _ method: ServedMethod, hasTimeout: Bool
   ) -> RPCError? {
     if head.countedBytes > shared.limits.headerBytesMax {
       return RPCError(
@@ -122,7 +123,6 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func data(_ bytes: UnsafeBufferPointer<UInt8>) {
-    guard let owner else { return }
     if plain != nil {
       owner.session.consumed(id, bytes.count)
       if plain?.take(bytes) == false, !isFinished { answer(HTTPResponse(status: 413)) }
@@ -133,6 +133,10 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     uncredited += bytes.count
+    if inbound == nil, request == nil, let message = deframer.whole(bytes) {
+      request = message
+      return
+    }
     do throws(RPCError) {
       var extra = false
       try deframer.take(bytes) { message in
@@ -155,7 +159,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Opens the stream's window again, unless the handler is behind with what it has been given. An
   /// eighth of the window at a time: most requests end before.
   private func credit() {
-    guard uncredited > shared.limits.http2.streamWindow / 8, let owner else { return }
+    guard uncredited > shared.limits.http2.streamWindow / 8, !isClosed else { return }
     if let inbound, inbound.queuedBytes > shared.limits.unreadBytesMax { return }
     owner.session.consumed(id, uncredited)
     uncredited = 0
@@ -163,12 +167,10 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func dataEnded() {
-    guard !isFinished, let owner else { return }
+    guard !isFinished else { return }
     if plain != nil {
-      startPlain()
-      return
-    }
-    if deframer.isInside {
+      owner.isReady(self)
+    } else if deframer.isInside {
       abandon(RPCError(.internalError, "the request ends within a message"))
     } else if let inbound {
       inbound.finish()
@@ -184,9 +186,28 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Runs the handler in a task on the loop, at once.
   func start() {
     guard !isFinished, task == nil else { return }
-    let started = Task.immediate(executorPreference: loop) { await self.run() }
+    let started: Task<Void, Never>
+    if let method, let context, case .unary(let handler) = method.handler,
+      shared.interceptors.isEmpty
+    {
+      let request = self.request ?? []
+      self.request = nil
+      started = Task.immediate(executorPreference: loop) {
+        do {
+          self.returned(nil, try await handler(request, context))
+        } catch {
+          self.failed(error)
+        }
+      }
+    } else {
+      started = Task.immediate(executorPreference: loop) { await self.run() }
+    }
     // Most handlers have answered by now, and what they leave is nothing to cancel.
     if !isFinished { task = started }
+  }
+
+  private func failed(_ error: any Error) {
+    if let context { returned(shared.status(of: error, context), nil) }
   }
 
   private func run() async {
@@ -199,21 +220,17 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       case .unary(let handler):
         let request = self.request ?? []
         self.request = nil
-        if shared.interceptors.isEmpty {
-          returned(nil, try await handler(request, context))
-        } else {
-          var response: [UInt8]?
-          try await shared.interceptors.run(context) {
-            response = try await handler(request, context)
-          }
-          returned(nil, response)
+        var response: [UInt8]?
+        try await shared.interceptors.run(context) {
+          response = try await handler(request, context)
         }
+        returned(nil, response)
       case .streaming(let handler):
         try await shared.interceptors.run(context) { try await handler(self, self, context) }
         returned(nil, nil)
       }
     } catch {
-      returned(shared.status(of: error, context), nil)
+      failed(error)
     }
   }
 
@@ -241,7 +258,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func outputReady() {
-    guard let owner, !isClosed else { return }
+    guard !isClosed else { return }
     if !headersSent {
       sendHeaders()
     } else if isDeferred {
@@ -259,6 +276,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     settle(error?.code ?? .ok, isCancelled: false)
     failure = error
     if error == nil, let response { feed.begin(response) }
+    isBare = error == nil && context?.responseMetadata == nil
     let nothingSent = !headersSent && (outbound?.queuedBytes ?? 0) == 0
     outbound?.finish()
     inbound?.fail(RPCError(.cancelled, "the call has ended"), keepingQueued: false)
@@ -311,12 +329,14 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       plain = nil
     }
     task = nil
-    owner = nil
   }
 
   private func sendHeaders() {
-    guard let owner else { return }
     headersSent = true
+    if isBare {
+      owner.session.respond(id, .answer)
+      return
+    }
     guard let metadata = context?.responseMetadata?.initial, !metadata.isEmpty else {
       owner.session.respond(id, .answer)
       return
@@ -334,7 +354,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func sendTrailersOnly(_ error: RPCError) {
-    guard let owner else { return }
+    guard !isClosed else { return }
     headersSent = true
     let metadata = context?.responseMetadata
     var block = Self.answer(with: metadata?.initial ?? Metadata())
@@ -344,14 +364,13 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func sendTrailers() {
-    let metadata = context?.responseMetadata?.trailing ?? Metadata()
-    if failure == nil, metadata.isEmpty {
-      owner?.session.trailers(id, .success)
-    } else {
-      var block = HeaderBlock()
-      addStatus(to: &block, metadata)
-      owner?.session.trailers(id, block)
+    if isBare {
+      owner.session.trailers(id, .success)
+      return
     }
+    var block = HeaderBlock()
+    addStatus(to: &block, context?.responseMetadata?.trailing)
+    owner.session.trailers(id, block)
   }
 
   private func addStatus(to block: inout HeaderBlock, _ metadata: Metadata?) {
@@ -391,20 +410,15 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   // MARK: Plain HTTP
 
-  private func startPlain() {
-    guard let owner, !isFinished else { return }
-    owner.isReady(self)
-  }
-
   private func runPlain() async {
-    guard let plain, let owner else { return }
+    guard let plain else { return }
     let response = await shared.respond(to: plain.request, isEncrypted: owner.isEncrypted)
     loop.onLoop { self.answer(response) }
   }
 
   /// Sends a whole response.
   private func answer(_ response: HTTPResponse) {
-    guard let owner, !isFinished, !isClosed else { return }
+    guard !isFinished, !isClosed else { return }
     isFinished = true
     headersSent = true
     let block = PlainExchange.head(of: response)
