@@ -19,6 +19,11 @@ func onLoop<Value: Sendable>(
   return try outcome.get()
 }
 
+/// Lets other processes go on for a while; nothing here waits for an event in this one.
+func pause(_ duration: Duration) throws {
+  try onLoop { loop in await loop.sleep(for: duration) }
+}
+
 private final class Outcome<Value: Sendable>: Sendable {
   private let result = Mutex<Result<Value, any Error>?>(nil)
 

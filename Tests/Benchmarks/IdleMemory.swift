@@ -42,7 +42,7 @@ enum IdleMemory {
     try waitForListener(50_066 + offset, child)
     let ready = Double((SystemTime().uptime.nanoseconds - start.nanoseconds) / 1_000_000)
     // What start left behind is given back, or is not, within the first second.
-    usleep(1_000_000)
+    try pause(.seconds(1))
     var figures = try figures("idle.resident", child)
     figures.more.append(("listening_after_ms", ready))
     return figures

@@ -85,7 +85,7 @@ func waitForListener(_ port: Int, _ child: Child) throws {
     }
     if code == 0 { return }
     guard child.isRunning else { break }
-    usleep(10_000)
+    try pause(.milliseconds(10))
   }
   throw Broken("nothing listens on port \(port)")
 }
