@@ -2,6 +2,7 @@ internal import Contracts
 internal import Journal
 internal import Loop
 internal import ServiceKit
+private import Synchronization
 internal import Telemetry
 
 /// Carries the journal into PostgreSQL, in batches. PostgreSQL may be away for as long as it likes:
@@ -11,7 +12,7 @@ struct Recorder: Sendable {
   private let store: any OrderStore
   private let config: Config
   private let context: ServiceContext
-  private let lag: Gauge
+  private let recorded: RecordedSequence
   private let batches: Counter
 
   init(
@@ -21,8 +22,11 @@ struct Recorder: Sendable {
     self.store = store
     self.config = config
     self.context = context
-    lag = context.metrics.gauge(
-      "oms_record_lag_events", help: "Journal records that PostgreSQL does not have yet.")
+    let recorded = RecordedSequence()
+    self.recorded = recorded
+    context.metrics.gauge(
+      "oms_record_lag_events", help: "Journal records that PostgreSQL does not have yet."
+    ) { Double(journal.durable) - Double(recorded.value) }
     batches = context.metrics.counter(
       "oms_record_batches_total", help: "Transactions that carried events into PostgreSQL.")
   }
@@ -30,7 +34,8 @@ struct Recorder: Sendable {
   /// Runs until the journal closes; run again by its supervisor when PostgreSQL fails.
   func run() async throws {
     try await store.prepare()
-    var cursor = journal.records(from: try await store.recorded() + 1)
+    recorded.value = try await store.recorded()
+    var cursor = journal.records(from: recorded.value + 1)
     while let first = try await cursor.followingRecord() {
       var events: [OmsV1.OrderEvent] = []
       var last = first.sequence
@@ -44,7 +49,17 @@ struct Recorder: Sendable {
       }
       try await store.record(events, through: last)
       batches.increment()
-      lag.set(journal.durable - last)
+      recorded.value = last
     }
+  }
+}
+
+/// How far PostgreSQL has the journal, for the metric that is read at any time.
+private final class RecordedSequence: Sendable {
+  private let sequence = Atomic<UInt64>(0)
+
+  var value: UInt64 {
+    get { sequence.load(ordering: .relaxed) }
+    set { sequence.store(newValue, ordering: .relaxed) }
   }
 }

@@ -35,8 +35,8 @@ package struct Orderbook: ServiceDefinition {
         }
         throw RPCError(.unavailable, "the market-connector ended its stream")
       } catch {
-        await books.loseFeed("\(error)")
-        feed.fail("\(error)")
+        await books.loseFeed(errorText(error))
+        feed.fail(errorText(error))
         throw error
       }
     }

@@ -39,6 +39,16 @@ struct Handlers: RiskV1.RiskServiceHandler {
     _ request: RiskV1.GetLimitsRequest, _ responses: Outgoing<RiskV1.Limits>,
     _ context: ServerContext
   ) async throws {
+    try await book.subscribe()
+    do {
+      try await tell(responses)
+    } catch {
+      await book.unsubscribe()
+      throw error
+    }
+  }
+
+  private func tell(_ responses: Outgoing<RiskV1.Limits>) async throws {
     var known: UInt64 = 0
     while !Task.isCancelled {
       let limits = try await book.message()

@@ -16,6 +16,7 @@ actor LimitBook {
   private var queue: [CheckedContinuation<Void, Never>] = []
   private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
   private var lastWaiter = 0
+  private var readers = 0
 
   init(_ store: any LimitStore, _ config: Config) {
     self.store = store
@@ -141,6 +142,15 @@ actor LimitBook {
   }
 
   // MARK: Readers
+
+  func subscribe() throws(RPCError) {
+    guard readers < config.readersMax else {
+      throw RPCError(.resourceExhausted, "\(config.readersMax) streams are open (readers_max)")
+    }
+    readers += 1
+  }
+
+  func unsubscribe() { readers -= 1 }
 
   /// Waits until the version is past `known`, or `wake` is called for this reader.
   func change(after known: UInt64, _ register: (Int) -> Void) async {

@@ -79,8 +79,9 @@ extension TradingV1 {
 
   /// What a server of TradingService does, one function per method.
   package protocol TradingServiceHandler: Sendable {
-    /// Refused by the risk gate: FAILED_PRECONDITION (RESOURCE_EXHAUSTED for rates) with an ErrorInfo whose
-    /// reason is the RejectReason and whose metadata has `actual` and `limit`.
+    /// Refused by the risk gate: FAILED_PRECONDITION (RESOURCE_EXHAUSTED for rates, UNAVAILABLE while limits
+    /// or orders are not known) with an ErrorInfo whose reason is the RejectReason and whose metadata has
+    /// `actual` and `limit`.
     func submitOrder(
       _ request: TradingV1.SubmitOrderRequest, _ context: Calls.ServerContext
     ) async throws -> OmsV1.Order
@@ -112,8 +113,9 @@ extension TradingV1 {
 
     package init(channel: any Calls.Channel) { self.channel = channel }
 
-    /// Refused by the risk gate: FAILED_PRECONDITION (RESOURCE_EXHAUSTED for rates) with an ErrorInfo whose
-    /// reason is the RejectReason and whose metadata has `actual` and `limit`.
+    /// Refused by the risk gate: FAILED_PRECONDITION (RESOURCE_EXHAUSTED for rates, UNAVAILABLE while limits
+    /// or orders are not known) with an ErrorInfo whose reason is the RejectReason and whose metadata has
+    /// `actual` and `limit`.
     package func submitOrder(
       _ request: TradingV1.SubmitOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> OmsV1.Order {

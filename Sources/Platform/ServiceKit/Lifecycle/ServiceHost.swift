@@ -60,6 +60,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
       CallLog(log: context.log, time: context.time),
       gate,
       AccessControl(tokens: context.tokens),
+      StorageFailures(),
     ]
     configuration.observer = CallMetrics(
       methods.map(\.descriptor), metrics: context.metrics, log: context.log)
