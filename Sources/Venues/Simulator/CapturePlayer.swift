@@ -21,6 +21,9 @@ final class CapturePlayer {
   private(set) var isFinished = false
 
   private static let snapshotWaitMax = Duration.seconds(30)
+  /// Messages that are played in a row at instant speed; then whoever asks for a snapshot, connects or
+  /// trades has a turn.
+  private static let turnMessages = 32
 
   init(_ capture: MarketCapture, market: Int, _ settings: ReplaySettings, loop: EventLoop) {
     self.capture = capture
@@ -70,6 +73,7 @@ final class CapturePlayer {
       if speed == .instant {
         if index == capture.messagesBeforeSnapshot { await waitForSnapshot() }
         await waitForListeners(shell)
+        if index % Self.turnMessages == 0 { await loop.sleep(for: .zero) }
       }
       if isStopped { return }
       do throws(JSONError) {

@@ -7,6 +7,10 @@ final class StreamHub {
   private let symbols: [String]
   private(set) var slowClientCount = 0
 
+  /// Bytes that a client may be behind before it is sent away: far more than what a playback at full
+  /// speed leaves unread, for that one waits.
+  private static let behindMax = 8 << 20
+
   init(symbols: [String]) { self.symbols = symbols.map { $0.lowercased() } }
 
   func name(of key: StreamKey) -> String { "\(symbols[key.market])@\(key.kind.suffix)" }
@@ -42,7 +46,8 @@ final class StreamHub {
   /// To everyone who listens; a client that is far behind is sent away, not waited for.
   func broadcast(_ message: ExchangeMessage) {
     for session in sessions.values where session.listens(to: message) {
-      if !session.socket.trySend(.text, session.text(message, name(of:))) {
+      let text = session.text(message, name(of:))
+      if !session.socket.trySend(.text, text, unsentMax: Self.behindMax) {
         slowClientCount += 1
         session.socket.startClosing(.policy("too slow"))
       }
