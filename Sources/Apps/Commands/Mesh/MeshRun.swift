@@ -20,7 +20,10 @@ final class MeshRun: @unchecked Sendable {
 
   private static let startTimeMax = Duration.seconds(180)
   private static let stopTimeMax = Duration.seconds(20)
+  /// How long the books wait for a first event before the held capture begins without the rest.
+  private static let quietTimeMax = Duration.seconds(3)
   private static let simulator: ServiceName = "venue-sim"
+  private static let books: ServiceName = "orderbook"
 
   init(_ plan: MeshPlan, ports: PortTable, loop: EventLoop) {
     self.plan = plan
@@ -96,11 +99,12 @@ final class MeshRun: @unchecked Sendable {
         name: Self.simulator.text, words: plan.simulatorWords(supervisor: getpid()),
         environment: environment, log: state.log(of: Self.simulator)))
     try await startServices(environment)
-    if plan.replay != nil, stopsRequested == 0 { try startReplay() }
+    if stopsRequested == 0 { try startReplay() }
   }
 
-  /// Everybody listens: the capture may begin, and begin again whenever the simulator does.
+  /// Everybody listens: the capture, if there is one, may begin, and again whenever the simulator does.
   private func startReplay() throws {
+    guard plan.replay != nil, replay == nil else { return }
     let simulator = Self.simulator.text
     let start = try ReplayStart(
       port: ports.port(of: Self.simulator) ?? 0, authority: state.authority, loop: loop
@@ -114,6 +118,7 @@ final class MeshRun: @unchecked Sendable {
     let all = Set(Catalog.services.map(\.name))
     let deadline = loop.uptime + Self.startTimeMax
     var (started, serving): (Set<ServiceName>, Set<ServiceName>) = ([], [])
+    var quietSince = deadline
     while serving.count < all.count, stopsRequested == 0 {
       for name in order.startable(started: started, serving: serving) {
         supervisor.start(
@@ -121,6 +126,11 @@ final class MeshRun: @unchecked Sendable {
             name: name.text, words: plan.words(for: name, supervisor: getpid()),
             environment: environment, log: state.log(of: name)))
         started.insert(name)
+        if name == Self.books { quietSince = loop.uptime }
+      }
+      // Where the held market is the only one, nothing tells the books that they are up to date.
+      if !serving.contains(Self.books), loop.uptime - quietSince > Self.quietTimeMax {
+        try startReplay()
       }
       for name in started.subtracting(serving).sorted() {
         try refuseHopeless(name)

@@ -54,10 +54,11 @@ final class ReplayStart: @unchecked Sendable {
         let response = try await client.send(request)
         if response.status == 200 { return announce("the replay begins") }
         say("the simulator does not begin the replay: status \(response.status)", unless: &problem)
-      } catch where error.kind == .connect {
-        // It does not listen yet.
       } catch {
-        say("the simulator cannot be told to begin the replay: \(error)", unless: &problem)
+        // A refused connection: it does not listen yet.
+        if error.kind != .connect {
+          say("the simulator cannot be told to begin the replay: \(error)", unless: &problem)
+        }
       }
       await loop.sleep(for: Self.retryWait)
     }
