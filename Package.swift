@@ -101,12 +101,13 @@ let rooms: [Room] = [
   // CLibraries: C stays in its cage; each has one Swift owner.
   system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
   system("CProtobuf", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
-  system("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
   shim("CLinux"),
   shim("COpenSSL", links: ["ssl", "crypto"]),
   shim("CZlib", links: ["z"]),
   shim("CWebSocket", links: ["wslay"]),
-  shim("CCurl", links: ["curl"]),
+  // These two link nothing: they load their library when it is first called.
+  shim("CPostgres"),
+  shim("CCurl"),
   shim("CSimdJSON", links: ["simdjson", "stdc++"]),
   shim("CTOML", links: ["stdc++"]),
   shim("CContracts", uses: ["CProtobuf"]),
@@ -129,8 +130,8 @@ let rooms: [Room] = [
   room(
     .platform, "Transport",
     uses: [
-      "Bytes", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono", "Contracts", "Loop",
-      "Security", "Telemetry", "Wire",
+      "Bytes", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono", "Contracts", "JSON",
+      "Loop", "Security", "Telemetry", "Wire",
     ]),
   room(
     .platform, "Transcoding",
@@ -278,14 +279,12 @@ let rooms: [Room] = [
   tests(
     "ServicesTests", in: "Services/ServicesTests",
     uses: [
-      "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
+      "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService", "Execution",
       "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop",
-      "MarketConnectorService",
-      "OMSService", "OrderBook", "OrderbookService", "Orders", "Portfolio",
-      "PortfolioManagerService",
-      "Postgres", "Risk", "RiskManagerService", "Security", "ServiceKit", "Signals", "Telemetry",
-      "TestKit", "TradingGatewayService", "Transcoding", "Transport", "Units", "Venue", "Venues",
-      "Wire",
+      "MarketConnectorService", "OMSService", "OrderBook", "OrderbookService", "Orders",
+      "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
+      "Seeds", "ServiceKit", "Signals", "Telemetry", "TestKit", "TradingGatewayService",
+      "Transcoding", "Translation", "Transport", "Units", "Venue", "Venues", "Wire",
     ]),
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
