@@ -148,9 +148,7 @@ package final class HTTP1Session: ConnectionDriver, @unchecked Sendable {
   }
 
   private func refuse(_ refusal: HTTP1Refusal) {
-    let response = HTTPResponse(
-      status: refusal.status, contentType: "text/plain; charset=utf-8", body: refusal.problem + "\n"
-    )
+    let response = HTTPResponse(refusing: refusal.status, refusal.problem)
     connection.send(response.http1Bytes(forHead: false, version: .http11, closes: true))
     isFinished = true
     stopTimer()
@@ -172,8 +170,7 @@ package final class HTTP1Session: ConnectionDriver, @unchecked Sendable {
         method: exchange.method, version: exchange.version, headers: exchange.headers)
       connection.send(WebSocketHandshake.acceptance(of: key, headers))
     } catch {
-      var response = HTTPResponse(
-        status: error.status, contentType: "text/plain; charset=utf-8", body: error.problem + "\n")
+      var response = HTTPResponse(refusing: error.status, error.problem)
       if error.status == 426 { response.headers += WebSocketHandshake.upgradeRequired }
       connection.send(
         response.http1Bytes(

@@ -59,9 +59,9 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func beginPlain(_ head: RequestHead) {
     plain = PlainExchange(head, owner.connection.peer, bodyMax: shared.limits.bodyBytesMax)
     if head.isPost, head.hasContentType, shared.responder == nil {
-      answer(HTTPResponse(status: 415))
+      answer(HTTPResponse(refusing: 415, "only gRPC is spoken here"))
     } else if head.countedBytes > shared.limits.headerBytesMax {
-      answer(HTTPResponse(status: 431))
+      answer(HTTPResponse(refusing: 431, "the headers are too long"))
     }
   }
 
@@ -125,7 +125,10 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   func data(_ bytes: UnsafeBufferPointer<UInt8>) {
     if plain != nil {
       owner.session.consumed(id, bytes.count)
-      if plain?.take(bytes) == false, !isFinished { answer(HTTPResponse(status: 413)) }
+      if plain?.take(bytes) == false, !isFinished {
+        let most = shared.limits.bodyBytesMax
+        answer(HTTPResponse(refusing: 413, "the body is over \(most) bytes"))
+      }
       return
     }
     guard !isFinished, method != nil else {

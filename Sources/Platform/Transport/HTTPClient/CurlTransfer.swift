@@ -21,6 +21,9 @@ final class CurlTransfer: @unchecked Sendable {
   private var headerList: UnsafeMutablePointer<curl_slist>?
   private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
+  /// A connection that was idle for longer is not used again: servers close theirs after a minute or
+  /// so, and a POST that meets such a close may or may not have been carried out.
+  private static let idleSecondsMax = 15
   /// Bytes of a response's headers.
   private static let headerBytesMax = 64 * 1024
 
@@ -67,6 +70,7 @@ final class CurlTransfer: @unchecked Sendable {
     ccurl_set_long(curl, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
     ccurl_set_long(curl, CURLOPT_NOSIGNAL, 1)
     ccurl_set_long(curl, CURLOPT_TCP_KEEPALIVE, 1)
+    ccurl_set_long(curl, CURLOPT_MAXAGE_CONN, Self.idleSecondsMax)
     ccurl_set_text(curl, CURLOPT_ACCEPT_ENCODING, "gzip")
     // The environment's proxies must not see, or break, what goes to a venue.
     ccurl_set_text(curl, CURLOPT_PROXY, "")

@@ -140,29 +140,33 @@ package final class WebSocket: ConnectionDriver, @unchecked Sendable {
       return
     }
     flush()
-    if outcome == nil, isOverLimit {
+    if outcome == nil, isBehind(limits.unsentMax) {
       senders.append(sender)
     } else {
       sender.resume(returning: .success(()))
     }
   }
 
-  /// On the loop: sends unless the peer is more than `unsentMax` bytes behind or the socket is
-  /// closed; then false, and the message is dropped. For feeds where a slow consumer is cut off,
-  /// not waited for.
-  package func trySend(_ kind: WebSocketMessage.Kind, _ bytes: [UInt8]) -> Bool {
+  /// On the loop: sends unless the peer is more than `unsentMax` bytes behind (nil: that of the
+  /// limits) or the socket is closed; then false, and the message is dropped. For feeds where a slow
+  /// consumer is cut off, not waited for.
+  package func trySend(
+    _ kind: WebSocketMessage.Kind, _ bytes: [UInt8], unsentMax: Int? = nil
+  ) -> Bool {
     loop.assertInLoop()
-    guard outcome == nil, !isClosing, !isOverLimit, framing.queue(kind, bytes) else { return false }
+    guard outcome == nil, !isClosing, !isBehind(unsentMax ?? limits.unsentMax),
+      framing.queue(kind, bytes)
+    else { return false }
     flush()
     return outcome == nil
   }
 
-  private var isOverLimit: Bool {
+  private func isBehind(_ unsentMax: Int) -> Bool {
     if sentInTick > limits.unsentMax {
       sentInTick = 0
       connection.flush()
     }
-    return connection.unsent > limits.unsentMax
+    return connection.unsent > unsentMax
   }
 
   private func flush() {
