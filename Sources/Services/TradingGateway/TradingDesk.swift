@@ -198,10 +198,11 @@ actor TradingDesk {
     }
     if case .refused(let refusal) = admit(ticket) {
       // A retry of an order that is done meanwhile is no new order and needs no admission.
+      // The oms compares the terms, as for every other duplicate.
       if !request.clientOrderId.isEmpty,
-        let known = try await existing(ticket.clientOrderID, options)
+        try await existing(ticket.clientOrderID, options) != nil
       {
-        return try matching(known, ticket)
+        return try await accept(ticket, strategy, createdBy, options).order ?? .init()
       }
       throw error(refusal)
     }
@@ -285,16 +286,6 @@ actor TradingDesk {
     request.clientOrderId = clientOrderID
     request.pageSize = 1
     return try await oms.listOrders(request, options).orders.first
-  }
-
-  private func matching(_ known: OmsV1.Order, _ ticket: OrderTicket) throws -> OmsV1.Order {
-    let asked = ticket.order(account: config.account, strategy: known.strategyId, createdBy: "")
-    guard known.side == asked.side, known.type == asked.type, known.symbol == asked.symbol else {
-      throw RejectReason.duplicateOrder.error(
-        "clientOrderId \(ticket.clientOrderID) is order \(known.orderId), which has other terms",
-        domain: Self.domain, metadata: ["orderId": known.orderId])
-    }
-    return known
   }
 
   func replace(
