@@ -1,0 +1,77 @@
+import Calls
+import Contracts
+import Synchronization
+import Wire
+
+/// An execution-router that takes note of what it is asked and reports what the test says.
+final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
+  private let state = Mutex(State())
+  private let reports = Feed<ExecutionV1.ExecutionReport>()
+
+  private struct State {
+    var routed: [OmsV1.Order] = []
+    var cancelled: [String] = []
+    var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] = []
+    var lastSequence: UInt64 = 0
+  }
+
+  var routed: [OmsV1.Order] { state.withLock { $0.routed } }
+  var cancelled: [String] { state.withLock { $0.cancelled } }
+  var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] { state.withLock { $0.replaced } }
+
+  /// Reports about an order, in order, with the next sequence.
+  func report(
+    _ kind: ExecutionV1.ExecutionReport.Kind, _ orderID: String, fill: MarketV1.Fill? = nil,
+    text: String = ""
+  ) {
+    var report = ExecutionV1.ExecutionReport()
+    report.kind = kind
+    report.orderId = orderID
+    report.fill = fill
+    report.text = text
+    report.venueOrderId = kind == .acknowledged ? "V-\(orderID)" : ""
+    if kind == .rejected { report.rejectReason = .insufficientBalance }
+    state.withLock { state in
+      state.lastSequence += 1
+      report.sequence = state.lastSequence
+      reports.send(report)
+    }
+  }
+
+  /// Breaks every open stream of reports.
+  func cut() { reports.cut() }
+
+  func routeOrder(
+    _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
+  ) async throws -> ExecutionV1.RouteOrderResponse {
+    let order = request.order ?? .init()
+    state.withLock { $0.routed.append(order) }
+    var response = ExecutionV1.RouteOrderResponse()
+    response.childOrderId = order.orderId + "-1"
+    return response
+  }
+
+  func cancelOrder(
+    _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
+  ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
+    state.withLock { $0.cancelled.append(request.orderId) }
+    return .init()
+  }
+
+  func replaceOrder(
+    _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
+  ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
+    state.withLock { $0.replaced.append(request) }
+    return .init()
+  }
+
+  func streamReports(
+    _ request: ExecutionV1.StreamReportsRequest,
+    _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
+  ) async throws {
+    for await report in reports.read() where report.sequence > request.afterSequence {
+      try await responses.send(report)
+    }
+    throw RPCError(.unavailable, "the stream broke")
+  }
+}

@@ -1,0 +1,168 @@
+import Calls
+import Contracts
+import Synchronization
+import Wire
+
+/// A market-connector's venue that has a memory, and answers as badly as the test wants.
+final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
+  enum Manner: Sendable {
+    /// Takes an order and says so.
+    case answers
+    /// Takes it, and the answer is lost.
+    case losesAnswers
+    /// Never gets it, and nobody is told.
+    case losesOrders
+    case refuses(TypeV1.RejectReason)
+  }
+
+  private struct State {
+    var manner = Manner.answers
+    var orders: [String: MarketV1.VenueReport] = [:]
+    var fills: [String: [MarketV1.Fill]] = [:]
+    var placed: [MarketV1.VenueOrder] = []
+    var queried: [String] = []
+    var cancelled: [String] = []
+    var beforePlacing: @Sendable (MarketV1.VenueOrder) throws -> Void = { _ in }
+  }
+
+  private let state = Mutex(State())
+  private let events = Feed<MarketV1.VenueReportEvent>()
+
+  var placed: [MarketV1.VenueOrder] { state.withLock { $0.placed } }
+  var queried: [String] { state.withLock { $0.queried } }
+  var cancelled: [String] { state.withLock { $0.cancelled } }
+
+  func behave(_ manner: Manner) { state.withLock { $0.manner = manner } }
+
+  /// Called with each order before the venue has it.
+  func beforePlacing(_ body: @escaping @Sendable (MarketV1.VenueOrder) throws -> Void) {
+    state.withLock { $0.beforePlacing = body }
+  }
+
+  /// The venue's view of an order, which it may also have got from elsewhere.
+  @discardableResult
+  func has(
+    _ clientOrderID: String, _ status: TypeV1.OrderStatus = .new, filled: String = "0",
+    fills: [MarketV1.Fill] = []
+  ) -> MarketV1.VenueReport {
+    var report = MarketV1.VenueReport()
+    report.venue = "binance"
+    report.symbol = "BTCUSDT"
+    report.clientOrderId = clientOrderID
+    report.venueOrderId = "V-\(clientOrderID)"
+    report.status = status
+    report.filledQuantity = wire(filled)
+    report.exchangeTimeNs = 1_700_000_000_000_000_000
+    state.withLock { state in
+      state.orders[clientOrderID] = report
+      state.fills[report.venueOrderId] = fills
+    }
+    return report
+  }
+
+  /// Tells on the private stream what `has` says.
+  func tell(_ report: MarketV1.VenueReport, fill: MarketV1.Fill? = nil) {
+    var report = report
+    report.fill = fill
+    var event = MarketV1.VenueReportEvent()
+    event.event = .report(report)
+    events.send(event)
+  }
+
+  func resynchronise() {
+    var loss = MarketV1.VenueReportEvent.Resynchronise()
+    loss.venue = "binance"
+    loss.reason = "the private stream was away"
+    var event = MarketV1.VenueReportEvent()
+    event.event = .resynchronise(loss)
+    events.send(event)
+  }
+
+  // MARK: Answers
+
+  func placeOrder(
+    _ request: MarketV1.PlaceOrderRequest, _ context: ServerContext
+  ) async throws -> MarketV1.VenueOrderOutcome {
+    let order = request.order ?? .init()
+    try state.withLock { $0.beforePlacing }(order)
+    let manner = state.withLock { state in
+      state.placed.append(order)
+      return state.manner
+    }
+    switch manner {
+    case .answers: return acknowledged(has(order.clientOrderId))
+    case .losesAnswers:
+      has(order.clientOrderId)
+      throw RPCError(.deadlineExceeded, "no answer")
+    case .losesOrders: throw RPCError(.unavailable, "the connection broke")
+    case .refuses(let reason): return rejected(reason)
+    }
+  }
+
+  func cancelOrder(
+    _ request: MarketV1.CancelVenueOrderRequest, _ context: ServerContext
+  ) async throws -> MarketV1.VenueOrderOutcome {
+    let report = state.withLock { state -> MarketV1.VenueReport? in
+      state.cancelled.append(request.clientOrderId)
+      guard var report = state.orders[request.clientOrderId],
+        [.new, .partiallyFilled].contains(report.status)
+      else { return nil }
+      report.status = .cancelled
+      state.orders[request.clientOrderId] = report
+      return report
+    }
+    return report.map(acknowledged) ?? rejected(.unknownOrder)
+  }
+
+  func queryOrder(
+    _ request: MarketV1.QueryVenueOrderRequest, _ context: ServerContext
+  ) async throws -> MarketV1.VenueOrderOutcome {
+    let report = state.withLock { state in
+      state.queried.append(request.clientOrderId)
+      return state.orders[request.clientOrderId]
+    }
+    return report.map(acknowledged) ?? rejected(.unknownOrder)
+  }
+
+  func listOpenOrders(
+    _ request: MarketV1.ListOpenVenueOrdersRequest, _ context: ServerContext
+  ) async throws -> MarketV1.ListOpenVenueOrdersResponse {
+    var response = MarketV1.ListOpenVenueOrdersResponse()
+    response.orders = state.withLock { state in
+      state.orders.values.filter { [.new, .partiallyFilled].contains($0.status) }
+        .sorted { $0.clientOrderId < $1.clientOrderId }
+    }
+    return response
+  }
+
+  func listFills(
+    _ request: MarketV1.ListVenueFillsRequest, _ context: ServerContext
+  ) async throws -> MarketV1.ListVenueFillsResponse {
+    var response = MarketV1.ListVenueFillsResponse()
+    response.fills = state.withLock { $0.fills[request.venueOrderId] ?? [] }
+    return response
+  }
+
+  func streamReports(
+    _ request: MarketV1.StreamVenueReportsRequest,
+    _ responses: Outgoing<MarketV1.VenueReportEvent>, _ context: ServerContext
+  ) async throws {
+    for await event in events.read() { try await responses.send(event) }
+    throw RPCError(.unavailable, "the stream broke")
+  }
+
+  private func acknowledged(_ report: MarketV1.VenueReport) -> MarketV1.VenueOrderOutcome {
+    var outcome = MarketV1.VenueOrderOutcome()
+    outcome.outcome = .acknowledged(report)
+    return outcome
+  }
+
+  private func rejected(_ reason: TypeV1.RejectReason) -> MarketV1.VenueOrderOutcome {
+    var rejection = MarketV1.VenueRejection()
+    rejection.reason = reason
+    rejection.text = "the venue says no"
+    var outcome = MarketV1.VenueOrderOutcome()
+    outcome.outcome = .rejected(rejection)
+    return outcome
+  }
+}

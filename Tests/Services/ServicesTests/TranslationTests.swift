@@ -1,0 +1,64 @@
+import Calls
+import Contracts
+import Orders
+import Testing
+import Translation
+import Units
+import Venue
+import Wire
+
+/// The bridges between domain and contract are casts, which is sound while the numbers agree.
+@Suite struct `Enums of the domain and of the contract` {
+  @Test func `sides, types and times in force have the same numbers and names`() throws {
+    #expect(TypeV1.Side(Side.buy) == .buy && TypeV1.Side(Side.sell) == .sell)
+    #expect(TypeV1.OrderType(OrderType.market) == .market)
+    #expect(TypeV1.OrderType(OrderType.limit) == .limit)
+    let times: [(TimeInForce, TypeV1.TimeInForce)] = [
+      (.gtc, .gtc), (.ioc, .ioc), (.fok, .fok), (.postOnly, .postOnly),
+    ]
+    for (domain, contract) in times {
+      #expect(TypeV1.TimeInForce(domain) == contract)
+      #expect(try TimeInForce.wire(contract, field: "timeInForce") == domain)
+    }
+  }
+
+  @Test func `OMS-03 every status has the same number and name`() {
+    for number in UInt8.min...UInt8.max {
+      guard let status = OrderStatus(rawValue: number) else { continue }
+      let wire = TypeV1.OrderStatus(status)
+      #expect("\(wire)" == "\(status)")
+      #expect(!"\(wire)".hasPrefix("unrecognized"))
+    }
+    #expect(TypeV1.OrderStatus(.unknown) == .unknown)
+    #expect(TypeV1.OrderStatus(.pendingCancel) == .pendingCancel)
+  }
+
+  @Test func `OMS-07 every reason to reject has the same number and name, there and back`() {
+    var count = 0
+    for number in UInt8.min...UInt8.max {
+      guard let reason = RejectReason(rawValue: number) else { continue }
+      count += 1
+      let wire = TypeV1.RejectReason(reason)
+      #expect("\(wire)" == "\(reason)")
+      #expect(wire.name == reason.name)
+      #expect(RejectReason(wire) == reason)
+    }
+    #expect(count == 24)
+    #expect(RejectReason(TypeV1.RejectReason(rawValue: 0)) == nil)
+    #expect(RejectReason(TypeV1.RejectReason(rawValue: 999)) == nil)
+  }
+
+  @Test func `an instrument goes over the wire and comes back as it was`() throws {
+    let instrument = try Instrument(bitcoin(), id: InstrumentID(3))
+    let back = try Instrument(MarketV1.Instrument(instrument), id: InstrumentID(3))
+    #expect(back == instrument)
+    #expect(back.tickSize == Price(1) && back.minNotional == Notional(50_000_000))
+  }
+
+  @Test(arguments: ["0.001", "-1", "0", "922337203685477580"])
+  func `a price that is no positive whole number of ticks names its field`(text: String) throws {
+    let instrument = try Instrument(bitcoin(), id: InstrumentID(0))
+    let wire = wire(text)
+    #expect(throws: RPCError.self) { try instrument.price(wire, field: "price") }
+  }
+}
