@@ -36,6 +36,7 @@ package struct MethodDescriptor: Sendable, Hashable {
     let request: String
     let response: String
     let routes: [HTTPRoute]
+    let pathHash: Int
 
     init(
       service: String, name: String, shape: CallShape, scope: RequiredScope, isIdempotent: Bool,
@@ -50,6 +51,7 @@ package struct MethodDescriptor: Sendable, Hashable {
       self.request = request
       self.response = response
       self.routes = routes
+      pathHash = path.hashValue
     }
 
     static func == (left: Terms, right: Terms) -> Bool {
@@ -60,7 +62,7 @@ package struct MethodDescriptor: Sendable, Hashable {
         && left.service == right.service
     }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(path) }
+    func hash(into hasher: inout Hasher) { hasher.combine(pathHash) }
   }
 
   /// `shrivenquant.oms.v1.OrderService`

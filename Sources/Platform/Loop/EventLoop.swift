@@ -282,7 +282,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   package func cancel(_ timer: TimerToken) {
     assertInLoop()
-    timers.cancel(timer)
+    _ = timers.cancel(timer)
   }
 
   /// Suspends the calling task; returns early (without throwing) when it is cancelled.

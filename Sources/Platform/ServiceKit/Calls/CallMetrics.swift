@@ -6,11 +6,12 @@ internal import Transport
 package final class CallMetrics: ServerObserver {
   private struct Series: Sendable {
     let started: Counter
+    let succeeded: Counter
     let cancelled: Counter
     let seconds: Histogram
   }
 
-  private let series: [String: Series]
+  private let series: [MethodDescriptor: Series]
   private let handled: CounterFamily
   private let inFlight: Gauge
   private let connections: Gauge
@@ -30,17 +31,20 @@ package final class CallMetrics: ServerObserver {
     let seconds = metrics.histograms(
       "rpc_server_handling_seconds", help: "From the request's head to the status.",
       labels: labels)
+    let handled = metrics.counters(
+      "rpc_server_handled_total", help: "Calls ended, by status.",
+      labels: labels + ["grpc_code"])
+    self.handled = handled
     series = Dictionary(
       methods.map { method in
         let (service, name) = (method.service, method.name)
         let row = Series(
-          started: started.with(service, name), cancelled: cancelled.with(service, name),
+          started: started.with(service, name),
+          succeeded: handled.with(service, name, StatusCode.ok.name),
+          cancelled: cancelled.with(service, name),
           seconds: seconds.with(service, name))
-        return (method.path, row)
+        return (method, row)
       }, uniquingKeysWith: { first, _ in first })
-    handled = metrics.counters(
-      "rpc_server_handled_total", help: "Calls ended, by status.",
-      labels: labels + ["grpc_code"])
     failed = metrics.counters(
       "rpc_server_failures_total", help: "Handlers that threw what callers may not see.",
       labels: labels)
@@ -52,7 +56,7 @@ package final class CallMetrics: ServerObserver {
   }
 
   package func callStarted(_ method: MethodDescriptor) {
-    series[method.path]?.started.increment()
+    series[method]?.started.increment()
     inFlight.increment()
   }
 
@@ -60,8 +64,13 @@ package final class CallMetrics: ServerObserver {
     _ method: MethodDescriptor, _ code: StatusCode, latency: Duration, isCancelled: Bool
   ) {
     inFlight.decrement()
-    handled.with(method.service, method.name, code.name).increment()
-    guard let row = series[method.path] else { return }
+    let row = series[method]
+    if code == .ok, let row {
+      row.succeeded.increment()
+    } else {
+      handled.with(method.service, method.name, code.name).increment()
+    }
+    guard let row else { return }
     row.seconds.observe(latency)
     if isCancelled { row.cancelled.increment() }
   }

@@ -84,7 +84,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       identity: owner.identity, trace: owner.newTrace(continuing: head.traceParentBytes))
     deframer.acceptsGzip = head.isGzip
     if let deadline {
-      deadlineTimer = loop.schedule(at: deadline) { [weak self] in self?.expire() }
+      // Every end of the call cancels it, so it may hold the stream.
+      deadlineTimer = loop.schedule(at: deadline) { self.expire() }
     }
     if shared.isObserved { shared.observer.callStarted(method.descriptor) }
     if !method.isUnary {
