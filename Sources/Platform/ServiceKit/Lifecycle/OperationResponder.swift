@@ -1,13 +1,16 @@
+internal import Calls
 internal import JSON
 internal import Telemetry
 internal import Transport
 
-/// What every port answers over HTTP: is it alive, is it ready, what does it count.
+/// What every port answers over HTTP: is it alive, is it ready, what does it count; and over mutual
+/// TLS it takes the orders of an operator.
 struct OperationResponder: HTTPResponder {
   let service: ServiceName
   let instance: String
   let readiness: ReadinessBoard
   let metrics: MetricsRegistry
+  let control: OperatorControl
   /// What else the service answers.
   let inner: (any HTTPResponder)?
 
@@ -21,10 +24,45 @@ struct OperationResponder: HTTPResponder {
         status: 200, contentType: MetricsRegistry.contentType, body: metrics.exposition())
     case "/health/live", "/health/ready", "/metrics":
       return problem(405, "UNIMPLEMENTED", "only GET is answered here")
+    case "/admin/pause", "/admin/resume", "/admin/drain":
+      return await command(request)
+    case _ where inner != nil && control.keepsOut:
+      return problem(503, "UNAVAILABLE", "the service is paused or drained by an operator")
     default:
       return await inner?.respond(to: request)
         ?? problem(404, "NOT_FOUND", "there is nothing at this path")
     }
+  }
+
+  /// Only with a certificate of the mesh: a token proves a person, whose orders go to other services.
+  private func command(_ request: HTTPRequest) async -> HTTPResponse {
+    guard let actor = request.identity.service else {
+      return problem(
+        401, "UNAUTHENTICATED", "a client certificate of the mesh is needed, such as the operator's")
+    }
+    guard request.method == "POST" else {
+      var response = problem(405, "UNIMPLEMENTED", "only POST is taken here")
+      response.headers.append(HTTPHeader("allow", "POST"))
+      return response
+    }
+    let (isDone, phase) =
+      switch request.path {
+      case "/admin/pause": (control.pause(by: actor), "PAUSED")
+      case "/admin/resume": (control.resume(by: actor), "RUNNING")
+      default: (await control.drain(by: actor), "DRAINED")
+      }
+    guard isDone else {
+      return problem(
+        409, "FAILED_PRECONDITION", "the service is drained or ending: only a restart undoes that")
+    }
+    var json = JSONWriter()
+    json.beginObject()
+    json.member("status", phase)
+    json.member("service", service.text)
+    json.member("instance", instance)
+    json.member("by", actor)
+    json.endObject()
+    return HTTPResponse(status: 200, json: json.finished())
   }
 
   private var live: HTTPResponse {

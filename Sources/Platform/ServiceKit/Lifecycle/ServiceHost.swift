@@ -16,7 +16,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
   private let gate: AdmissionGate
   private let health: HealthService
   private let started: ReadinessBoard.Requirement
-  private let serving: ReadinessBoard.Requirement
+  private let control: OperatorControl
 
   /// Wires the service and opens its port: health and metrics answer from here on, calls are
   /// UNAVAILABLE. `tls` is nil for ports of tests, which then take everything in plaintext.
@@ -25,13 +25,17 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
   ) async throws {
     self.context = context
     started = context.readiness.require("started", reason: "starting")
-    serving = context.readiness.require("serving", reason: "starting")
+    let serving = context.readiness.require("serving", reason: "starting")
     serving.hold()
-    service = try await Service(context, config)
+    let service = try await Service(context, config)
+    self.service = service
     gate = AdmissionGate()
     health = HealthService()
+    control = OperatorControl(gate, serving, context.log) {
+      await context.loop.spawn { await service.drain() }.value
+    }
     server = Server(
-      Self.configuration(context, service, gate, health, tls, listen), loop: context.loop)
+      Self.configuration(context, service, gate, control, health, tls, listen), loop: context.loop)
     address = try await server.start()
     let names = [Service.name.text] + Set(service.methods.map(\.descriptor.service)).sorted()
     context.readiness.onChange { [health] isReady in
@@ -43,8 +47,8 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
 
   /// Everything around a call, in order, is here.
   private static func configuration(
-    _ context: ServiceContext, _ service: Service, _ gate: AdmissionGate, _ health: HealthService,
-    _ tls: MeshTLS?, _ listen: Address
+    _ context: ServiceContext, _ service: Service, _ gate: AdmissionGate,
+    _ control: OperatorControl, _ health: HealthService, _ tls: MeshTLS?, _ listen: Address
   ) -> ServerConfiguration {
     let own = service.methods + health.methods
     let methods = own + ReflectionService(serving: own).bothVersions
@@ -52,7 +56,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
       address: listen, tls: tls?.server, methods: methods,
       responder: OperationResponder(
         service: Service.name, instance: context.instance, readiness: context.readiness,
-        metrics: context.metrics, inner: service.responder))
+        metrics: context.metrics, control: control, inner: service.responder))
     configuration.plaintextPolicy =
       tls == nil || Service.facesPeople ? .everything : .healthAndMetricsOnly
     // The trace was taken from the request by the transport, which also ends calls at their deadline.
@@ -76,8 +80,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
 
   /// Ends in order: NOT_SERVING, no new work, calls in flight finished within `limit`, tasks, stores.
   package func end(within limit: Duration) async {
-    serving.fail("draining")
-    await service.drain()
+    await control.end()
     await server.drain(within: limit)
     await context.stopTasks()
     await service.stop()

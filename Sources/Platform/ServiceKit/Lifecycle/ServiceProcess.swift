@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Chrono
 internal import Glibc
 internal import Loop
@@ -28,6 +29,9 @@ package enum ServiceExit {
 
 /// A process that is one service: settings, port, discovery, signals.
 package enum ServiceProcess<Service: ServiceDefinition> {
+  /// A start has run code that is not run again, 9 MB of it resident; by now it is over.
+  private static var settlingTime: Duration { .seconds(5) }
+
   /// Reads the settings without starting anything.
   package static func load(
     _ options: ProcessOptions
@@ -120,6 +124,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
     }
     context.readiness.onChange { lease.healthChanged(isServing: $0) }
     context.spawn("register with discovery") { try await lease.keep() }
+    context.loop.schedule(after: settlingTime) { clinux_let_go_of_code() }
     await signals.wait()
     log.info("stopping", ["drain_time_max": LogValue(describing: context.mesh.drainTimeMax)])
     starting.cancel()
