@@ -50,4 +50,15 @@ import Testing
 
     #expect(directory.places(of: "oms").map(\.port) == [7002])
   }
+
+  @Test func `an instance takes the place of the dead one at its address`() throws {
+    let directory = try directory()
+    directory.take(event(.added, "oms", "dead", port: 7001))
+
+    directory.take(event(.added, "oms", "new", port: 7001))
+    #expect(directory.places(of: "oms").map(\.port) == [7001])
+
+    directory.take(event(.removed, "oms", "dead", port: 7001))
+    #expect(directory.places(of: "oms").map(\.port) == [7001])
+  }
 }

@@ -81,7 +81,13 @@ package final class ServiceDirectory: Sendable {
       if event.kind == .removed {
         state.instances[instance.service]?[instance.instanceId] = nil
       } else {
-        state.instances[instance.service, default: [:]][instance.instanceId] = instance
+        // Whoever listens there now has taken the place of one whose end a restarted discovery never
+        // heard of.
+        var known = (state.instances[instance.service] ?? [:]).filter { _, other in
+          other.host != instance.host || other.port != instance.port
+        }
+        known[instance.instanceId] = instance
+        state.instances[instance.service] = known
       }
       return [instance.service]
     }

@@ -104,7 +104,9 @@ final class ChannelCore: @unchecked Sendable {
     resolved = true
     guard !isClosed else { return }
     var kept: [Subchannel] = []
-    for address in addresses {
+    var seen: Set<Address> = []
+    // Two instances at one address are the same place: told twice, its connections would double.
+    for address in addresses where seen.insert(address).inserted {
       let existing = subchannels.filter { $0.address == address }
       kept += existing
       for _ in existing.count..<max(existing.count, options.connectionsPerAddress) {
