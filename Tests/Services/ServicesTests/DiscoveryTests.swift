@@ -92,7 +92,8 @@ private struct NaiveLeases {
     _ table: LeaseTable, _ naive: NaiveLeases, _ mirror: [LeaseTable.Key: LeaseTable.Entry]
   ) {
     #expect(table.index == naive.index)
-    #expect(Dictionary(uniqueKeysWithValues: naive.rows.map { ($0.key, $0.entry) }) == table.entries)
+    #expect(
+      Dictionary(uniqueKeysWithValues: naive.rows.map { ($0.key, $0.entry) }) == table.entries)
     // A watcher who was told every change knows all that can be seen.
     #expect(mirror.mapValues(\.isServing) == table.entries.mapValues(\.isServing))
     #expect(mirror.mapValues(\.port) == table.entries.mapValues(\.port))

@@ -40,7 +40,8 @@ import Wire
     _ = try await desk.order(id) { $0.status == .filled }
   }
 
-  @Test func `POS-02 POS-03 positions and profit are those of a ledger kept by hand`() async throws {
+  @Test func `POS-02 POS-03 positions and profit are those of a ledger kept by hand`() async throws
+  {
     try await with { desk, books, client in
       try await trade(desk, "1", .buy, "1.5", at: "50000", fee: "7.5")
       try await trade(desk, "2", .buy, "0.5", at: "50100", fee: "2.505")

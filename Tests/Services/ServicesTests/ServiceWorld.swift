@@ -44,7 +44,8 @@ final class ServiceWorld: Sendable {
   /// Makes and starts a service, and serves its methods to the others. `settings` are written as
   /// after `--set`.
   func start<Service: ServiceDefinition>(
-    _: Service.Type, _ settings: [String] = [], databaseURL: String = "postgresql://127.0.0.1:1/none"
+    _: Service.Type, _ settings: [String] = [],
+    databaseURL: String = "postgresql://127.0.0.1:1/none"
   ) async throws -> RunningService<Service> {
     let flags = try (settings + ["mesh.database_url=\(databaseURL)"])
       .map { try SettingsSources.Flag(parsing: $0) }

@@ -128,7 +128,7 @@ import Wire
     }
   }
 
-  @Test func `RSK-18 a reader hears of a change at once, and limits that make no sense are refused`()
+  @Test func `RSK-18 readers hear of a change at once; limits that make no sense are refused`()
     async throws
   {
     try await with { world, url, _ in

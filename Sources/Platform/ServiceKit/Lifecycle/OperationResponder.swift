@@ -38,7 +38,8 @@ struct OperationResponder: HTTPResponder {
   private func command(_ request: HTTPRequest) async -> HTTPResponse {
     guard let actor = request.identity.service else {
       return problem(
-        401, "UNAUTHENTICATED", "a client certificate of the mesh is needed, such as the operator's")
+        401, "UNAUTHENTICATED", "a client certificate of the mesh is needed, such as the operator's"
+      )
     }
     guard request.method == "POST" else {
       var response = problem(405, "UNIMPLEMENTED", "only POST is taken here")
