@@ -62,7 +62,7 @@ extension Journeys.`One mesh` {
       #expect(try await mesh.openAtVenue().filter { $0.hasPrefix(order) }.count == 1)
       let isWorking = try await eventually(within: .seconds(30)) {
         let id = Mesh.newID()
-        let answer = try await mesh.submit("BUY", "SOLUSDT", "0.1", id: id)
+        let answer = try await mesh.submit("BUY", "BTCUSDT", "0.001", id: id)
         guard answer.status == 201, let taken = answer.text("orderId") else { return false }
         try await mesh.order(taken, becomes: "FILLED")
         return true

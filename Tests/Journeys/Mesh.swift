@@ -55,6 +55,8 @@ final class Mesh: Sendable {
 
   /// Stops it; what does not stop is killed, by its process id.
   func down() async {
+    let giants = giants(over: 256)
+    if !giants.isEmpty { Issue.record("memory ran away: \(giants)") }
     let processes = allProcesses
     let ended = try? await run(
       program, ["down", "--state", state], environment: Self.environment(), within: 90)
@@ -99,6 +101,17 @@ final class Mesh: Sendable {
   }
 
   private func isOurs(_ pid: Int32) -> Bool { commandLine(pid).contains(state) }
+
+  /// Processes that have grown beyond reason.
+  func giants(over megabytes: Int) -> [String] {
+    processes.compactMap { name, pid in
+      let status = FileManager.default.contents(atPath: "/proc/\(pid)/status") ?? Data()
+      let line = String(decoding: status, as: UTF8.self).split(separator: "\n")
+        .first { $0.hasPrefix("VmRSS:") }
+      let kilobytes = line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+      return kilobytes > megabytes * 1024 ? "\(name): \(kilobytes / 1024) MB" : nil
+    }
+  }
 
   /// Kills a service without a word, and waits until `up` has started another process for it.
   func crash(_ service: String) async throws {
@@ -212,7 +225,7 @@ struct Guardian {
   init(_ mesh: Mesh) throws {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw Failure("no pipe for the guardian") }
-    let script = #"read word; [ "$word" = done ] || exec "$0" down --state "$1""#
+    let script = #"read word; [ "$word" = done ] || { "$0" down --state "$1"; rm -rf "$1"; }"#
     process = try Spawned(["sh", "-c", script, mesh.program, mesh.state], input: ends[0])
     lifeline = ends[1]
     _ = fcntl(lifeline, F_SETFD, FD_CLOEXEC)
