@@ -118,8 +118,9 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   func start() {
     guard !isEnded else { return }
     if let deadline {
-      timer = loop.schedule(at: deadline) { [weak self] in
-        self?.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
+      // Every end of the call cancels it, so it may hold the call.
+      timer = loop.schedule(at: deadline) {
+        self.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
       }
     }
     channel.assign(self)
@@ -141,18 +142,21 @@ final class ClientCall: ClientStream, @unchecked Sendable {
 
   func requestHeaders(scheme: String, authority: String) -> HeaderBlock {
     var block = HeaderBlock()
-    block.add(":method", "POST")
-    block.add(":scheme", scheme)
-    block.add(":path", method.path)
-    block.add(":authority", authority)
-    block.add("te", "trailers")
-    block.add("content-type", "application/grpc")
-    block.add("user-agent", "shrivenquant")
-    block.add("grpc-accept-encoding", "identity,gzip")
+    block.add(fixed: ":method", "POST")
+    block.add(named: ":scheme", scheme)
+    block.add(named: ":path", method.path)
+    block.add(named: ":authority", authority)
+    block.add(fixed: "te", "trailers")
+    block.add(fixed: "content-type", "application/grpc")
+    block.add(fixed: "user-agent", "shrivenquant")
+    block.add(fixed: "grpc-accept-encoding", "identity,gzip")
     if let deadline {
-      block.add("grpc-timeout", CallTimeout.text((deadline - loop.uptime).wholeNanoseconds))
+      let left = (deadline - loop.uptime).wholeNanoseconds
+      block.add(named: "grpc-timeout", CallTimeout.text(left), isIndexed: false)
     }
-    if let traceParent = options.traceParent { block.add("traceparent", traceParent) }
+    if let traceParent = options.traceParent {
+      block.add(named: "traceparent", traceParent, isIndexed: false)
+    }
     if !options.metadata.isEmpty { MetadataCodec.add(options.metadata, to: &block) }
     return block
   }

@@ -14,9 +14,11 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   private let changed: (HTTP2ClientConnection, Event) -> Void
   private var connection: Connection?
   private let session: HTTP2Session
-  private var calls: [Int32: ClientCall] = [:]
+  @exclusivity(unchecked) private var calls: [Int32: ClientCall] = [:]
+  /// The call that the last frames were about; the next ones are likely to be, too.
+  private var recent: (stream: Int32, call: ClientCall?) = (0, nil)
   /// Streams whose request has not left for the wire; nobody has seen them.
-  private var unsent: Set<Int32> = []
+  @exclusivity(unchecked) private var unsent: Set<Int32> = []
   private var flushScheduled = false
   private(set) var isGoingAway = false
   private(set) var isClosed = false
@@ -67,6 +69,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
     let (open, never) = (calls, unsent)
     calls = [:]
     unsent = []
+    recent = (0, nil)
     connection = nil
     changed(self, .closed(reason))
     for (stream, call) in open {
@@ -133,6 +136,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   /// Lets go of a call; its stream is reset unless both sides have ended.
   func forget(_ stream: Int32, resetting code: UInt32?) {
     calls[stream] = nil
+    recent = (0, nil)
     unsent.remove(stream)
     if let code {
       session.reset(stream, code: code)
@@ -142,33 +146,39 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
 
   // MARK: Session
 
-  func headersBegan(_ stream: Int32, opens: Bool) { calls[stream]?.headersBegan() }
+  private func call(_ stream: Int32) -> ClientCall? {
+    if recent.stream != stream { recent = (stream, calls[stream]) }
+    return recent.call
+  }
+
+  func headersBegan(_ stream: Int32, opens: Bool) { call(stream)?.headersBegan() }
 
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
   ) {
-    calls[stream]?.header(name, value)
+    call(stream)?.header(name, value)
   }
 
   func headersEnded(_ stream: Int32, endsStream: Bool) {
-    calls[stream]?.headersEnded(endsStream: endsStream)
+    call(stream)?.headersEnded(endsStream: endsStream)
   }
 
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
     session.arrived(bytes.count)
-    if let call = calls[stream] {
+    if let call = call(stream) {
       call.data(bytes)
     } else {
       session.consumed(stream, bytes.count)
     }
   }
 
-  func dataEnded(_ stream: Int32) { calls[stream]?.ended() }
+  func dataEnded(_ stream: Int32) { call(stream)?.ended() }
 
   func requestSent(_ stream: Int32) { unsent.remove(stream) }
 
   func streamClosed(_ stream: Int32, code: UInt32) {
     let wasSent = unsent.remove(stream) == nil
+    recent = (0, nil)
     calls.removeValue(forKey: stream)?.closed(code: code, wasSent: wasSent)
   }
 
@@ -179,6 +189,6 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   }
 
   func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    calls[stream]?.pull(buffer) ?? .end(0, trailers: false)
+    call(stream)?.pull(buffer) ?? .end(0, trailers: false)
   }
 }

@@ -46,7 +46,7 @@ final class PlainExchange {
     var block = HeaderBlock()
     // A WebSocket over HTTP/2 (RFC 8441) is not offered.
     let isUpgrade = response.webSocketHandler != nil
-    block.add(":status", String(isUpgrade ? 501 : response.status))
+    block.add(named: ":status", String(isUpgrade ? 501 : response.status))
     for header in response.headers {
       switch header.name {
       case "connection", "transfer-encoding", "keep-alive", "upgrade", "proxy-connection",
@@ -55,7 +55,7 @@ final class PlainExchange {
       default: block.add(header.name, header.value)
       }
     }
-    block.add("content-length", String(isUpgrade ? 0 : response.body.count))
+    block.add(named: "content-length", String(isUpgrade ? 0 : response.body.count))
     return block
   }
 }

@@ -1,4 +1,5 @@
 internal import Calls
+private import Glibc
 
 /// The header fields of a response, and its trailers, as a gRPC client reads them.
 struct ResponseHead {
@@ -16,6 +17,19 @@ struct ResponseHead {
   ) {
     bytes += name.count + value.count + 32
     guard bytes <= max else { return }
+    // What an answer that went well consists of, without making text of it.
+    if equals(name, ":status"), value.count == 3 {
+      status = value.reduce(0) { 10 * $0 + Int($1) - 0x30 }
+      return
+    }
+    if equals(name, "grpc-status"), value.count == 1 {
+      code = Int(value[0]) - 0x30
+      return
+    }
+    if equals(name, "content-type"), equals(value, "application/grpc") {
+      isGRPC = true
+      return
+    }
     let key = String(decoding: name, as: UTF8.self)
     let text = String(decoding: value, as: UTF8.self)
     switch key {
@@ -28,6 +42,11 @@ struct ResponseHead {
     default:
       if !MetadataCodec.isReserved(key) { MetadataCodec.add(key, text, to: &metadata) }
     }
+  }
+
+  private func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {
+    bytes.count == text.utf8CodeUnitCount
+      && memcmp(bytes.baseAddress!, text.utf8Start, bytes.count) == 0
   }
 
   /// The status these fields carry: nil for none, else success or the error.

@@ -350,9 +350,9 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   private static func answer(with metadata: Metadata) -> HeaderBlock {
     var block = HeaderBlock()
-    block.add(":status", "200")
-    block.add("content-type", "application/grpc")
-    block.add("grpc-accept-encoding", "identity,gzip")
+    block.add(fixed: ":status", "200")
+    block.add(fixed: "content-type", "application/grpc")
+    block.add(fixed: "grpc-accept-encoding", "identity,gzip")
     MetadataCodec.add(metadata, to: &block)
     return block
   }
@@ -379,14 +379,16 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   private func addStatus(to block: inout HeaderBlock, _ metadata: Metadata?) {
     if let failure {
-      block.add("grpc-status", String(failure.code.rawValue))
-      if !failure.message.isEmpty { block.add("grpc-message", StatusText.encode(failure.message)) }
+      block.add(named: "grpc-status", String(failure.code.rawValue))
+      if !failure.message.isEmpty {
+        block.add(named: "grpc-message", StatusText.encode(failure.message))
+      }
       if !failure.details.isEmpty {
         block.add(
-          "grpc-status-details-bin", MetadataCodec.unpadded(StatusDetails.encode(failure)))
+          named: "grpc-status-details-bin", MetadataCodec.unpadded(StatusDetails.encode(failure)))
       }
     } else {
-      block.add("grpc-status", "0")
+      block.add(fixed: "grpc-status", "0")
     }
     if let metadata { MetadataCodec.add(metadata, to: &block) }
   }
