@@ -55,7 +55,12 @@ package struct InstrumentTable: Sendable {
     let listed = all.filter { $0.symbol == symbol && (venue.isEmpty || $0.venue.name == venue) }
     if let only = listed.first, listed.count == 1 { return only }
     var error: RPCError
-    if listed.isEmpty {
+    let elsewhere = all.filter { $0.symbol == symbol }.map(\.venue.name).sorted()
+    if listed.isEmpty, !elsewhere.isEmpty {
+      error = .invalid(
+        "venue",
+        "\(venue.prefix(64)) does not list \(symbol); \(elsewhere.joined(separator: ", ")) does")
+    } else if listed.isEmpty {
       let known = Set(all.map(\.symbol)).sorted().prefix(20).joined(separator: ", ")
       let place = venue.isEmpty ? "any venue" : venue
       error = .invalid("symbol", "\(symbol) is not listed at \(place); listed are \(known)")
