@@ -9,29 +9,48 @@ extension Journeys.`One mesh` {
 
     private struct Acknowledged { let client, order: String }
 
-    @Test func `REC-01 REC-03 orders acknowledged while the oms dies exist once, everywhere`() async throws {
+    @Test func `REC-01 REC-03 orders acknowledged while the oms dies exist once, everywhere`()
+      async throws
+    {
+      try await survive(["oms"])
+    }
+
+    @Test func `REC-03 an order path that dies service by service loses and doubles nothing`()
+      async throws
+    {
+      try await survive(["execution-router", "market-connector", "trading-gateway", "oms"])
+    }
+
+    /// Kills services, one after another, in the middle of a burst of 200 orders.
+    private func survive(_ victims: [String]) async throws {
       try await mesh.cancelAll()
       try await allow("100000")
-      let prefix = Mesh.newID("burst").prefix(14)
+      let prefix = String(Mesh.newID("burst").prefix(14))
       let price = try await mesh.farBelow("BTCUSDT")
       async let burst = run(
         "python3",
         [
-          Project.script("burst.py"), mesh.url("gateway", "/v1/orders"), mesh.token("trader"), "200",
-          String(prefix), "BTCUSDT", price, "0.001",
+          Project.script("burst.py"), mesh.url("gateway", "/v1/orders"), mesh.token("trader"),
+          "200",
+          prefix, "BTCUSDT", price, "0.001",
         ], within: 120)
-      // In the middle: some are here, not all.
-      _ = try await eventually {
-        try await mesh.pages("/v1/orders?openOnly=true", "orders").count >= 40
+      for (index, victim) in victims.enumerated() {
+        // In the middle: some orders are here, not all.
+        let some = 30 + index * 40
+        _ = try await eventually {
+          let rows = try await mesh.psql(
+            "SELECT count(*) FROM oms.orders WHERE client_order_id LIKE '\(prefix)%'")
+          return Int(rows.first?.first ?? "").map { $0 >= some } ?? false
+        }
+        try await mesh.crash(victim)
       }
-      try await mesh.crash("oms")
       let ended = try await burst
       #expect(ended.isGood, "\(ended.all)")
 
       #expect(try await mesh.laggards() == [])
       let orders = try acknowledged(ended.output)
       #expect(orders.count == 200)
-      try await expectOnce(orders, prefix: String(prefix))
+      try await expectOnce(orders, prefix: prefix)
       try await mesh.cancelAll()
       let open = "SELECT count(*) FROM oms.orders WHERE status <> 'CANCELLED'"
       let isRecorded = try await eventually {
@@ -41,7 +60,8 @@ extension Journeys.`One mesh` {
       try await allow("100")
     }
 
-    @Test func `REC-03 DISC-01 each service dies once, with an order open, and the mesh is whole again`()
+    @Test
+    func `REC-03 DISC-01 each service dies once, with an order open, and the mesh is whole again`()
       async throws
     {
       let order = try await mesh.place("BUY", "BTCUSDT", "0.001", at: mesh.farBelow("BTCUSDT"))
@@ -102,7 +122,8 @@ extension Journeys.`One mesh` {
         .mapValues { $0.compactMap { $0["orderId"]?.string } }
       #expect(inAPI == wanted)
 
-      let query = "SELECT client_order_id, order_id FROM oms.orders WHERE client_order_id LIKE '\(prefix)%'"
+      let query =
+        "SELECT client_order_id, order_id FROM oms.orders WHERE client_order_id LIKE '\(prefix)%'"
       let isRecorded = try await eventually {
         Dictionary(grouping: try await mesh.psql(query), by: { $0[0] })
           .mapValues { $0.map { $0[1] } } == wanted
@@ -118,7 +139,8 @@ extension Journeys.`One mesh` {
       }
       #expect(
         isAtVenue,
-        "missing at the venue: \(Set(ids).subtracting(atVenue)); too many: \(atVenue.count - ids.count)")
+        "missing at the venue: \(Set(ids).subtracting(atVenue)); too many: \(atVenue.count - ids.count)"
+      )
     }
   }
 }

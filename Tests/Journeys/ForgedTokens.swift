@@ -30,7 +30,8 @@ struct ForgedTokens {
   }
 
   private static func rewritten(_ part: String, _ change: (String) -> String) -> String {
-    var padded = part.replacingOccurrences(of: "-", with: "+").replacingOccurrences(of: "_", with: "/")
+    var padded = part.replacingOccurrences(of: "-", with: "+").replacingOccurrences(
+      of: "_", with: "/")
     while padded.count % 4 != 0 { padded += "=" }
     let text = String(decoding: Data(base64Encoded: padded) ?? Data(), as: UTF8.self)
     return encode(change(text))

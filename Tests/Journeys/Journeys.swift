@@ -22,7 +22,9 @@ extension Mesh {
   /// `name=port` of the ten services, for scripts.
   var portWords: [String] { Self.services.map { "\($0)=\(port($0))" } }
 
-  func python(_ script: String, _ arguments: [String], within limit: Int = 120) async throws -> Ended {
+  func python(_ script: String, _ arguments: [String], within limit: Int = 120) async throws
+    -> Ended
+  {
     guard let python = Program.python else { throw Failure("there is no Python with grpcio") }
     return try await run(python, [Project.script(script)] + arguments, within: limit)
   }

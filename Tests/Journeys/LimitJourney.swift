@@ -34,7 +34,8 @@ extension Journeys.`One mesh` {
       #expect(!answer.message.isEmpty, sourceLocation: sourceLocation)
     }
 
-    @Test func `RSK-03 an order above the largest size is refused with both numbers`() async throws {
+    @Test func `RSK-03 an order above the largest size is refused with both numbers`() async throws
+    {
       try await set("/v1/risk/limits/SOLUSDT", ["lot": "1", "maxOrderSize": "2"])
       let price = try await mesh.farBelow("SOLUSDT")
       #expect(try await mesh.gate(says: "MAX_SIZE", of: "BUY", "SOLUSDT", "2.001", at: price))
@@ -46,7 +47,9 @@ extension Journeys.`One mesh` {
       try await restore()
     }
 
-    @Test func `RSK-04 open orders count: two halves of the limit and a bit do not pass`() async throws {
+    @Test func `RSK-04 open orders count: two halves of the limit and a bit do not pass`()
+      async throws
+    {
       try await mesh.cancelAll()
       try await set("/v1/risk/limits/SOLUSDT", ["lot": "1", "maxOrderSize": "10", "maxLong": "3"])
       let price = try await mesh.farBelow("SOLUSDT")
@@ -79,7 +82,9 @@ extension Journeys.`One mesh` {
       try await restore()
     }
 
-    @Test func `RSK-01 GWY-02 orders beyond the rate are 429 and say when to come again`() async throws {
+    @Test func `RSK-01 GWY-02 orders beyond the rate are 429 and say when to come again`()
+      async throws
+    {
       let price = try await mesh.farBelow("SOLUSDT")
       try await set("/v1/risk/limits", ["ordersPerSecond": "1"])
       let refused = try await soon { () -> Answer? in

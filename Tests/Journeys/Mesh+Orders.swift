@@ -99,7 +99,8 @@ extension Mesh {
     }
     guard isClear else {
       let open = try await pages("/v1/orders?openOnly=true", "orders")
-      throw Failure("still open: \(open.map(\.description)), at the venue: \(try await openAtVenue())")
+      throw Failure(
+        "still open: \(open.map(\.description)), at the venue: \(try await openAtVenue())")
     }
   }
 

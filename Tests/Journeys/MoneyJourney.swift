@@ -8,7 +8,9 @@ extension Journeys.`One mesh` {
     var mesh: Mesh { .current }
 
     @Test func `OMS-09 POS-01 POS-02 fills make one ledger everywhere`() async throws {
-      for (side, quantity) in [("BUY", "1.25"), ("SELL", "0.4"), ("BUY", "0.3"), ("SELL", "1.0001")] {
+      for (side, quantity) in [
+        ("BUY", "1.25"), ("SELL", "0.4"), ("BUY", "0.3"), ("SELL", "1.0001"),
+      ] {
         let order = try await mesh.place(side, "ETHUSDT", quantity)
         try await mesh.order(order, becomes: "FILLED")
       }

@@ -7,7 +7,9 @@ extension Journeys {
   @Suite(.serialized, .mesh(ports: { try MovedPorts.table() })) struct `Moved ports` {
     var mesh: Mesh { .current }
 
-    @Test func `PORT-19 DISC-04 the oms answers on its new port and the gateway still finds it`() async throws {
+    @Test func `PORT-19 DISC-04 the oms answers on its new port and the gateway still finds it`()
+      async throws
+    {
       let usual = try PortRange.ports("\(Project.root)/ports.toml")
       let offset = mesh.port("auth") - (usual["auth"] ?? 0)
       #expect(mesh.port("oms") == 50_200 + offset)
@@ -22,6 +24,7 @@ extension Journeys {
       #expect(oms?["port"]?.int == mesh.port("oms"), "\(services)")
       _ = try await mesh.send("DELETE", "/v1/orders/\(order)")
       try await mesh.order(order, becomes: "CANCELLED")
+      try? FileManager.default.removeItem(atPath: mesh.portsFile)
     }
   }
 }

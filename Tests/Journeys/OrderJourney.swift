@@ -13,7 +13,9 @@ extension Journeys.`One mesh` {
       #expect(first["bids"]?.array?.count == 5 && first["asks"]?.array?.count == 5, "\(first)")
       let bids = first["bids"]?.array?.compactMap { units($0["price"]?.string, scale: 8) } ?? []
       let asks = first["asks"]?.array?.compactMap { units($0["price"]?.string, scale: 8) } ?? []
-      #expect(bids == bids.sorted(by: >) && asks == asks.sorted() && bids.first ?? 0 < asks.first ?? 0, "\(first)")
+      #expect(
+        bids == bids.sorted(by: >) && asks == asks.sorted() && bids.first ?? 0 < asks.first ?? 0,
+        "\(first)")
 
       let moved = try await eventually {
         let book = try await mesh.get("/v1/books/BTCUSDT?depth=5")
@@ -55,7 +57,8 @@ extension Journeys.`One mesh` {
 
       let isRecorded = try await eventually {
         let row = try await mesh.psql(
-          "SELECT status, price FROM oms.orders WHERE order_id = '\(order)'").first
+          "SELECT status, price FROM oms.orders WHERE order_id = '\(order)'"
+        ).first
         return row?[0] == "CANCELLED" && units(row?[1], scale: 8) == units(lower, scale: 8)
       }
       #expect(isRecorded)
@@ -90,7 +93,9 @@ extension Journeys.`One mesh` {
       #expect(kinds == ["ACCEPTED", "ACKNOWLEDGED", "CANCEL_REQUESTED", "CANCELLED"], "\(events)")
     }
 
-    @Test func `IDM-01 GWY-13 one client order id is one order, however often it is sent`() async throws {
+    @Test func `IDM-01 GWY-13 one client order id is one order, however often it is sent`()
+      async throws
+    {
       let price = try await mesh.farBelow("BTCUSDT")
       let id = Mesh.newID("idem")
       let answers = try await withThrowingTaskGroup(of: Answer.self) { group in

@@ -8,7 +8,8 @@ extension Journeys.`One mesh` {
     var mesh: Mesh { .current }
 
     /// curl gets life, readiness and metrics; a stock gRPC client gets SERVING and nothing else.
-    private func answers(_ service: String, _ method: String, refusedWith code: String) async throws {
+    private func answers(_ service: String, _ method: String, refusedWith code: String) async throws
+    {
       let live = try await REST.get(mesh.url(service, "/health/live"))
       #expect(live.status == 200 && live.text("service") == service, "\(live)")
       let ready = try await REST.get(mesh.url(service, "/health/ready"))
@@ -67,7 +68,9 @@ extension Journeys.`One mesh` {
       try await answers("discovery", "discovery.v1.DiscoveryService/ListServices")
     }
 
-    @Test(.needsPromtool) func `OBS-02 every port's metrics are what Prometheus takes`() async throws {
+    @Test(.needsPromtool) func `OBS-02 every port's metrics are what Prometheus takes`()
+      async throws
+    {
       for service in Mesh.services {
         let file = "\(mesh.state)/\(service).metrics"
         let metrics = try await REST.get(mesh.url(service, "/metrics"))
@@ -79,7 +82,9 @@ extension Journeys.`One mesh` {
       }
     }
 
-    @Test func `OBS-01 in plaintext a port of the mesh tells of health and metrics only`() async throws {
+    @Test func `OBS-01 in plaintext a port of the mesh tells of health and metrics only`()
+      async throws
+    {
       for service in Mesh.services where service != "gateway" {
         let answer = try await REST.get(mesh.url(service, "/v1/orders"))
         #expect(answer.status == 401 && !answer.message.isEmpty, "\(service): \(answer)")
@@ -102,7 +107,8 @@ extension Journeys.`One mesh` {
       #expect(listening >= Mesh.services.count + 1)
     }
 
-    @Test func `SEC-05 nothing older than TLS 1.3 is spoken, and HTTP/2 is agreed on`() async throws {
+    @Test func `SEC-05 nothing older than TLS 1.3 is spoken, and HTTP/2 is agreed on`() async throws
+    {
       let pki = "\(mesh.state)/pki"
       let words = [
         "s_client", "-CAfile", "\(pki)/ca.crt", "-cert", "\(pki)/operator.crt", "-key",
@@ -139,7 +145,8 @@ extension Journeys.`One mesh` {
   @Suite(.serialized, .needsGRPC) struct `Stock gRPC clients` {
     var mesh: Mesh { .current }
 
-    @Test func `RPC-08 reflection lists and describes every method of every service`() async throws {
+    @Test func `RPC-08 reflection lists and describes every method of every service`() async throws
+    {
       expectAllOK(try await mesh.python("reflection.py", [mesh.state] + mesh.portWords))
     }
 
@@ -152,7 +159,8 @@ extension Journeys.`One mesh` {
       expectAllOK(try await mesh.python("streams.py", [mesh.state] + mesh.portWords))
     }
 
-    @Test func `DEP-03 AUTH-01 no certificate, no call; no forged token on any port`() async throws {
+    @Test func `DEP-03 AUTH-01 no certificate, no call; no forged token on any port`() async throws
+    {
       let forged = ForgedTokens(from: try await mesh.token("trader")).all
       expectAllOK(
         try await mesh.python("strangers.py", [mesh.state] + forged + ["--"] + mesh.portWords))

@@ -18,10 +18,11 @@ enum PortRange {
   static func free(_ table: String) async throws -> Int {
     let wanted = try ports(table).values
     let listening = try await run("ss", ["-tanH"]).output.split(separator: "\n")
-    let taken = Set(listening.compactMap { line -> Int? in
-      let columns = line.split(separator: " ", omittingEmptySubsequences: true)
-      return columns.count > 3 ? columns[3].split(separator: ":").last.flatMap { Int($0) } : nil
-    })
+    let taken = Set(
+      listening.compactMap { line -> Int? in
+        let columns = line.split(separator: " ", omittingEmptySubsequences: true)
+        return columns.count > 3 ? columns[3].split(separator: ":").last.flatMap { Int($0) } : nil
+      })
     for _ in 0..<100 {
       let offset = Int.random(in: 11_000...15_000)
       if wanted.allSatisfy({ !taken.contains($0 + offset) }) { return offset }

@@ -56,7 +56,8 @@ extension Trait where Self == ConditionTrait {
   static var needsGRPC: Self {
     .enabled(
       if: Program.python != nil,
-      "no Python with grpcio, grpcio-reflection and grpcio-health-checking (PYTHON): stock gRPC clients go untested")
+      "no Python with grpcio, grpcio-reflection and grpcio-health-checking (PYTHON): stock gRPC clients go untested"
+    )
   }
 
   static var needsPromtool: Self {

@@ -11,7 +11,8 @@ extension Journeys.`One mesh` {
     private static let badFields: [(field: String, value: String?)] = [
       ("price", #""NaN""#), ("price", #""1e5""#), ("price", #""Infinity""#), ("price", #""-1.00""#),
       ("price", #""0""#), ("price", #""50000.001""#), ("price", #""""#),
-      ("price", #""0.12345678901234567890123""#), ("price", #""99999999999999999999""#), ("price", nil),
+      ("price", #""0.12345678901234567890123""#), ("price", #""99999999999999999999""#),
+      ("price", nil),
       ("quantity", #""NaN""#), ("quantity", #""1e-2""#), ("quantity", #""-0.001""#),
       ("quantity", #""0""#), ("quantity", #""0.000000001""#), ("quantity", #""+0.001""#),
       ("quantity", nil), ("symbol", #""DOGEUSDT""#), ("symbol", #""""#), ("symbol", "7"),

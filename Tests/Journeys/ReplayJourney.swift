@@ -22,8 +22,11 @@ extension Journeys {
       return line?.split(separator: " ").last.flatMap { Double($0) }.map { Int($0) } ?? 0
     }
 
-    @Test func `MD-04 OB-01 the book equals the recorded top at every shared update id`() async throws {
-      let counted = try await run("python3", [Project.script("capture_tops.py"), RecordedDay.capture])
+    @Test func `MD-04 OB-01 the book equals the recorded top at every shared update id`()
+      async throws
+    {
+      let counted = try await run(
+        "python3", [Project.script("capture_tops.py"), RecordedDay.capture])
       let capture = try JSONDocument(parsing: counted.output)
       let comparable = try #require(capture["comparable"]?.int, "\(counted.all)")
       #expect(comparable > 500 && capture["different"]?.int == 0)

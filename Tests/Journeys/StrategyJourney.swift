@@ -16,7 +16,23 @@ extension Journeys.`One mesh` {
         .filter { $0["strategyId"]?.string == "mm-btcusdt" }
     }
 
-    @Test func `the market maker quotes both sides when started, and nothing when stopped`() async throws {
+    /// The market maker leans against the account's position, and quotes one side when it is large.
+    private func flatten() async throws {
+      let position = try await mesh.get("/v1/positions?symbol=BTCUSDT")["positions"]?[0]
+      let held = units(position?["quantity"]?.string ?? "0", scale: 8) ?? 0
+      // In lots of 0.00001.
+      let lots = abs(held) / 1_000
+      guard lots > 0 else { return }
+      let digits = String(String(lots % 100_000 + 100_000).dropFirst())
+      let quantity = "\(lots / 100_000).\(digits)"
+      let order = try await mesh.place(held > 0 ? "SELL" : "BUY", "BTCUSDT", quantity)
+      try await mesh.order(order, becomes: "FILLED")
+    }
+
+    @Test func `the market maker quotes both sides when started, and nothing when stopped`()
+      async throws
+    {
+      try await flatten()
       #expect(try await strategy()["running"]?.bool != true)
       let started = try await mesh.post("/v1/strategies/mm-btcusdt:start")
       #expect(started.status == 200 && started["running"]?.bool == true, "\(started)")
