@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
 #include "clinux.h"
 
+#include <link.h>
+#include <sys/mman.h>
+
 static _Thread_local void *current_loop;
 
 void *clinux_thread_loop(void) { return current_loop; }
@@ -14,3 +17,18 @@ void *clinux_thread_buffer(int which) { return buffers[which]; }
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length) {
   return accept4(listener, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
+
+static int let_go(struct dl_phdr_info *object, size_t size, void *unused) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i += 1) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    // What is writable, or was until it was relocated, is ours alone and must stay.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+    uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+    madvise((void *)begin, end - begin, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void clinux_let_go_of_code(void) { dl_iterate_phdr(let_go, 0); }

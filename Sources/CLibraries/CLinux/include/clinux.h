@@ -77,6 +77,10 @@ void clinux_set_thread_loop(void *_Nullable loop);
 /// This thread's buffer 0 or 1, 64 KB each, for bytes on their way through one call.
 void *clinux_thread_buffer(int which);
 
+/// Unmaps the pages of code and constants, which the page cache keeps: those that are used come back
+/// by a fault each, those that only the start has used do not.
+void clinux_let_go_of_code(void);
+
 /// accept4(2): nonblocking and closed on exec.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
 
