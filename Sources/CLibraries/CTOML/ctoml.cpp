@@ -1,7 +1,15 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 1
 #define TOML_ENABLE_UNRELEASED_FEATURES 0
+// toml++ 3.3 asserts what a file can break (`[{a}]`), and with NDEBUG tells the compiler that it
+// cannot happen. A broken assertion is a file that does not parse.
+#undef NDEBUG
+#define TOML_ASSERT(condition) ((condition) ? void() : throw BrokenAssertion())
 #include "ctoml.h"
+
+namespace {
+struct BrokenAssertion {};
+}  // namespace
 
 #include <toml++/toml.h>
 
@@ -83,14 +91,18 @@ void append(ctoml_document &document, const std::string &path, const toml::node 
 ctoml_document *ctoml_parse(const char *text, size_t length) {
   auto *document = new (std::nothrow) ctoml_document();
   if (document == nullptr) return nullptr;
-  toml::parse_result result = toml::parse(std::string_view(text, length));
-  if (!result) {
-    document->failed = true;
+  try {
+    toml::parse_result result = toml::parse(std::string_view(text, length));
+    if (result) {
+      append(*document, "", result.table());
+      return document;
+    }
     document->error = std::string(result.error().description());
     document->error_line = result.error().source().begin.line;
-    return document;
+  } catch (const BrokenAssertion &) {
+    document->error = "a key, a value or a bracket is not where it may be";
   }
-  append(*document, "", result.table());
+  document->failed = true;
   return document;
 }
 

@@ -55,8 +55,9 @@ package struct TOMLFile: Sendable {
     guard let document else { throw SettingsError("no memory to parse \(name)") }
     defer { ctoml_free(document) }
     if let problem = ctoml_error(document) {
-      throw SettingsError(
-        "\(name), line \(ctoml_error_line(document)): \(String(cString: problem))")
+      let line = ctoml_error_line(document)
+      let place = line == 0 ? name : "\(name), line \(line)"
+      throw SettingsError("\(place): \(String(cString: problem))")
     }
     var reader = Reader(document: document)
     self.name = name
