@@ -13,6 +13,9 @@ enum VenueSimCommand {
     "ETH": Decimal(units: 2_000, scale: 0), "SOL": Decimal(units: 50_000, scale: 0),
   ]
 
+  /// 2024-01-01 00:00 UTC: every tape of a seed is the same.
+  private static let tapeStart = Instant(nanoseconds: 1_704_067_200_000_000_000)
+
   static let command = Command(
     CommandForm(
       "venue-sim", summary: "An exchange on loopback that speaks Binance's spot dialect over TLS.",
@@ -27,6 +30,8 @@ enum VenueSimCommand {
         CommandForm.Option(
           "--hold", "--replay begins only when told: POST /sim/v1/replay:start"),
         CommandForm.Option(
+          "--tape", value: "SECONDS", "prints what the seed publishes, as a capture, and ends"),
+        CommandForm.Option(
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
@@ -36,6 +41,10 @@ enum VenueSimCommand {
   ) { arguments in
     if let supervisor = arguments.value("--supervised").flatMap({ Int32($0) }) {
       dieWith(supervisor: supervisor)
+    }
+    if arguments.has("--tape") {
+      try tape(arguments)
+      return 0
     }
     let configuration = try configuration(arguments)
     SignalWatch.block()
@@ -61,7 +70,7 @@ enum VenueSimCommand {
     let options = try MeshOptions(arguments)
     let known = try options.ports().port(of: "venue-sim") ?? 9443
     let port = try arguments.int("--port", in: 1...65_535, default: known)
-    let seed = try arguments.int("--seed", in: 0...Int.max, default: 1)
+    let seed = try seed(arguments)
     let state = options.state
     let key = try SimulatorKey(reading: state)
     let credentials = Credentials(
@@ -71,7 +80,7 @@ enum VenueSimCommand {
       accounts: [
         SimulatedAccountSettings(
           apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances)
-      ], seed: UInt64(seed))
+      ], seed: seed)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
       tls: try TLSContext.server(credentials, clients: .notAsked, alpn: .http11),
@@ -83,6 +92,18 @@ enum VenueSimCommand {
       configuration.replays = [replay]
     }
     return configuration
+  }
+
+  private static func seed(_ arguments: Arguments) throws -> UInt64 {
+    UInt64(try arguments.int("--seed", in: 0...Int.max, default: 1))
+  }
+
+  private static func tape(_ arguments: Arguments) throws {
+    let seconds = try arguments.int("--tape", in: 1...86_400, default: 1)
+    SimulatedTape.write(
+      ExchangeSettings(accounts: [], seed: try seed(arguments)), start: tapeStart,
+      duration: .seconds(seconds)
+    ) { Terminal.write(String(decoding: $0, as: UTF8.self) + "\n", to: 1) }
   }
 
   private static func replay(_ arguments: Arguments, symbols: [String]) throws -> ReplaySettings? {
