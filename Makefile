@@ -55,6 +55,10 @@ check: deps-test ## format, the rules of the house, generated code up to date
 format: swift-present ## rewrite every Swift file in the house format
 	swift format --in-place --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')
 
+fuzz: deps ## feed damaged input to every parser for TIME seconds (TIME=60)
+	@ROOMS=Fuzz swift build --product Fuzz 2>&1 | tail -1
+	@.build/debug/Fuzz --time $(TIME)
+
 bench: deps-test ## run the benchmarks, one JSON line each (BENCH="risk.gate codec")
 	@docker/install-packages libgrpc++-dev protobuf-compiler-grpc g++ $(PROTO_PACKAGES) >&2
 	@$(SWIFT_RELEASE) --product shrivenquant >&2
