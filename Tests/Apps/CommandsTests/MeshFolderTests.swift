@@ -98,6 +98,22 @@ import VenueSimulator
     }
   }
 
+  @Test func `MD-03 a replay is held back until every service listens`() throws {
+    let folder = try TemporaryFolder()
+    let (capture, ports) = (folder.path + "/BTCUSDT.gz", folder.path + "/ports.toml")
+    for path in [capture, ports] { try writeFile(path, "", mode: 0o600) }
+    func words(_ more: [String]) throws -> [String] {
+      let given = ["--state", folder.path, "--ports", ports] + more
+      return try MeshPlan(Arguments(given, as: UpCommand.command.form))
+        .simulatorWords(supervisor: 1)
+    }
+
+    let replayed = try words(["--replay", capture, "--replay-speed", "10x"])
+
+    #expect(replayed.suffix(5) == ["--replay", absolutePath(capture), "--speed", "10x", "--hold"])
+    #expect(try words([]).contains("--hold") == false)
+  }
+
   @Test func `a method is found by its service, its contract and its full name`() throws {
     let methods = ContractCatalog.methods
     let names = [
