@@ -12,6 +12,8 @@ package struct RoutedOrder: Sendable, Hashable {
   package private(set) var filled = Quantity.zero
   package private(set) var isCancelRequested = false
   package private(set) var replacement: Replacement?
+  /// Versions of an order only grow: what is not newer is known.
+  private var lastReplaceVersion: UInt32 = 0
   package private(set) var isDone = false
   private var isUnknown = false
 
@@ -49,9 +51,13 @@ package struct RoutedOrder: Sendable, Hashable {
   mutating func requestReplace(
     _ version: UInt32, _ terms: OrderTerms, _ effects: inout [RoutingEffect]
   ) {
-    guard !isDone, replacement?.version != version else { return }
+    guard version > lastReplaceVersion else { return }
+    lastReplaceVersion = version
     replacement = Replacement(version: version, terms: terms)
-    if isCancelRequested {
+    if isDone {
+      // It filled while the wish was on its way, and whoever wished waits for an answer.
+      refuseReplacement(.invalidOrder, "the order was done before it could be replaced", &effects)
+    } else if isCancelRequested {
       refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
     } else {
       cancelLive(&effects)

@@ -109,6 +109,24 @@ import Venue
     #expect(ledger.orders[OrderID(1)]?.terms == new)
   }
 
+  @Test func `a replacement that comes after the last fill is answered, once`() {
+    let new = OrderTerms(price: Price(101_00), quantity: Quantity(150))
+    var (ledger, _) = ledger([
+      .routed(parent()), .reported(report(.new)),
+      .reported(report(.filled, filled: 100, fill: ("E1", 100))),
+    ])
+
+    let asked = ledger.apply(.replaceRequested(parent: OrderID(1), version: 3, new))
+    let again = ledger.apply(.replaceRequested(parent: OrderID(1), version: 3, new))
+
+    guard case .report(_, .replaceRejected) = asked.effects.last else {
+      Issue.record("nobody answers: \(asked.effects)")
+      return
+    }
+    #expect(again.effects.isEmpty && !again.changed)
+    #expect(ledger.open.isEmpty)
+  }
+
   @Test func `a cancel in flight before the venue has confirmed goes out right after`() {
     var (ledger, effects) = ledger([.routed(parent()), .cancelRequested(parent: OrderID(1))])
     #expect(effects.isEmpty)
