@@ -50,6 +50,45 @@ extension Journeys {
       #expect(trades["trades"]?.array?.count == 1_000)
     }
   }
+
+  /// The same day, slow enough to trade on.
+  @Suite(
+    .serialized,
+    .enabled(
+      if: FileManager.default.fileExists(atPath: RecordedDay.capture),
+      "recorded data is absent (RECORDED_DATA): no strategy trades on a capture"),
+    .mesh("--replay", RecordedDay.capture, "--replay-speed", "10x"))
+  struct `A day traded` {
+    var mesh: Mesh { .current }
+
+    @Test func `POS-02 the market maker trades on a recorded market and its P&L adds up`()
+      async throws
+    {
+      let started = try await mesh.post("/v1/strategies/mm-btcusdt:start")
+      #expect(started.status == 200, "\(started)")
+      // Long enough for fills to cross with replacements on their way.
+      _ = try await eventually(within: .seconds(10)) {
+        try await mesh.pages("/v1/executions?symbol=BTCUSDT", "executions").count >= 100
+      }
+      let state = try await mesh.get("/v1/strategies")
+      _ = try await mesh.post("/v1/strategies/mm-btcusdt:stop")
+      try await mesh.cancelAll()
+
+      let fills = try await mesh.pages("/v1/executions?symbol=BTCUSDT", "executions")
+      #expect(fills.count >= 3, "\(state)")
+      #expect(fills.allSatisfy { $0["strategyId"]?.string == "mm-btcusdt" })
+      var ledger = HandLedger()
+      for fill in fills.reversed() { try ledger.apply(fill) }
+      let position = try await soon { () -> JSONValue? in
+        let found = try await mesh.get("/v1/positions?symbol=BTCUSDT")["positions"]?[0]
+        return found?["fills"]?.string == "\(fills.count)" ? found : nil
+      }
+      #expect(units(position?["quantity"]?.string, scale: 8) == ledger.net)
+      #expect(units(position?["cost"]?.string, scale: 10) == ledger.cost)
+      #expect(units(position?["realisedPnl"]?.string, scale: 10) == ledger.realised)
+      #expect(units(position?["fees"]?.string, scale: 18) == ledger.fees)
+    }
+  }
 }
 
 /// Binance's BTCUSDT, 23:54 to 24:00 UTC on 2024-08-08.
