@@ -1,6 +1,6 @@
 package import Chrono
-package import Wire
 private import Synchronization
+package import Wire
 
 /// What a handler knows of the call it serves.
 package final class ServerContext: Sendable {
@@ -80,7 +80,8 @@ package protocol MessageSink: Sendable {
 package struct ServerMethod: Sendable {
   package enum Handler: Sendable {
     case unary(@Sendable ([UInt8], ServerContext) async throws -> [UInt8])
-    case streaming(@Sendable (any MessageSource, any MessageSink, ServerContext) async throws -> Void)
+    case streaming(
+      @Sendable (any MessageSource, any MessageSink, ServerContext) async throws -> Void)
   }
 
   package let descriptor: MethodDescriptor

@@ -139,7 +139,8 @@ package func decimalText(_ units: Int128, scale: UInt8) -> String {
   var digits = Array(String(units.magnitude).utf8)
   let places = Int(scale)
   if digits.count <= places {
-    digits.insert(contentsOf: repeatElement(UInt8(ascii: "0"), count: places + 1 - digits.count), at: 0)
+    digits.insert(
+      contentsOf: repeatElement(UInt8(ascii: "0"), count: places + 1 - digits.count), at: 0)
   }
   digits.insert(UInt8(ascii: "."), at: digits.count - places)
   if units < 0 { digits.insert(UInt8(ascii: "-"), at: 0) }

@@ -234,7 +234,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     slots[index].fd = fd
     slots[index].handler = handler
     let registration = Registration(index: index, generation: slots[index].generation)
-    guard clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, interest.mask, registration.tag) == 0 else {
+    guard clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, interest.mask, registration.tag) == 0
+    else {
       let error = SystemError("epoll_ctl")
       release(registration)
       throw error
