@@ -235,7 +235,11 @@ struct VenueDesk: Sendable {
     }
   }
 
+  /// Waits for a connection within the limit: while the market-connector starts again nothing was
+  /// sent, and nothing need be doubted.
   private func within(_ limit: Duration) -> CallOptions {
-    CallOptions(deadline: context.loop.uptime + limit)
+    var options = CallOptions(deadline: context.loop.uptime + limit)
+    options.waitsForReady = true
+    return options
   }
 }

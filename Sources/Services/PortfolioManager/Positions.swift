@@ -14,6 +14,8 @@ actor Positions {
   private let config: Config
   private var instruments = InstrumentTable()
   private var ledger = PositionLedger()
+  /// The newest mark of every market, also of those without a position yet.
+  private var marks: [Market: Price] = [:]
   private var tallies: [PositionKey: Tally] = [:]
   private(set) var sequence: UInt64 = 0
   private var version: UInt64 = 0
@@ -62,6 +64,9 @@ actor Positions {
       let position = try ledger.apply(
         fill, side: side, account: execution.account, instrument: instrument)
     else { return }
+    if position.mark == nil, let mark = marks[position.key.market] {
+      try ledger.mark(position.key.market, at: mark, time: fill.exchangeTime)
+    }
     fills.increment()
     var tally = tallies[position.key] ?? Tally()
     if side == .buy { tally.bought += fill.quantity } else { tally.sold += fill.quantity }
@@ -78,8 +83,10 @@ actor Positions {
       let ask = try instrument.raw(top.askPrice, scale: instrument.priceScale), bid > 0, ask > 0
     else { return }
     let market = Market(instrument)
+    let mid = Price(bid + (ask - bid) / 2)
+    marks[market] = mid
     do {
-      try ledger.mark(market, at: Price(bid + (ask - bid) / 2), time: now)
+      try ledger.mark(market, at: mid, time: now)
     } catch {
       faults.increment()
       throw error
