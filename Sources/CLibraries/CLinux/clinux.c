@@ -32,3 +32,7 @@ static int let_go(struct dl_phdr_info *object, size_t size, void *unused) {
 }
 
 void clinux_let_go_of_code(void) { dl_iterate_phdr(let_go, 0); }
+
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
+}

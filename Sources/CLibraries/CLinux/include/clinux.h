@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -99,5 +100,8 @@ static const uint32_t CLINUX_HANGUP = EPOLLHUP;
 static const uint32_t CLINUX_PEER_CLOSED = EPOLLRDHUP;
 static inline uint32_t clinux_event_mask(const struct epoll_event *event) { return event->events; }
 static inline uint64_t clinux_event_tag(const struct epoll_event *event) { return event->data.u64; }
+
+/// The child gets no descriptor from `lowest` on (glibc 2.34).
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest);
 
 #pragma clang assume_nonnull end
