@@ -102,6 +102,7 @@ let rooms: [Room] = [
   system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
   system("CProtobuf", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
   shim("CLinux"),
+  shim("CBlockPool"),
   shim("COpenSSL", links: ["ssl", "crypto"]),
   shim("CZlib", links: ["z"]),
   shim("CWebSocket", links: ["wslay"]),
@@ -130,8 +131,8 @@ let rooms: [Room] = [
   room(
     .platform, "Transport",
     uses: [
-      "Bytes", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono", "Contracts", "JSON",
-      "Loop", "Security", "Telemetry", "Wire",
+      "Bytes", "CBlockPool", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono",
+      "Contracts", "JSON", "Loop", "Security", "Telemetry", "Wire",
     ]),
   room(
     .platform, "Transcoding",
@@ -341,6 +342,7 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   .treatAllWarnings(as: .error),
 ]
 

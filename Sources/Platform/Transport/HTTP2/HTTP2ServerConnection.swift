@@ -8,6 +8,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   let shared: ServerShared
   let loop: EventLoop
   let session: HTTP2Session
+  private let tasks: HandlerTasks
   /// Who is at the other end, as far as the connection proves it.
   let identity: Identity
   let isEncrypted: Bool
@@ -16,9 +17,6 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   @exclusivity(unchecked) private var trace = TraceIdentity()
   /// Open streams, each at its `place`. The session refers to them without holding them.
   @exclusivity(unchecked) private var streams: [ServerStream] = []
-  /// Streams whose handlers begin when nghttp2 has returned; those reset meanwhile never do.
-  @exclusivity(unchecked) private var ready: [ServerStream] = []
-  @exclusivity(unchecked) private var starting: [ServerStream] = []
   private var arrivedBytes = 0
   private var headIsOfRequest = false
   private var flushScheduled = false
@@ -33,11 +31,12 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   private static let drainGrace = Duration.milliseconds(50)
 
   init(
-    _ connection: Connection, _ shared: ServerShared,
+    _ connection: Connection, _ shared: ServerShared, _ tasks: HandlerTasks,
     ended: @escaping (HTTP2ServerConnection) -> Void
   ) {
     self.connection = connection
     self.shared = shared
+    self.tasks = tasks
     self.ended = ended
     loop = connection.loop
     identity = Identity(service: connection.peer.serviceName)
@@ -55,20 +54,12 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     let isSound = session.receive(bytes)
     if arrivedBytes > 0 { session.arrived(arrivedBytes) }
     arrivedBytes = 0
-    startReady()
     if isSound {
       flushSoon()
     } else {
       flush()
       connection.closeAfterFlush()
     }
-  }
-
-  private func startReady() {
-    guard !ready.isEmpty else { return }
-    swap(&ready, &starting)
-    for index in 0..<starting.count where !starting[index].isClosed { starting[index].start() }
-    starting.removeAll(keepingCapacity: true)
   }
 
   func drained() { flush() }
@@ -184,7 +175,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     return Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.pull(buffer) }
   }
 
-  func isReady(_ stream: ServerStream) { ready.append(stream) }
+  /// Its handler begins when nghttp2 has returned; one that is reset meanwhile never does.
+  func isReady(_ stream: ServerStream) { tasks.run(stream) }
 
   func newTrace(continuing header: UnsafeBufferPointer<UInt8>) -> TraceHop {
     trace.hop(continuing: header)

@@ -1,3 +1,4 @@
+internal import CBlockPool
 internal import CNGHTTP2
 
 /// What happens on an HTTP/2 session, told in the order of the frames.
@@ -70,15 +71,23 @@ struct HTTP2Session: ~Copyable {
     nghttp2_option_set_max_send_header_block_length(options, 256 * 1024)
     // gRPC lets a receiver strip what surrounds a value, instead of refusing the whole request.
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
+    var memory = Self.memory
     var made: OpaquePointer?
     let code =
       isServer
-      ? nghttp2_session_server_new2(&made, HTTP2Callbacks.server.pointer, nil, options)
-      : nghttp2_session_client_new2(&made, HTTP2Callbacks.client.pointer, nil, options)
+      ? nghttp2_session_server_new3(&made, HTTP2Callbacks.server.pointer, nil, options, &memory)
+      : nghttp2_session_client_new3(&made, HTTP2Callbacks.client.pointer, nil, options, &memory)
     nghttp2_option_del(options)
     guard code == 0, let made else { preconditionFailure("no HTTP/2 session: \(code)") }
     session = made
     submit(settings)
+  }
+
+  /// Of the allocations of a call half are nghttp2's, of few sizes.
+  private static var memory: nghttp2_mem {
+    nghttp2_mem(
+      mem_user_data: nil, malloc: cblockpool_malloc, free: cblockpool_free,
+      calloc: cblockpool_calloc, realloc: cblockpool_realloc)
   }
 
   /// `owner` keeps this session and is told what happens on it.

@@ -25,7 +25,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var request: [UInt8]?
   private var inbound: MessagePipe?
   private var uncredited = 0
-  private var task: Task<Void, Never>?
+  private var task: HandlerTask?
   private var deadlineTimer: TimerToken?
   private var began = Uptime(nanoseconds: 0)
 
@@ -187,34 +187,15 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   // MARK: Handler
 
-  /// Runs the handler in a task on the loop, at once.
-  func start() {
-    guard !isFinished, task == nil else { return }
-    let started: Task<Void, Never>
-    if let method, let context, case .unary(let handler) = method.handler,
-      shared.interceptors.isEmpty
-    {
-      let request = self.request ?? []
-      self.request = nil
-      started = Task.immediate(executorPreference: loop) {
-        do {
-          self.returned(nil, try await handler(request, context))
-        } catch {
-          self.failed(error)
-        }
-      }
-    } else {
-      started = Task.immediate(executorPreference: loop) { await self.run() }
-    }
-    // Most handlers have answered by now, and what they leave is nothing to cancel.
-    if !isFinished { task = started }
-  }
-
   private func failed(_ error: any Error) {
     if let context { returned(shared.status(of: error, context), nil) }
   }
 
-  private func run() async {
+  /// Runs the handler to its end, on the loop.
+  func run(in task: HandlerTask) async {
+    // The caller may have gone between the request's end and now.
+    guard !isClosed, !isFinished else { return }
+    self.task = task
     guard let method, let context else {
       await runPlain()
       return
@@ -224,6 +205,10 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       case .unary(let handler):
         let request = self.request ?? []
         self.request = nil
+        if shared.interceptors.isEmpty {
+          returned(nil, try await handler(request, context))
+          return
+        }
         var response: [UInt8]?
         try await shared.interceptors.run(context) {
           response = try await handler(request, context)
@@ -278,6 +263,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
     settle(error?.code ?? .ok, isCancelled: false)
+    task = nil
     failure = error
     if error == nil, let response { feed.begin(response) }
     isBare = error == nil && context?.responseMetadata == nil

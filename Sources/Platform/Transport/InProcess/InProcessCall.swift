@@ -48,7 +48,7 @@ final class InProcessCall: ClientStream {
   }
 
   private func spawn(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
-    channel.loop?.spawn(body) ?? Task(operation: body)
+    channel.loop?.spawn(body) ?? Task { await body() }
   }
 
   /// A task whose call ended while it was being made is cancelled at once.
