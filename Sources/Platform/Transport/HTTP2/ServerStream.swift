@@ -137,7 +137,9 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     uncredited += bytes.count
-    if inbound == nil, request == nil, let message = deframer.whole(bytes) {
+    if inbound == nil, request == nil, !deframer.isInside,
+      let message = MessageDeframer.whole(bytes, max: deframer.messageMax)
+    {
       request = message
       return
     }
@@ -188,7 +190,32 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Handler
 
   private func failed(_ error: any Error) {
-    if let context { returned(shared.status(of: error, context), nil) }
+    if let context { finish(shared.status(of: error, context), nil) }
+  }
+
+  /// A unary call with nothing around its handler, which its task calls itself: each asynchronous
+  /// function between the two costs a hop.
+  func beginBare(in task: HandlerTask) -> BareCall? {
+    guard !isClosed, !isFinished, let method, let context,
+      case .unary(let handler) = method.handler,
+      shared.interceptors.isEmpty
+    else { return nil }
+    self.task = task
+    defer { request = nil }
+    return BareCall(handler: handler, request: request ?? [], context: context)
+  }
+
+  struct BareCall {
+    let handler: @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
+    let request: [UInt8]
+    let context: ServerContext
+  }
+
+  func ended(_ result: Result<[UInt8], any Error>) {
+    switch result {
+    case .success(let response): finish(nil, response)
+    case .failure(let error): failed(error)
+    }
   }
 
   /// Runs the handler to its end, on the loop.
@@ -205,30 +232,17 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       case .unary(let handler):
         let request = self.request ?? []
         self.request = nil
-        if shared.interceptors.isEmpty {
-          returned(nil, try await handler(request, context))
-          return
-        }
         var response: [UInt8]?
         try await shared.interceptors.run(context) {
           response = try await handler(request, context)
         }
-        returned(nil, response)
+        finish(nil, response)
       case .streaming(let handler):
         try await shared.interceptors.run(context) { try await handler(self, self, context) }
-        returned(nil, nil)
+        finish(nil, nil)
       }
     } catch {
       failed(error)
-    }
-  }
-
-  /// From any thread: the handler has ended.
-  private func returned(_ error: RPCError?, _ response: [UInt8]?) {
-    if loop.isCurrent {
-      finish(error, response)
-    } else {
-      loop.execute { self.finish(error, response) }
     }
   }
 

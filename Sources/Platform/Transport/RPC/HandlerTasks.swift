@@ -95,7 +95,15 @@ final class HandlerTask: @unchecked Sendable {
     guard let tasks else { return false }
     tasks.arrived()
     while let stream = tasks.next() {
-      await stream.run(in: self)
+      if let call = stream.beginBare(in: self) {
+        do {
+          stream.ended(.success(try await call.handler(call.request, call.context)))
+        } catch {
+          stream.ended(.failure(error))
+        }
+      } else {
+        await stream.run(in: self)
+      }
       if isCancelled { return false }
     }
     return tasks.keeps(self)

@@ -24,7 +24,7 @@ struct MessageDeframer {
   mutating func take(
     _ bytes: UnsafeBufferPointer<UInt8>, _ deliver: ([UInt8]) -> Void
   ) throws(RPCError) {
-    if let message = whole(bytes) {
+    if prefixCount == 0, let message = Self.whole(bytes, max: messageMax) {
       deliver(message)
       return
     }
@@ -55,8 +55,8 @@ struct MessageDeframer {
   }
 
   /// The message, when these bytes are exactly one that is not compressed, as they mostly are.
-  func whole(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
-    guard prefixCount == 0, bytes.count >= 5, bytes[0] == 0 else { return nil }
+  static func whole(_ bytes: UnsafeBufferPointer<UInt8>, max messageMax: Int) -> [UInt8]? {
+    guard bytes.count >= 5, bytes[0] == 0 else { return nil }
     let length =
       Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
     guard length == bytes.count - 5, length <= messageMax else { return nil }
