@@ -105,7 +105,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     }
     if !head.isPost { return RPCError(.internalError, "a call is a POST") }
     if !head.takesTrailers {
-      return RPCError(.unknown, "a call without te: trailers came through something that drops them")
+      return RPCError(
+        .unknown, "a call without te: trailers came through something that drops them")
     }
     if !owner.isEncrypted, !shared.plaintext.admits(method.descriptor) {
       return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")

@@ -97,7 +97,8 @@ func messagePrefix(
   _ count: Int, isCompressed: Bool
 ) -> (UInt8, UInt8, UInt8, UInt8, UInt8) {
   (
-    isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: count >> 24), UInt8(truncatingIfNeeded: count >> 16),
+    isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: count >> 24),
+    UInt8(truncatingIfNeeded: count >> 16),
     UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count)
   )
 }
