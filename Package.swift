@@ -240,7 +240,8 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit",
+      "Bytes", "CNGHTTP2", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry",
+      "TestKit",
       "Transport",
       "Wire",
     ]),

@@ -193,11 +193,15 @@ final class RequestHead {
   /// `te: trailers`: nobody on the way drops what a call ends with.
   var takesTrailers: Bool { equals(te, "trailers") }
 
-  /// The caller reads gzip. Callers name it last; the others are looked through.
+  /// The caller reads gzip. The lists of gRPC's own clients need no look at their parts.
   var acceptsGzip: Bool {
     let list = acceptedEncodings
     guard list.count >= 4 else { return false }
-    if equals(Piece(start: list.start + list.count - 4, count: 4), "gzip") { return true }
+    if equals(list, "identity,gzip") || equals(list, "gzip")
+      || equals(list, "identity, deflate, gzip")
+    {
+      return true
+    }
     return buffer(list).split(separator: UInt8(ascii: ",")).contains {
       trimmed($0).elementsEqual("gzip".utf8)
     }

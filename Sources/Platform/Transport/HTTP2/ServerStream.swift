@@ -72,7 +72,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     let timeout = head.callTimeout
-    if let refusal = refusal(head, method, hasTimeout: timeout != nil) {
+    if let refusal = refusal(head, method, timeout) {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
     }
@@ -97,7 +97,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func refusal(
-    _ head: RequestHead, _ method: ServedMethod, hasTimeout: Bool
+    _ head: RequestHead, _ method: ServedMethod, _ timeout: Duration?
   ) -> RPCError? {
     if head.countedBytes > shared.limits.headerBytesMax {
       return RPCError(
@@ -106,13 +106,14 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     if !head.isPost { return RPCError(.internalError, "a call is a POST") }
     if !head.takesTrailers {
       return RPCError(
-        .unknown, "a call without te: trailers came through something that drops them")
+        .internalError, "a call without te: trailers came through something that drops them")
     }
     if !owner.isEncrypted, !shared.plaintext.admits(method.descriptor) {
       return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")
     }
-    if head.hasTimeout, !hasTimeout {
-      return RPCError(.internalError, "malformed grpc-timeout")
+    if head.hasTimeout {
+      guard let timeout else { return RPCError(.internalError, "malformed grpc-timeout") }
+      if timeout == .zero { return RPCError(.deadlineExceeded, "the deadline has passed") }
     }
     if let encoding = head.unknownEncoding {
       return RPCError(.unimplemented, "the encoding \(encoding) is not supported")
