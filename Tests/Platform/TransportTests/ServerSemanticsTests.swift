@@ -180,7 +180,7 @@ import Testing
 
   @Test func `a response is packed only for a caller that reads gzip`() async throws {
     let packing = ServerMethod(
-      EchoService.method("Packing", .unary),
+      EchoService.method("PackingUnary", .unary),
       .unary { request, context in
         context.responseEncoding = .gzip
         return request
@@ -209,7 +209,7 @@ import Testing
         let packed = framed(Gzip.compress(message), flags: 1)
         let plain = framed(message)
 
-        let unary = try await world.ask("/test.Echo/Packing", asked, body: plain)
+        let unary = try await world.ask("/test.Echo/PackingUnary", asked, body: plain)
         #expect(unary.data == (isRead ? packed : plain), "\(list ?? "none")")
         #expect(unary.text("grpc-encoding") == (isRead ? "gzip" : nil))
         #expect(unary.status == 0)
