@@ -299,7 +299,10 @@ let rooms: [Room] = [
     ]),
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
-    uses: ["Calls", "Commands", "Contracts", "Loop", "ServiceKit", "TestKit", "VenueSimulator"]),
+    uses: [
+      "Calls", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "TestKit", "Transport",
+      "VenueSimulator",
+    ]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),
   support(

@@ -1,5 +1,6 @@
 import Calls
 import Chrono
+import Contracts
 import Interop
 import Loop
 import Security
@@ -30,6 +31,85 @@ enum InteropRoute: String, CaseIterable, Sendable, CustomTestStringConvertible {
           }
         }
       }
+    }
+  }
+
+  /// The cases must be able to fail: here is a server that serves none of it.
+  @Test func `a server without the service fails every case that asks something of it`()
+    async throws
+  {
+    let content: Set<InteropCase> = [
+      .unimplementedMethod, .unimplementedService, .cancelAfterBegin,
+    ]
+    try await withLoop { loop in
+      let channel = InProcessChannel(methods: [], loop: loop)
+      let client = InteropClient(
+        channel: channel, settings: Self.settings, time: SystemTime()
+      ) { (channel, {}) }
+      for test in InteropCase.allCases where !content.contains(test) {
+        await #expect(throws: InteropFault.self, "\(test)") { try await client.run(test) }
+      }
+    }
+  }
+
+  @Test func `a soak fails when too many iterations do, or are slow, or time is up`() async throws {
+    try await withLoop { loop in
+      let service = InteropService(serverID: "1", hostname: "here", time: SystemTime())
+      let (good, bad) = (
+        InProcessChannel(methods: service.servedMethods, loop: loop),
+        InProcessChannel(methods: [], loop: loop)
+      )
+      func outcome(
+        _ channel: InProcessChannel, _ adjust: (inout InteropSettings) -> Void
+      ) async -> String {
+        var settings = Self.settings
+        adjust(&settings)
+        let client = InteropClient(
+          channel: channel, settings: settings, time: SystemTime()
+        ) { (channel, {}) }
+        do throws(InteropFault) {
+          try await client.run(.rpcSoak)
+          return "ok"
+        } catch {
+          return error.description
+        }
+      }
+      #expect(await outcome(good) { _ in } == "ok")
+      #expect(await outcome(bad) { $0.soakFailuresMax = 5 } == "ok")
+      #expect(await outcome(bad) { $0.soakFailuresMax = 4 }.hasPrefix("5 of 5 iterations failed"))
+      #expect(
+        await outcome(good) { $0.soakLatencyMax = .nanoseconds(1) }.contains("within"))
+      #expect(
+        await outcome(good) {
+          ($0.soakLatencyMax, $0.soakTimeMax) = (.nanoseconds(1), .seconds(20))
+        }.contains("one took"))
+    }
+  }
+
+  @Test func `requests that ask for too much, or for nonsense, are refused`() async throws {
+    try await withLoop { loop in
+      let service = InteropService(serverID: "1", hostname: "here", time: SystemTime())
+      let channel = InProcessChannel(methods: service.servedMethods, loop: loop)
+      let client = GrpcTesting.TestServiceClient(channel: channel)
+      for (size, code) in [
+        (Int32(-1), StatusCode.invalidArgument), (.max, .resourceExhausted), (0, .ok),
+      ] {
+        var request = GrpcTesting.SimpleRequest()
+        request.responseSize = size
+        request.fillServerId = true
+        var found = StatusCode.ok
+        do throws(RPCError) {
+          let response = try await client.unaryCall(request)
+          #expect(response.serverId == "1" && response.hostname == "here")
+        } catch { found = error.code }
+        #expect(found == code, "\(size)")
+      }
+      let call = try await client.halfDuplexCall()
+      for _ in 0...InteropService.heldRequestsMax {
+        do throws(RPCError) { try await call.send(GrpcTesting.StreamingOutputCallRequest()) } catch
+        {}
+      }
+      await #expect(throws: RPCError.self) { try await call.next() }
     }
   }
 
