@@ -58,7 +58,10 @@ final class EchoService: Sendable {
           }
           var metadata = Metadata()
           if let text = context.metadata.text("x-text") { metadata.add("x-text", text) }
-          if let bytes = context.metadata.bytes("x-bin") { metadata.add("x-bin", bytes: bytes) }
+          if let bytes = context.metadata.bytes("x-bin") {
+            metadata.add("x-bin", bytes: bytes)
+            context.trailingMetadata.add("x-trailer-bin", bytes: bytes)
+          }
           context.initialMetadata = metadata
           context.trailingMetadata.add("x-trailer", "t")
           return request

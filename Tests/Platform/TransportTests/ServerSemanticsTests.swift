@@ -312,6 +312,7 @@ import Testing
       #expect(try await call.next() == nil)
       #expect(call.initialMetadata.text("x-text") == text)
       #expect(call.initialMetadata.bytes("x-bin") == bytes)
+      #expect(call.trailingMetadata.bytes("x-trailer-bin") == bytes)
     }
   }
 
