@@ -72,7 +72,9 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     let timeout = head.callTimeout
-    if let refusal = refusal(head, method, timeout) {
+    if let refusal = shared.refusal(
+      of: head, method.descriptor, timeout, isEncrypted: owner.isEncrypted)
+    {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
     }
@@ -94,31 +96,6 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       outbound = MessagePipe(bytesMax: shared.limits.unsentBytesMax)
       owner.isReady(self)
     }
-  }
-
-  private func refusal(
-    _ head: RequestHead, _ method: ServedMethod, _ timeout: Duration?
-  ) -> RPCError? {
-    if head.countedBytes > shared.limits.headerBytesMax {
-      return RPCError(
-        .resourceExhausted, "more than \(shared.limits.headerBytesMax) bytes of headers")
-    }
-    if !head.isPost { return RPCError(.internalError, "a call is a POST") }
-    if !head.takesTrailers {
-      return RPCError(
-        .internalError, "a call without te: trailers came through something that drops them")
-    }
-    if !owner.isEncrypted, !shared.plaintext.admits(method.descriptor) {
-      return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")
-    }
-    if head.hasTimeout {
-      guard let timeout else { return RPCError(.internalError, "malformed grpc-timeout") }
-      if timeout == .zero { return RPCError(.deadlineExceeded, "the deadline has passed") }
-    }
-    if let encoding = head.unknownEncoding {
-      return RPCError(.unimplemented, "the encoding \(encoding) is not supported")
-    }
-    return nil
   }
 
   /// Ends a call that no handler has seen.
@@ -385,25 +362,15 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       owner.session.respond(id, .answer)
       return
     }
-    owner.session.respond(id, Self.answer(with: metadata, encoding), endsStream: false)
-  }
-
-  private static func answer(with metadata: Metadata, _ encoding: MessageEncoding) -> HeaderBlock {
-    var block = HeaderBlock()
-    block.add(fixed: ":status", "200")
-    block.add(fixed: "content-type", "application/grpc")
-    if encoding == .gzip { block.add(fixed: "grpc-encoding", "gzip") }
-    block.add(fixed: "grpc-accept-encoding", "identity,gzip")
-    MetadataCodec.add(metadata, to: &block)
-    return block
+    owner.session.respond(id, .answer(with: metadata, encoding), endsStream: false)
   }
 
   private func sendTrailersOnly(_ error: RPCError) {
     guard !isClosed else { return }
     headersSent = true
     let metadata = context?.responseMetadata
-    var block = Self.answer(with: metadata?.initial ?? Metadata(), .identity)
-    addStatus(to: &block, metadata?.trailing)
+    var block = HeaderBlock.answer(with: metadata?.initial ?? Metadata(), .identity)
+    block.addStatus(failure, metadata?.trailing)
     owner.session.respond(id, block, endsStream: true)
     owner.flushSoon()
   }
@@ -414,24 +381,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     var block = HeaderBlock()
-    addStatus(to: &block, context?.responseMetadata?.trailing)
+    block.addStatus(failure, context?.responseMetadata?.trailing)
     owner.session.trailers(id, block)
-  }
-
-  private func addStatus(to block: inout HeaderBlock, _ metadata: Metadata?) {
-    if let failure {
-      block.add(named: "grpc-status", String(failure.code.rawValue))
-      if !failure.message.isEmpty {
-        block.add(named: "grpc-message", StatusText.encode(failure.message))
-      }
-      if !failure.details.isEmpty {
-        block.add(
-          named: "grpc-status-details-bin", MetadataCodec.unpadded(StatusDetails.encode(failure)))
-      }
-    } else {
-      block.add(fixed: "grpc-status", "0")
-    }
-    if let metadata { MetadataCodec.add(metadata, to: &block) }
   }
 
   func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {

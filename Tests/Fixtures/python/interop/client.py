@@ -99,6 +99,8 @@ def unary():
         check(f"client_compressed_unary, {packed}", is_large(response))
         response = call["UnaryCall"](large(response_compressed=flag(packed)), timeout=9)
         check(f"server_compressed_unary, {packed}", is_large(response))
+    ends("deflate is unimplemented", grpc.StatusCode.UNIMPLEMENTED,
+         lambda: call["UnaryCall"](large(), timeout=9, compression=grpc.Compression.Deflate))
     # A client that reads nothing but identity gets nothing else.
     plain = connect((("grpc.compression_enabled_algorithms_bitset", 1),))
     check("gzip is only for those who read it", is_large(
