@@ -25,6 +25,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var request: [UInt8]?
   private var inbound: MessagePipe?
   private var uncredited = 0
+  private var hasRequestEnded = false
   private var task: HandlerTask?
   private var deadlineTimer: TimerToken?
   private var began = Uptime(nanoseconds: 0)
@@ -52,6 +53,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Request
 
   func begin(_ head: RequestHead, endsStream: Bool) {
+    hasRequestEnded = endsStream
     if head.isGRPC { beginCall(head) } else { beginPlain(head) }
     if endsStream { dataEnded() }
   }
@@ -173,6 +175,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func dataEnded() {
+    hasRequestEnded = true
     guard !isFinished else { return }
     if plain != nil {
       owner.isReady(self)
@@ -338,14 +341,14 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func sendHeaders() {
     headersSent = true
     if isBare {
-      owner.session.respond(id, .answer)
+      owner.session.respond(id, .answer, body: self)
       return
     }
     guard let metadata = context?.responseMetadata?.initial, !metadata.isEmpty else {
-      owner.session.respond(id, .answer)
+      owner.session.respond(id, .answer, body: self)
       return
     }
-    owner.session.respond(id, Self.answer(with: metadata), endsStream: false)
+    owner.session.respond(id, Self.answer(with: metadata), body: self)
   }
 
   private static func answer(with metadata: Metadata) -> HeaderBlock {
@@ -363,19 +366,23 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let metadata = context?.responseMetadata
     var block = Self.answer(with: metadata?.initial ?? Metadata())
     addStatus(to: &block, metadata?.trailing)
-    owner.session.respond(id, block, endsStream: true)
+    hasAnswered()
+    owner.session.respond(id, block, body: nil)
     owner.flushSoon()
   }
 
   private func sendTrailers() {
     if isBare {
       owner.session.trailers(id, .success)
-      return
+    } else {
+      var block = HeaderBlock()
+      addStatus(to: &block, context?.responseMetadata?.trailing)
+      owner.session.trailers(id, block)
     }
-    var block = HeaderBlock()
-    addStatus(to: &block, context?.responseMetadata?.trailing)
-    owner.session.trailers(id, block)
+    hasAnswered()
   }
+
+  private func hasAnswered() { if !hasRequestEnded { owner.asksToStop(id) } }
 
   private func addStatus(to block: inout HeaderBlock, _ metadata: Metadata?) {
     if let failure {
@@ -394,7 +401,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    if let plain { return plain.pull(buffer) }
+    if let plain {
+      let pulled = plain.pull(buffer)
+      if case .end = pulled { hasAnswered() }
+      return pulled
+    }
     var filled = 0
     while filled < buffer.count {
       if feed.isEmpty {
@@ -430,7 +441,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let block = PlainExchange.head(of: response)
     let isBodyless = response.body.isEmpty || plain?.isHead == true
     plain?.begin(response.body)
-    owner.session.respond(id, block, endsStream: isBodyless)
+    owner.session.respond(id, block, body: isBodyless ? nil : self)
+    if isBodyless { hasAnswered() }
     owner.flushSoon()
   }
 }
