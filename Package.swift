@@ -135,6 +135,9 @@ let rooms: [Room] = [
       "Contracts", "JSON", "Loop", "Security", "Telemetry", "Wire",
     ]),
   room(
+    .platform, "Interop",
+    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "Transport", "Wire"]),
+  room(
     .platform, "Transcoding",
     uses: ["Bytes", "CContracts", "CProtobuf", "Calls", "Contracts", "JSON", "Units", "Wire"]),
   room(
@@ -201,9 +204,10 @@ let rooms: [Room] = [
     .apps, "Commands",
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
-      "ExecutionRouterService", "GatewayService", "JSON", "Loop", "MarketConnectorService",
-      "OMSService", "OrderbookService", "PortfolioManagerService", "Postgres",
-      "RiskManagerService", "Security", "ServiceKit", "Telemetry", "TradingGatewayService",
+      "ExecutionRouterService", "GatewayService", "Interop", "JSON", "Loop",
+      "MarketConnectorService", "OMSService", "OrderbookService", "PortfolioManagerService",
+      "Postgres", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
+      "TradingGatewayService",
       "Transcoding", "Transport", "Units", "VenueSimulator", "Wire",
     ]),
   app("shrivenquant", uses: ["Commands"]),
@@ -236,9 +240,15 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit",
+      "Bytes", "CNGHTTP2", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry",
+      "TestKit",
       "Transport",
       "Wire",
+    ]),
+  tests(
+    "InteropTests", in: "Platform/InteropTests",
+    uses: [
+      "Calls", "Chrono", "Contracts", "Interop", "Loop", "Security", "TestKit", "Transport", "Wire",
     ]),
   tests(
     "TranscodingTests", in: "Platform/TranscodingTests",
@@ -289,7 +299,10 @@ let rooms: [Room] = [
     ]),
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
-    uses: ["Calls", "Commands", "Contracts", "Loop", "ServiceKit", "TestKit", "VenueSimulator"]),
+    uses: [
+      "Calls", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "TestKit", "Transport",
+      "VenueSimulator",
+    ]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),
   support(

@@ -22,7 +22,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var method: ServedMethod?
   private var context: ServerContext?
   @exclusivity(unchecked) private var deframer: MessageDeframer
-  private var request: [UInt8]?
+  private var request: CallMessage?
   private var inbound: MessagePipe?
   private var uncredited = 0
   private var hasRequestEnded = false
@@ -60,8 +60,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   private func beginPlain(_ head: RequestHead) {
     plain = PlainExchange(head, owner.connection.peer, bodyMax: shared.limits.bodyBytesMax)
-    if head.isPost, head.hasContentType, shared.responder == nil {
-      answer(HTTPResponse(refusing: 415, "only gRPC is spoken here"))
+    if let refusal = shared.refusal(ofPlain: head) {
+      answer(refusal)
     } else if head.countedBytes > shared.limits.headerBytesMax {
       answer(HTTPResponse(refusing: 431, "the headers are too long"))
     }
@@ -74,7 +74,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     let timeout = head.callTimeout
-    if let refusal = refusal(head, method, hasTimeout: timeout != nil) {
+    if let refusal = refusal(head, method, timeout) {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
     }
@@ -83,7 +83,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let deadline = timeout.map { began + $0 }
     context = ServerContext(
       method: method.descriptor, metadata: head.metadata, deadline: deadline,
-      identity: owner.identity, trace: owner.newTrace(continuing: head.traceParentBytes))
+      identity: owner.identity, trace: owner.newTrace(continuing: head.traceParentBytes),
+      acceptsGzip: head.acceptsGzip)
     deframer.acceptsGzip = head.isGzip
     if let deadline {
       // Every end of the call cancels it, so it may hold the stream.
@@ -98,18 +99,23 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func refusal(
-    _ head: RequestHead, _ method: ServedMethod, hasTimeout: Bool
+    _ head: RequestHead, _ method: ServedMethod, _ timeout: Duration?
   ) -> RPCError? {
     if head.countedBytes > shared.limits.headerBytesMax {
       return RPCError(
         .resourceExhausted, "more than \(shared.limits.headerBytesMax) bytes of headers")
     }
     if !head.isPost { return RPCError(.internalError, "a call is a POST") }
+    if !head.takesTrailers {
+      return RPCError(
+        .internalError, "a call without te: trailers came through something that drops them")
+    }
     if !owner.isEncrypted, !shared.plaintext.admits(method.descriptor) {
       return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")
     }
-    if head.hasTimeout, !hasTimeout {
-      return RPCError(.internalError, "malformed grpc-timeout")
+    if head.hasTimeout {
+      guard let timeout else { return RPCError(.internalError, "malformed grpc-timeout") }
+      if timeout == .zero { return RPCError(.deadlineExceeded, "the deadline has passed") }
     }
     if let encoding = head.unknownEncoding {
       return RPCError(.unimplemented, "the encoding \(encoding) is not supported")
@@ -142,7 +148,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     if inbound == nil, request == nil, !deframer.isInside,
       let message = MessageDeframer.whole(bytes, max: deframer.messageMax)
     {
-      request = message
+      request = CallMessage(message)
       return
     }
     do throws(RPCError) {
@@ -192,6 +198,13 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   // MARK: Handler
 
+  private func takeRequest(_ context: ServerContext) -> [UInt8] {
+    guard let request else { return [] }
+    self.request = nil
+    if request.isCompressed { context.tookRequest(isCompressed: true) }
+    return request.bytes
+  }
+
   private func failed(_ error: any Error) {
     if let context { finish(shared.status(of: error, context), nil) }
   }
@@ -204,8 +217,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       shared.interceptors.isEmpty
     else { return nil }
     self.task = task
-    defer { request = nil }
-    return BareCall(handler: handler, request: request ?? [], context: context)
+    return BareCall(handler: handler, request: takeRequest(context), context: context)
   }
 
   struct BareCall {
@@ -233,8 +245,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     do {
       switch method.handler {
       case .unary(let handler):
-        let request = self.request ?? []
-        self.request = nil
+        let request = takeRequest(context)
         var response: [UInt8]?
         try await shared.interceptors.run(context) {
           response = try await handler(request, context)
@@ -253,14 +264,32 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     guard let inbound else { return nil }
     let message = try await inbound.next()
     if loop.isCurrent { credit() } else { loop.execute { self.credit() } }
-    return message
+    if let message { context?.tookRequest(isCompressed: message.isCompressed) }
+    return message?.bytes
   }
 
   func send(_ message: [UInt8]) async throws(RPCError) {
+    let pipe = try outbound(for: message)
+    let encoding = context?.settleResponseEncoding() ?? .identity
+    try await pipe.write(.packed(message, encoding)) { queued() }
+  }
+
+  func sendUncompressed(_ message: [UInt8]) async throws(RPCError) {
+    let pipe = try outbound(for: message)
+    _ = context?.settleResponseEncoding()
+    try await pipe.write(CallMessage(message)) { queued() }
+  }
+
+  private func outbound(for message: [UInt8]) throws(RPCError) -> MessagePipe {
     guard let outbound else { throw RPCError(.internalError, "not a streaming call") }
-    try await outbound.write(message) {
-      if loop.isCurrent { outputReady() } else { loop.execute { self.outputReady() } }
+    guard message.count <= shared.limits.sentMessageBytesMax else {
+      throw CallMessage.tooLarge(message.count, max: shared.limits.sentMessageBytesMax)
     }
+    return outbound
+  }
+
+  private func queued() {
+    if loop.isCurrent { outputReady() } else { loop.execute { self.outputReady() } }
   }
 
   private func outputReady() {
@@ -279,11 +308,20 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Ends the call with the handler's answer. What it sent before goes out first.
   private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
+    var error = error
+    if let response, response.count > shared.limits.sentMessageBytesMax {
+      error = CallMessage.tooLarge(response.count, max: shared.limits.sentMessageBytesMax)
+    }
     settle(error?.code ?? .ok, isCancelled: false)
     task = nil
     failure = error
-    if error == nil, let response { feed.begin(response) }
-    isBare = error == nil && context?.responseMetadata == nil
+    var encoding = context?.responseEncoding ?? .identity
+    if let context, encoding != .identity { encoding = context.settleResponseEncoding() }
+    if error == nil, let response { feed.begin(.packed(response, encoding)) }
+    // Who sends gzip is told that it is read here, also when the answer is not packed.
+    isBare =
+      error == nil && encoding == .identity && !deframer.acceptsGzip
+      && context?.responseMetadata == nil
     let nothingSent = !headersSent && (outbound?.queuedBytes ?? 0) == 0
     outbound?.finish()
     inbound?.fail(RPCError(.cancelled, "the call has ended"), keepingQueued: false)
@@ -344,17 +382,20 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       owner.session.respond(id, .answer, body: self)
       return
     }
-    guard let metadata = context?.responseMetadata?.initial, !metadata.isEmpty else {
+    let metadata = context?.responseMetadata?.initial ?? Metadata()
+    let encoding = context?.settleResponseEncoding() ?? .identity
+    guard !metadata.isEmpty || encoding != .identity || deframer.acceptsGzip else {
       owner.session.respond(id, .answer, body: self)
       return
     }
-    owner.session.respond(id, Self.answer(with: metadata), body: self)
+    owner.session.respond(id, Self.answer(with: metadata, encoding), body: self)
   }
 
-  private static func answer(with metadata: Metadata) -> HeaderBlock {
+  private static func answer(with metadata: Metadata, _ encoding: MessageEncoding) -> HeaderBlock {
     var block = HeaderBlock()
     block.add(fixed: ":status", "200")
     block.add(fixed: "content-type", "application/grpc")
+    if encoding == .gzip { block.add(fixed: "grpc-encoding", "gzip") }
     block.add(fixed: "grpc-accept-encoding", "identity,gzip")
     MetadataCodec.add(metadata, to: &block)
     return block
@@ -364,7 +405,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     guard !isClosed else { return }
     headersSent = true
     let metadata = context?.responseMetadata
-    var block = Self.answer(with: metadata?.initial ?? Metadata())
+    var block = Self.answer(with: metadata?.initial ?? Metadata(), .identity)
     addStatus(to: &block, metadata?.trailing)
     hasAnswered()
     owner.session.respond(id, block, body: nil)
