@@ -17,6 +17,10 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   @exclusivity(unchecked) private var trace = TraceIdentity()
   /// Open streams, each at its `place`. The session refers to them without holding them.
   @exclusivity(unchecked) private var streams: [ServerStream] = []
+  /// The stream that the last frame was about; the next one is likely to be, too.
+  private var recent: (id: Int32, stream: Unmanaged<ServerStream>?) = (0, nil)
+  /// Streams that are answered while the client is still sending.
+  private var answeredEarly: Set<Int32> = []
   private var arrivedBytes = 0
   private var headIsOfRequest = false
   private var flushScheduled = false
@@ -136,14 +140,20 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     stream.place = streams.count
     streams.append(stream)
     session.place(Unmanaged.passUnretained(stream).toOpaque(), at: id)
+    recent = (id, Unmanaged.passUnretained(stream))
     return stream
   }
 
   /// The pointer is good: a stream is in `streams` until nghttp2 has closed it, and after the
   /// connection is closed nobody looks.
   private func withStream(_ id: Int32, _ body: (ServerStream) -> Void) {
-    guard !isClosed, let object = session.object(at: id) else { return }
-    Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef(body)
+    guard !isClosed else { return }
+    if recent.id == id {
+      recent.stream?._withUnsafeGuaranteedRef(body)
+    } else if let object = session.object(at: id) {
+      recent = (id, Unmanaged<ServerStream>.fromOpaque(object))
+      recent.stream?._withUnsafeGuaranteedRef(body)
+    }
   }
 
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
@@ -156,6 +166,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   func requestSent(_ stream: Int32) {}
 
   func streamClosed(_ stream: Int32, code: UInt32) {
+    if recent.id == stream { recent = (0, nil) }
+    if !answeredEarly.isEmpty { answeredEarly.remove(stream) }
     guard !isClosed, let object = session.object(at: stream) else { return }
     let closed = Unmanaged<ServerStream>.fromOpaque(object).takeUnretainedValue()
     let last = streams.removeLast()
@@ -168,11 +180,14 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   func goAwayReceived(lastStream: Int32, code: UInt32) {}
 
-  func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    guard !isClosed, let object = session.object(at: stream) else {
-      return .end(0, trailers: false)
-    }
-    return Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.pull(buffer) }
+  /// A client that is still sending is asked to stop behind the answer (RFC 9113, section 8.1): a
+  /// reset that is submitted before the answer has left would take its place.
+  func asksToStop(_ stream: Int32) { answeredEarly.insert(stream) }
+
+  /// A frame that ends its stream on our side has left. On a PING or SETTINGS the same bit means ACK.
+  func endSent(_ stream: Int32) {
+    guard !answeredEarly.isEmpty, answeredEarly.remove(stream) != nil else { return }
+    session.reset(stream, code: HTTP2Code.noError)
   }
 
   /// Its handler begins when nghttp2 has returned; one that is reset meanwhile never does.

@@ -18,8 +18,6 @@ protocol HTTP2SessionOwner: AnyObject {
   func requestSent(_ stream: Int32)
   func streamClosed(_ stream: Int32, code: UInt32)
   func goAwayReceived(lastStream: Int32, code: UInt32)
-  /// Fills the buffer with the stream's body.
-  func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull
 }
 
 enum HTTP2Pull {
@@ -161,17 +159,18 @@ struct HTTP2Session: ~Copyable {
     return stream > 0 ? stream : nil
   }
 
-  func respond(_ stream: Int32, _ headers: HeaderBlock, endsStream: Bool) {
+  /// A whole response, or with `body` its head.
+  func respond(_ stream: Int32, _ headers: HeaderBlock, body: ServerStream?) {
     _ = headers.withFields { fields, count in
-      if endsStream { return nghttp2_submit_response(session, stream, fields, count, nil) }
-      var provider = HTTP2Callbacks.serverBody
+      guard let body else { return nghttp2_submit_response(session, stream, fields, count, nil) }
+      var provider = HTTP2Callbacks.serverBody(body)
       return nghttp2_submit_response(session, stream, fields, count, &provider)
     }
   }
 
-  /// A response with a body, or trailers, whose fields are known beforehand.
-  func respond(_ stream: Int32, _ headers: FixedHeaders) {
-    var provider = HTTP2Callbacks.serverBody
+  /// A response with a body whose head's fields are known beforehand.
+  func respond(_ stream: Int32, _ headers: FixedHeaders, body: ServerStream) {
+    var provider = HTTP2Callbacks.serverBody(body)
     nghttp2_submit_response(session, stream, headers.fields, headers.count, &provider)
   }
 
@@ -207,11 +206,6 @@ struct HTTP2Session: ~Copyable {
   func consumed(_ stream: Int32, _ count: Int) {
     guard count > 0 else { return }
     nghttp2_session_consume_stream(session, stream, count)
-  }
-
-  /// Bytes or trailers of this stream that the peer has not acknowledged by closing it.
-  func isRemoteClosed(_ stream: Int32) -> Bool {
-    nghttp2_session_get_stream_remote_close(session, stream) != 0
   }
 
   func ping() { nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil) }

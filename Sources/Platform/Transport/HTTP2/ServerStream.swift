@@ -25,6 +25,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var request: CallMessage?
   private var inbound: MessagePipe?
   private var uncredited = 0
+  private var hasRequestEnded = false
   private var task: HandlerTask?
   private var deadlineTimer: TimerToken?
   private var began = Uptime(nanoseconds: 0)
@@ -52,6 +53,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Request
 
   func begin(_ head: RequestHead, endsStream: Bool) {
+    hasRequestEnded = endsStream
     if head.isGRPC { beginCall(head) } else { beginPlain(head) }
     if endsStream { dataEnded() }
   }
@@ -156,6 +158,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func dataEnded() {
+    hasRequestEnded = true
     guard !isFinished else { return }
     if plain != nil {
       owner.isReady(self)
@@ -353,16 +356,16 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func sendHeaders() {
     headersSent = true
     if isBare {
-      owner.session.respond(id, .answer)
+      owner.session.respond(id, .answer, body: self)
       return
     }
     let metadata = context?.responseMetadata?.initial ?? Metadata()
     let encoding = context?.settleResponseEncoding() ?? .identity
     guard !metadata.isEmpty || encoding != .identity || deframer.acceptsGzip else {
-      owner.session.respond(id, .answer)
+      owner.session.respond(id, .answer, body: self)
       return
     }
-    owner.session.respond(id, .answer(with: metadata, encoding), endsStream: false)
+    owner.session.respond(id, .answer(with: metadata, encoding), body: self)
   }
 
   private func sendTrailersOnly(_ error: RPCError) {
@@ -371,22 +374,30 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let metadata = context?.responseMetadata
     var block = HeaderBlock.answer(with: metadata?.initial ?? Metadata(), .identity)
     block.addStatus(failure, metadata?.trailing)
-    owner.session.respond(id, block, endsStream: true)
+    hasAnswered()
+    owner.session.respond(id, block, body: nil)
     owner.flushSoon()
   }
 
   private func sendTrailers() {
     if isBare {
       owner.session.trailers(id, .success)
-      return
+    } else {
+      var block = HeaderBlock()
+      block.addStatus(failure, context?.responseMetadata?.trailing)
+      owner.session.trailers(id, block)
     }
-    var block = HeaderBlock()
-    block.addStatus(failure, context?.responseMetadata?.trailing)
-    owner.session.trailers(id, block)
+    hasAnswered()
   }
 
+  private func hasAnswered() { if !hasRequestEnded { owner.asksToStop(id) } }
+
   func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    if let plain { return plain.pull(buffer) }
+    if let plain {
+      let pulled = plain.pull(buffer)
+      if case .end = pulled { hasAnswered() }
+      return pulled
+    }
     var filled = 0
     while filled < buffer.count {
       if feed.isEmpty {
@@ -422,7 +433,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let block = PlainExchange.head(of: response)
     let isBodyless = response.body.isEmpty || plain?.isHead == true
     plain?.begin(response.body)
-    owner.session.respond(id, block, endsStream: isBodyless)
+    owner.session.respond(id, block, body: isBodyless ? nil : self)
+    if isBodyless { hasAnswered() }
     owner.flushSoon()
   }
 }
