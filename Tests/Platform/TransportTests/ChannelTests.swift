@@ -80,6 +80,7 @@ import Transport
       let before = calls.value
       #expect(await eventually { calls.value > before + 50 })
       one = try await MeshServer.start(on: loop, port: port)
+      #expect(await eventually { await channel.readyConnections() == 2 })
       await two.server.drain(within: .seconds(2))
       let after = calls.value
       #expect(await eventually { calls.value > after + 50 })

@@ -7,6 +7,8 @@ struct ResponseHead {
   private(set) var isGRPC = false
   private(set) var encoding = ""
   private(set) var metadata = Metadata()
+  /// What the server says about trying again.
+  private(set) var pushback = RetryPushback.none
   private var code: Int?
   private var message = ""
   private var details: [UInt8]?
@@ -39,6 +41,7 @@ struct ResponseHead {
     case "grpc-status": code = Int(text) ?? -1
     case "grpc-message": message = StatusText.decode(text)
     case "grpc-status-details-bin": details = MetadataCodec.decode(Array(value))
+    case "grpc-retry-pushback-ms": pushback = RetryPushback(text)
     default:
       if !MetadataCodec.isReserved(key) { MetadataCodec.add(key, text, to: &metadata) }
     }

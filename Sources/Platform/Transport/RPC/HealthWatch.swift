@@ -1,0 +1,91 @@
+internal import Calls
+internal import Contracts
+internal import Loop
+internal import Wire
+
+/// Asks the server of one connection how it is, for as long as the connection takes calls
+/// (gRFC A17). Confined to the loop.
+///
+/// `@unchecked Sendable`: everything is touched on the channel's loop.
+final class HealthWatch: @unchecked Sendable {
+  enum Status {
+    /// Nothing heard yet: the connection takes no calls.
+    case unknown
+    case serving
+    case notServing
+  }
+
+  private(set) var status = Status.unknown
+  private let connection: HTTP2ClientConnection
+  private let channel: ChannelCore
+  private let service: String
+  private let changed: () -> Void
+  private var call: ClientCall?
+  private var attempts: ConnectionAttempts
+  private var hasEnded = false
+  private var chance = SystemRandomNumberGenerator()
+
+  init(
+    _ connection: HTTP2ClientConnection, _ channel: ChannelCore, service: String,
+    changed: @escaping () -> Void
+  ) {
+    self.connection = connection
+    self.channel = channel
+    self.service = service
+    self.changed = changed
+    attempts = ConnectionAttempts(channel.options.backoff)
+  }
+
+  /// One attempt, and others after it until the watch is ended or the server has no such service.
+  func begin() {
+    guard !hasEnded else { return }
+    attempts.began(channel.loop.uptime, chance: Double.random(in: 0..<1, using: &chance))
+    let call = ClientCall(
+      GrpcHealthV1.Health.watch, CallOptions(), deadline: nil, channel, isPinned: true)
+    var request = GrpcHealthV1.HealthCheckRequest()
+    request.service = service
+    call.sendWhole(request.encoded())
+    // A connection that takes no more calls is about to end this watch.
+    guard channel.begin(call, on: connection) else { return }
+    self.call = call
+    channel.loop.spawn { await self.follow(call) }
+  }
+
+  private func follow(_ call: ClientCall) async {
+    do throws(RPCError) {
+      while let message = try await call.next() {
+        let answer: GrpcHealthV1.HealthCheckResponse = try decodeMessage(message)
+        attempts.reset()
+        become(answer.status == .serving ? .serving : .notServing)
+      }
+      ended(nil)
+    } catch {
+      ended(error)
+    }
+  }
+
+  private func ended(_ error: RPCError?) {
+    call?.cancel()
+    call = nil
+    guard !hasEnded else { return }
+    if error?.code == .unimplemented {
+      become(.serving)
+      return
+    }
+    become(.notServing)
+    // At once when the server had answered before, else after a backoff.
+    channel.loop.schedule(at: attempts.notBefore) { [weak self] in self?.begin() }
+  }
+
+  private func become(_ status: Status) {
+    guard !hasEnded, self.status != status else { return }
+    self.status = status
+    changed()
+  }
+
+  func end() {
+    hasEnded = true
+    call?.cancel()
+    call = nil
+  }
+}
