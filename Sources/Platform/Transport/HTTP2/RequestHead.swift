@@ -140,6 +140,7 @@ final class RequestHead {
     case 13: if equals(name, "grpc-encoding") { encoding = value }
     case 14: if equals(name, "content-length") { return false }
     case 17: if equals(name, "transfer-encoding") { return false }
+    case 26: if equals(name, "grpc-previous-rpc-attempts") { return true }
     default: break
     }
     return !begins(name, "grpc-")

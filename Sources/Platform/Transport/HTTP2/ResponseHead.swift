@@ -41,8 +41,8 @@ struct ResponseHead {
     case "grpc-status": code = Int(text) ?? -1
     case "grpc-message": message = StatusText.decode(text)
     case "grpc-status-details-bin": details = MetadataCodec.decode(Array(value))
-    case "grpc-retry-pushback-ms": pushback = RetryPushback(text)
     default:
+      if key == "grpc-retry-pushback-ms" { pushback = RetryPushback(text) }
       if !MetadataCodec.isReserved(key) { MetadataCodec.add(key, text, to: &metadata) }
     }
   }

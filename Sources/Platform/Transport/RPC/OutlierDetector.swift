@@ -114,8 +114,7 @@ struct OutlierDetector<Instance: Hashable> {
       records[instance]!.succeeded = 0
       records[instance]!.failed = 0
     }
-    let isBusy = records.values.contains { $0.ejections > 0 || $0.failedInRow > 0 }
-    nextSweep = isBusy ? now + settings.interval : nil
+    nextSweep = records.values.contains { $0.ejections > 0 } ? now + settings.interval : nil
     return (ejected, restored)
   }
 }
