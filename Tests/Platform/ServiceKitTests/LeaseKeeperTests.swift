@@ -88,7 +88,7 @@ import Transport
       let registrar = Registrar()
       let keeper = LeaseKeeper(try context(loop, registrar), port: 7001)
       let task = loop.spawn { _ = try? await keeper.keep() }
-      #expect(await eventually { registrar.calls.count == 1 })
+      #expect(await eventually { registrar.calls.count >= 1 })
 
       registrar.forget()
       keeper.healthChanged(isServing: true)

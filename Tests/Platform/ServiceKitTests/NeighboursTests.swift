@@ -29,7 +29,12 @@ import Transport
       channel = neighbours.channel(to: "oms") as! NetworkChannel
     }
 
-    func start(on loop: EventLoop, port: Int = 0) async throws -> ServiceHost<ExampleService> {
+    /// On a port that is still free when the instance has ended.
+    func start(on loop: EventLoop) async throws -> ServiceHost<ExampleService> {
+      try await StablePort.use { try await start(on: loop, port: $0) }
+    }
+
+    func start(on loop: EventLoop, port: Int) async throws -> ServiceHost<ExampleService> {
       let tls = try MeshTLS(mesh.state, name: "oms", facesPeople: false)
       let host = try await ServiceHost<ExampleService>(
         mesh.context(loop), .defaults, tls: tls, listen: .tcp(host: "127.0.0.1", port: port))

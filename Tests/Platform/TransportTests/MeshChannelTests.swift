@@ -185,7 +185,7 @@ import Transport
     async throws
   {
     try await withLoop { loop in
-      let mesh = try await MeshServer.start(on: loop)
+      let mesh = try await MeshServer.startForRestarts(on: loop)
       let (channel, told) = try Self.channel(to: [mesh], on: loop) { options in
         options.backoff.initial = .seconds(30)
       }
@@ -207,7 +207,9 @@ import Transport
   {
     try await withLoop { loop in
       let failing = Switch(isOn: true)
-      var mesh = try await MeshServer.start(on: loop) { $0.interceptors = [failing] }
+      var mesh = try await MeshServer.startForRestarts(on: loop) {
+        $0.interceptors = [failing]
+      }
       let (channel, told) = try Self.channel(to: [mesh], on: loop) { options in
         options.circuit.failuresMax = 4
         options.circuit.pause = .seconds(300)
@@ -300,7 +302,7 @@ import Transport
   @Test func `an announced instance is tried at once, whatever is left of a backoff`() async throws
   {
     try await withLoop { loop in
-      let probe = try await MeshServer.start(on: loop)
+      let probe = try await MeshServer.startForRestarts(on: loop)
       await probe.server.stop()
       let resolver = AnnouncingResolver([probe.address])
       var options = ChannelOptions(tls: try TestMesh.shared.clientTLS("gateway"))

@@ -63,15 +63,18 @@ import Transport
       try await withLoop { first in
         try await withLoop { second in
           var servers = [
-            try await MeshServer.start(on: first), try await MeshServer.start(on: second),
+            try await MeshServer.startForRestarts(on: first),
+            try await MeshServer.startForRestarts(on: second),
           ]
           let loops = [first, second]
           let channel = try Self.channel(to: servers, on: loop) { $0.loadBalancing = policy }
           let load = Load()
           let running = load.run(channel, on: loop, callers: Self.callers)
-          #expect(await load.goesOn(for: 500))
-          let shares = Self.started(servers)
-          #expect(shares.min()! * 4 > shares.max()!, "\(shares)")
+          #expect(await eventually { await channel.readyConnections() == 2 })
+          let before = Self.started(servers)
+          #expect(await load.goesOn(for: 1_000))
+          let shares = zip(Self.started(servers), before).map { $0 - $1 }
+          #expect(shares.min()! * 8 > shares.max()!, "\(shares)")
 
           for _ in 0..<3 {
             for index in servers.indices {
