@@ -24,6 +24,8 @@ final class ChannelCore: @unchecked Sendable {
   private var lastCircuit = CircuitState.closed
   var outliers: OutlierDetector<Int>?
   private var sweepTimer: TimerToken?
+  /// Connections whose servers take calls.
+  private(set) var readyCount = 0
   private var lastCounts: [ConnectionState: Int] = [:]
   private var lastError: String
   private var chance = SystemRandomNumberGenerator()
@@ -259,9 +261,10 @@ final class ChannelCore: @unchecked Sendable {
 
   /// A connection came, went, or its server thinks otherwise of itself.
   func subchannelChanged() {
-    let wasEmpty = picker.isEmpty
+    let before = readyCount
+    readyCount = subchannels.count { $0.isServing }
     choose()
-    if wasEmpty, !picker.isEmpty {
+    if readyCount > before {
       circuit.instanceArrived(loop.uptime)
       circuitMayHaveChanged()
     }
@@ -308,8 +311,6 @@ final class ChannelCore: @unchecked Sendable {
     subchannelChanged()
   }
 
-  var readyCount: Int { subchannels.count { $0.standing == .ready } }
-
   func close() {
     loop.assertInLoop()
     guard !isClosed else { return }
@@ -318,6 +319,7 @@ final class ChannelCore: @unchecked Sendable {
     if let sweepTimer { loop.cancel(sweepTimer) }
     let last = subchannels
     subchannels = []
+    readyCount = 0
     choose()
     for subchannel in last { subchannel.close() }
     for call in waiting.takeAll() { call.fail(closedError) }
