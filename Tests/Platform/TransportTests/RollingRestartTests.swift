@@ -16,13 +16,18 @@ import Transport
     let stop = Counter()
     let lastError = Trail()
 
-    func run(_ channel: NetworkChannel, on loop: EventLoop, callers: Int) -> Task<Void, Never> {
+    /// `sharesOnce`: every second caller makes calls that must not be sent twice.
+    func run(
+      _ channel: NetworkChannel, on loop: EventLoop, callers: Int, sharesOnce: Bool
+    ) -> Task<Void, Never> {
       Task(executorPreference: loop) {
         await withTaskGroup(of: Void.self) { group in
-          for _ in 0..<callers {
+          for caller in 0..<callers {
+            let once = sharesOnce && caller % 2 == 0
             group.addTask {
               while stop.value == 0 {
-                if let error = await channel.error(EchoService.unary) {
+                let error = once ? await join(channel) : await channel.error(EchoService.unary)
+                if let error {
                   failures.add()
                   lastError.add(error.message)
                 }
@@ -31,6 +36,22 @@ import Transport
             }
           }
         }
+      }
+    }
+
+    private func join(_ channel: NetworkChannel) async -> RPCError? {
+      do throws(RPCError) {
+        let call = try await channel.open(EchoService.join, CallOptions())
+        try await call.send([1, 2])
+        try await call.send([3])
+        try await call.finishSending()
+        let answer = try await call.next()
+        guard try await call.next() == nil, answer == [1, 2, 3] else {
+          return RPCError(.internalError, "the answer was \(answer ?? [])")
+        }
+        return nil
+      } catch {
+        return error
       }
     }
 
@@ -69,7 +90,7 @@ import Transport
           let loops = [first, second]
           let channel = try Self.channel(to: servers, on: loop) { $0.loadBalancing = policy }
           let load = Load()
-          let running = load.run(channel, on: loop, callers: Self.callers)
+          let running = load.run(channel, on: loop, callers: Self.callers, sharesOnce: true)
           #expect(await eventually { await channel.readyConnections() == 2 })
           let before = Self.started(servers)
           #expect(await load.goesOn(for: 1_000))
@@ -106,7 +127,7 @@ import Transport
         ]
         let channel = try Self.channel(to: servers, on: loop)
         let load = Load()
-        let running = load.run(channel, on: loop, callers: Self.callers)
+        let running = load.run(channel, on: loop, callers: Self.callers, sharesOnce: false)
         #expect(await load.goesOn(for: 500))
 
         await servers[0].server.stop()
