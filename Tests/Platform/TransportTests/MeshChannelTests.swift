@@ -232,6 +232,31 @@ import Transport
     }
   }
 
+  @Test
+  func `GWY-10 an instance that dies with many calls leaves the circuit to the others closed`()
+    async throws
+  {
+    try await withLoop { loop in
+      let servers = [try await MeshServer.start(on: loop), try await MeshServer.start(on: loop)]
+      let (channel, told) = try Self.channel(to: servers, on: loop) { options in
+        options.circuit.failuresMax = 3
+      }
+      #expect(await channel.error(EchoService.unary) == nil)
+      #expect(await eventually { await channel.readyConnections() == 2 })
+      let calls = (0..<20).map { _ in
+        Task(executorPreference: loop) { await channel.error(EchoService.slow) }
+      }
+      #expect(await eventually { servers.map(Self.started).reduce(0, +) == 21 })
+
+      await servers[0].server.stop()
+      #expect(await channel.error(EchoService.unary) == nil)
+      #expect(told.circuit == [])
+      await servers[1].server.stop()
+      for call in calls { #expect(await call.value?.code == .unavailable) }
+      channel.close()
+    }
+  }
+
   // MARK: Retries
 
   @Test func `a retry says how many tries came before it, within one deadline`() async throws {

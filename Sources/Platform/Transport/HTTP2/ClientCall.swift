@@ -30,6 +30,8 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   private(set) var isEnded = false
   /// Begun on some connection.
   private(set) var attempts = 0
+  /// The last attempt ended with its connection, or was turned away, and no server has answered it.
+  private(set) var wasCut = false
   var ledger = RetryLedger()
 
   // The channel's notes.
@@ -142,6 +144,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     self.stream = stream
     self.connection = connection
     attempts += 1
+    wasCut = false
     feed.drop()
     replayed = 0
     isDeferred = false
@@ -295,6 +298,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   func closed(code: UInt32, wasSent: Bool) {
     guard !isEnded else { return }
     connection = nil
+    wasCut = true
     let isUnseen = !wasSent || code == HTTP2Code.refusedStream
     retryOrEnd(
       ResponseHead.error(resetBy: isUnseen ? HTTP2Code.refusedStream : code), isUnseen: isUnseen)
@@ -303,6 +307,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   func connectionLost(_ reason: CloseReason, wasSent: Bool) {
     guard !isEnded else { return }
     connection = nil
+    wasCut = true
     retryOrEnd(
       RPCError(.unavailable, "the connection was lost: \(reason)"), isUnseen: !wasSent)
   }

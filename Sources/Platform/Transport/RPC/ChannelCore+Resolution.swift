@@ -1,4 +1,5 @@
 internal import Calls
+internal import Chrono
 internal import Loop
 
 /// How a channel learns where its service is.
@@ -10,7 +11,7 @@ struct Resolution {
   fileprivate var isStale = false
   fileprivate var isAnnounced = false
   fileprivate var watch: NameWatch?
-  fileprivate var timer: TimerToken?
+  fileprivate var refresh: (timer: TimerToken, due: Uptime)?
 }
 
 extension ChannelCore {
@@ -101,19 +102,26 @@ extension ChannelCore {
     return true
   }
 
-  private func refreshLater(after interval: Duration?) {
-    guard resolution.timer == nil, !isClosed, let interval else { return }
-    resolution.timer = loop.schedule(after: interval) { [weak self] in
+  /// Asks again after a while, or sooner if that was planned already.
+  func refreshLater(after interval: Duration?) {
+    guard !isClosed, let interval else { return }
+    let due = loop.uptime + interval
+    if let (timer, planned) = resolution.refresh {
+      guard due < planned else { return }
+      loop.cancel(timer)
+    }
+    let timer = loop.schedule(at: due) { [weak self] in
       guard let self else { return }
-      self.resolution.timer = nil
+      self.resolution.refresh = nil
       self.resolve()
     }
+    resolution.refresh = (timer, due)
   }
 
   func endResolution() {
     resolution.watch?.end()
     resolution.watch = nil
-    if let timer = resolution.timer { loop.cancel(timer) }
-    resolution.timer = nil
+    if let refresh = resolution.refresh { loop.cancel(refresh.timer) }
+    resolution.refresh = nil
   }
 }

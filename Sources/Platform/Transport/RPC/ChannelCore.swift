@@ -160,10 +160,11 @@ final class ChannelCore: @unchecked Sendable {
     }
   }
 
-  /// What the end of a call says about the service; one that no server has seen says nothing.
+  /// What the end of a call says about the service. One that no server has seen, or whose connection
+  /// was lost, says nothing: an instance that dies with many calls would keep them from the others.
   private func note(_ call: ClientCall, _ error: RPCError?) {
     let isBad = error?.code == .unavailable || error?.code == .deadlineExceeded
-    if isBad, call.attempts > 0 {
+    if isBad, call.attempts > 0, !call.wasCut {
       circuit.failed(loop.uptime)
     } else if isBad || error?.code == .cancelled {
       if call.isProbe { circuit.withdrawn() }
@@ -305,9 +306,8 @@ final class ChannelCore: @unchecked Sendable {
 
   func couldNotConnect(_ why: String) {
     lastError = why
-    if resolver.refreshInterval != nil, !isClosed {
-      loop.schedule(after: Self.resolvePause) { [weak self] in self?.resolve() }
-    }
+    // Who announces changes needs no asking.
+    if resolver.refreshInterval != nil { refreshLater(after: Self.resolvePause) }
     subchannelChanged()
   }
 

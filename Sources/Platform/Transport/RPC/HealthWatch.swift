@@ -1,4 +1,5 @@
 internal import Calls
+internal import Chrono
 internal import Contracts
 internal import Loop
 internal import Wire
@@ -23,6 +24,8 @@ final class HealthWatch: @unchecked Sendable {
   private var call: ClientCall?
   private var attempts: ConnectionAttempts
   private var hasEnded = false
+  /// A server that ends each watch after an answer must not keep the loop busy.
+  private static let pauseMin = Duration.milliseconds(10)
   private var chance = SystemRandomNumberGenerator()
 
   init(
@@ -73,8 +76,9 @@ final class HealthWatch: @unchecked Sendable {
       return
     }
     become(.notServing)
-    // At once when the server had answered before, else after a backoff.
-    channel.loop.schedule(at: attempts.notBefore) { [weak self] in self?.begin() }
+    // Soon when the server had answered before, else after a backoff.
+    let next = max(attempts.notBefore, channel.loop.uptime + Self.pauseMin)
+    channel.loop.schedule(at: next) { [weak self] in self?.begin() }
   }
 
   private func become(_ status: Status) {
