@@ -1,3 +1,4 @@
+import Calls
 import Chrono
 import Glibc
 import Loop
@@ -104,6 +105,42 @@ import Testing
     let found = ["::1", "::2", "::3", "10.0.0.1", "10.0.0.2"].map(Self.address)
     let mixed = HostResolver.alternating(found).map(\.text)
     #expect(mixed == ["[::1]:0", "10.0.0.1:0", "[::2]:0", "10.0.0.2:0", "[::3]:0"])
+  }
+
+  @Test func `a channel tries all addresses of a name, of both kinds`() async throws {
+    try await withLoop { loop in
+      let mesh = try await MeshServer.start(on: loop)
+      let hosts = HostResolver { _ in
+        // Nobody listens at the first ones.
+        .success(["::1", "127.0.0.2", "127.0.0.3", "127.0.0.1"].map(Self.address))
+      }
+      var options = ChannelOptions(tls: try TestMesh.shared.clientTLS("gateway"))
+      options.hosts = hosts
+      let channel = NetworkChannel(
+        to: "echo", at: [.tcp(host: "many", port: mesh.port)], options: options, loop: loop)
+      #expect(await channel.error(EchoService.unary) == nil)
+      channel.close()
+      await mesh.server.stop()
+    }
+  }
+
+  @Test func `a name that is not found in time fails its calls, not the loop`() async throws {
+    try await withLoop { loop in
+      let silence = Lock()
+      var options = ChannelOptions()
+      options.hosts = HostResolver { _ in
+        silence.wait()
+        return .success([])
+      }
+      options.connectTimeout = .milliseconds(5)
+      options.backoff.initial = .milliseconds(5)
+      let channel = NetworkChannel(
+        to: "echo", at: [.tcp(host: "silent", port: 1)], options: options, loop: loop)
+      let error = await channel.error(EchoService.unary)
+      #expect(error?.message.contains("its name was not resolved in time") == true)
+      channel.close()
+      silence.open()
+    }
   }
 
   /// Holds a thread until it is opened, as a name server that does not answer would.

@@ -112,6 +112,9 @@ final class ChannelCore: @unchecked Sendable {
   }
 
   private var unreachable: RPCError {
+    if subchannels.contains(where: { $0.connected != nil }) {
+      return RPCError(.unavailable, "no instance of \(target) says that it serves")
+    }
     guard let next = subchannels.compactMap(\.nextAttempt).min() else {
       return RPCError(.unavailable, lastError)
     }

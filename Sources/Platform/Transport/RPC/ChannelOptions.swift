@@ -47,6 +47,8 @@ package struct ChannelOptions: Sendable {
   /// Nil for nobody.
   package var observer: (any ChannelObserver)?
   var http2 = HTTP2Settings()
+  /// Who looks up host names.
+  var hosts = HostResolver.shared
 
   package init(tls: TLSContext? = nil) { self.tls = tls }
 }

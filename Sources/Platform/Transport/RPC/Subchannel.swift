@@ -92,7 +92,7 @@ final class Subchannel {
     let loop = channel.loop
     // The loop keeps nothing that is confined to it alive for longer than the lookup.
     let answered = LoopBound(self)
-    HostResolver.shared.addresses(of: address) { answer in
+    channel.options.hosts.addresses(of: address) { answer in
       loop.onLoop { answered.value?.resolved(answer, mine) }
     }
   }
