@@ -31,7 +31,7 @@ import Transport
     }
   }
 
-  @Test func `SEC-05 an open stream goes on, and new connections see the new certificate`()
+  @Test func `an open stream goes on, and new connections see the new certificate`()
     async throws
   {
     try await withLoop { loop in

@@ -80,7 +80,7 @@ package struct MeshSettings: ServiceSettings {
       "retry_attempts_max", in: 1...5, default: 3, unit: "tries",
       "Tries of an idempotent call that a neighbour answers with UNAVAILABLE, the first included.")
     circuitFailuresMax = settings.int(
-      "circuit_failures_max", in: 0...100_000, default: 20, unit: "calls",
+      "circuit_failures_max", in: 0...100_000, default: 10, unit: "calls",
       "Calls in a row that a neighbour fails or does not answer; then others fail at once. 0: never."
     )
     circuitPause = settings.duration(
