@@ -16,7 +16,7 @@ RUN_PACKAGES := libnghttp2-dev libssl-dev libprotobuf-c-dev libpq-dev libsimdjso
   libcurl4-openssl-dev libtomlplusplus-dev zlib1g-dev pkg-config postgresql-15
 TEST_PACKAGES := nghttp2-client nghttp2-server prometheus python3-venv curl
 PROTO_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev
-PYTHON_PACKAGES := grpcio==1.85.1 grpcio-reflection==1.85.1 grpcio-health-checking==1.85.1 websockets==17.4
+PYTHON_PACKAGES := grpcio==1.85.1 grpcio-reflection==1.85.1 grpcio-health-checking==1.85.1 protobuf==7.36.2 websockets==17.4
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12

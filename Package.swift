@@ -102,6 +102,7 @@ let rooms: [Room] = [
   system("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
   system("CProtobuf", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
   shim("CLinux"),
+  shim("CBlockPool"),
   shim("COpenSSL", links: ["ssl", "crypto"]),
   shim("CZlib", links: ["z"]),
   shim("CWebSocket", links: ["wslay"]),
@@ -130,9 +131,12 @@ let rooms: [Room] = [
   room(
     .platform, "Transport",
     uses: [
-      "Bytes", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono", "Contracts", "JSON",
-      "Loop", "Security", "Telemetry", "Wire",
+      "Bytes", "CBlockPool", "CCurl", "CLinux", "CNGHTTP2", "CWebSocket", "Calls", "Chrono",
+      "Contracts", "JSON", "Loop", "Security", "Telemetry", "Wire",
     ]),
+  room(
+    .platform, "Interop",
+    uses: ["Calls", "Chrono", "Contracts", "Loop", "Security", "Transport", "Wire"]),
   room(
     .platform, "Transcoding",
     uses: ["Bytes", "CContracts", "CProtobuf", "Calls", "Contracts", "JSON", "Units", "Wire"]),
@@ -200,9 +204,10 @@ let rooms: [Room] = [
     .apps, "Commands",
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
-      "ExecutionRouterService", "GatewayService", "JSON", "Loop", "MarketConnectorService",
-      "OMSService", "OrderbookService", "PortfolioManagerService", "Postgres",
-      "RiskManagerService", "Security", "ServiceKit", "Telemetry", "TradingGatewayService",
+      "ExecutionRouterService", "GatewayService", "Interop", "JSON", "Loop",
+      "MarketConnectorService", "OMSService", "OrderbookService", "PortfolioManagerService",
+      "Postgres", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
+      "TradingGatewayService",
       "Transcoding", "Transport", "Units", "VenueSimulator", "Wire",
     ]),
   app("shrivenquant", uses: ["Commands"]),
@@ -235,9 +240,15 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds", "Telemetry", "TestKit",
+      "Bytes", "CNGHTTP2", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds", "Telemetry",
+      "TestKit",
       "Transport",
       "Wire",
+    ]),
+  tests(
+    "InteropTests", in: "Platform/InteropTests",
+    uses: [
+      "Calls", "Chrono", "Contracts", "Interop", "Loop", "Security", "TestKit", "Transport", "Wire",
     ]),
   tests(
     "TranscodingTests", in: "Platform/TranscodingTests",
@@ -288,7 +299,10 @@ let rooms: [Room] = [
     ]),
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
-    uses: ["Calls", "Commands", "Contracts", "Loop", "ServiceKit", "TestKit", "VenueSimulator"]),
+    uses: [
+      "Calls", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "TestKit", "Transport",
+      "VenueSimulator",
+    ]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),
   support(
@@ -341,6 +355,7 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   .treatAllWarnings(as: .error),
 ]
 

@@ -77,10 +77,13 @@ enum EchoServer {
 
   private static func echoes(_ tally: Tally) -> [ServerMethod] {
     [
-      .unary(unary) { (request: GoogleProtobuf.StringValue, _) -> GoogleProtobuf.StringValue in
-        tally.count()
-        return request
-      },
+      ServerMethod(
+        unary,
+        .unary { bytes, _ in
+          tally.count()
+          let request: GoogleProtobuf.StringValue = try decodeMessage(bytes)
+          return request.encoded()
+        }),
       .serverStreaming(stream) {
         (request: GoogleProtobuf.Int64Value, out: Outgoing<GoogleProtobuf.StringValue>, _) in
         for _ in 0..<request.value {

@@ -19,6 +19,15 @@ enum Peers {
     return nil
   }
 
+  /// Nanoseconds of each call of gRPC C++'s blocking client, one after another, on the client's core.
+  static func sequentialCalls(port: Int, warmUp: Int, _ calls: Int) throws -> [Double] {
+    let arguments = [try program(), "call", "127.0.0.1:\(port)", String(warmUp), String(calls)]
+    let text = try Child.output(of: arguments, core: Cores.client)
+    let times = text.split(separator: "\n").compactMap { Double($0) }
+    guard times.count == calls else { throw Broken("gRPC C++'s client made \(times.count) calls") }
+    return times
+  }
+
   /// Built once, and again when its source is newer.
   private static func program() throws -> String {
     let program = "\(folder)/echo"

@@ -5,8 +5,8 @@ import Loop
 import Transport
 import Wire
 
-/// `rpc.unary.sequential`: our client calls an echo, one call after another, client and server each
-/// on a core of its own; gRPC C++ is called by the same client.
+/// `rpc.unary.sequential`: a client calls an echo, one call after another, client and server each on
+/// a core of its own: ours and ours, then gRPC C++'s own blocking client and its server.
 enum SequentialCalls {
   private static let rounds = 4
   private static let calls = 1_000
@@ -17,7 +17,7 @@ enum SequentialCalls {
     var (times, peerTimes): ([Double], [Double]) = ([], [])
     for _ in 0..<rounds {
       times += try Cores.onClientCore { try echoes(port: ours.port) }
-      if let cpp { peerTimes += try Cores.onClientCore { try echoes(port: cpp.port) } }
+      if let cpp { peerTimes += try Peers.sequentialCalls(port: cpp.port, warmUp: 200, calls) }
     }
     var figures = Figures("rpc.unary.sequential", samples: times)
     figures.operationsPerSecond = 1e9 * Double(times.count) / times.reduce(0, +)

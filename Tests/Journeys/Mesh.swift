@@ -191,7 +191,8 @@ struct MeshTrait: SuiteTrait, TestScoping {
   let options: @Sendable () throws -> (words: [String], ports: String?)
 
   func provideScope(
-    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    for test: Test, testCase: Test.Case?,
+    performing function: @concurrent @Sendable () async throws -> Void
   ) async throws {
     let (words, ports) = try options()
     let mesh = try await Mesh.up(words, portsFile: ports)

@@ -11,6 +11,9 @@ package struct CallOptions: Sendable {
   /// Wait for a connection until the deadline instead of failing at once with UNAVAILABLE. What a
   /// server answers is not changed by it.
   package var waitsForReady = false
+  /// How requests are packed. Only what is asked for is compressed: it costs the sender far more than
+  /// a send on a fast network saves.
+  package var requestEncoding = MessageEncoding.identity
 
   package init(deadline: Uptime? = nil, traceParent: String? = nil) {
     self.deadline = deadline
@@ -35,6 +38,8 @@ package protocol ClientStream: MessageSource, MessageSink {
   func finishSending() async throws(RPCError)
   /// Ends the call; the server sees a cancellation.
   func cancel()
+  /// The response that was read last came compressed.
+  var responseWasCompressed: Bool { get }
   /// Valid after the first message or the end.
   var initialMetadata: Metadata { get }
   /// Valid after the end.

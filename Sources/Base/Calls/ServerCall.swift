@@ -10,7 +10,10 @@ package final class ServerContext: Sendable {
   package let deadline: Uptime?
   /// Where this call is in its trace.
   package let trace: TraceHop
+  /// The caller reads gzip.
+  package let acceptsGzip: Bool
   private let state: Mutex<State>
+  private let packing = Atomic<UInt8>(0)
 
   private struct State {
     var identity: Identity
@@ -20,12 +23,13 @@ package final class ServerContext: Sendable {
 
   package init(
     method: MethodDescriptor, metadata: Metadata, deadline: Uptime?, identity: Identity,
-    trace: TraceHop
+    trace: TraceHop, acceptsGzip: Bool = false
   ) {
     self.method = method
     self.metadata = metadata
     self.deadline = deadline
     self.trace = trace
+    self.acceptsGzip = acceptsGzip
     self.state = Mutex(State(identity: identity))
   }
 
@@ -66,14 +70,62 @@ package final class ServerContext: Sendable {
   }
 }
 
+extension ServerContext {
+  private enum Packing {
+    static let gzip: UInt8 = 1
+    static let isSettled: UInt8 = 2
+    static let requestWasCompressed: UInt8 = 4
+  }
+
+  /// How responses are packed; identity unless the handler asks otherwise before its first response.
+  /// What the caller cannot read, or comes later than that, changes nothing.
+  package var responseEncoding: MessageEncoding {
+    get { packing.load(ordering: .relaxed) & Packing.gzip == 0 ? .identity : .gzip }
+    set {
+      let isGzip = newValue == .gzip && acceptsGzip
+      var seen = packing.load(ordering: .relaxed)
+      while seen & Packing.isSettled == 0 {
+        let wanted = isGzip ? seen | Packing.gzip : seen & ~Packing.gzip
+        let (done, now) = packing.weakCompareExchange(
+          expected: seen, desired: wanted, ordering: .relaxed)
+        if done { return }
+        seen = now
+      }
+    }
+  }
+
+  /// The encoding of the responses, which can no longer change: their head is about to be sent.
+  package func settleResponseEncoding() -> MessageEncoding {
+    if packing.load(ordering: .relaxed) & Packing.isSettled == 0 {
+      packing.bitwiseOr(Packing.isSettled, ordering: .relaxed)
+    }
+    return responseEncoding
+  }
+
+  /// The request that was read last came compressed.
+  package var requestWasCompressed: Bool {
+    packing.load(ordering: .relaxed) & Packing.requestWasCompressed != 0
+  }
+
+  /// For the transport: how the request that is about to be read came.
+  package func tookRequest(isCompressed: Bool) {
+    guard isCompressed != requestWasCompressed else { return }
+    packing.bitwiseXor(Packing.requestWasCompressed, ordering: .relaxed)
+  }
+}
+
 /// Messages from the peer, as bytes. `next` is nil at the end and throws when the call is dead.
 package protocol MessageSource: Sendable {
   func next() async throws(RPCError) -> [UInt8]?
 }
 
 /// Messages to the peer, as bytes. `send` waits while the peer's window and our buffer are full.
+///
+/// A message is packed in the call's encoding, except an empty one, which could only grow, and those
+/// that `sendUncompressed` is asked to leave alone.
 package protocol MessageSink: Sendable {
   func send(_ message: [UInt8]) async throws(RPCError)
+  func sendUncompressed(_ message: [UInt8]) async throws(RPCError)
 }
 
 /// A method and the code that serves it, on bytes. Generated code makes these from typed handlers.
@@ -113,6 +165,11 @@ package struct Outgoing<M: Message>: Sendable {
 
   package func send(_ message: M) async throws(RPCError) {
     try await sink.send(message.encoded())
+  }
+
+  /// As it is, whatever the call's encoding.
+  package func sendUncompressed(_ message: M) async throws(RPCError) {
+    try await sink.sendUncompressed(message.encoded())
   }
 }
 

@@ -17,16 +17,32 @@ public protocol Message: Sendable, Equatable {
   mutating func merge(from reader: inout WireReader) throws(WireError)
 }
 
+/// What fits on the stack, as `withUnsafeTemporaryAllocation` has it.
+@usableFromInline let smallMessageMax = 1024
+
 extension Message {
   @inlinable
   public func encoded() -> [UInt8] {
     let size = encodedSize
-    return [UInt8](unsafeUninitializedCapacity: size + WireWriter.slack) { buffer, count in
-      var writer = WireWriter(buffer)
-      encode(into: &writer)
-      count = writer.count
-      precondition(count == size, "\(Self.typeName) wrote \(count) bytes after promising \(size)")
+    let space = size + WireWriter.slack
+    guard space <= smallMessageMax else {
+      return [UInt8](unsafeUninitializedCapacity: space) { buffer, count in
+        count = write(size, into: buffer)
+      }
     }
+    // An array that is made from bytes costs a third of one that is made to be filled.
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: space) {
+      [UInt8](UnsafeBufferPointer(start: $0.baseAddress, count: write(size, into: $0)))
+    }
+  }
+
+  @inlinable
+  func write(_ size: Int, into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    var writer = WireWriter(buffer)
+    encode(into: &writer)
+    let count = writer.count
+    precondition(count == size, "\(Self.typeName) wrote \(count) bytes after promising \(size)")
+    return count
   }
 
   @inlinable

@@ -15,6 +15,9 @@ package enum GrpcReflectionV1 {}
 /// Package `grpc.reflection.v1alpha`.
 package enum GrpcReflectionV1alpha {}
 
+/// Package `grpc.testing`.
+package enum GrpcTesting {}
+
 /// Package `shrivenquant.auth.v1`.
 package enum AuthV1 {}
 

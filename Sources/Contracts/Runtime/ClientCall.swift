@@ -21,6 +21,11 @@ package struct ClientCall<Request: Message, Response: Message>: Sendable {
     try await stream.send(request.encoded())
   }
 
+  /// As it is, whatever the call's encoding.
+  package func sendUncompressed(_ request: Request) async throws(RPCError) {
+    try await stream.sendUncompressed(request.encoded())
+  }
+
   /// No more requests; responses may still come.
   package func finishSending() async throws(RPCError) { try await stream.finishSending() }
 
@@ -43,6 +48,8 @@ package struct ClientCall<Request: Message, Response: Message>: Sendable {
   /// Ends the call; the server sees a cancellation.
   package func cancel() { stream.cancel() }
 
+  /// The response that was read last came compressed.
+  package var responseWasCompressed: Bool { stream.responseWasCompressed }
   /// Valid after the first response or the end.
   package var initialMetadata: Metadata { stream.initialMetadata }
   /// Valid after the end.

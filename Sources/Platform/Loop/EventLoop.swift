@@ -210,6 +210,13 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     return Task(executorPreference: self) { await operation() }
   }
 
+  /// Starts a task on this loop that begins after the caller has returned.
+  package func spawnSoon(
+    _ operation: @escaping @Sendable () async -> Void
+  ) -> Task<Void, Never> {
+    Task(executorPreference: self) { await operation() }
+  }
+
   private func wake() {
     var one: UInt64 = 1
     _ = write(wakeup, &one, 8)

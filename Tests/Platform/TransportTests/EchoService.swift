@@ -32,6 +32,8 @@ final class EchoService: Sendable {
   static let chat = method("Chat", .bidirectionalStreaming)
   /// Answers nothing and waits for the end of the call.
   static let silence = method("Silence", .bidirectionalStreaming)
+  /// Answers each request with 1 when it came compressed, else with 0, in the same way.
+  static let packing = method("Packing", .bidirectionalStreaming)
   static let broken = method("Broken", .unary)
 
   static let failure = RPCError(
@@ -56,7 +58,10 @@ final class EchoService: Sendable {
           }
           var metadata = Metadata()
           if let text = context.metadata.text("x-text") { metadata.add("x-text", text) }
-          if let bytes = context.metadata.bytes("x-bin") { metadata.add("x-bin", bytes: bytes) }
+          if let bytes = context.metadata.bytes("x-bin") {
+            metadata.add("x-bin", bytes: bytes)
+            context.trailingMetadata.add("x-trailer-bin", bytes: bytes)
+          }
           context.initialMetadata = metadata
           context.trailingMetadata.add("x-trailer", "t")
           return request
@@ -95,6 +100,18 @@ final class EchoService: Sendable {
         Self.chat,
         .streaming { requests, responses, _ in
           while let next = try await requests.next() { try await responses.send(next) }
+        }),
+      ServerMethod(
+        Self.packing,
+        .streaming { requests, responses, context in
+          context.responseEncoding = .gzip
+          while try await requests.next() != nil {
+            if context.requestWasCompressed {
+              try await responses.send([1])
+            } else {
+              try await responses.sendUncompressed([0])
+            }
+          }
         }),
       ServerMethod(
         Self.silence, .streaming { _, _, _ in await self.untilCancelled() }),

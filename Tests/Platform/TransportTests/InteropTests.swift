@@ -1,6 +1,5 @@
 import Calls
 import Chrono
-import Foundation
 import Loop
 import Security
 import TestKit
@@ -9,17 +8,7 @@ import Transport
 
 /// Against the stock gRPC implementation of another language.
 @Suite struct `Interop with grpcio` {
-  static let isMissing: Bool = {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python, "-c", "import grpc"]
-    process.standardError = FileHandle.nullDevice
-    guard (try? process.run()) != nil else { return true }
-    process.waitUntilExit()
-    return process.terminationStatus != 0
-  }()
-
-  @Test(.disabled(if: isMissing, "grpcio is not installed: pip install grpcio, or set PYTHON"))
+  @Test(.disabled(if: isGRPCMissing, "\(grpcioAdvice)"))
   func `RPC-01 RPC-02 RPC-03 RPC-08 a stock client meets this server without noticing`()
     async throws
   {
@@ -41,7 +30,7 @@ import Transport
     }
   }
 
-  @Test(.disabled(if: isMissing, "grpcio is not installed: pip install grpcio, or set PYTHON"))
+  @Test(.disabled(if: isGRPCMissing, "\(grpcioAdvice)"))
   func `RPC-01 RPC-02 RPC-03 a stock server meets this client without noticing`() async throws {
     let server = try PythonServer("python/grpc_server.py")
     defer { server.stop() }
@@ -92,33 +81,5 @@ import Transport
       #expect(try await chat.next() == [UInt8(round)])
     }
     chat.cancel()
-  }
-}
-
-/// A Python program that prints its port and serves until its input ends.
-private final class PythonServer {
-  private let process = Process()
-  private let input = Pipe()
-  let port: Int
-
-  init(_ script: String) throws {
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python, fixture(script)]
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
-    var line = Data()
-    while let next = try output.fileHandleForReading.read(upToCount: 1), next != Data("\n".utf8),
-      !next.isEmpty
-    { line += next }
-    port = Int(String(decoding: line, as: UTF8.self)) ?? 0
-  }
-
-  /// Killed, not asked: the end of its standard input reaches it only when every process that another
-  /// test has started meanwhile has let go of the pipe too.
-  func stop() {
-    kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
   }
 }

@@ -14,6 +14,9 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
+#include "grpc/testing/empty.pb-c.h"
+#include "grpc/testing/messages.pb-c.h"
+#include "grpc/testing/test.pb-c.h"
 #include "shrivenquant/auth/v1/auth_service.pb-c.h"
 #include "shrivenquant/discovery/v1/discovery_service.pb-c.h"
 #include "shrivenquant/execution/v1/execution_service.pb-c.h"
@@ -99,6 +102,17 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &grpc__reflection__v1alpha__server_reflection_request__descriptor,
   &grpc__reflection__v1alpha__server_reflection_response__descriptor,
   &grpc__reflection__v1alpha__service_response__descriptor,
+  &grpc__testing__bool_value__descriptor,
+  &grpc__testing__echo_status__descriptor,
+  &grpc__testing__empty__descriptor,
+  &grpc__testing__payload__descriptor,
+  &grpc__testing__response_parameters__descriptor,
+  &grpc__testing__simple_request__descriptor,
+  &grpc__testing__simple_response__descriptor,
+  &grpc__testing__streaming_input_call_request__descriptor,
+  &grpc__testing__streaming_input_call_response__descriptor,
+  &grpc__testing__streaming_output_call_request__descriptor,
+  &grpc__testing__streaming_output_call_response__descriptor,
   &shrivenquant__auth__v1__create_user_request__descriptor,
   &shrivenquant__auth__v1__get_key_set_request__descriptor,
   &shrivenquant__auth__v1__get_key_set_response__descriptor,
@@ -225,7 +239,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 193;
+const unsigned ccontracts_messages_count = 204;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
@@ -235,6 +249,8 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__file_options__optimize_mode__descriptor,
   &google__protobuf__method_options__idempotency_level__descriptor,
   &grpc__health__v1__health_check_response__serving_status__descriptor,
+  &grpc__testing__grpclb_route_type__descriptor,
+  &grpc__testing__payload_type__descriptor,
   &shrivenquant__discovery__v1__instance_health__descriptor,
   &shrivenquant__discovery__v1__watch_response__kind__descriptor,
   &shrivenquant__execution__v1__child_record__kind__descriptor,
@@ -246,7 +262,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__type__v1__side__descriptor,
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
-const unsigned ccontracts_enums_count = 17;
+const unsigned ccontracts_enums_count = 19;
 
 const char *const ccontracts_map_entries[] = {
   "google.rpc.ErrorInfo.MetadataEntry",

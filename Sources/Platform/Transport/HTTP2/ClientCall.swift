@@ -23,6 +23,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   private let unreadBytesMax: Int
   private let messageMax: Int
   private let metadata = Mutex((initial: Metadata(), trailing: Metadata()))
+  private let wasCompressed = Atomic(false)
 
   private var connection: HTTP2ClientConnection?
   private var stream: Int32 = 0
@@ -45,7 +46,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
 
   // The request of this attempt.
   private var feed = MessageFeed()
-  private var replay: [[UInt8]]? = []
+  private var replay: [CallMessage]? = []
   private var replayBytes = 0
   private var replayed = 0
   private var isDeferred = false
@@ -54,10 +55,9 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   // The response of this attempt.
   private var head = ResponseHead()
   private var headDone = false
+  private var serverHasEnded = false
   private var deframer: MessageDeframer
   private var uncredited = 0
-
-  private static let headerBytesMax = 64 * 1024
 
   init(
     _ method: MethodDescriptor, _ options: CallOptions, deadline: Uptime?, _ channel: ChannelCore,
@@ -72,7 +72,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     outbound = MessagePipe(bytesMax: channel.options.unsentBytesMax)
     unreadBytesMax = channel.options.unreadBytesMax
     messageMax = channel.options.messageBytesMax
-    deframer = MessageDeframer(messageMax: messageMax, acceptsGzip: true)
+    deframer = MessageDeframer(messageMax: messageMax)
   }
 
   // MARK: Caller
@@ -80,16 +80,32 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   var initialMetadata: Metadata { metadata.withLock { $0.initial } }
   var trailingMetadata: Metadata { metadata.withLock { $0.trailing } }
 
+  var responseWasCompressed: Bool { wasCompressed.load(ordering: .relaxed) }
+
   /// Queues the only request of a unary call.
-  func sendWhole(_ message: [UInt8]) {
-    outbound.offer(message)
+  func sendWhole(_ message: [UInt8]) throws(RPCError) {
+    try requireSendable(message)
+    outbound.offer(.packed(message, options.requestEncoding))
     outbound.finish()
   }
 
   func send(_ message: [UInt8]) async throws(RPCError) {
-    try await outbound.write(message) {
-      if loop.isCurrent { outputReady() } else { loop.execute { self.outputReady() } }
-    }
+    try requireSendable(message)
+    try await outbound.write(.packed(message, options.requestEncoding)) { queued() }
+  }
+
+  func sendUncompressed(_ message: [UInt8]) async throws(RPCError) {
+    try requireSendable(message)
+    try await outbound.write(CallMessage(message)) { queued() }
+  }
+
+  private func requireSendable(_ message: [UInt8]) throws(RPCError) {
+    let max = channel.options.sentMessageBytesMax
+    guard message.count <= max else { throw CallMessage.tooLarge(message.count, max: max) }
+  }
+
+  private func queued() {
+    if loop.isCurrent { outputReady() } else { loop.execute { self.outputReady() } }
   }
 
   func finishSending() async throws(RPCError) {
@@ -99,7 +115,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
 
   func next() async throws(RPCError) -> [UInt8]? {
     let result = await withTaskCancellationHandler {
-      () async -> Result<[UInt8]?, RPCError> in
+      () async -> Result<CallMessage?, RPCError> in
       do throws(RPCError) { return .success(try await inbound.next()) } catch {
         return .failure(error)
       }
@@ -107,7 +123,11 @@ final class ClientCall: ClientStream, @unchecked Sendable {
       cancel()
     }
     if loop.isCurrent { credit() } else { loop.execute { self.credit() } }
-    return try result.get()
+    guard let message = try result.get() else { return nil }
+    if message.isCompressed != responseWasCompressed {
+      wasCompressed.store(message.isCompressed, ordering: .relaxed)
+    }
+    return message.bytes
   }
 
   /// The one response of a unary or client-streaming call.
@@ -151,7 +171,8 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     sentEnd = false
     head = ResponseHead()
     headDone = false
-    deframer = MessageDeframer(messageMax: messageMax, acceptsGzip: true)
+    serverHasEnded = false
+    deframer = MessageDeframer(messageMax: messageMax)
     uncredited = 0
   }
 
@@ -161,14 +182,15 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     block.add(named: ":scheme", scheme)
     block.add(named: ":path", method.path)
     block.add(named: ":authority", authority)
-    block.add(fixed: "te", "trailers")
-    block.add(fixed: "content-type", "application/grpc")
-    block.add(fixed: "user-agent", "shrivenquant")
-    block.add(fixed: "grpc-accept-encoding", "identity,gzip")
     if let deadline {
       let left = (deadline - loop.uptime).wholeNanoseconds
       block.add(named: "grpc-timeout", CallTimeout.text(left), isIndexed: false)
     }
+    block.add(fixed: "te", "trailers")
+    block.add(fixed: "content-type", "application/grpc")
+    if options.requestEncoding == .gzip { block.add(fixed: "grpc-encoding", "gzip") }
+    block.add(fixed: "grpc-accept-encoding", "identity,gzip")
+    block.add(fixed: "user-agent", userAgent)
     if ledger.retries > 0 {
       block.add(named: "grpc-previous-rpc-attempts", "\(ledger.retries)", isIndexed: false)
     }
@@ -212,7 +234,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     }
     let taken = outbound.take()
     if case .message(let message) = taken, replay != nil {
-      replayBytes += message.count
+      replayBytes += message.bytes.count
       if replayBytes > channel.options.retry.replayBytesMax {
         replay = nil
       } else {
@@ -228,7 +250,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   func headersBegan() { if headDone { head = ResponseHead() } }
 
   func header(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-    head.add(name, value, max: Self.headerBytesMax)
+    head.add(name, value, max: channel.options.headerBytesMax)
   }
 
   func headersEnded(endsStream: Bool) {
@@ -241,30 +263,22 @@ final class ClientCall: ClientStream, @unchecked Sendable {
       headDone = true
       if !isTrailers {
         metadata.withLock { $0.initial = head.metadata }
-        guard head.status == 200, head.isGRPC else {
-          settle(.failure(head.httpError), mayRetry: true)
+        if let refusal = head.refusal {
+          settle(.failure(refusal), mayRetry: refusal.code != .internalError)
           return
         }
         // The caller may have read the metadata: from here on it is this attempt or none.
         replay = nil
         if isProbe { channel.answered(self) }
-        if !head.encoding.isEmpty, head.encoding != "identity", head.encoding != "gzip" {
-          settle(
-            .failure(RPCError(.internalError, "the server answers in \(head.encoding)")),
-            mayRetry: false)
-        }
+        if head.isGzip { deframer.acceptsGzip = true }
         return
       }
     }
     guard isTrailers else { return }
     metadata.withLock { $0.trailing = head.metadata }
     guard endsStream else { return }
-    settle(
-      head.outcome
-        ?? .failure(
-          head.status == 200 || head.status == 0
-            ? RPCError(.unknown, "the server ended the call without a status") : head.httpError),
-      mayRetry: true)
+    serverHasEnded = true
+    settle(head.outcome, mayRetry: true)
   }
 
   func data(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -283,6 +297,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
 
   /// END_STREAM on DATA: no trailers, so no status.
   func ended() {
+    serverHasEnded = true
     settle(
       .failure(RPCError(.unknown, "the server ended the call without a status")), mayRetry: false)
   }
@@ -300,6 +315,11 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     connection = nil
     wasCut = true
     let isUnseen = !wasSent || code == HTTP2Code.refusedStream
+    if code == HTTP2Code.cancel, let deadline, deadline <= loop.uptime {
+      // The server's clock was a little faster than ours.
+      end(RPCError(.deadlineExceeded, "the deadline has passed"))
+      return
+    }
     retryOrEnd(
       ResponseHead.error(resetBy: isUnseen ? HTTP2Code.refusedStream : code), isUnseen: isUnseen)
   }
@@ -323,7 +343,9 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     case .failure(let failure): error = failure
     }
     if !isPinned, let connection { channel.attemptEnded(at: connection.place, error) }
-    release(resetting: sentEnd && headDone ? nil : HTTP2Code.cancel)
+    // An answer that came before the request's end leaves nothing to cancel.
+    let code = serverHasEnded ? HTTP2Code.noError : HTTP2Code.cancel
+    release(resetting: sentEnd && serverHasEnded ? nil : code)
     if let error, mayRetry { retryOrEnd(error, isUnseen: false) } else { end(error) }
   }
 

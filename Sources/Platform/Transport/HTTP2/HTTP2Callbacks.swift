@@ -31,7 +31,13 @@ struct HTTP2Callbacks: @unchecked Sendable {
       received(owner(user, HTTP2ServerConnection.self), frame!)
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(table) { _, frame, user in
-      answered(owner(user, HTTP2ServerConnection.self), frame!)
+      let head = frame!.pointee.hd
+      if UInt32(head.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 {
+        owner(user, HTTP2ServerConnection.self)._withUnsafeGuaranteedRef {
+          $0.endSent(head.stream_id)
+        }
+      }
+      return 0
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) {
       _, _, stream, bytes, count, user in
@@ -94,18 +100,24 @@ struct HTTP2Callbacks: @unchecked Sendable {
     }
   }
 
-  /// The bodies of all streams come from the session's owner.
-  static var serverBody: nghttp2_data_provider {
-    nghttp2_data_provider(source: nghttp2_data_source(ptr: nil)) {
-      _, stream, buffer, count, flags, _, user in
-      fill(owner(user, HTTP2ServerConnection.self), stream, buffer!, count, flags!)
+  /// A response's body comes from its stream, which outlives what nghttp2 sends of it.
+  static func serverBody(_ stream: ServerStream) -> nghttp2_data_provider {
+    let source = nghttp2_data_source(ptr: Unmanaged.passUnretained(stream).toOpaque())
+    return nghttp2_data_provider(source: source) { _, _, buffer, count, flags, source, _ in
+      let stream = Unmanaged<ServerStream>.fromOpaque(source!.pointee.ptr)
+      let space = UnsafeMutableRawBufferPointer(start: buffer, count: count)
+      return taken(stream._withUnsafeGuaranteedRef { $0.pull(space) }, flags!)
     }
   }
 
   static var clientBody: nghttp2_data_provider {
     nghttp2_data_provider(source: nghttp2_data_source(ptr: nil)) {
       _, stream, buffer, count, flags, _, user in
-      fill(owner(user, HTTP2ClientConnection.self), stream, buffer!, count, flags!)
+      let space = UnsafeMutableRawBufferPointer(start: buffer, count: count)
+      let pulled = owner(user, HTTP2ClientConnection.self)._withUnsafeGuaranteedRef {
+        $0.pull(stream, space)
+      }
+      return taken(pulled, flags!)
     }
   }
 }
@@ -143,28 +155,8 @@ private func received<Owner: HTTP2SessionOwner>(
   return 0
 }
 
-/// A server that has answered before the client's body ended asks it to stop sending.
-private func answered(
-  _ owner: Unmanaged<HTTP2ServerConnection>, _ frame: UnsafePointer<nghttp2_frame>
-) -> Int32 {
-  let head = frame.pointee.hd
-  guard UInt32(head.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 else { return 0 }
-  let type = UInt32(head.type)
-  guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return 0 }
-  owner._withUnsafeGuaranteedRef { owner in
-    if !owner.session.isRemoteClosed(head.stream_id) {
-      owner.session.reset(head.stream_id, code: HTTP2Code.noError)
-    }
-  }
-  return 0
-}
-
-private func fill<Owner: HTTP2SessionOwner>(
-  _ owner: Unmanaged<Owner>, _ stream: Int32, _ buffer: UnsafeMutablePointer<UInt8>, _ count: Int,
-  _ flags: UnsafeMutablePointer<UInt32>
-) -> Int {
-  let space = UnsafeMutableRawBufferPointer(start: buffer, count: count)
-  switch owner._withUnsafeGuaranteedRef({ $0.pull(stream, space) }) {
+private func taken(_ pulled: HTTP2Pull, _ flags: UnsafeMutablePointer<UInt32>) -> Int {
+  switch pulled {
   case .bytes(let count): return count
   case .later: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
   case .end(let count, let trailers):

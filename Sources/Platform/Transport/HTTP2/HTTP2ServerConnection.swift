@@ -8,6 +8,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   let shared: ServerShared
   let loop: EventLoop
   let session: HTTP2Session
+  private let tasks: HandlerTasks
   /// Who is at the other end, as far as the connection proves it.
   let identity: Identity
   let isEncrypted: Bool
@@ -16,9 +17,10 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   @exclusivity(unchecked) private var trace = TraceIdentity()
   /// Open streams, each at its `place`. The session refers to them without holding them.
   @exclusivity(unchecked) private var streams: [ServerStream] = []
-  /// Streams whose handlers begin when nghttp2 has returned; those reset meanwhile never do.
-  @exclusivity(unchecked) private var ready: [ServerStream] = []
-  @exclusivity(unchecked) private var starting: [ServerStream] = []
+  /// The stream that the last frame was about; the next one is likely to be, too.
+  private var recent: (id: Int32, stream: Unmanaged<ServerStream>?) = (0, nil)
+  /// Streams that are answered while the client is still sending.
+  private var answeredEarly: Set<Int32> = []
   private var arrivedBytes = 0
   private var headIsOfRequest = false
   private var flushScheduled = false
@@ -33,11 +35,12 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   private static let drainGrace = Duration.milliseconds(50)
 
   init(
-    _ connection: Connection, _ shared: ServerShared,
+    _ connection: Connection, _ shared: ServerShared, _ tasks: HandlerTasks,
     ended: @escaping (HTTP2ServerConnection) -> Void
   ) {
     self.connection = connection
     self.shared = shared
+    self.tasks = tasks
     self.ended = ended
     loop = connection.loop
     identity = Identity(service: connection.peer.serviceName)
@@ -55,20 +58,12 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     let isSound = session.receive(bytes)
     if arrivedBytes > 0 { session.arrived(arrivedBytes) }
     arrivedBytes = 0
-    startReady()
     if isSound {
       flushSoon()
     } else {
       flush()
       connection.closeAfterFlush()
     }
-  }
-
-  private func startReady() {
-    guard !ready.isEmpty else { return }
-    swap(&ready, &starting)
-    for index in 0..<starting.count where !starting[index].isClosed { starting[index].start() }
-    starting.removeAll(keepingCapacity: true)
   }
 
   func drained() { flush() }
@@ -145,14 +140,20 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     stream.place = streams.count
     streams.append(stream)
     session.place(Unmanaged.passUnretained(stream).toOpaque(), at: id)
+    recent = (id, Unmanaged.passUnretained(stream))
     return stream
   }
 
   /// The pointer is good: a stream is in `streams` until nghttp2 has closed it, and after the
   /// connection is closed nobody looks.
   private func withStream(_ id: Int32, _ body: (ServerStream) -> Void) {
-    guard !isClosed, let object = session.object(at: id) else { return }
-    Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef(body)
+    guard !isClosed else { return }
+    if recent.id == id {
+      recent.stream?._withUnsafeGuaranteedRef(body)
+    } else if let object = session.object(at: id) {
+      recent = (id, Unmanaged<ServerStream>.fromOpaque(object))
+      recent.stream?._withUnsafeGuaranteedRef(body)
+    }
   }
 
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
@@ -165,6 +166,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   func requestSent(_ stream: Int32) {}
 
   func streamClosed(_ stream: Int32, code: UInt32) {
+    if recent.id == stream { recent = (0, nil) }
+    if !answeredEarly.isEmpty { answeredEarly.remove(stream) }
     guard !isClosed, let object = session.object(at: stream) else { return }
     let closed = Unmanaged<ServerStream>.fromOpaque(object).takeUnretainedValue()
     let last = streams.removeLast()
@@ -177,14 +180,18 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   func goAwayReceived(lastStream: Int32, code: UInt32) {}
 
-  func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    guard !isClosed, let object = session.object(at: stream) else {
-      return .end(0, trailers: false)
-    }
-    return Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.pull(buffer) }
+  /// A client that is still sending is asked to stop behind the answer (RFC 9113, section 8.1): a
+  /// reset that is submitted before the answer has left would take its place.
+  func asksToStop(_ stream: Int32) { answeredEarly.insert(stream) }
+
+  /// A frame that ends its stream on our side has left. On a PING or SETTINGS the same bit means ACK.
+  func endSent(_ stream: Int32) {
+    guard !answeredEarly.isEmpty, answeredEarly.remove(stream) != nil else { return }
+    session.reset(stream, code: HTTP2Code.noError)
   }
 
-  func isReady(_ stream: ServerStream) { ready.append(stream) }
+  /// Its handler begins when nghttp2 has returned; one that is reset meanwhile never does.
+  func isReady(_ stream: ServerStream) { tasks.run(stream) }
 
   func newTrace(continuing header: UnsafeBufferPointer<UInt8>) -> TraceHop {
     trace.hop(continuing: header)

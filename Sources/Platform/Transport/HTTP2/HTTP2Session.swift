@@ -1,3 +1,4 @@
+internal import CBlockPool
 internal import CNGHTTP2
 
 /// What happens on an HTTP/2 session, told in the order of the frames.
@@ -17,8 +18,6 @@ protocol HTTP2SessionOwner: AnyObject {
   func requestSent(_ stream: Int32)
   func streamClosed(_ stream: Int32, code: UInt32)
   func goAwayReceived(lastStream: Int32, code: UInt32)
-  /// Fills the buffer with the stream's body.
-  func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull
 }
 
 enum HTTP2Pull {
@@ -37,6 +36,7 @@ enum HTTP2Code {
   static let refusedStream: UInt32 = 0x7
   static let cancel: UInt32 = 0x8
   static let enhanceYourCalm: UInt32 = 0xb
+  static let inadequateSecurity: UInt32 = 0xc
 }
 
 struct HTTP2Settings: Sendable {
@@ -70,15 +70,23 @@ struct HTTP2Session: ~Copyable {
     nghttp2_option_set_max_send_header_block_length(options, 256 * 1024)
     // gRPC lets a receiver strip what surrounds a value, instead of refusing the whole request.
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
+    var memory = Self.memory
     var made: OpaquePointer?
     let code =
       isServer
-      ? nghttp2_session_server_new2(&made, HTTP2Callbacks.server.pointer, nil, options)
-      : nghttp2_session_client_new2(&made, HTTP2Callbacks.client.pointer, nil, options)
+      ? nghttp2_session_server_new3(&made, HTTP2Callbacks.server.pointer, nil, options, &memory)
+      : nghttp2_session_client_new3(&made, HTTP2Callbacks.client.pointer, nil, options, &memory)
     nghttp2_option_del(options)
     guard code == 0, let made else { preconditionFailure("no HTTP/2 session: \(code)") }
     session = made
     submit(settings)
+  }
+
+  /// Of the allocations of a call half are nghttp2's, of few sizes.
+  private static var memory: nghttp2_mem {
+    nghttp2_mem(
+      mem_user_data: nil, malloc: cblockpool_malloc, free: cblockpool_free,
+      calloc: cblockpool_calloc, realloc: cblockpool_realloc)
   }
 
   /// `owner` keeps this session and is told what happens on it.
@@ -151,17 +159,18 @@ struct HTTP2Session: ~Copyable {
     return stream > 0 ? stream : nil
   }
 
-  func respond(_ stream: Int32, _ headers: HeaderBlock, endsStream: Bool) {
+  /// A whole response, or with `body` its head.
+  func respond(_ stream: Int32, _ headers: HeaderBlock, body: ServerStream?) {
     _ = headers.withFields { fields, count in
-      if endsStream { return nghttp2_submit_response(session, stream, fields, count, nil) }
-      var provider = HTTP2Callbacks.serverBody
+      guard let body else { return nghttp2_submit_response(session, stream, fields, count, nil) }
+      var provider = HTTP2Callbacks.serverBody(body)
       return nghttp2_submit_response(session, stream, fields, count, &provider)
     }
   }
 
-  /// A response with a body, or trailers, whose fields are known beforehand.
-  func respond(_ stream: Int32, _ headers: FixedHeaders) {
-    var provider = HTTP2Callbacks.serverBody
+  /// A response with a body whose head's fields are known beforehand.
+  func respond(_ stream: Int32, _ headers: FixedHeaders, body: ServerStream) {
+    var provider = HTTP2Callbacks.serverBody(body)
     nghttp2_submit_response(session, stream, headers.fields, headers.count, &provider)
   }
 
@@ -197,11 +206,6 @@ struct HTTP2Session: ~Copyable {
   func consumed(_ stream: Int32, _ count: Int) {
     guard count > 0 else { return }
     nghttp2_session_consume_stream(session, stream, count)
-  }
-
-  /// Bytes or trailers of this stream that the peer has not acknowledged by closing it.
-  func isRemoteClosed(_ stream: Int32) -> Bool {
-    nghttp2_session_get_stream_remote_close(session, stream) != 0
   }
 
   func ping() { nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil) }

@@ -28,6 +28,8 @@ final class RequestHead {
   private var authority = Piece()
   private var contentType = Piece()
   private var encoding = Piece()
+  private var acceptedEncodings = Piece()
+  private var te = Piece()
   private var timeout = Piece()
   private var traceParent = Piece()
   private var hasApplicationFields = false
@@ -60,6 +62,7 @@ final class RequestHead {
     (used, fieldCount, countedBytes) = (0, 0, 0)
     (method, path, authority) = (Piece(), Piece(), Piece())
     (contentType, encoding, timeout, traceParent) = (Piece(), Piece(), Piece(), Piece())
+    (acceptedEncodings, te) = (Piece(), Piece())
     (hasTimeout, hasApplicationFields) = (false, false)
   }
 
@@ -127,7 +130,11 @@ final class RequestHead {
       return false
     }
     switch name.count {
-    case 2: if equals(name, "te") { return false }
+    case 2:
+      if equals(name, "te") {
+        te = value
+        return false
+      }
     case 4: if equals(name, "host") { return false }
     case 10: if equals(name, "user-agent") || equals(name, "connection") { return false }
     case 11: if equals(name, "traceparent") { traceParent = value }
@@ -140,6 +147,7 @@ final class RequestHead {
     case 13: if equals(name, "grpc-encoding") { encoding = value }
     case 14: if equals(name, "content-length") { return false }
     case 17: if equals(name, "transfer-encoding") { return false }
+    case 20: if equals(name, "grpc-accept-encoding") { acceptedEncodings = value }
     case 26: if equals(name, "grpc-previous-rpc-attempts") { return true }
     default: break
     }
@@ -182,6 +190,23 @@ final class RequestHead {
 
   /// Nil without one, and when it is malformed.
   var callTimeout: Duration? { hasTimeout ? CallTimeout.parse(buffer(timeout)) : nil }
+
+  /// `te: trailers`: nobody on the way drops what a call ends with.
+  var takesTrailers: Bool { equals(te, "trailers") }
+
+  /// The caller reads gzip. The lists of gRPC's own clients need no look at their parts.
+  var acceptsGzip: Bool {
+    let list = acceptedEncodings
+    guard list.count >= 4 else { return false }
+    if equals(list, "identity,gzip") || equals(list, "gzip")
+      || equals(list, "identity, deflate, gzip")
+    {
+      return true
+    }
+    return buffer(list).split(separator: UInt8(ascii: ",")).contains {
+      trimmed($0).elementsEqual("gzip".utf8)
+    }
+  }
 
   var isGzip: Bool { equals(encoding, "gzip") }
   /// The encoding of messages when it is none that we know.

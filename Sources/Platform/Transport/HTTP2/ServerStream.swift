@@ -22,10 +22,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var method: ServedMethod?
   private var context: ServerContext?
   @exclusivity(unchecked) private var deframer: MessageDeframer
-  private var request: [UInt8]?
+  private var request: CallMessage?
   private var inbound: MessagePipe?
   private var uncredited = 0
-  private var task: Task<Void, Never>?
+  private var hasRequestEnded = false
+  private var task: HandlerTask?
   private var deadlineTimer: TimerToken?
   private var began = Uptime(nanoseconds: 0)
 
@@ -52,14 +53,15 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Request
 
   func begin(_ head: RequestHead, endsStream: Bool) {
+    hasRequestEnded = endsStream
     if head.isGRPC { beginCall(head) } else { beginPlain(head) }
     if endsStream { dataEnded() }
   }
 
   private func beginPlain(_ head: RequestHead) {
     plain = PlainExchange(head, owner.connection.peer, bodyMax: shared.limits.bodyBytesMax)
-    if head.isPost, head.hasContentType, shared.responder == nil {
-      answer(HTTPResponse(refusing: 415, "only gRPC is spoken here"))
+    if let refusal = shared.refusal(ofPlain: head) {
+      answer(refusal)
     } else if head.countedBytes > shared.limits.headerBytesMax {
       answer(HTTPResponse(refusing: 431, "the headers are too long"))
     }
@@ -72,7 +74,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     let timeout = head.callTimeout
-    if let refusal = refusal(head, method, hasTimeout: timeout != nil) {
+    if let refusal = refusal(head, method, timeout) {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
     }
@@ -81,7 +83,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let deadline = timeout.map { began + $0 }
     context = ServerContext(
       method: method.descriptor, metadata: head.metadata, deadline: deadline,
-      identity: owner.identity, trace: owner.newTrace(continuing: head.traceParentBytes))
+      identity: owner.identity, trace: owner.newTrace(continuing: head.traceParentBytes),
+      acceptsGzip: head.acceptsGzip)
     deframer.acceptsGzip = head.isGzip
     if let deadline {
       // Every end of the call cancels it, so it may hold the stream.
@@ -96,18 +99,23 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   private func refusal(
-    _ head: RequestHead, _ method: ServedMethod, hasTimeout: Bool
+    _ head: RequestHead, _ method: ServedMethod, _ timeout: Duration?
   ) -> RPCError? {
     if head.countedBytes > shared.limits.headerBytesMax {
       return RPCError(
         .resourceExhausted, "more than \(shared.limits.headerBytesMax) bytes of headers")
     }
     if !head.isPost { return RPCError(.internalError, "a call is a POST") }
+    if !head.takesTrailers {
+      return RPCError(
+        .internalError, "a call without te: trailers came through something that drops them")
+    }
     if !owner.isEncrypted, !shared.plaintext.admits(method.descriptor) {
       return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")
     }
-    if head.hasTimeout, !hasTimeout {
-      return RPCError(.internalError, "malformed grpc-timeout")
+    if head.hasTimeout {
+      guard let timeout else { return RPCError(.internalError, "malformed grpc-timeout") }
+      if timeout == .zero { return RPCError(.deadlineExceeded, "the deadline has passed") }
     }
     if let encoding = head.unknownEncoding {
       return RPCError(.unimplemented, "the encoding \(encoding) is not supported")
@@ -137,8 +145,10 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       return
     }
     uncredited += bytes.count
-    if inbound == nil, request == nil, let message = deframer.whole(bytes) {
-      request = message
+    if inbound == nil, request == nil, !deframer.isInside,
+      let message = MessageDeframer.whole(bytes, max: deframer.messageMax)
+    {
+      request = CallMessage(message)
       return
     }
     do throws(RPCError) {
@@ -171,6 +181,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func dataEnded() {
+    hasRequestEnded = true
     guard !isFinished else { return }
     if plain != nil {
       owner.isReady(self)
@@ -187,34 +198,46 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   // MARK: Handler
 
-  /// Runs the handler in a task on the loop, at once.
-  func start() {
-    guard !isFinished, task == nil else { return }
-    let started: Task<Void, Never>
-    if let method, let context, case .unary(let handler) = method.handler,
-      shared.interceptors.isEmpty
-    {
-      let request = self.request ?? []
-      self.request = nil
-      started = Task.immediate(executorPreference: loop) {
-        do {
-          self.returned(nil, try await handler(request, context))
-        } catch {
-          self.failed(error)
-        }
-      }
-    } else {
-      started = Task.immediate(executorPreference: loop) { await self.run() }
-    }
-    // Most handlers have answered by now, and what they leave is nothing to cancel.
-    if !isFinished { task = started }
+  private func takeRequest(_ context: ServerContext) -> [UInt8] {
+    guard let request else { return [] }
+    self.request = nil
+    if request.isCompressed { context.tookRequest(isCompressed: true) }
+    return request.bytes
   }
 
   private func failed(_ error: any Error) {
-    if let context { returned(shared.status(of: error, context), nil) }
+    if let context { finish(shared.status(of: error, context), nil) }
   }
 
-  private func run() async {
+  /// A unary call with nothing around its handler, which its task calls itself: each asynchronous
+  /// function between the two costs a hop.
+  func beginBare(in task: HandlerTask) -> BareCall? {
+    guard !isClosed, !isFinished, let method, let context,
+      case .unary(let handler) = method.handler,
+      shared.interceptors.isEmpty
+    else { return nil }
+    self.task = task
+    return BareCall(handler: handler, request: takeRequest(context), context: context)
+  }
+
+  struct BareCall {
+    let handler: @Sendable ([UInt8], ServerContext) async throws -> [UInt8]
+    let request: [UInt8]
+    let context: ServerContext
+  }
+
+  func ended(_ result: Result<[UInt8], any Error>) {
+    switch result {
+    case .success(let response): finish(nil, response)
+    case .failure(let error): failed(error)
+    }
+  }
+
+  /// Runs the handler to its end, on the loop.
+  func run(in task: HandlerTask) async {
+    // The caller may have gone between the request's end and now.
+    guard !isClosed, !isFinished else { return }
+    self.task = task
     guard let method, let context else {
       await runPlain()
       return
@@ -222,28 +245,18 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     do {
       switch method.handler {
       case .unary(let handler):
-        let request = self.request ?? []
-        self.request = nil
+        let request = takeRequest(context)
         var response: [UInt8]?
         try await shared.interceptors.run(context) {
           response = try await handler(request, context)
         }
-        returned(nil, response)
+        finish(nil, response)
       case .streaming(let handler):
         try await shared.interceptors.run(context) { try await handler(self, self, context) }
-        returned(nil, nil)
+        finish(nil, nil)
       }
     } catch {
       failed(error)
-    }
-  }
-
-  /// From any thread: the handler has ended.
-  private func returned(_ error: RPCError?, _ response: [UInt8]?) {
-    if loop.isCurrent {
-      finish(error, response)
-    } else {
-      loop.execute { self.finish(error, response) }
     }
   }
 
@@ -251,14 +264,32 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     guard let inbound else { return nil }
     let message = try await inbound.next()
     if loop.isCurrent { credit() } else { loop.execute { self.credit() } }
-    return message
+    if let message { context?.tookRequest(isCompressed: message.isCompressed) }
+    return message?.bytes
   }
 
   func send(_ message: [UInt8]) async throws(RPCError) {
+    let pipe = try outbound(for: message)
+    let encoding = context?.settleResponseEncoding() ?? .identity
+    try await pipe.write(.packed(message, encoding)) { queued() }
+  }
+
+  func sendUncompressed(_ message: [UInt8]) async throws(RPCError) {
+    let pipe = try outbound(for: message)
+    _ = context?.settleResponseEncoding()
+    try await pipe.write(CallMessage(message)) { queued() }
+  }
+
+  private func outbound(for message: [UInt8]) throws(RPCError) -> MessagePipe {
     guard let outbound else { throw RPCError(.internalError, "not a streaming call") }
-    try await outbound.write(message) {
-      if loop.isCurrent { outputReady() } else { loop.execute { self.outputReady() } }
+    guard message.count <= shared.limits.sentMessageBytesMax else {
+      throw CallMessage.tooLarge(message.count, max: shared.limits.sentMessageBytesMax)
     }
+    return outbound
+  }
+
+  private func queued() {
+    if loop.isCurrent { outputReady() } else { loop.execute { self.outputReady() } }
   }
 
   private func outputReady() {
@@ -277,10 +308,20 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Ends the call with the handler's answer. What it sent before goes out first.
   private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
+    var error = error
+    if let response, response.count > shared.limits.sentMessageBytesMax {
+      error = CallMessage.tooLarge(response.count, max: shared.limits.sentMessageBytesMax)
+    }
     settle(error?.code ?? .ok, isCancelled: false)
+    task = nil
     failure = error
-    if error == nil, let response { feed.begin(response) }
-    isBare = error == nil && context?.responseMetadata == nil
+    var encoding = context?.responseEncoding ?? .identity
+    if let context, encoding != .identity { encoding = context.settleResponseEncoding() }
+    if error == nil, let response { feed.begin(.packed(response, encoding)) }
+    // Who sends gzip is told that it is read here, also when the answer is not packed.
+    isBare =
+      error == nil && encoding == .identity && !deframer.acceptsGzip
+      && context?.responseMetadata == nil
     let nothingSent = !headersSent && (outbound?.queuedBytes ?? 0) == 0
     outbound?.finish()
     inbound?.fail(RPCError(.cancelled, "the call has ended"), keepingQueued: false)
@@ -338,20 +379,23 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private func sendHeaders() {
     headersSent = true
     if isBare {
-      owner.session.respond(id, .answer)
+      owner.session.respond(id, .answer, body: self)
       return
     }
-    guard let metadata = context?.responseMetadata?.initial, !metadata.isEmpty else {
-      owner.session.respond(id, .answer)
+    let metadata = context?.responseMetadata?.initial ?? Metadata()
+    let encoding = context?.settleResponseEncoding() ?? .identity
+    guard !metadata.isEmpty || encoding != .identity || deframer.acceptsGzip else {
+      owner.session.respond(id, .answer, body: self)
       return
     }
-    owner.session.respond(id, Self.answer(with: metadata), endsStream: false)
+    owner.session.respond(id, Self.answer(with: metadata, encoding), body: self)
   }
 
-  private static func answer(with metadata: Metadata) -> HeaderBlock {
+  private static func answer(with metadata: Metadata, _ encoding: MessageEncoding) -> HeaderBlock {
     var block = HeaderBlock()
     block.add(fixed: ":status", "200")
     block.add(fixed: "content-type", "application/grpc")
+    if encoding == .gzip { block.add(fixed: "grpc-encoding", "gzip") }
     block.add(fixed: "grpc-accept-encoding", "identity,gzip")
     MetadataCodec.add(metadata, to: &block)
     return block
@@ -361,21 +405,25 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     guard !isClosed else { return }
     headersSent = true
     let metadata = context?.responseMetadata
-    var block = Self.answer(with: metadata?.initial ?? Metadata())
+    var block = Self.answer(with: metadata?.initial ?? Metadata(), .identity)
     addStatus(to: &block, metadata?.trailing)
-    owner.session.respond(id, block, endsStream: true)
+    hasAnswered()
+    owner.session.respond(id, block, body: nil)
     owner.flushSoon()
   }
 
   private func sendTrailers() {
     if isBare {
       owner.session.trailers(id, .success)
-      return
+    } else {
+      var block = HeaderBlock()
+      addStatus(to: &block, context?.responseMetadata?.trailing)
+      owner.session.trailers(id, block)
     }
-    var block = HeaderBlock()
-    addStatus(to: &block, context?.responseMetadata?.trailing)
-    owner.session.trailers(id, block)
+    hasAnswered()
   }
+
+  private func hasAnswered() { if !hasRequestEnded { owner.asksToStop(id) } }
 
   private func addStatus(to block: inout HeaderBlock, _ metadata: Metadata?) {
     if let failure {
@@ -394,7 +442,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   }
 
   func pull(_ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {
-    if let plain { return plain.pull(buffer) }
+    if let plain {
+      let pulled = plain.pull(buffer)
+      if case .end = pulled { hasAnswered() }
+      return pulled
+    }
     var filled = 0
     while filled < buffer.count {
       if feed.isEmpty {
@@ -430,7 +482,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     let block = PlainExchange.head(of: response)
     let isBodyless = response.body.isEmpty || plain?.isHead == true
     plain?.begin(response.body)
-    owner.session.respond(id, block, endsStream: isBodyless)
+    owner.session.respond(id, block, body: isBodyless ? nil : self)
+    if isBodyless { hasAnswered() }
     owner.flushSoon()
   }
 }

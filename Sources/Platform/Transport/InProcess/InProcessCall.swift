@@ -12,6 +12,8 @@ final class InProcessCall: ClientStream {
   private let responses = MessagePipe(bytesMax: InProcessChannel.unreadBytesMax)
   private let state = Mutex(State())
   private let began = SystemTime().uptime
+  private let requestEncoding: MessageEncoding
+  private let wasCompressed = Atomic(false)
 
   private struct State {
     var isEnded = false
@@ -21,7 +23,11 @@ final class InProcessCall: ClientStream {
     var alarm: Task<Void, Never>?
   }
 
-  init(_ channel: InProcessChannel, _ method: ServerMethod, _ context: ServerContext) {
+  init(
+    _ channel: InProcessChannel, _ method: ServerMethod, _ context: ServerContext,
+    requestEncoding: MessageEncoding
+  ) {
+    self.requestEncoding = requestEncoding
     self.channel = channel
     self.method = method
     self.context = context
@@ -48,7 +54,7 @@ final class InProcessCall: ClientStream {
   }
 
   private func spawn(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
-    channel.loop?.spawn(body) ?? Task(operation: body)
+    channel.loop?.spawn(body) ?? Task { await body() }
   }
 
   /// A task whose call ended while it was being made is cancelled at once.
@@ -71,12 +77,13 @@ final class InProcessCall: ClientStream {
         guard let request = try await requests.next() else {
           throw RPCError(.internalError, "a unary call without a message")
         }
+        context.tookRequest(isCompressed: request.isCompressed)
         var response: [UInt8] = []
         try await channel.interceptors.run(context) {
-          response = try await handler(request, context)
+          response = try await handler(request.bytes, context)
         }
         takeInitialMetadata()
-        responses.offer(response)
+        responses.offer(.unpacked(response, context.settleResponseEncoding()))
       case .streaming(let handler):
         let ends = HandlerEnds(call: self)
         try await channel.interceptors.run(context) { try await handler(ends, ends, context) }
@@ -127,24 +134,34 @@ final class InProcessCall: ClientStream {
   // MARK: The client's end
 
   func sendWhole(_ message: [UInt8]) {
-    requests.offer(message)
+    requests.offer(.unpacked(message, requestEncoding))
     requests.finish()
   }
 
-  func send(_ message: [UInt8]) async throws(RPCError) { try await requests.write(message) }
+  func send(_ message: [UInt8]) async throws(RPCError) {
+    try await requests.write(.unpacked(message, requestEncoding))
+  }
+
+  func sendUncompressed(_ message: [UInt8]) async throws(RPCError) {
+    try await requests.write(CallMessage(message))
+  }
+
+  var responseWasCompressed: Bool { wasCompressed.load(ordering: .relaxed) }
 
   func finishSending() async throws(RPCError) { requests.finish() }
 
   func next() async throws(RPCError) -> [UInt8]? {
     let result = await withTaskCancellationHandler {
-      () async -> Result<[UInt8]?, RPCError> in
+      () async -> Result<CallMessage?, RPCError> in
       do throws(RPCError) { return .success(try await responses.next()) } catch {
         return .failure(error)
       }
     } onCancel: {
       cancel()
     }
-    return try result.get()
+    guard let message = try result.get() else { return nil }
+    wasCompressed.store(message.isCompressed, ordering: .relaxed)
+    return message.bytes
   }
 
   func cancel() {
@@ -159,11 +176,21 @@ final class InProcessCall: ClientStream {
   private struct HandlerEnds: MessageSource, MessageSink {
     let call: InProcessCall
 
-    func next() async throws(RPCError) -> [UInt8]? { try await call.requests.next() }
+    func next() async throws(RPCError) -> [UInt8]? {
+      guard let message = try await call.requests.next() else { return nil }
+      call.context.tookRequest(isCompressed: message.isCompressed)
+      return message.bytes
+    }
 
     func send(_ message: [UInt8]) async throws(RPCError) {
       call.takeInitialMetadata()
-      try await call.responses.write(message)
+      try await call.responses.write(.unpacked(message, call.context.settleResponseEncoding()))
+    }
+
+    func sendUncompressed(_ message: [UInt8]) async throws(RPCError) {
+      call.takeInitialMetadata()
+      _ = call.context.settleResponseEncoding()
+      try await call.responses.write(CallMessage(message))
     }
   }
 }

@@ -66,7 +66,7 @@ package final class InProcessChannel: Channel {
       deadline = SystemTime().uptime + defaultTimeout
     }
     var metadata = Metadata()
-    for entry in options.metadata.entries where !MetadataCodec.isReserved(entry.key) {
+    for entry in options.metadata.entries where MetadataCodec.isSendable(entry.key) {
       switch entry.value {
       case .text(let text):
         if let text = MetadataCodec.sendable(text) { metadata.add(entry.key, text) }
@@ -76,8 +76,8 @@ package final class InProcessChannel: Channel {
     var trace = TraceIdentity()
     let context = ServerContext(
       method: served.descriptor, metadata: metadata, deadline: deadline, identity: identity,
-      trace: trace.hop(continuing: options.traceParent ?? ""))
-    let call = InProcessCall(self, served, context)
+      trace: trace.hop(continuing: options.traceParent ?? ""), acceptsGzip: true)
+    let call = InProcessCall(self, served, context, requestEncoding: options.requestEncoding)
     call.start()
     return call
   }

@@ -33,7 +33,14 @@ package struct ChannelOptions: Sendable {
   /// For unary and client-streaming calls that set no deadline; the others may last for ever. It
   /// spans all attempts, and the wait for a connection.
   package var defaultTimeout = Duration.seconds(10)
+  /// A response message, also after decompression; larger ones end the call with
+  /// RESOURCE_EXHAUSTED.
   package var messageBytesMax = 4 * 1024 * 1024
+  /// A request message before it is packed; larger ones are RESOURCE_EXHAUSTED and never sent.
+  package var sentMessageBytesMax = 64 * 1024 * 1024
+  /// Names, values and 32 for each field of the head or the trailers of an answer; more ends the call
+  /// with RESOURCE_EXHAUSTED.
+  package var headerBytesMax = 64 * 1024
   /// Requests of a call that wait for a slow server; then `send` waits.
   package var unsentBytesMax = 64 * 1024
   /// Responses of a call that nobody has read; then its window stays closed.

@@ -47,7 +47,12 @@ final class HealthWatch: @unchecked Sendable {
       GrpcHealthV1.Health.watch, CallOptions(), deadline: nil, channel, isPinned: true)
     var request = GrpcHealthV1.HealthCheckRequest()
     request.service = service
-    call.sendWhole(request.encoded())
+    do throws(RPCError) {
+      try call.sendWhole(request.encoded())
+    } catch {
+      ended(error)
+      return
+    }
     // A connection that takes no more calls is about to end this watch.
     guard channel.begin(call, on: connection) else { return }
     self.call = call

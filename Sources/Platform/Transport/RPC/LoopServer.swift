@@ -10,6 +10,7 @@ final class LoopServer {
   private var http2: [ObjectIdentifier: HTTP2ServerConnection] = [:]
   private var http1: [ObjectIdentifier: (session: HTTP1Session, connection: Connection)] = [:]
   private var greeting: [ObjectIdentifier: Connection] = [:]
+  private let tasks: HandlerTasks
   private var isDraining = false
   private var emptied: (() -> Void)?
 
@@ -17,6 +18,7 @@ final class LoopServer {
     self.loop = loop
     self.shared = shared
     self.tls = tls
+    tasks = HandlerTasks(loop)
   }
 
   var connectionCount: Int { http2.count + http1.count + greeting.count }
@@ -62,7 +64,7 @@ final class LoopServer {
     let driver: any ConnectionDriver
     switch tongue {
     case .http2:
-      let made = HTTP2ServerConnection(connection, shared) { [weak self] _ in
+      let made = HTTP2ServerConnection(connection, shared, tasks) { [weak self] _ in
         self?.http2[key] = nil
         self?.closedOne()
       }

@@ -22,10 +22,10 @@ struct MessageDeframer {
 
   /// Calls `deliver` with each message that these bytes complete.
   mutating func take(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ deliver: ([UInt8]) -> Void
+    _ bytes: UnsafeBufferPointer<UInt8>, _ deliver: (CallMessage) -> Void
   ) throws(RPCError) {
-    if let message = whole(bytes) {
-      deliver(message)
+    if prefixCount == 0, let message = Self.whole(bytes, max: messageMax) {
+      deliver(CallMessage(message))
       return
     }
     var rest = UnsafeRawBufferPointer(bytes)
@@ -46,17 +46,18 @@ struct MessageDeframer {
         rest = UnsafeRawBufferPointer(rebasing: rest[wanted...])
       }
       if message.count == length {
-        let complete = prefix.0 == 1 ? try decompressed(message) : message
+        let isCompressed = prefix.0 == 1
+        let complete = isCompressed ? try decompressed(message) : message
         message = []
         prefixCount = 0
-        deliver(complete)
+        deliver(CallMessage(complete, isCompressed: isCompressed))
       }
     }
   }
 
   /// The message, when these bytes are exactly one that is not compressed, as they mostly are.
-  func whole(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
-    guard prefixCount == 0, bytes.count >= 5, bytes[0] == 0 else { return nil }
+  static func whole(_ bytes: UnsafeBufferPointer<UInt8>, max messageMax: Int) -> [UInt8]? {
+    guard bytes.count >= 5, bytes[0] == 0 else { return nil }
     let length =
       Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
     guard length == bytes.count - 5, length <= messageMax else { return nil }
@@ -69,7 +70,10 @@ struct MessageDeframer {
       throw RPCError(
         .resourceExhausted, "a message of \(length) bytes is larger than the \(messageMax) allowed")
     }
-    guard prefix.0 == 0 || (prefix.0 == 1 && acceptsGzip) else {
+    guard prefix.0 < 2 else {
+      throw RPCError(.internalError, "a message has the flags \(prefix.0), which mean nothing")
+    }
+    guard prefix.0 == 0 || acceptsGzip else {
       throw RPCError(.internalError, "a message is flagged as compressed without an encoding")
     }
     // Grows as bytes come, so that a length alone reserves little.
@@ -88,10 +92,13 @@ struct MessageDeframer {
   }
 }
 
-/// The five bytes before a message that is not compressed.
-func messagePrefix(_ count: Int) -> (UInt8, UInt8, UInt8, UInt8, UInt8) {
+/// The five bytes before a message of so many bytes.
+func messagePrefix(
+  _ count: Int, isCompressed: Bool
+) -> (UInt8, UInt8, UInt8, UInt8, UInt8) {
   (
-    0, UInt8(truncatingIfNeeded: count >> 24), UInt8(truncatingIfNeeded: count >> 16),
+    isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: count >> 24),
+    UInt8(truncatingIfNeeded: count >> 16),
     UInt8(truncatingIfNeeded: count >> 8), UInt8(truncatingIfNeeded: count)
   )
 }

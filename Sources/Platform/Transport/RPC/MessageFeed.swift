@@ -7,10 +7,10 @@ struct MessageFeed {
 
   var isEmpty: Bool { message == nil }
 
-  mutating func begin(_ message: [UInt8]) {
+  mutating func begin(_ message: CallMessage) {
     assert(self.message == nil)
-    self.message = message
-    prefix = messagePrefix(message.count)
+    self.message = message.bytes
+    prefix = messagePrefix(message.bytes.count, isCompressed: message.isCompressed)
     given = 0
   }
 

@@ -8,7 +8,7 @@ private import Synchronization
 /// a slow reader bounds the memory of a fast writer.
 final class MessagePipe: Sendable {
   enum Taken {
-    case message([UInt8])
+    case message(CallMessage)
     case nothingYet
     case finished
     case failed(RPCError)
@@ -19,23 +19,23 @@ final class MessagePipe: Sendable {
     case failed(RPCError)
   }
 
-  private typealias Reader = UnsafeContinuation<Result<[UInt8]?, RPCError>, Never>
+  private typealias Reader = UnsafeContinuation<Result<CallMessage?, RPCError>, Never>
   private typealias Writer = UnsafeContinuation<Void, Never>
 
   private struct State {
-    var messages: [[UInt8]] = []
+    var messages: [CallMessage] = []
     var head = 0
     var bytes = 0
     var end: End?
     var reader: Reader?
     var writers: [Writer] = []
 
-    mutating func pop() -> [UInt8]? {
+    mutating func pop() -> CallMessage? {
       guard head < messages.count else { return nil }
       let message = messages[head]
-      messages[head] = []
+      messages[head].bytes = []
       head += 1
-      bytes -= message.count + MessagePipe.overhead
+      bytes -= message.bytes.count + MessagePipe.overhead
       if head == messages.count {
         messages.removeAll(keepingCapacity: true)
         head = 0
@@ -67,7 +67,7 @@ final class MessagePipe: Sendable {
 
   /// Queues a message, whatever is queued already. False when the pipe has ended.
   @discardableResult
-  func offer(_ message: [UInt8]) -> Bool {
+  func offer(_ message: CallMessage) -> Bool {
     let (reader, taken) = state.withLock { state -> (Reader?, Bool) in
       guard state.end == nil else { return (nil, false) }
       if let reader = state.reader {
@@ -75,7 +75,7 @@ final class MessagePipe: Sendable {
         return (reader, true)
       }
       state.messages.append(message)
-      state.bytes += message.count + Self.overhead
+      state.bytes += message.bytes.count + Self.overhead
       return (nil, true)
     }
     reader?.resume(returning: .success(message))
@@ -83,7 +83,7 @@ final class MessagePipe: Sendable {
   }
 
   /// Queues a message, calls `queued`, and waits while too much is queued.
-  func write(_ message: [UInt8], queued: () -> Void = {}) async throws(RPCError) {
+  func write(_ message: CallMessage, queued: () -> Void = {}) async throws(RPCError) {
     guard offer(message) else { throw failure }
     queued()
     guard state.withLock({ $0.end == nil && $0.bytes > bytesMax }) else { return }
@@ -158,7 +158,7 @@ final class MessagePipe: Sendable {
   }
 
   /// The next message; nil at the end. One reader at a time.
-  func next() async throws(RPCError) -> [UInt8]? {
+  func next() async throws(RPCError) -> CallMessage? {
     switch take() {
     case .message(let message): return message
     case .finished: return nil
@@ -166,7 +166,7 @@ final class MessagePipe: Sendable {
     case .nothingYet: break
     }
     let result = await withUnsafeContinuation { (reader: Reader) in
-      let ready = state.withLock { state -> Result<[UInt8]?, RPCError>? in
+      let ready = state.withLock { state -> Result<CallMessage?, RPCError>? in
         precondition(state.reader == nil, "a stream of messages has one reader at a time")
         if let message = state.pop() { return .success(message) }
         switch state.end {

@@ -17,12 +17,22 @@ enum MetadataCodec {
   }
 
   static func add(_ metadata: Metadata, to block: inout HeaderBlock) {
-    for entry in metadata.entries where !isReserved(entry.key) {
+    for entry in metadata.entries where isSendable(entry.key) {
       switch entry.value {
       case .text(let text): if let text = sendable(text) { block.add(entry.key, text) }
       case .bytes(let bytes): block.add(entry.key, unpadded(bytes))
       }
     }
+  }
+
+  /// An application's key, of what gRPC lets a key consist of; another would break the whole call at
+  /// its receiver.
+  static func isSendable(_ key: String) -> Bool {
+    !key.isEmpty && !isReserved(key)
+      && key.utf8.allSatisfy { byte in
+        (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x5f
+          || byte == 0x2d || byte == 0x2e
+      }
   }
 
   /// A value as it may be sent: without surrounding blanks, which no HTTP value has. Nil for what

@@ -29,7 +29,7 @@ package final class NetworkChannel: Channel {
     _ method: MethodDescriptor, _ request: [UInt8], _ options: CallOptions
   ) async throws(RPCError) -> [UInt8] {
     let call = makeCall(method, options)
-    call.sendWhole(request)
+    try call.sendWhole(request)
     loop.onLoop { call.start() }
     return try await call.onlyResponse()
   }

@@ -26,6 +26,9 @@ package enum PlaintextPolicy: Sendable, Hashable {
 package struct ServerLimits: Sendable {
   /// A request message, also after decompression; larger ones are RESOURCE_EXHAUSTED.
   package var messageBytesMax = 4 * 1024 * 1024
+  /// A response message before it is packed; a handler that answers more ends its call with
+  /// RESOURCE_EXHAUSTED, and nothing of it is sent.
+  package var sentMessageBytesMax = 64 * 1024 * 1024
   /// The body of a plain request over HTTP/2; larger ones are 413.
   package var bodyBytesMax = 1024 * 1024
   /// Responses of a call that wait for a slow reader; then the handler's `send` waits.

@@ -40,6 +40,18 @@ final class ServerShared: Sendable {
     return await responder.respond(to: request)
   }
 
+  /// What a request that is no call is told when it asks for a method.
+  func refusal(ofPlain head: RequestHead) -> HTTPResponse? {
+    let isMethod = methods.find(head.buffer(head.path)) != nil
+    if head.isPost, isMethod || (head.hasContentType && responder == nil) {
+      return HTTPResponse(refusing: 415, "only gRPC is spoken here")
+    }
+    guard isMethod else { return nil }
+    var response = HTTPResponse(refusing: 405, "a call is a POST of application/grpc")
+    response.headers.append(HTTPHeader("allow", "POST"))
+    return response
+  }
+
   private static let plaintextRefusal = problem(
     401, .unauthenticated, "this port answers plaintext requests for health and metrics only")
 
