@@ -240,7 +240,7 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "CNGHTTP2", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry",
+      "Bytes", "CNGHTTP2", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds", "Telemetry",
       "TestKit",
       "Transport",
       "Wire",

@@ -1,13 +1,15 @@
 package import Chrono
 package import Wire
 
-/// How a call is made. A call without a deadline gets the channel's default.
+/// How a call is made. A call without a deadline gets the channel's default; one whose answers stream
+/// may then last for ever.
 package struct CallOptions: Sendable {
   package var deadline: Uptime?
   package var metadata = Metadata()
   /// W3C traceparent to pass on; a new trace is begun when nil.
   package var traceParent: String?
-  /// Wait for a connection until the deadline instead of failing at once with UNAVAILABLE.
+  /// Wait for a connection until the deadline instead of failing at once with UNAVAILABLE. What a
+  /// server answers is not changed by it.
   package var waitsForReady = false
   /// How requests are packed. Only what is asked for is compressed: it costs the sender far more than
   /// a send on a fast network saves.

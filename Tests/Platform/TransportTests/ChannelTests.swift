@@ -15,7 +15,7 @@ import Transport
   @Test func `nobody listens: UNAVAILABLE, or waiting until somebody does`() async throws {
     try await withLoop { loop in
       // A port that was free a moment ago.
-      let probe = try await MeshServer.start(on: loop)
+      let probe = try await MeshServer.startForRestarts(on: loop)
       await probe.server.stop()
       let channel = try probe.channel(on: loop, adjust: Self.quick)
 
@@ -58,7 +58,7 @@ import Transport
 
   @Test func `a rolling restart fails not one idempotent call`() async throws {
     try await withLoop { loop in
-      var one = try await MeshServer.start(on: loop)
+      var one = try await MeshServer.startForRestarts(on: loop)
       let two = try await MeshServer.start(on: loop)
       var options = ChannelOptions(tls: try TestMesh.shared.clientTLS("gateway"))
       Self.quick(&options)
@@ -80,6 +80,7 @@ import Transport
       let before = calls.value
       #expect(await eventually { calls.value > before + 50 })
       one = try await MeshServer.start(on: loop, port: port)
+      #expect(await eventually { await channel.readyConnections() == 2 })
       await two.server.drain(within: .seconds(2))
       let after = calls.value
       #expect(await eventually { calls.value > after + 50 })

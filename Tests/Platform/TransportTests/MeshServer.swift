@@ -38,6 +38,13 @@ struct MeshServer: Sendable {
       server: server, service: service, health: health, observer: observer, address: address)
   }
 
+  /// On a port that is still free when the server has stopped.
+  static func startForRestarts(
+    on loop: EventLoop, adjust: (inout ServerConfiguration) -> Void = { _ in }
+  ) async throws -> MeshServer {
+    try await StablePort.use { try await start(on: loop, port: $0, adjust: adjust) }
+  }
+
   func channel(
     as name: String = "gateway", on loop: EventLoop, to target: String = "echo",
     adjust: (inout ChannelOptions) -> Void = { _ in }

@@ -1,6 +1,7 @@
 internal import Calls
 internal import Contracts
 private import Synchronization
+package import Transport
 
 /// Where services run, as discovery says: a cache kept fresh by one watch over everything.
 ///
@@ -43,12 +44,15 @@ package final class ServiceDirectory: Sendable {
     return ports.port(of: service).map { [Place(host: host, port: $0)] } ?? []
   }
 
-  /// Calls `body` after every change of a service's places, on the thread that learned of it.
-  package func onChange(_ body: @escaping @Sendable (ServiceName) -> Void) {
-    state.withLock { state in
+  /// Calls `body` whenever something is heard of a service's instances, on the thread that heard it,
+  /// until the watch is ended.
+  package func onChange(_ body: @escaping @Sendable (ServiceName) -> Void) -> NameWatch {
+    let id = state.withLock { state in
       state.lastWatcher += 1
       state.watchers[state.lastWatcher] = body
+      return state.lastWatcher
     }
+    return NameWatch { [weak self] in self?.state.withLock { $0.watchers[id] = nil } }
   }
 
   /// Follows discovery until the watch ends; throws when it breaks, and is then called again.

@@ -25,6 +25,11 @@ package struct MeshTLS: Sendable {
     try client.reload(roles.client)
   }
 
+  /// The files that it was read from.
+  package var files: [String] {
+    [state.authority, state.certificate(of: name), state.key(of: name)]
+  }
+
   private static func roles(
     _ state: StateFolder, _ name: String, _ facesPeople: Bool
   ) throws -> (server: TLSContext.Role, client: TLSContext.Role) {

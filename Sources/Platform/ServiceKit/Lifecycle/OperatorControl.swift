@@ -76,14 +76,19 @@ final class OperatorControl: Sendable {
     return draining != nil
   }
 
-  /// The end of the service: no operator can change anything after this.
-  func end() async {
-    let draining = state.withLock { state in
+  /// The end of the service is near: no operator can change anything after this, and whoever asks is
+  /// told to go elsewhere. Who does not ask is still served.
+  func turnAway() {
+    state.withLock { state in
       state.phase = .ending
       serving.fail("draining")
-      return begun(&state)
     }
-    await draining.value
+  }
+
+  /// The end of the service.
+  func end() async {
+    turnAway()
+    await state.withLock { begun(&$0) }.value
   }
 
   private func begun(_ state: inout State) -> Task<Void, Never> {

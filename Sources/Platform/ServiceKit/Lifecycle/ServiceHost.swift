@@ -78,9 +78,14 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
     started.hold()
   }
 
+  /// Says NOT_SERVING to everybody who watches, so that new calls go elsewhere; those that come are
+  /// served. Soon afterwards: `end`.
+  package func turnAway() { control.turnAway() }
+
   /// Ends in order: NOT_SERVING, no new work, calls in flight finished within `limit`, tasks, stores.
   package func end(within limit: Duration) async {
     await control.end()
+    health.endWatches()
     await server.drain(within: limit)
     await context.stopTasks()
     await service.stop()

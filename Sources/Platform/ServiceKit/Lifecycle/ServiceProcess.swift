@@ -89,8 +89,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
       let metrics = MetricsRegistry()
       ProcessMetrics.register(in: metrics)
       let neighbours = Neighbours(
-        ports: options.ports, host: loaded.mesh.advertiseHost, client: tls.client,
-        callTimeMax: loaded.mesh.callTimeMax, loop: loop)
+        ports: options.ports, mesh: loaded.mesh, client: tls.client, metrics: metrics, loop: loop)
       let context = ServiceContext(
         name: Service.name, mesh: loaded.mesh, loop: loop, log: log, metrics: metrics,
         state: options.state, ports: options.ports, connect: { neighbours.channel(to: $0) })
@@ -98,10 +97,18 @@ package enum ServiceProcess<Service: ServiceDefinition> {
         context, loaded.config, tls: tls,
         listen: .tcp(host: loaded.mesh.listenHost, port: port))
       log.info("listening", ["address": LogValue(describing: host.address)])
+      watchCertificates(tls, context)
       return await serve(host, neighbours, port: port, signals)
     } catch {
       log.critical("the service cannot start", ["error": .text(errorText(error))])
       return ServiceExit.failed
+    }
+  }
+
+  private static func watchCertificates(_ tls: MeshTLS, _ context: ServiceContext) {
+    let files = CertificateWatch(tls.files) { try tls.reload() }
+    context.spawn("watch certificates", every: context.mesh.certificatesCheck) {
+      if try files.look() { context.log.info("certificates read again") }
     }
   }
 
@@ -128,7 +135,10 @@ package enum ServiceProcess<Service: ServiceDefinition> {
     await signals.wait()
     log.info("stopping", ["drain_time_max": LogValue(describing: context.mesh.drainTimeMax)])
     starting.cancel()
+    // First who watches this instance, then who asks discovery; then there is time to turn away.
+    host.turnAway()
     await lease.end()
+    await context.loop.sleep(for: context.mesh.drainNotice)
     await host.end(within: context.mesh.drainTimeMax)
     if let problem = failure.withLock({ $0 }) {
       log.critical("the service cannot start", ["error": .text(problem)])

@@ -39,7 +39,7 @@ package enum Address: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A socket address of the kernel with its length.
-struct SocketAddress {
+struct SocketAddress: Sendable {
   var storage = sockaddr_storage()
   var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
@@ -95,17 +95,23 @@ struct SocketAddress {
 
   /// The port of an IPv4 or IPv6 address; both keep it, big-endian, after the family.
   var port: Int {
-    withUnsafeBytes(of: storage) { Int($0[2]) << 8 | Int($0[3]) }
+    get { withUnsafeBytes(of: storage) { Int($0[2]) << 8 | Int($0[3]) } }
+    set {
+      withUnsafeMutableBytes(of: &storage) {
+        $0[2] = UInt8(truncatingIfNeeded: newValue >> 8)
+        $0[3] = UInt8(truncatingIfNeeded: newValue)
+      }
+    }
   }
 
   /// The addresses of a host. Names other than numbers may block in the resolver (`/etc/hosts`,
-  /// DNS).
-  static func resolve(host: String, port: Int, passive: Bool) throws(TransportError)
-    -> [SocketAddress]
-  {
+  /// DNS): a listener resolves when it starts, others ask the `HostResolver`.
+  static func resolve(
+    host: String, port: Int, passive: Bool, onlyNumbers: Bool = false
+  ) throws(TransportError) -> [SocketAddress] {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = passive ? AI_PASSIVE : 0
+    hints.ai_flags = (passive ? AI_PASSIVE : 0) | (onlyNumbers ? AI_NUMERICHOST : 0)
     var list: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(host, String(port), &hints, &list)
     guard code == 0 else {
@@ -127,12 +133,15 @@ struct SocketAddress {
     switch address {
     case .tcp(let host, let port):
       return try resolve(host: host, port: port, passive: passive)
-    case .unix(let path):
-      guard let address = SocketAddress(path: path) else {
-        throw TransportError("the socket path \(path) is longer than 107 bytes")
-      }
-      return [address]
+    case .unix(let path): return [try local(path)]
     }
+  }
+
+  static func local(_ path: String) throws(TransportError) -> SocketAddress {
+    guard let address = SocketAddress(path: path) else {
+      throw TransportError("the socket path \(path) is longer than 107 bytes")
+    }
+    return address
   }
 }
 

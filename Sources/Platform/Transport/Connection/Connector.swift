@@ -7,15 +7,12 @@ package import Security
 /// Makes connections.
 package enum Connector {
   /// Begins a connection on the loop; `driver` is told `connected`, or `closed` when it fails.
-  /// Blocks in the resolver for host names that are not numbers.
-  package static func begin(
-    _ address: Address, tls: TLSContext?, expecting expectation: PeerExpectation?, loop: EventLoop,
-    driver: any ConnectionDriver
+  /// `address` is what `remote` was called.
+  static func begin(
+    _ remote: SocketAddress, of address: Address, tls: TLSContext?,
+    expecting expectation: PeerExpectation?, loop: EventLoop, driver: any ConnectionDriver
   ) throws(TransportError) -> Connection {
     loop.assertInLoop()
-    guard let remote = try SocketAddress.candidates(address, passive: false).first else {
-      throw TransportError("\(address) names no address")
-    }
     let session: TLSSession?
     do {
       session = try tls.map { context throws(TLSError) in
@@ -39,16 +36,28 @@ package enum Connector {
     return connection
   }
 
-  /// Connects, with the TLS handshake if there is one. The connection has no driver yet: set one at
-  /// once, before the calling task suspends. Call on the loop.
+  /// Connects to the first address of the name that answers, with the TLS handshake if there is one.
+  /// The connection has no driver yet: set one at once, before the calling task suspends. Call on the
+  /// loop.
   ///
   /// Reading is paused until then: call `resumeReading` when the driver is set.
   package static func connect(
     _ address: Address, tls: TLSContext?, expecting expectation: PeerExpectation? = nil,
     loop: EventLoop, deadline: Uptime
   ) async throws(TransportError) -> Connection {
-    let attempt = ConnectAttempt(loop)
-    return try await attempt.run(address, tls, expectation, deadline)
+    var why = TransportError("\(address) names no address")
+    let found = try await HostResolver.shared.addresses(of: address, loop: loop, deadline: deadline)
+    for (index, remote) in found.enumerated() {
+      // The last one has all the time that is left.
+      let share = (deadline - loop.uptime) / (found.count - index)
+      let attempt = ConnectAttempt(loop)
+      do throws(TransportError) {
+        return try await attempt.run(remote, address, tls, expectation, loop.uptime + share)
+      } catch {
+        why = error
+      }
+    }
+    throw why
   }
 }
 
@@ -62,7 +71,8 @@ private final class ConnectAttempt: ConnectionDriver, @unchecked Sendable {
   init(_ loop: EventLoop) { self.loop = loop }
 
   func run(
-    _ address: Address, _ tls: TLSContext?, _ expectation: PeerExpectation?, _ deadline: Uptime
+    _ remote: SocketAddress, _ address: Address, _ tls: TLSContext?,
+    _ expectation: PeerExpectation?, _ deadline: Uptime
   ) async throws(TransportError) -> Connection {
     let result = await withCheckedContinuation { continuation in
       loop.assertInLoop()
@@ -72,7 +82,7 @@ private final class ConnectAttempt: ConnectionDriver, @unchecked Sendable {
       }
       do throws(TransportError) {
         connection = try Connector.begin(
-          address, tls: tls, expecting: expectation, loop: loop, driver: self)
+          remote, of: address, tls: tls, expecting: expectation, loop: loop, driver: self)
       } catch {
         settle(.failure(error))
       }

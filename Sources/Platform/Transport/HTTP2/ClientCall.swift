@@ -6,8 +6,9 @@ private import Synchronization
 /// One call of a network channel, over one or more attempts.
 ///
 /// Life: waiting for a connection -> streaming on one -> ended. Until the response begins, what was
-/// sent is kept (up to `replayMax`), so that a call that no server has seen, or an idempotent one
-/// that failed with UNAVAILABLE, starts over on another connection without its caller noticing.
+/// sent is kept (up to `RetryPolicy.replayBytesMax`), so that a call that no server has seen, or an
+/// idempotent one that failed with UNAVAILABLE, starts over on another connection without its caller
+/// noticing.
 ///
 /// `@unchecked Sendable`: everything is touched on the channel's loop, except the pipes and
 /// `metadata`, which are safe anywhere; `next`, `send`, `finishSending` and `cancel` hop.
@@ -28,7 +29,20 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   private var stream: Int32 = 0
   private var timer: TimerToken?
   private(set) var isEnded = false
+  /// Begun on some connection.
   private(set) var attempts = 0
+  /// The last attempt ended with its connection, or was turned away, and no server has answered it.
+  private(set) var wasCut = false
+  var ledger = RetryLedger()
+
+  // The channel's notes.
+  /// It runs on a connection of its own choice, outside of the channel's books: a health watch.
+  let isPinned: Bool
+  var isWaiting = false
+  var isCounted = false
+  var isProbe = false
+  /// Set when somebody wants to know how long calls take.
+  var startedAt: Uptime?
 
   // The request of this attempt.
   private var feed = MessageFeed()
@@ -44,13 +58,12 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   private var serverHasEnded = false
   private var deframer: MessageDeframer
   private var uncredited = 0
-  private var sawMessage = false
-
-  private static let replayMax = 256 * 1024
 
   init(
-    _ method: MethodDescriptor, _ options: CallOptions, deadline: Uptime?, _ channel: ChannelCore
+    _ method: MethodDescriptor, _ options: CallOptions, deadline: Uptime?, _ channel: ChannelCore,
+    isPinned: Bool = false
   ) {
+    self.isPinned = isPinned
     self.method = method
     self.options = options
     self.deadline = deadline
@@ -144,13 +157,14 @@ final class ClientCall: ClientStream, @unchecked Sendable {
         self.fail(RPCError(.deadlineExceeded, "the deadline has passed"))
       }
     }
-    channel.assign(self)
+    channel.begin(self)
   }
 
   func began(_ stream: Int32, on connection: HTTP2ClientConnection) {
     self.stream = stream
     self.connection = connection
     attempts += 1
+    wasCut = false
     feed.drop()
     replayed = 0
     isDeferred = false
@@ -177,6 +191,9 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     if options.requestEncoding == .gzip { block.add(fixed: "grpc-encoding", "gzip") }
     block.add(fixed: "grpc-accept-encoding", "identity,gzip")
     block.add(fixed: "user-agent", userAgent)
+    if ledger.retries > 0 {
+      block.add(named: "grpc-previous-rpc-attempts", "\(ledger.retries)", isIndexed: false)
+    }
     if let traceParent = options.traceParent {
       block.add(named: "traceparent", traceParent, isIndexed: false)
     }
@@ -218,7 +235,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     let taken = outbound.take()
     if case .message(let message) = taken, replay != nil {
       replayBytes += message.bytes.count
-      if replayBytes > Self.replayMax {
+      if replayBytes > channel.options.retry.replayBytesMax {
         replay = nil
       } else {
         replay?.append(message)
@@ -248,9 +265,12 @@ final class ClientCall: ClientStream, @unchecked Sendable {
         metadata.withLock { $0.initial = head.metadata }
         if let refusal = head.refusal {
           settle(.failure(refusal), mayRetry: refusal.code != .internalError)
-        } else if head.isGzip {
-          deframer.acceptsGzip = true
+          return
         }
+        // The caller may have read the metadata: from here on it is this attempt or none.
+        replay = nil
+        if isProbe { channel.answered(self) }
+        if head.isGzip { deframer.acceptsGzip = true }
         return
       }
     }
@@ -265,7 +285,6 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     uncredited += bytes.count
     do throws(RPCError) {
       try deframer.take(bytes) { message in
-        sawMessage = true
         replay = nil
         inbound.offer(message)
       }
@@ -294,6 +313,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   func closed(code: UInt32, wasSent: Bool) {
     guard !isEnded else { return }
     connection = nil
+    wasCut = true
     let isUnseen = !wasSent || code == HTTP2Code.refusedStream
     if code == HTTP2Code.cancel, let deadline, deadline <= loop.uptime {
       // The server's clock was a little faster than ours.
@@ -307,40 +327,44 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   func connectionLost(_ reason: CloseReason, wasSent: Bool) {
     guard !isEnded else { return }
     connection = nil
+    wasCut = true
     retryOrEnd(
       RPCError(.unavailable, "the connection was lost: \(reason)"), isUnseen: !wasSent)
   }
 
   private func settle(_ outcome: Result<Void, RPCError>, mayRetry: Bool) {
     guard !isEnded else { return }
-    let isWhole: Bool
-    if case .success = outcome { isWhole = !deframer.isInside } else { isWhole = true }
+    var error: RPCError?
+    switch outcome {
+    case .success:
+      if deframer.isInside {
+        error = RPCError(.internalError, "the response ends within a message")
+      }
+    case .failure(let failure): error = failure
+    }
+    if !isPinned, let connection { channel.attemptEnded(at: connection.place, error) }
     // An answer that came before the request's end leaves nothing to cancel.
     let code = serverHasEnded ? HTTP2Code.noError : HTTP2Code.cancel
     release(resetting: sentEnd && serverHasEnded ? nil : code)
-    switch outcome {
-    case .success where isWhole:
-      channel.callSucceeded()
-      end(nil)
-    case .success:
-      end(RPCError(.internalError, "the response ends within a message"))
-    case .failure(let error):
-      if mayRetry { retryOrEnd(error, isUnseen: false) } else { end(error) }
-    }
+    if let error, mayRetry { retryOrEnd(error, isUnseen: false) } else { end(error) }
   }
 
   private func retryOrEnd(_ error: RPCError, isUnseen: Bool) {
     guard !isEnded else { return }
-    if !sawMessage, replay != nil, channel.mayRetry(self, error, isUnseen: isUnseen) {
-      channel.retry(self, isUnseen: isUnseen)
-    } else {
-      end(error)
+    connection = nil
+    if replay != nil {
+      let failure = FailedAttempt(code: error.code, pushback: head.pushback, isUnseen: isUnseen)
+      if channel.retries(self, failure) { return }
     }
+    end(error)
   }
 
   /// Ends the call from our side: deadline, cancellation, no connection.
   func fail(_ error: RPCError) {
     guard !isEnded else { return }
+    if error.code == .deadlineExceeded, !isPinned, let connection {
+      channel.attemptEnded(at: connection.place, error)
+    }
     release(resetting: HTTP2Code.cancel)
     end(error)
   }
@@ -355,7 +379,7 @@ final class ClientCall: ClientStream, @unchecked Sendable {
     if let timer { loop.cancel(timer) }
     timer = nil
     replay = nil
-    channel.ended(self)
+    channel.ended(self, error)
     if let error {
       let isOurs = error.code == .cancelled || error.code == .deadlineExceeded
       inbound.fail(error, keepingQueued: !isOurs)

@@ -68,7 +68,14 @@ struct HTTP2Callbacks: @unchecked Sendable {
       return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, user in
-      received(owner(user, HTTP2ClientConnection.self), frame!)
+      let head = frame!.pointee.hd
+      if UInt32(head.type) == NGHTTP2_SETTINGS.rawValue,
+        UInt32(head.flags) & NGHTTP2_FLAG_ACK.rawValue == 0
+      {
+        owner(user, HTTP2ClientConnection.self)._withUnsafeGuaranteedRef { $0.settingsReceived() }
+        return 0
+      }
+      return received(owner(user, HTTP2ClientConnection.self), frame!)
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(table) { _, frame, user in
       let head = frame!.pointee.hd

@@ -2,9 +2,12 @@ internal import Calls
 internal import Loop
 
 /// One HTTP/2 connection of a channel. Confined to its loop.
-final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
+final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPlace {
   enum Event {
+    /// The server has sent its SETTINGS: its limits are known.
     case opened
+    /// A call may begin again after there were as many as the server allows.
+    case room
     /// The server takes no new streams here; those that it has seen go on.
     case goingAway
     case closed(CloseReason)
@@ -21,6 +24,11 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   @exclusivity(unchecked) private var unsent: Set<Int32> = []
   private var flushScheduled = false
   private(set) var isGoingAway = false
+  private var isOpened = false
+  /// Calls that the server lets us have open at once.
+  private var callsMax = 0
+  /// Where it leads, for the channel's books.
+  var place = 0
   private(set) var isClosed = false
 
   private static let unsentBytesMax = 256 * 1024
@@ -38,7 +46,11 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   /// The connection that `self` drives.
   func attach(_ connection: Connection) { self.connection = connection }
 
+  func isOn(_ connection: Connection) -> Bool { self.connection === connection }
+
   var openCalls: Int { calls.count }
+
+  var hasRoom: Bool { calls.count < callsMax && !isGoingAway && !isClosed }
 
   // MARK: Connection
 
@@ -48,7 +60,6 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
       return
     }
     flushSoon()
-    changed(self, .opened)
   }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
@@ -107,13 +118,16 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
     flushSoon()
   }
 
-  func abort() { connection?.abort() }
+  func abort(_ reason: CloseReason = .local) { connection?.abort(reason) }
 
   // MARK: Calls
 
   /// Opens a stream for the call; false when this connection takes no more.
   func begin(_ call: ClientCall, _ headers: HeaderBlock) -> Bool {
-    guard !isClosed, !isGoingAway, let stream = session.request(headers, endsStream: false) else {
+    guard !isClosed, !isGoingAway else { return false }
+    guard let stream = session.request(headers, endsStream: false) else {
+      // Its stream ids have run out.
+      retire()
       return false
     }
     calls[stream] = call
@@ -135,6 +149,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
 
   /// Lets go of a call; its stream is reset unless both sides have ended.
   func forget(_ stream: Int32, resetting code: UInt32?) {
+    let wasFull = !hasRoom
     calls[stream] = nil
     recent = (0, nil)
     unsent.remove(stream)
@@ -142,6 +157,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
       session.reset(stream, code: code)
       flushSoon()
     }
+    if wasFull, hasRoom { changed(self, .room) }
   }
 
   // MARK: Session
@@ -179,13 +195,29 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner {
   func streamClosed(_ stream: Int32, code: UInt32) {
     let wasSent = unsent.remove(stream) == nil
     recent = (0, nil)
+    let wasFull = !hasRoom
     calls.removeValue(forKey: stream)?.closed(code: code, wasSent: wasSent)
+    if wasFull, hasRoom { changed(self, .room) }
   }
 
-  func goAwayReceived(lastStream: Int32, code: UInt32) {
+  func goAwayReceived(lastStream: Int32, code: UInt32) { retire() }
+
+  /// No new calls here; those that run go on.
+  private func retire() {
     guard !isGoingAway else { return }
     isGoingAway = true
     changed(self, .goingAway)
+  }
+
+  func settingsReceived() {
+    let hadRoom = hasRoom
+    callsMax = session.remoteStreamsMax
+    if !isOpened {
+      isOpened = true
+      changed(self, .opened)
+    } else if !hadRoom, hasRoom {
+      changed(self, .room)
+    }
   }
 
   func pull(_ stream: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> HTTP2Pull {

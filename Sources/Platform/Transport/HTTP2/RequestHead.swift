@@ -148,6 +148,7 @@ final class RequestHead {
     case 14: if equals(name, "content-length") { return false }
     case 17: if equals(name, "transfer-encoding") { return false }
     case 20: if equals(name, "grpc-accept-encoding") { acceptedEncodings = value }
+    case 26: if equals(name, "grpc-previous-rpc-attempts") { return true }
     default: break
     }
     return !begins(name, "grpc-")

@@ -6,6 +6,8 @@ struct ResponseHead {
   private(set) var status = 0
   private(set) var isGRPC = false
   private(set) var metadata = Metadata()
+  /// What the server says about trying again.
+  private(set) var pushback = RetryPushback.none
   private var code: Int?
   private var message = ""
   private var details: [UInt8]?
@@ -45,6 +47,7 @@ struct ResponseHead {
     case "grpc-message": message = StatusText.decode(text)
     case "grpc-status-details-bin": details = MetadataCodec.decode(Array(value))
     default:
+      if key == "grpc-retry-pushback-ms" { pushback = RetryPushback(text) }
       if !MetadataCodec.isReserved(key) { MetadataCodec.add(key, text, to: &metadata) }
     }
   }

@@ -1,20 +1,15 @@
 package import Security
 
-/// How long to wait before the next attempt to connect, as gRPC's connection-backoff.md has it.
-package struct ConnectionBackoff: Sendable, Hashable {
-  package var initial = Duration.seconds(1)
-  package var factor = 1.6
-  package var jitter = 0.2
-  package var max = Duration.seconds(20)
+/// How a channel asks its servers how they are: `grpc.health.v1.Health/Watch` on every connection
+/// (gRFC A17). A server that has no such service counts as healthy.
+package struct HealthChecking: Sendable, Hashable {
+  /// Whose health is watched; empty for the whole process.
+  package var service = ""
+  /// What becomes of calls while no connected server says SERVING: they are sent anyway, and each
+  /// server answers for itself; else they fail or wait as without a connection, as in gRPC.
+  package var usesAllWhenNoneServes = false
 
   package init() {}
-
-  /// Before attempt `failures + 1`. `chance` is in 0..<1.
-  func delay(after failures: Int, chance: Double) -> Duration {
-    var delay = initial
-    for _ in 1..<Swift.max(2, failures) where delay < max { delay = delay * factor }
-    return min(delay, max) * (1 + jitter * (2 * chance - 1))
-  }
 }
 
 /// How a channel behaves. The defaults suit services of one mesh.
@@ -24,9 +19,19 @@ package struct ChannelOptions: Sendable {
   /// Whom the server's certificate must name; nil asks for the target's own service name.
   package var expectation: PeerExpectation?
   package var connectionsPerAddress = 1
-  package var connectTimeout = Duration.seconds(5)
+  package var loadBalancing = LoadBalancing.roundRobin
+  /// For one try to connect, from looking up its host name to the server's SETTINGS. The addresses
+  /// of a name share it.
+  package var connectTimeout = Duration.seconds(20)
   package var backoff = ConnectionBackoff()
-  /// For unary and client-streaming calls that set no deadline; the others may last for ever.
+  /// Nil asks nobody.
+  package var health: HealthChecking?
+  /// Nil ejects nobody.
+  package var outliers: OutlierSettings?
+  package var circuit = CircuitSettings()
+  package var retry = RetryPolicy()
+  /// For unary and client-streaming calls that set no deadline; the others may last for ever. It
+  /// spans all attempts, and the wait for a connection.
   package var defaultTimeout = Duration.seconds(10)
   /// A response message, also after decompression; larger ones end the call with
   /// RESOURCE_EXHAUSTED.
@@ -40,27 +45,17 @@ package struct ChannelOptions: Sendable {
   package var unsentBytesMax = 64 * 1024
   /// Responses of a call that nobody has read; then its window stays closed.
   package var unreadBytesMax = 64 * 1024
-  /// Calls that wait for a connection; more fail at once with RESOURCE_EXHAUSTED.
+  /// Calls that wait for a connection, or for room on one; more fail at once with
+  /// RESOURCE_EXHAUSTED.
   package var waitingCallsMax = 10_000
-  /// Tries of one idempotent call, the first included.
-  package var attemptsMax = 3
-  package var retryPause = Duration.milliseconds(20)
+  /// Calls that have begun and not ended; more fail at once with UNAVAILABLE, as in gRFC A32: who is
+  /// asked too much is as good as away.
+  package var callsMax = 20_000
+  /// Nil for nobody.
+  package var observer: (any ChannelObserver)?
   var http2 = HTTP2Settings()
+  /// Who looks up host names.
+  var hosts = HostResolver.shared
 
   package init(tls: TLSContext? = nil) { self.tls = tls }
-}
-
-/// Keeps retries from making an outage worse: each costs a token, each success earns a tenth of
-/// one, and none is allowed while less than half of the tokens are left (gRFC A6, "retry
-/// throttling").
-struct RetryBudget {
-  private static let tokensMax = 100.0
-  private var tokens = Self.tokensMax
-
-  mutating func succeeded() { tokens = min(Self.tokensMax, tokens + 0.1) }
-
-  mutating func mayRetry() -> Bool {
-    tokens = max(0, tokens - 1)
-    return tokens > Self.tokensMax / 2
-  }
 }

@@ -15,6 +15,7 @@ package final class HealthService: GrpcHealthV1.HealthHandler {
     var watchers: [Int: Watcher] = [:]
     var lastWatcher = 0
     var isDraining = false
+    var endsWatches = false
   }
 
   private struct Watcher {
@@ -34,6 +35,19 @@ package final class HealthService: GrpcHealthV1.HealthHandler {
 
   /// From now on everything is NOT_SERVING, so that nobody sends new work here.
   package func drain() { change { $0.isDraining = true } }
+
+  /// Watches end with UNAVAILABLE, as the connections that they are on are about to: a watch would
+  /// keep its connection from ever being empty.
+  package func endWatches() {
+    let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+      state.isDraining = true
+      state.endsWatches = true
+      let waiters = state.watchers.values.compactMap(\.waiter)
+      for id in state.watchers.keys { state.watchers[id]?.waiter = nil }
+      return waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
 
   package func isServing(_ service: String = "") -> Bool {
     state.withLock { Self.status(of: service, $0) == .serving }
@@ -83,6 +97,9 @@ package final class HealthService: GrpcHealthV1.HealthHandler {
     }
     defer { state.withLock { $0.watchers[id] = nil } }
     while !Task.isCancelled {
+      if state.withLock({ $0.endsWatches }) {
+        throw RPCError(.unavailable, "the server is going away")
+      }
       var response = GrpcHealthV1.HealthCheckResponse()
       response.status = state.withLock { state in
         let status = Self.status(of: request.service, state)
@@ -99,7 +116,7 @@ package final class HealthService: GrpcHealthV1.HealthHandler {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let isDue = state.withLock { state in
-          guard let watcher = state.watchers[id], !Task.isCancelled,
+          guard let watcher = state.watchers[id], !Task.isCancelled, !state.endsWatches,
             Self.status(of: watcher.service, state) == watcher.seen
           else { return true }
           state.watchers[id]?.waiter = continuation

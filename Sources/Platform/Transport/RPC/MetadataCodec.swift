@@ -3,9 +3,11 @@ internal import Calls
 
 /// Call metadata to and from header fields.
 enum MetadataCodec {
-  /// Header names that belong to the protocol, not to the application.
+  /// Header names that belong to the protocol, not to the application. What a server says about
+  /// trying again is its application's to say.
   static func isReserved(_ name: String) -> Bool {
-    if name.utf8.first == UInt8(ascii: ":") || name.hasPrefix("grpc-") { return true }
+    if name.utf8.first == UInt8(ascii: ":") { return true }
+    if name.hasPrefix("grpc-") { return name != "grpc-retry-pushback-ms" }
     switch name {
     case "te", "content-type", "content-length", "host", "connection", "transfer-encoding",
       "user-agent":

@@ -2,8 +2,8 @@ package import Calls
 internal import Chrono
 package import Loop
 
-/// A channel to the instances of one service over HTTP/2, round robin, on one loop. It connects
-/// with its first call. Close it when it is no longer needed.
+/// A channel to the instances of one service over HTTP/2 on one loop, balanced as its options say. It
+/// connects with its first call. Close it when it is no longer needed.
 package final class NetworkChannel: Channel {
   private let core: ChannelCore
   private let loop: EventLoop
