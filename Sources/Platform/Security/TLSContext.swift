@@ -71,6 +71,11 @@ package struct TLSHandshakes: Sendable, Hashable {
   package var full = 0
   /// With a ticket of an earlier one.
   package var resumed = 0
+
+  package init(full: Int = 0, resumed: Int = 0) {
+    self.full = full
+    self.resumed = resumed
+  }
 }
 
 /// What a TLS 1.3 endpoint is configured with. Sessions begun after `reload` use the new
@@ -157,7 +162,8 @@ package final class TLSContext: Sendable {
         }
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
         SSL_CTX_sess_set_new_cb(context) { session, ticket in
-          TLSSession.keep(ticket!, of: session!) ? 1 : 0
+          TLSSession.keep(ticket!, of: session!)
+          return 0
         }
       }
     }

@@ -62,13 +62,15 @@ package final class TLSSession {
 
   deinit { SSL_free(session) }
 
-  /// OpenSSL's session has received a ticket; true when it is kept, and then owned.
-  static func keep(_ ticket: OpaquePointer, of session: OpaquePointer) -> Bool {
-    guard let owner = SSL_get_ex_data(session, 0) else { return false }
+  /// OpenSSL's session has received a ticket. A copy is kept: OpenSSL spoils its own when a connection
+  /// ends without a goodbye.
+  static func keep(_ ticket: OpaquePointer, of session: OpaquePointer) {
+    guard let owner = SSL_get_ex_data(session, 0), let copy = SSL_SESSION_dup(ticket) else {
+      return
+    }
     let own = Unmanaged<TLSSession>.fromOpaque(owner).takeUnretainedValue()
-    guard let name = own.ticketName else { return false }
-    own.handle.tickets.keep(TLSTickets.Ticket(ticket), of: name)
-    return true
+    let kept = TLSTickets.Ticket(copy)
+    if let name = own.ticketName { own.handle.tickets.keep(kept, of: name) }
   }
 
   /// Bytes from the socket, which are read until `takeBack`.

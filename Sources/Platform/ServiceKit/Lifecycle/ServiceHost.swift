@@ -34,6 +34,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
     control = OperatorControl(gate, serving, context.log) {
       await context.loop.spawn { await service.drain() }.value
     }
+    tls?.register(in: context.metrics)
     server = Server(
       Self.configuration(context, service, gate, control, health, tls, listen), loop: context.loop)
     address = try await server.start()
