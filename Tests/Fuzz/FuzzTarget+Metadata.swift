@@ -41,7 +41,7 @@ extension FuzzTarget {
     }
     let timeout = head.callTimeout
     let kind = "\(head.isGRPC)\(head.isPost)\(timeout == nil)\(head.unknownEncoding == nil)"
-    let traced = TraceIdentity.traceID(of: head.traceParentBytes) != nil
+    let traced = TraceIdentity.trace(of: head.traceParentBytes) != nil
     let metadata = head.metadata
     let signature =
       "\(kind)\(traced) \(min(metadata.entries.count, 4)) \(min(head.headers.count, 4))"

@@ -65,7 +65,8 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
     _ control: OperatorControl, _ health: HealthService, _ tls: MeshTLS?, _ listen: Address
   ) -> ServerConfiguration {
     let own = service.methods + health.methods
-    let methods = own + ReflectionService(serving: own).bothVersions
+    let sizes = MessageMetrics(context.metrics)
+    let methods = (own + ReflectionService(serving: own).bothVersions).map(sizes.counting)
     var configuration = ServerConfiguration(
       address: listen, tls: tls?.server, methods: methods,
       responder: OperationResponder(
