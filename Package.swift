@@ -307,8 +307,10 @@ let rooms: [Room] = [
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),
   support(
     "Fuzz", in: "Fuzz",
-    uses: ["Calls", "Contracts", "JSON", "Journal", "Seeds", "ServiceKit", "Transport", "Wire"],
-    kind: .executable),
+    uses: [
+      "Bytes", "Calls", "Contracts", "JSON", "Journal", "Loop", "Seeds", "ServiceKit", "Transport",
+      "Wire",
+    ], kind: .executable),
   support(
     "Benchmarks", in: "Benchmarks",
     uses: [

@@ -31,6 +31,19 @@ struct Benchmark {
         question: "how many echoes a second does one core serve, 10 connections of 32 streams?",
         run: UnaryLoad.run),
       Benchmark(
+        name: "rpc.unary.tls", question: "what does encryption add to a request?",
+        run: UnaryLoadTLS.run),
+      Benchmark(
+        name: "rpc.unary.unix-spin",
+        question: "how long does one echo take when both sides spin on a Unix socket?",
+        run: SpinningCalls.run),
+      Benchmark(
+        name: "rpc.instructions", question: "how many instructions does one echo take?",
+        run: Instructions.run),
+      Benchmark(
+        name: "memory", question: "how much memory does a connection hold, and a stream?",
+        run: ConnectionMemory.run),
+      Benchmark(
         name: "rpc.unary.sequential", question: "how long does one echo take, one after another?",
         run: SequentialCalls.run),
       Benchmark(

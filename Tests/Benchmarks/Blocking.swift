@@ -3,9 +3,9 @@ import Synchronization
 
 /// Runs `body` on a loop on the calling thread, to its end.
 func onLoop<Value: Sendable>(
-  _ body: @escaping @Sendable (EventLoop) async throws -> Value
+  spin: Duration = .zero, _ body: @escaping @Sendable (EventLoop) async throws -> Value
 ) throws -> Value {
-  let loop = EventLoop(name: "benchmark")
+  let loop = EventLoop(name: "benchmark", spin: spin)
   let outcome = Outcome<Value>()
   loop.spawn {
     do {

@@ -118,8 +118,12 @@ final class Child {
     return (user + system) * 1e6 / Double(sysconf(Int32(_SC_CLK_TCK)))
   }
 
+  var residentKilobytes: (all: Double, anonymous: Double)? { Process.residentKilobytes(of: pid) }
+}
+
+enum Process {
   /// `VmRSS` and, of it, `RssAnon`: what no other process can share; in kilobytes.
-  var residentKilobytes: (all: Double, anonymous: Double)? {
+  static func residentKilobytes(of pid: pid_t) -> (all: Double, anonymous: Double)? {
     guard let text = readWhole("/proc/\(pid)/status") else { return nil }
     let lines = text.split(separator: "\n")
     func kilobytes(_ name: String) -> Double? {

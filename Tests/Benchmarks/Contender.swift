@@ -18,11 +18,28 @@ final class Contender {
     self.child = child
   }
 
-  static func ours(journal: String? = nil) throws -> Contender {
-    let program = "/proc/self/exe"
-    let arguments = [try realPath(program), EchoServer.command, "127.0.0.1:0"]
-    let child = try Child(arguments + (journal.map { [$0] } ?? []), core: Cores.server)
+  /// `options` are those of `EchoServerOptions`; `program` is this one, or a tool that runs it.
+  static func ours(
+    _ options: [String] = [], at address: String = "127.0.0.1:0", program: [String]? = nil
+  ) throws -> Contender {
+    let words = try program ?? [realPath("/proc/self/exe")]
+    let child = try Child(
+      words + [EchoServer.command, address] + options, core: Cores.server, silent: program != nil)
     return Contender(name: "shrivenquant", port: try announcedPort(child), child: child)
+  }
+
+  /// Serves the files of a folder; `credentials` are PEM files, without them it speaks plaintext.
+  static func nghttpd(
+    files: String, credentials: ServerFiles? = nil, under tool: [String] = []
+  ) throws -> Contender {
+    let port = try freePort()
+    var words = tool + ["nghttpd", "-a", "127.0.0.1", "-d", files]
+    if credentials == nil { words.append("--no-tls") }
+    words.append(String(port))
+    if let credentials { words += [credentials.key, credentials.certificate] }
+    let child = try Child(words, core: Cores.server, silent: true)
+    try waitForListener(port, child)
+    return Contender(name: "nghttpd", port: port, child: child)
   }
 
   /// The line `ready PORT`.

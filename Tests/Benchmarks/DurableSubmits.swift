@@ -12,7 +12,7 @@ enum DurableSubmits {
   static func run() throws -> [Figures] {
     let workspace = try Workspace("durable")
     let request = OmsV1.AcceptOrderRequest.with { $0.order = benchmarkOrder() }.encoded()
-    let server = try Contender.ours(journal: "\(workspace.path)/alone")
+    let server = try Contender.ours(["--journal", "\(workspace.path)/alone"])
     let times = try Cores.onClientCore {
       try sequentialCalls(
         port: server.port, EchoServer.accept, request: request, warmUp: 100, calls: calls)
@@ -31,7 +31,7 @@ enum DurableSubmits {
 
   private static func load(_ workspace: Workspace, _ request: [UInt8]) throws -> Figures {
     try workspace.write(EchoServer.framed(request), to: "request")
-    let server = try Contender.ours(journal: "\(workspace.path)/loaded")
+    let server = try Contender.ours(["--journal", "\(workspace.path)/loaded"])
     let (path, body) = (EchoServer.accept.path, "\(workspace.path)/request")
     for _ in 0..<3 { try server.takeRound(Load(), path: path, body: body) }
     let timed = try Load(timesRequests: true).run(port: server.port, path: path, body: body)

@@ -5,13 +5,15 @@ import Contracts
 import Glibc
 import Journal
 import Loop
+import Security
 import Synchronization
 import Transport
 import Wire
 
 /// The server under test, one loop on one thread, in a process of its own: echoes a message, streams
-/// messages, and accepts orders into a journal. It says `ready PORT`, and when its stdin ends
-/// `operations N allocations M`, the heap allocations of its loop during those N operations.
+/// messages, holds streams open, and accepts orders into a journal. It says `ready PORT` (0 on a Unix
+/// socket), and when its stdin ends `operations N allocations M`, the heap allocations of its loop
+/// during those N operations.
 enum EchoServer {
   static let command = "serve"
   private static let service = "shrivenquant.benchmarks.v1.Echo"
@@ -23,6 +25,11 @@ enum EchoServer {
   static let stream = MethodDescriptor(
     service: service, name: "Stream", shape: .serverStreaming, scope: .anonymous,
     isIdempotent: true, request: GoogleProtobuf.Int64Value.typeName,
+    response: GoogleProtobuf.StringValue.typeName)
+  /// Reads what comes and answers nothing.
+  static let hold = MethodDescriptor(
+    service: service, name: "Hold", shape: .bidirectionalStreaming, scope: .anonymous,
+    isIdempotent: true, request: GoogleProtobuf.StringValue.typeName,
     response: GoogleProtobuf.StringValue.typeName)
   static let accept = OmsV1.OrderService.acceptOrder
 
@@ -38,20 +45,14 @@ enum EchoServer {
     return [0] + (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) } + message
   }
 
-  /// `arguments`: the address, and the journal's folder when it accepts orders.
   static func run(_ arguments: [String]) -> Int32 {
-    guard let text = arguments.first, let address = Address(text) else {
-      note("usage: Benchmarks serve ADDRESS [JOURNAL]")
+    guard let options = EchoServerOptions(arguments) else {
+      note("usage: Benchmarks serve \(EchoServerOptions.usage)")
       return 2
     }
     let tally = Tally()
-    var configuration = ServerConfiguration(address: address, methods: echoes(tally))
-    configuration.plaintextPolicy = .everything
     do {
-      if arguments.count > 1 {
-        configuration.methods.append(acceptor(try Journal.open(arguments[1]), tally))
-      }
-      try serve(configuration)
+      try serve(try configuration(options, tally), spin: options.spin)
     } catch {
       note("the echo server failed: \(error)")
       return 1
@@ -60,12 +61,31 @@ enum EchoServer {
     return 0
   }
 
-  private static func serve(_ configuration: ServerConfiguration) throws {
-    try onLoop { loop in
-      let server = Server(configuration, loop: loop)
-      guard case .tcp(_, let port) = try await server.start() else {
-        throw Broken("the echo server listens on TCP")
+  private static func configuration(
+    _ options: EchoServerOptions, _ tally: Tally
+  ) throws -> ServerConfiguration {
+    var configuration = ServerConfiguration(address: options.address, methods: echoes(tally))
+    configuration.plaintextPolicy = .everything
+    // More than any benchmark opens, so that none of them meets it.
+    configuration.limits.connectionsMax = 20_000
+    if let folder = options.journal {
+      configuration.methods.append(acceptor(try Journal.open(folder), tally))
+    }
+    if let files = options.credentials {
+      guard let certificate = readWhole(files.certificate), let key = readWhole(files.key) else {
+        throw Broken("\(files.certificate) or \(files.key) cannot be read")
       }
+      configuration.tls = try .server(
+        Credentials(certificate: certificate, key: key), clients: .notAsked, alpn: .h2)
+    }
+    return configuration
+  }
+
+  private static func serve(_ configuration: ServerConfiguration, spin: Duration) throws {
+    try onLoop(spin: spin) { loop in
+      let server = Server(configuration, loop: loop)
+      var port = 0
+      if case .tcp(_, let chosen) = try await server.start() { port = chosen }
       say("ready \(port)\n")
       let input = InputEnd()
       let registration = try loop.register(0, .readable, input)
@@ -90,6 +110,11 @@ enum EchoServer {
           tally.count()
           try await out.send(message)
         }
+      },
+      .bidirectionalStreaming(hold) {
+        (requests: Incoming<GoogleProtobuf.StringValue>, _: Outgoing<GoogleProtobuf.StringValue>, _)
+        in
+        while try await requests.next() != nil {}
       },
     ]
   }

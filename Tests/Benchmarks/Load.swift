@@ -7,6 +7,10 @@ struct Load {
   var seconds = 1
   /// The time of each request is kept: some work for the client, so not for rounds that count.
   var timesRequests = false
+  /// Over TLS with this cipher suite; nil for plaintext.
+  var cipher: String?
+  /// So many requests in all, instead of a time.
+  var requests: Int?
 
   static func requireTools() throws {
     for tool in ["h2load", "nghttpd"] where !isOnPath(tool) {
@@ -17,12 +21,22 @@ struct Load {
   func run(port: Int, path: String, body: String) throws -> LoadRound {
     let log = "\(body).log"
     var arguments = [
-      "h2load", "-D", String(seconds), "-c", String(connections), "-m", String(streams), "-t", "1",
+      "h2load", "-c", String(connections), "-m", String(streams), "-t", "1",
       "-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers",
     ]
+    if let requests {
+      arguments += ["-n", String(requests)]
+    } else {
+      arguments += ["-D", String(seconds)]
+    }
+    if let cipher { arguments += ["--tls13-ciphers", cipher] }
     if timesRequests { arguments += ["--log-file", log] }
+    let scheme = cipher == nil ? "http" : "https"
     let text = try Child.output(
-      of: arguments + ["http://127.0.0.1:\(port)\(path)"], core: Cores.client)
+      of: arguments + ["\(scheme)://127.0.0.1:\(port)\(path)"], core: Cores.client)
+    if let cipher, !text.contains("Cipher: \(cipher)") {
+      throw Broken("not spoken: \(cipher)")
+    }
     var round = try LoadRound(reading: text)
     if timesRequests {
       round.nanoseconds = Self.times(readWhole(log) ?? "")

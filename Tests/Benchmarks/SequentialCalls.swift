@@ -41,8 +41,18 @@ enum SequentialCalls {
 func sequentialCalls(
   port: Int, _ method: MethodDescriptor, request: [UInt8], warmUp: Int, calls: Int
 ) throws -> [Double] {
-  try onLoop { loop in
-    let channel = plainChannel(port, loop)
+  try sequentialCalls(
+    at: .tcp(host: "127.0.0.1", port: port), spin: .zero, method, request: request,
+    warmUp: warmUp, calls: calls)
+}
+
+func sequentialCalls(
+  at address: Address, spin: Duration, _ method: MethodDescriptor, request: [UInt8], warmUp: Int,
+  calls: Int
+) throws -> [Double] {
+  try onLoop(spin: spin) { loop in
+    let channel = NetworkChannel(
+      to: "benchmark", at: [address], options: ChannelOptions(), loop: loop)
     defer { channel.close() }
     var samples: [Double] = []
     samples.reserveCapacity(calls)

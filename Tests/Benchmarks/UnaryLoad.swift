@@ -13,7 +13,7 @@ enum UnaryLoad {
     let path = EchoServer.unary.path
     try workspace.write(EchoServer.frame, to: "files\(path)")
     let ours = try Contender.ours()
-    let nghttpd = try startNghttpd(files: "\(workspace.path)/files")
+    let nghttpd = try Contender.nghttpd(files: "\(workspace.path)/files")
     let cpp = Peers.grpcServer()
     try ours.checkEcho()
     try cpp?.checkEcho()
@@ -38,22 +38,13 @@ enum UnaryLoad {
     return [figures, other]
   }
 
-  private static func compare(_ figures: inout Figures, _ ours: Contender, _ peer: Contender) {
+  static func compare(_ figures: inout Figures, _ ours: Contender, _ peer: Contender) {
     figures.peer = peer.name
     figures.ratio = ours.requestsPerSecond / peer.requestsPerSecond
     figures.more = [
       ("peer_ops_per_s", peer.requestsPerSecond), ("cpu_us", ours.processorMicroseconds),
       ("peer_cpu_us", peer.processorMicroseconds),
     ]
-  }
-
-  private static func startNghttpd(files: String) throws -> Contender {
-    let port = try freePort()
-    let child = try Child(
-      ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", files, String(port)], core: Cores.server,
-      silent: true)
-    try waitForListener(port, child)
-    return Contender(name: "nghttpd", port: port, child: child)
   }
 }
 

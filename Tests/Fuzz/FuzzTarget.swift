@@ -15,7 +15,11 @@ struct FuzzTarget: Sendable {
   let run: @Sendable ([UInt8]) -> Verdict
 
   static func all() async throws -> [FuzzTarget] {
-    [http1, json, codec, toml, try await journal()]
+    [
+      http1, try await http2Server(), http2Client, grpcFrames, metadata, webSocket, names, json,
+      codec, toml,
+      try await journal(),
+    ]
   }
 
   /// An error's text without the numbers in it, so that each kind of error is one signature.

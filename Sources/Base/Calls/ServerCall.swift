@@ -64,7 +64,13 @@ package final class ServerContext: Sendable {
 
   /// What a call made on behalf of this one should carry: its deadline, trace and user token.
   package var downstream: CallOptions {
-    var options = CallOptions(deadline: deadline, traceParent: "00-\(traceID)-\(spanID)-01")
+    var options = CallOptions(deadline: deadline, traceParent: trace.traceParent)
+    // What vendors keep in a trace is passed on as it came, with the trace that it belongs to only.
+    if trace.isContinued {
+      for entry in metadata.entries where entry.key == "tracestate" {
+        if case .text(let state) = entry.value { options.metadata.add("tracestate", state) }
+      }
+    }
     if let token = metadata.text("authorization") { options.metadata.add("authorization", token) }
     return options
   }

@@ -65,8 +65,25 @@ package struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 }
 
+/// Handshakes that an endpoint has finished.
+package struct TLSHandshakes: Sendable, Hashable {
+  /// With certificates and signatures.
+  package var full = 0
+  /// With a ticket of an earlier one.
+  package var resumed = 0
+
+  package init(full: Int = 0, resumed: Int = 0) {
+    self.full = full
+    self.resumed = resumed
+  }
+}
+
 /// What a TLS 1.3 endpoint is configured with. Sessions begun after `reload` use the new
 /// certificate; those that exist go on.
+///
+/// A server gives its clients tickets that spare the next handshake its signatures, for an hour at
+/// most. Their keys are made with each context and never leave it: after `reload` or a restart all
+/// handshakes are full again. 0-RTT is off.
 package final class TLSContext: Sendable {
   package enum Role: Sendable {
     case server(Credentials, clients: ClientCertificates)
@@ -76,6 +93,7 @@ package final class TLSContext: Sendable {
   package let isServer: Bool
   package let alpn: ALPN
   private let handle: Mutex<Handle>
+  private let counts = Mutex(TLSHandshakes())
 
   package init(_ role: Role, alpn: ALPN) throws(TLSError) {
     if case .server = role { isServer = true } else { isServer = false }
@@ -103,10 +121,19 @@ package final class TLSContext: Sendable {
 
   var current: Handle { handle.withLock { $0 } }
 
+  package var handshakes: TLSHandshakes { counts.withLock { $0 } }
+
+  func finished(isResumed: Bool) {
+    counts.withLock { counts in
+      if isResumed { counts.resumed += 1 } else { counts.full += 1 }
+    }
+  }
+
   /// Owns an SSL_CTX. `@unchecked Sendable`: the pointer is immutable and OpenSSL's contexts may be
   /// shared between threads once they are configured, which is done before `init` returns.
   final class Handle: @unchecked Sendable {
     let pointer: OpaquePointer
+    let tickets = TLSTickets()
 
     init(_ role: Role, _ alpn: ALPN) throws(TLSError) {
       let isServer = if case .server = role { true } else { false }
@@ -134,6 +161,10 @@ package final class TLSContext: Sendable {
         case .system: SSL_CTX_set_default_verify_paths(context)
         }
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+        SSL_CTX_sess_set_new_cb(context) { session, ticket in
+          TLSSession.keep(ticket!, of: session!)
+          return 0
+        }
       }
     }
 

@@ -1,7 +1,7 @@
 internal import COpenSSL
 
-/// One TLS 1.3 connection without a socket: ciphertext goes in and comes out of memory, so its
-/// owner reads and writes the socket once per turn. Confined to its connection's loop.
+/// One TLS 1.3 connection without a socket: ciphertext is read where it was received and written to
+/// where it is sent from. Confined to its connection's loop.
 package final class TLSSession {
   package enum Progress: Sendable {
     /// More ciphertext is needed.
@@ -13,24 +13,37 @@ package final class TLSSession {
   }
 
   private let session: OpaquePointer
-  private let context: TLSContext.Handle
-  private let isServer: Bool
+  private let context: TLSContext
+  private let handle: TLSContext.Handle
   private let expectation: PeerExpectation?
+  /// Under which name tickets are kept; nil when they are not.
+  private let ticketName: String?
 
   package private(set) var isEstablished = false
   /// `h2`, `http/1.1`, or nil when none was agreed on. Valid once established.
   package private(set) var alpn: String?
+  /// The peer came back with a ticket. Valid once established.
+  package private(set) var isResumed = false
   /// The name in the peer certificate's URI `spiffe://shrivenquant/<name>`. Valid once established.
   package private(set) var peerService: String?
 
   /// What all services' certificate URIs begin with.
   package static let identityPrefix = "spiffe://shrivenquant/"
 
-  package init(_ context: TLSContext, expecting expectation: PeerExpectation?) throws(TLSError) {
-    self.context = context.current
-    self.isServer = context.isServer
+  /// Plaintext of one `seal`, and the room for its three records.
+  package static let sealedAtOnceMax = 3 * 16_384
+  package static let sealedSpace = sealedAtOnceMax + 3 * 256
+
+  /// `place`: where the server is. A client that says it comes back to the same place with a ticket.
+  package init(
+    _ context: TLSContext, expecting expectation: PeerExpectation?, at place: String? = nil
+  ) throws(TLSError) {
+    self.context = context
+    handle = context.current
     self.expectation = expectation
-    guard let session = copenssl_session_new(self.context.pointer, isServer ? 1 : 0) else {
+    // Whom a ticket stands for was checked when it was given, so it is good for the same demand only.
+    ticketName = context.isServer ? nil : place.map { "\($0) \(expectation.map { "\($0)" } ?? "")" }
+    guard let session = copenssl_session_new(handle.pointer, context.isServer ? 1 : 0) else {
       throw TLSError.last("no TLS session")
     }
     self.session = session
@@ -42,16 +55,39 @@ package final class TLSSession {
         throw TLSError.last("\(host) cannot be verified")
       }
     }
+    guard let ticketName else { return }
+    SSL_set_ex_data(session, 0, Unmanaged.passUnretained(self).toOpaque())
+    if let ticket = handle.tickets.take(of: ticketName) { SSL_set_session(session, ticket.pointer) }
   }
 
   deinit { SSL_free(session) }
 
-  /// Takes bytes from the socket.
-  package func feed(_ ciphertext: UnsafeRawBufferPointer) throws(TLSError) {
-    guard !ciphertext.isEmpty else { return }
-    let taken = BIO_write(SSL_get_rbio(session), ciphertext.baseAddress!, Int32(ciphertext.count))
-    guard taken == Int32(ciphertext.count) else { throw TLSError.last("out of memory") }
+  /// OpenSSL's session has received a ticket. A copy is kept: OpenSSL spoils its own when a connection
+  /// ends without a goodbye.
+  static func keep(_ ticket: OpaquePointer, of session: OpaquePointer) {
+    guard let owner = SSL_get_ex_data(session, 0), let copy = SSL_SESSION_dup(ticket) else {
+      return
+    }
+    let own = Unmanaged<TLSSession>.fromOpaque(owner).takeUnretainedValue()
+    let kept = TLSTickets.Ticket(copy)
+    if let name = own.ticketName { own.handle.tickets.keep(kept, of: name) }
   }
+
+  /// Bytes from the socket, which are read until `takeBack`.
+  package func lend(_ ciphertext: UnsafeRawBufferPointer) throws(TLSError) {
+    guard let start = ciphertext.baseAddress else { return }
+    guard copenssl_lend(session, start, ciphertext.count) == 1 else {
+      throw TLSError("out of memory")
+    }
+  }
+
+  /// The bytes are about to be gone; what was not read of them is kept here.
+  package func takeBack() throws(TLSError) {
+    guard copenssl_take_back(session) == 1 else { throw TLSError("out of memory") }
+  }
+
+  /// There is ciphertext that was not decrypted.
+  package var hasInput: Bool { copenssl_has_input(session) != 0 }
 
   /// Moves the handshake on; true once it is done. A client calls this once to begin.
   package func handshake() throws(TLSError) -> Bool {
@@ -70,11 +106,16 @@ package final class TLSSession {
     if let name, length > 0 {
       alpn = String(decoding: UnsafeBufferPointer(start: name, count: Int(length)), as: UTF8.self)
     }
+    isResumed = SSL_session_reused(session) == 1
+    guard !isResumed || copenssl_peer_is_current(session) == 1 else {
+      throw TLSError("the certificate behind the ticket has expired")
+    }
     peerService = serviceOfPeer()
     if case .service(let expected) = expectation, peerService != expected {
       throw TLSError("the peer is \(peerService ?? "nobody of the mesh"), not \(expected)")
     }
     isEstablished = true
+    context.finished(isResumed: isResumed)
     return true
   }
 
@@ -85,7 +126,7 @@ package final class TLSSession {
     return buffer.withUnsafeBytes { String(decoding: $0.prefix(Int(length)), as: UTF8.self) }
   }
 
-  /// Decrypts into the buffer; call again until `waiting`.
+  /// Decrypts into the buffer; call again while there is input.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TLSError) -> Progress {
     var count = 0
     let code = SSL_read_ex(session, buffer.baseAddress!, buffer.count, &count)
@@ -97,27 +138,32 @@ package final class TLSSession {
     }
   }
 
-  /// Encrypts; the result waits in `withOutput`.
-  package func write(_ plaintext: UnsafeRawBufferPointer) throws(TLSError) {
-    guard !plaintext.isEmpty else { return }
+  /// Encrypts at most `sealedAtOnceMax` bytes into a buffer of `sealedSpace`; what was written of it.
+  package func seal(
+    _ plaintext: ArraySlice<UInt8>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(TLSError) -> UnsafeRawBufferPointer {
+    precondition(plaintext.count <= Self.sealedAtOnceMax && buffer.count >= Self.sealedSpace)
     var count = 0
-    guard SSL_write_ex(session, plaintext.baseAddress!, plaintext.count, &count) == 1 else {
-      throw TLSError.last("TLS failed")
+    let code = plaintext.withUnsafeBytes {
+      copenssl_seal(session, $0.baseAddress!, $0.count, buffer.baseAddress!, buffer.count, &count)
     }
+    guard code == 1 else { throw TLSError.last("TLS failed") }
+    return UnsafeRawBufferPointer(rebasing: buffer[..<count])
+  }
+
+  /// What the session itself has to say (its handshake, alerts), for the socket, before anything
+  /// that is sealed later; it is all taken by this call.
+  package func takeOutput(_ body: (UnsafeRawBufferPointer) -> Void) {
+    var bytes: UnsafeRawPointer?
+    let count = copenssl_spill(session, &bytes)
+    guard count > 0 else { return }
+    body(UnsafeRawBufferPointer(start: bytes, count: count))
+    copenssl_spill_clear(session)
   }
 
   package var hasOutput: Bool {
-    var bytes: UnsafeMutablePointer<CChar>?
-    return copenssl_output(session, &bytes) > 0
-  }
-
-  /// Ciphertext for the socket; it is all taken by this call.
-  package func takeOutput(_ body: (UnsafeRawBufferPointer) -> Void) {
-    var bytes: UnsafeMutablePointer<CChar>?
-    let count = copenssl_output(session, &bytes)
-    guard count > 0 else { return }
-    body(UnsafeRawBufferPointer(start: bytes, count: count))
-    copenssl_output_clear(session)
+    var bytes: UnsafeRawPointer?
+    return copenssl_spill(session, &bytes) > 0
   }
 
   /// Queues the goodbye that tells the peer nothing was cut off.

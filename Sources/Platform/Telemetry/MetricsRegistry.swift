@@ -19,7 +19,7 @@ package final class MetricsRegistry: Sendable {
     case counters(CounterFamily)
     case gauges(GaugeFamily)
     case histograms(HistogramFamily)
-    case readCounter(@Sendable () -> Double)
+    case readCounters(labels: [String], @Sendable () -> [([String], Double)])
     case readGauge(@Sendable () -> Double)
   }
 
@@ -80,9 +80,19 @@ package final class MetricsRegistry: Sendable {
 
   /// A counter that something else keeps; the last registration of a name holds.
   package func counter(_ name: String, help: String, read: @escaping @Sendable () -> Double) {
+    counters(name, help: help, labels: []) { [([], read())] }
+  }
+
+  /// The same with labels: all rows, each with a value per label.
+  package func counters(
+    _ name: String, help: String, labels: [String],
+    read: @escaping @Sendable () -> [(values: [String], count: Double)]
+  ) {
     precondition(name.hasSuffix("_total"), "a counter's name ends in _total: \(name)")
-    check(name, [])
-    entries.withLock { $0[name] = Entry(help: help, source: .readCounter(read)) }
+    check(name, labels)
+    entries.withLock {
+      $0[name] = Entry(help: help, source: .readCounters(labels: labels, read))
+    }
   }
 
   private func register(
@@ -132,9 +142,9 @@ package final class MetricsRegistry: Sendable {
       case .histograms(let family):
         text.head(name, entry.help, "histogram")
         for (values, metric) in family.all() { text.buckets(name, family.labels, values, metric) }
-      case .readCounter(let read):
+      case .readCounters(let labels, let read):
         text.head(name, entry.help, "counter")
-        text.sample(name, [], [], read())
+        for (values, count) in read() { text.sample(name, labels, values, count) }
       case .readGauge(let read):
         text.head(name, entry.help, "gauge")
         text.sample(name, [], [], read())

@@ -102,6 +102,10 @@ package struct RESTResponder: HTTPResponder {
     if let header = request.header("authorization") {
       options.metadata.add("authorization", header)
     }
+    // Vendors' part of a trace belongs to the traceparent beside it.
+    if options.traceParent != nil, let state = request.header("tracestate") {
+      options.metadata.add("tracestate", state)
+    }
     return options
   }
 

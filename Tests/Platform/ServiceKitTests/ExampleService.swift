@@ -113,9 +113,9 @@ final class ExampleMesh: Sendable {
     return JSONWebToken.sign(key: key ?? signing, keyID: keyID) { claims.write(into: &$0) }
   }
 
-  func context(_ loop: EventLoop) -> ServiceContext {
+  func context(_ loop: EventLoop, mesh: MeshSettings = .defaults) -> ServiceContext {
     let context = ServiceContext(
-      name: "oms", loop: loop, state: state,
+      name: "oms", mesh: mesh, loop: loop, state: state,
       connect: { name in InProcessChannel(methods: [], loop: loop) })
     let keys = JSONWebKeySet(["k1": signing.publicKey])
     context.tokens.fetch { keys }
@@ -136,6 +136,7 @@ final class ExampleMesh: Sendable {
 
 /// Runs `body` with an example service that listens and has not begun, and ends it.
 func withExample(
+  mesh settings: MeshSettings = .defaults,
   _ body:
     @escaping @Sendable (
       ExampleMesh, ServiceHost<ExampleService>, EventLoop
@@ -144,7 +145,7 @@ func withExample(
   try await withLoop { loop in
     let mesh = try ExampleMesh()
     let host = try await ServiceHost<ExampleService>(
-      mesh.context(loop), .defaults,
+      mesh.context(loop, mesh: settings), .defaults,
       tls: MeshTLS(mesh.state, name: "oms", facesPeople: false),
       listen: .tcp(host: "127.0.0.1", port: 0))
     let result: Result<Void, any Error>

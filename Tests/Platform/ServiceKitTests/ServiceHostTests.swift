@@ -1,5 +1,6 @@
 import Calls
 import Contracts
+import Foundation
 import Loop
 import Security
 import ServiceKit
@@ -63,6 +64,31 @@ import Transport
       #expect(metrics.body.contains("# TYPE rpc_server_started_total counter"))
       #expect(metrics.body.contains("rpc_cancelled_total"))
       #expect(other.status == 401)
+    }
+  }
+
+  @Test func `RPC-11 messages, calls and handshakes of several loops are counted`() async throws {
+    try await withExample(mesh: .with(["loops": "3"])) { mesh, host, loop in
+      try await host.begin()
+      for _ in 0..<20 {
+        let channel = try mesh.channel(as: "risk-manager", to: host.address, loop)
+        #expect(await outcome(channel, ExampleService.anybody) == .success("hello stranger"))
+        channel.close()
+      }
+      let labels =
+        #"{grpc_service="\#(ExampleService.contract)",grpc_method="Anybody""#
+      let text = try await get("/metrics", host.address).body
+
+      // An empty request, and an answer of 16 bytes.
+      #expect(text.contains("rpc_server_msg_received_bytes_count\(labels)} 20\n"))
+      #expect(text.contains("rpc_server_msg_received_bytes_sum\(labels)} 0\n"))
+      #expect(text.contains("rpc_server_msg_sent_bytes_sum\(labels)} 320\n"))
+      #expect(text.contains("rpc_server_msg_sent_bytes_bucket\(labels),le=\"64\"} 20\n"))
+      #expect(text.contains("rpc_server_in_flight\(labels)} 0\n"))
+      #expect(text.contains(#"tls_handshakes_total{side="server",resumed="false"} 20"#))
+      guard FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool") else { return }
+      let verdict = try await run("promtool", ["check", "metrics"], input: text)
+      #expect(verdict.status == 0, "\(verdict.output)")
     }
   }
 

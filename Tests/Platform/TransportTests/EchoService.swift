@@ -11,9 +11,12 @@ final class EchoService: Sendable {
     var identity: Identity?
     var traceID = ""
     var remaining: Duration?
+    var downstream: CallOptions?
   }
 
   let seen = Mutex(Seen())
+  /// What a call on behalf of the last unary one would carry.
+  var downstream: CallOptions? { seen.withLock { $0.downstream } }
 
   static func method(
     _ name: String, _ shape: CallShape, isIdempotent: Bool = false
@@ -54,6 +57,7 @@ final class EchoService: Sendable {
           self.seen.withLock { seen in
             seen.identity = context.identity
             seen.traceID = context.traceID
+            seen.downstream = context.downstream
             seen.remaining = context.deadline.map { $0 - SystemTime().uptime }
           }
           var metadata = Metadata()

@@ -185,6 +185,79 @@ private func echo(_ request: HTTPRequest) -> HTTPResponse {
         + #""status":"INVALID_ARGUMENT","details":[]}}413 application/json"#)
     #expect(twice.output == "1 0 ")
   }
+
+  @Test func `a body that would be refused is not asked for`() async throws {
+    var limits = HTTP1Limits()
+    limits.bodyMax = 4
+    let server = try await EdgeServer(limits: limits) { echo($0) }
+    defer { server.stop() }
+    func expecting(_ headers: String) async throws -> String {
+      try await server.exchange(
+        "POST / HTTP/1.1\r\n\(host)Expect: 100-continue\r\n\(headers)\r\n")
+    }
+
+    let large = try await expecting("Content-Length: 5\r\n")
+    let twice = try await expecting("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n")
+    let other = try await expecting("Expect: something\r\nContent-Length: 1\r\n")
+
+    #expect(large.hasPrefix("HTTP/1.1 413 "))
+    #expect(twice.hasPrefix("HTTP/1.1 400 "))
+    #expect(other.hasPrefix("HTTP/1.1 417 "))
+  }
+
+  @Test func `no other protocol is changed to`() async throws {
+    let server = try await EdgeServer { echo($0) }
+    defer { server.stop() }
+
+    let clear = try await server.exchange(
+      "GET /a HTTP/1.1\r\n\(host)Connection: Upgrade, HTTP2-Settings, close\r\n"
+        + "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
+    let later = try await server.exchange(
+      "GET /a HTTP/1.1\r\n\(host)\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+
+    #expect(clear.hasPrefix("HTTP/1.1 200 OK\r\n") && !clear.contains("upgrade"))
+    #expect(later.hasPrefix("HTTP/1.1 200 OK\r\n") && later.contains("HTTP/1.1 505 "))
+  }
+
+  @Test func `RPC-09 what is smuggled behind a refused request is never answered`() async throws {
+    let served = Counter()
+    let server = try await EdgeServer { request in
+      served.add()
+      return echo(request)
+    }
+    defer { server.stop() }
+    let hidden = "GET /smuggled HTTP/1.1\r\n\(host)\r\n"
+
+    for (trick, status) in `HTTP/1.1 parser`.refused where trick.utf8.count > 20 {
+      let answer = try await server.exchange(trick + "\r\n" + hidden)
+      #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(trick): \(answer)")
+      #expect(!answer.contains("smuggled"), "\(trick)")
+    }
+    #expect(served.value == 0)
+  }
+
+  @Test func `stock clients of each version, of chunks and of requests in a row are served`()
+    async throws
+  {
+    let server = try await EdgeServer { request in
+      HTTPResponse(
+        status: 200, contentType: "text/plain",
+        body: "\(request.method) \(request.target) \(request.body.count)")
+    }
+    defer { server.stop() }
+    let url = "http://127.0.0.1:\(server.port)/a"
+
+    let old = try await Curl.run(["-s", "--http1.0", "-d", "abc", url, url])
+    let new = try await Curl.run(["-s", "--http1.1", "-d", "abc", url, "-X", "PUT"])
+    let head = try await Curl.run(["-sI", url])
+    let python = try await run(
+      python, [fixture("python/pipelined_requests.py"), String(server.port)])
+
+    #expect(old.output == "POST /a 3POST /a 3")
+    #expect(new.output == "PUT /a 3")
+    #expect(head.output.contains("content-length: 9\r\n"))
+    #expect(python.output == "ok\n")
+  }
 }
 
 /// The command-line curl, which Debian has where libcurl is used.

@@ -75,7 +75,7 @@ static inline int clinux_set_nonblocking(int fd) {
 void *_Nullable clinux_thread_loop(void);
 void clinux_set_thread_loop(void *_Nullable loop);
 
-/// This thread's buffer 0 or 1, 64 KB each, for bytes on their way through one call.
+/// This thread's buffer 0, 1 or 2, 64 KB each, for bytes on their way through one call.
 void *clinux_thread_buffer(int which);
 
 /// Unmaps the pages of code and constants, which the page cache keeps: those that are used come back

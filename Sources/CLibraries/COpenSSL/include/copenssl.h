@@ -27,13 +27,29 @@ int copenssl_trust(SSL_CTX *context, const char *pem, int length, int name_to_cl
 /// 0 none, 1 asked for, 2 required.
 void copenssl_verify_clients(SSL_CTX *context, int demand);
 
-/// A session over two memory BIOs, which `SSL_free` frees.
+/// How long a ticket may stand for the certificates that its handshake has checked.
+enum { COPENSSL_TICKET_SECONDS = 3600 };
+
+/// A session without a socket, which `SSL_free` frees with all that belongs to it.
 SSL *_Nullable copenssl_session_new(SSL_CTX *context, int is_server);
 /// The certificate must be for this host name or, when `is_address`, this IP address.
 int copenssl_expect_host(SSL *session, const char *host, int is_address);
-/// Bytes of ciphertext that wait to be sent, and where they are.
-long copenssl_output(SSL *session, char *_Nullable *_Nonnull bytes);
-void copenssl_output_clear(SSL *session);
+/// Ciphertext that the session reads until `copenssl_take_back`, behind what it has kept.
+int copenssl_lend(SSL *session, const void *bytes, size_t count);
+/// The lent bytes are about to be gone: those that were not read are copied.
+int copenssl_take_back(SSL *session);
+/// Whether there is ciphertext that was not read, or not decrypted.
+int copenssl_has_input(const SSL *session);
+/// Encrypts to `place`, which holds `count` and 22 bytes for each of the 16 KB records in it; how
+/// many bytes there are then is in `sealed`.
+int copenssl_seal(
+    SSL *session, const void *bytes, size_t count, void *place, size_t capacity, size_t *sealed);
+/// Output of the other calls, and where it is.
+size_t copenssl_spill(SSL *session, const void *_Nullable *_Nonnull bytes);
+void copenssl_spill_clear(SSL *session);
+/// Whether the peer's certificate, if it has one, is within its time: a resumed session's was checked
+/// when its first one began.
+int copenssl_peer_is_current(const SSL *session);
 /// Copies the peer certificate's first URI with this prefix, without the prefix; its length or -1.
 int copenssl_peer_uri(SSL *session, const char *prefix, char *buffer, int capacity);
 

@@ -9,11 +9,11 @@ package final class CallMetrics: ServerObserver {
     let succeeded: Counter
     let cancelled: Counter
     let seconds: Histogram
+    let inFlight: Gauge
   }
 
   private let series: [MethodDescriptor: Series]
   private let handled: CounterFamily
-  private let inFlight: Gauge
   private let connections: Gauge
   private let failed: CounterFamily
   private let refused: CounterFamily
@@ -31,6 +31,8 @@ package final class CallMetrics: ServerObserver {
     let seconds = metrics.histograms(
       "rpc_server_handling_seconds", help: "From the request's head to the status.",
       labels: labels)
+    let inFlight = metrics.gauges(
+      "rpc_server_in_flight", help: "Calls that run now.", labels: labels)
     let handled = metrics.counters(
       "rpc_server_handled_total", help: "Calls ended, by status.",
       labels: labels + ["grpc_code"])
@@ -42,7 +44,7 @@ package final class CallMetrics: ServerObserver {
           started: started.with(service, name),
           succeeded: handled.with(service, name, StatusCode.ok.name),
           cancelled: cancelled.with(service, name),
-          seconds: seconds.with(service, name))
+          seconds: seconds.with(service, name), inFlight: inFlight.with(service, name))
         return (method, row)
       }, uniquingKeysWith: { first, _ in first })
     failed = metrics.counters(
@@ -51,19 +53,18 @@ package final class CallMetrics: ServerObserver {
     refused = metrics.counters(
       "rpc_server_refused_total", help: "Calls that no handler has seen, by status.",
       labels: ["grpc_code"])
-    inFlight = metrics.gauge("rpc_server_in_flight", help: "Calls that run now.")
     connections = metrics.gauge("server_connections", help: "Open connections.")
   }
 
   package func callStarted(_ method: MethodDescriptor) {
-    series[method]?.started.increment()
-    inFlight.increment()
+    guard let row = series[method] else { return }
+    row.started.increment()
+    row.inFlight.increment()
   }
 
   package func callFinished(
     _ method: MethodDescriptor, _ code: StatusCode, latency: Duration, isCancelled: Bool
   ) {
-    inFlight.decrement()
     let row = series[method]
     if code == .ok, let row {
       row.succeeded.increment()
@@ -71,6 +72,7 @@ package final class CallMetrics: ServerObserver {
       handled.with(method.service, method.name, code.name).increment()
     }
     guard let row else { return }
+    row.inFlight.decrement()
     row.seconds.observe(latency)
     if isCancelled { row.cancelled.increment() }
   }

@@ -1,4 +1,5 @@
 package import Security
+package import Telemetry
 
 /// A service's proof of who it is, from `pki/` in the state folder, and whom it believes.
 package struct MeshTLS: Sendable {
@@ -28,6 +29,21 @@ package struct MeshTLS: Sendable {
   /// The files that it was read from.
   package var files: [String] {
     [state.authority, state.certificate(of: name), state.key(of: name)]
+  }
+
+  /// What became of the handshakes of both sides.
+  package func register(in metrics: MetricsRegistry) {
+    metrics.counters(
+      "tls_handshakes_total", help: "TLS handshakes finished; resumed ones with a ticket.",
+      labels: ["side", "resumed"]
+    ) { [server, client] in
+      [("server", server.handshakes), ("client", client.handshakes)].flatMap { side, counts in
+        [
+          (values: [side, "false"], count: Double(counts.full)),
+          (values: [side, "true"], count: Double(counts.resumed)),
+        ]
+      }
+    }
   }
 
   private static func roles(

@@ -17,6 +17,9 @@ package protocol ServiceDefinition: Sendable {
   static var needs: [ServiceName] { get }
   /// The gateway faces people: its port takes every RPC and route in plaintext too, with tokens.
   static var facesPeople: Bool { get }
+  /// With several loops (`[mesh] loops`), handlers run on the one that their call came in on. When it
+  /// is false all of them run on `context.loop`, as state that is confined to it demands.
+  static var handlersRunAnywhere: Bool { get }
 
   /// Wires parts together; no I/O that may take long.
   init(_ context: ServiceContext, _ config: Config) async throws
@@ -38,6 +41,7 @@ package protocol ServiceDefinition: Sendable {
 extension ServiceDefinition {
   package static var needs: [ServiceName] { [] }
   package static var facesPeople: Bool { false }
+  package static var handlersRunAnywhere: Bool { false }
   package var responder: (any HTTPResponder)? { nil }
   package func start() async throws {}
   package func drain() async {}

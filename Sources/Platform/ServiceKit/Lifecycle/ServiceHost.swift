@@ -17,6 +17,8 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
   private let health: HealthService
   private let started: ReadinessBoard.Requirement
   private let control: OperatorControl
+  /// Loops beside the service's own, which connections live on.
+  private let further: [(loop: EventLoop, thread: LoopThread)]
 
   /// Wires the service and opens its port: health and metrics answer from here on, calls are
   /// UNAVAILABLE. `tls` is nil for ports of tests, which then take everything in plaintext.
@@ -34,9 +36,21 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
     control = OperatorControl(gate, serving, context.log) {
       await context.loop.spawn { await service.drain() }.value
     }
+    tls?.register(in: context.metrics)
+    further = (1..<context.mesh.loops).map { number in
+      let loop = EventLoop(name: "\(Service.name)-\(number)")
+      return (loop, loop.start())
+    }
     server = Server(
-      Self.configuration(context, service, gate, control, health, tls, listen), loop: context.loop)
-    address = try await server.start()
+      Self.configuration(context, service, gate, control, health, tls, listen),
+      loops: [context.loop] + further.map(\.loop), handlersRunAnywhere: Service.handlersRunAnywhere
+    )
+    do {
+      address = try await server.start()
+    } catch {
+      await Self.end(server, further)
+      throw error
+    }
     let names = [Service.name.text] + Set(service.methods.map(\.descriptor.service)).sorted()
     context.readiness.onChange { [health] isReady in
       for name in ["", "liveness"] + names {
@@ -51,7 +65,8 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
     _ control: OperatorControl, _ health: HealthService, _ tls: MeshTLS?, _ listen: Address
   ) -> ServerConfiguration {
     let own = service.methods + health.methods
-    let methods = own + ReflectionService(serving: own).bothVersions
+    let sizes = MessageMetrics(context.metrics)
+    let methods = (own + ReflectionService(serving: own).bothVersions).map(sizes.counting)
     var configuration = ServerConfiguration(
       address: listen, tls: tls?.server, methods: methods,
       responder: OperationResponder(
@@ -89,6 +104,16 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
     await server.drain(within: limit)
     await context.stopTasks()
     await service.stop()
+    await Self.end(server, further)
+  }
+
+  private static func end(
+    _ server: Server, _ further: [(loop: EventLoop, thread: LoopThread)]
+  ) async {
     await server.stop()
+    for (loop, thread) in further {
+      loop.stop()
+      thread.join()
+    }
   }
 }

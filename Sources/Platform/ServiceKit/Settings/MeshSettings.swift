@@ -23,6 +23,7 @@ package struct MeshSettings: ServiceSettings {
   package let drainTimeMax: Duration
   package let drainNotice: Duration
   package let callTimeMax: Duration
+  package let loops: Int
   package let lease: Duration
   package let tokenIssuer: String
   package let keysRefresh: Duration
@@ -57,6 +58,9 @@ package struct MeshSettings: ServiceSettings {
     callTimeMax = settings.duration(
       "call_time_max", in: .milliseconds(10)...(.seconds(3600)), default: .seconds(30),
       "Deadline of a unary call whose caller set none or a later one; streams have none.")
+    loops = settings.int(
+      "loops", in: 1...64, default: 1, unit: "threads",
+      "Threads that a service's connections are spread over; its handlers stay on the first.")
     lease = settings.duration(
       "lease", in: .milliseconds(500)...(.seconds(300)), default: .seconds(5),
       "A service that does not renew within this is forgotten by discovery.")

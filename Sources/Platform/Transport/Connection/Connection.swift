@@ -26,8 +26,15 @@ package final class Connection: Pollable {
   private var tls: TLSSession?
   private var registration: Registration?
   private var interest: Readiness = []
+  /// What the driver has sent: for the socket, or for the TLS session, which encrypts it when the
+  /// socket takes it, so that everything sent in a tick shares its records.
   @exclusivity(unchecked) private var output: [UInt8] = []
   private var outputStart = 0
+  /// Ciphertext that the socket has not taken.
+  @exclusivity(unchecked) private var sealed: [UInt8] = []
+  private var sealedStart = 0
+  private var saidGoodbye = false
+  private var writeError: Int32?
   private var flushScheduled = false
   private var drainExpected = false
 
@@ -77,34 +84,29 @@ package final class Connection: Pollable {
   package func startTLS(_ context: TLSContext, received bytes: UnsafeRawBufferPointer) {
     precondition(tls == nil && state == .open, "TLS begins once, before anything else")
     do {
-      let session = try TLSSession(context, expecting: nil)
-      tls = session
-      state = .handshaking
-      try session.feed(bytes)
+      tls = try TLSSession(context, expecting: nil)
     } catch {
       finish(.failed(error.description))
       return
     }
-    advanceHandshake()
+    state = .handshaking
+    take(bytes)
   }
 
-  private func advanceHandshake() {
-    guard let tls else { return }
-    do {
-      let done = try tls.handshake()
-      flushSoon()
-      guard done else { return }
-    } catch {
-      // The alert that tells the peer why goes out if the socket takes it.
-      flush()
-      finish(.failed(error.description))
-      return
-    }
+  /// A client begins; from then on bytes of the peer move it.
+  private func advanceHandshake() { take(UnsafeRawBufferPointer(start: nil, count: 0)) }
+
+  /// False while the handshake is not done.
+  private func handshake(_ tls: TLSSession) throws(TLSError) -> Bool {
+    let done = try tls.handshake()
+    flushSoon()
+    guard done else { return false }
     peer.isEncrypted = true
+    peer.isResumed = tls.isResumed
     peer.serviceName = tls.peerService
     peer.alpn = tls.alpn
     opened()
-    decrypt()
+    return true
   }
 
   private func opened() {
@@ -167,37 +169,34 @@ package final class Connection: Pollable {
       if state == .open { driver?.received(bytes) }
       return
     }
-    do {
-      try tls.feed(bytes)
+    do throws(TLSError) {
+      try tls.lend(bytes)
+      var isOpen = tls.isEstablished
+      if !isOpen { isOpen = try handshake(tls) }
+      if isOpen { try decrypt(tls) }
+      try tls.takeBack()
     } catch {
-      finish(.failed(error.description))
-      return
-    }
-    if tls.isEstablished { decrypt() } else { advanceHandshake() }
-  }
-
-  private func decrypt() {
-    guard let tls else { return }
-    let buffer = LoopBuffers.plaintext
-    do {
-      while (state == .open || state == .finishing) && !isPaused {
-        switch try tls.read(into: buffer) {
-        case .waiting:
-          if tls.hasOutput { flushSoon() }
-          return
-        case .ended:
-          finish(.peer)
-          return
-        case .bytes(let count):
-          if state == .open {
-            driver?.received(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-          }
-        }
-      }
-    } catch {
+      // The alert that tells the peer why goes out if the socket takes it.
       flush()
       finish(.failed(error.description))
     }
+  }
+
+  private func decrypt(_ tls: TLSSession) throws(TLSError) {
+    let buffer = LoopBuffers.plaintext
+    reading: while state == .open || state == .finishing, !isPaused, tls.hasInput {
+      switch try tls.read(into: buffer) {
+      case .waiting: break reading
+      case .ended:
+        finish(.peer)
+        return
+      case .bytes(let count):
+        if state == .open {
+          driver?.received(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+      }
+    }
+    if tls.hasOutput { flushSoon() }
   }
 
   package func pauseReading() {
@@ -210,14 +209,17 @@ package final class Connection: Pollable {
     guard isPaused else { return }
     isPaused = false
     updateInterest()
-    // What was decrypted or waits in OpenSSL raises no event of the socket.
-    if tls != nil { loop.atTickEnd { self.decrypt() } }
+    // What waits to be decrypted raises no event of the socket.
+    guard tls != nil else { return }
+    loop.atTickEnd {
+      if self.state != .closed { self.take(UnsafeRawBufferPointer(start: nil, count: 0)) }
+    }
   }
 
   // MARK: Writing
 
   /// Bytes that the kernel has not taken yet.
-  package var unsent: Int { output.count - outputStart }
+  package var unsent: Int { output.count - outputStart + sealed.count - sealedStart }
 
   package func send(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { send($0) }
@@ -225,16 +227,7 @@ package final class Connection: Pollable {
 
   package func send(_ bytes: UnsafeRawBufferPointer) {
     guard state == .open, !bytes.isEmpty else { return }
-    if let tls {
-      do {
-        try tls.write(bytes)
-      } catch {
-        finish(.failed(error.description))
-        return
-      }
-    } else {
-      output.append(contentsOf: bytes)
-    }
+    output.append(contentsOf: bytes)
     flushSoon()
   }
 
@@ -248,23 +241,69 @@ package final class Connection: Pollable {
   package func flush() {
     flushScheduled = false
     guard state != .closed, state != .connecting else { return }
-    tls?.takeOutput { output.append(contentsOf: $0) }
-    while outputStart < output.count {
-      let count = output.withUnsafeBytes {
-        Glibc.send(
-          fd, $0.baseAddress! + outputStart, $0.count - outputStart, Int32(MSG_NOSIGNAL))
+    if let tls {
+      do throws(TLSError) {
+        try flushSealed(tls)
+      } catch {
+        finish(.failed(error.description))
       }
+    } else {
+      outputStart += output.withUnsafeBytes {
+        give(UnsafeRawBufferPointer(rebasing: $0[outputStart...]))
+      }
+    }
+    if let writeError {
+      finish(.failed(String(cString: strerror(writeError))))
+    } else if state != .closed {
+      settleOutput()
+    }
+  }
+
+  /// Encrypts as much as the socket takes, and little more.
+  private func flushSealed(_ tls: TLSSession) throws(TLSError) {
+    tls.takeOutput { sealed.append(contentsOf: $0) }
+    while true {
+      sealedStart += sealed.withUnsafeBytes {
+        give(UnsafeRawBufferPointer(rebasing: $0[sealedStart...]))
+      }
+      guard sealedStart == sealed.count else { return }
+      (sealed, sealedStart) = ([], 0)
+      if outputStart < output.count {
+        try sealSome(tls)
+      } else if state == .finishing, !saidGoodbye {
+        saidGoodbye = true
+        tls.shutdown()
+        tls.takeOutput { sealed.append(contentsOf: $0) }
+      } else {
+        return
+      }
+    }
+  }
+
+  private func sealSome(_ tls: TLSSession) throws(TLSError) {
+    let count = min(output.count - outputStart, TLSSession.sealedAtOnceMax)
+    let records = try tls.seal(output[outputStart..<outputStart + count], into: LoopBuffers.sealed)
+    outputStart += count
+    let given = give(records)
+    if given < records.count { sealed.append(contentsOf: records[given...]) }
+  }
+
+  /// How much of it the socket takes now. An error of the socket is in `writeError` then.
+  private func give(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var given = 0
+    while given < bytes.count {
+      let count = Glibc.send(
+        fd, bytes.baseAddress! + given, bytes.count - given, Int32(MSG_NOSIGNAL))
       if count >= 0 {
-        outputStart += count
+        given += count
         continue
       }
       let code = clinux_errno()
       if code == EINTR { continue }
-      if code == EAGAIN { break }
-      finish(.failed(String(cString: strerror(code))))
-      return
+      if code != EAGAIN { writeError = code }
+      break
     }
-    settleOutput()
+    return given
   }
 
   private func settleOutput() {
@@ -277,7 +316,7 @@ package final class Connection: Pollable {
       outputStart = 0
     }
     let wasWaiting = drainExpected
-    drainExpected = outputStart < output.count
+    drainExpected = unsent > 0
     if drainExpected != wasWaiting { updateInterest() }
     guard !drainExpected else { return }
     if state == .finishing {
@@ -306,7 +345,6 @@ package final class Connection: Pollable {
   /// Sends what is buffered, says goodbye in TLS, and closes. Nothing more is read.
   package func closeAfterFlush() {
     guard state == .open || state == .handshaking else { return }
-    tls?.shutdown()
     state = .finishing
     flushSoon()
     loop.schedule(after: Self.lingerMax) { [weak self] in self?.finish(.local) }
@@ -321,8 +359,8 @@ package final class Connection: Pollable {
     if let registration { loop.unregister(registration) }
     registration = nil
     Glibc.close(fd)
-    output = []
-    outputStart = 0
+    (output, outputStart) = ([], 0)
+    (sealed, sealedStart) = ([], 0)
     let driver = self.driver
     self.driver = nil
     driver?.closed(reason)
@@ -337,5 +375,9 @@ enum LoopBuffers {
   /// A second one, because decryption reads from what the first one carried.
   static var plaintext: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: clinux_thread_buffer(1), count: Connection.readSize)
+  }
+  /// A third one, because what is encrypted may answer what the second one carries.
+  static var sealed: UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: clinux_thread_buffer(2), count: Connection.readSize)
   }
 }

@@ -16,7 +16,7 @@ package enum Connector {
     let session: TLSSession?
     do {
       session = try tls.map { context throws(TLSError) in
-        try TLSSession(context, expecting: expectation)
+        try TLSSession(context, expecting: expectation, at: address.description)
       }
     } catch {
       throw TransportError(error.description)

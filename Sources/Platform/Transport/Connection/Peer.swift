@@ -3,6 +3,8 @@ package struct Peer: Sendable, Hashable {
   /// `127.0.0.1:40112`, or `unix`.
   package var address: String
   package var isEncrypted: Bool
+  /// It came back with a ticket of an earlier handshake.
+  package var isResumed = false
   /// The service in the verified certificate's URI; nil without a certificate of the mesh.
   package var serviceName: String?
   /// The protocol agreed on in the TLS handshake.

@@ -8,6 +8,8 @@ struct HTTP1Head {
 
   let method: String
   let target: String
+  /// Whom the absolute form of a target names; nil with the origin form.
+  let authority: String?
   let version: HTTPVersion
   var headers: [HTTPHeader] = []
   var body = Body.none
@@ -33,7 +35,8 @@ struct HTTP1Head {
     }
     self.method = String(decoding: method, as: UTF8.self)
     self.version = try Self.version(version)
-    self.target = try Self.target(String(decoding: target, as: UTF8.self), method: self.method)
+    let text = String(decoding: target, as: UTF8.self)
+    (authority, self.target) = try Self.target(text, method: self.method)
   }
 
   private static func version(
@@ -49,17 +52,18 @@ struct HTTP1Head {
   }
 
   /// Origin form; the absolute form (sent to proxies) is brought to it; `*` for OPTIONS.
-  private static func target(_ text: String, method: String) throws(HTTP1Refusal) -> String {
-    if text.hasPrefix("/") { return text }
-    if text == "*", method == "OPTIONS" { return text }
+  private static func target(
+    _ text: String, method: String
+  ) throws(HTTP1Refusal) -> (authority: String?, target: String) {
+    if text.hasPrefix("/") { return (nil, text) }
+    if text == "*", method == "OPTIONS" { return (nil, text) }
     for scheme in ["http://", "https://"] where text.lowercased().hasPrefix(scheme) {
       let rest = text.dropFirst(scheme.count)
-      guard let authority = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else {
-        guard !rest.isEmpty else { break }
-        return "/"
-      }
-      guard authority > rest.startIndex else { break }
-      return rest[authority] == "?" ? "/" + rest[authority...] : String(rest[authority...])
+      let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+      let authority = String(rest[..<end])
+      guard !authority.isEmpty, isHost(authority) else { break }
+      let path = String(rest[end...])
+      return (authority, path.hasPrefix("/") ? path : "/" + path)
     }
     throw .bad("the request's target is no path")
   }
@@ -75,6 +79,10 @@ struct HTTP1Head {
       case "host":
         hosts += 1
         guard Self.isHost(header.value) else { throw .bad("the host header is malformed") }
+        // A client says the same twice (RFC 9112, 3.2); of two that differ, others may choose the other.
+        if let authority, !equalsIgnoringCase(authority.utf8, header.value.utf8) {
+          throw .bad("the target names another host than the host header")
+        }
       case "content-length":
         guard length == nil else { throw .bad("content-length is given twice") }
         guard let count = HTTP1Grammar.length(header.value) else {
@@ -83,6 +91,9 @@ struct HTTP1Head {
         length = count
       case "transfer-encoding":
         codings.append(header.value)
+      case "content_length", "transfer_encoding":
+        // Some that stand in front of us take the underscore for a dash.
+        throw .bad("a header's name is almost that of a length")
       case "expect":
         guard equalsIgnoringCase(header.value.utf8, "100-continue".utf8) else {
           throw HTTP1Refusal(417, "only 100-continue can be expected")
@@ -106,9 +117,8 @@ struct HTTP1Head {
       body = .length(length)
     }
     keepsAlive =
-      version == .http11
-      ? !headers.list("connection", contains: "close")
-      : headers.list("connection", contains: "keep-alive")
+      !headers.list("connection", contains: "close")
+      && (version == .http11 || headers.list("connection", contains: "keep-alive"))
   }
 
   /// Host names, addresses, a port; empty is legal. No userinfo, path or blanks.

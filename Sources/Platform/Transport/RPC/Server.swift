@@ -1,22 +1,29 @@
 package import Loop
 private import Synchronization
 
-/// A server on one port, speaking TLS 1.3, HTTP/2 and HTTP/1.1, on one or more loops.
+/// A server on one port, speaking TLS 1.3, HTTP/2 and HTTP/1.1, on one or more loops. With several,
+/// each listens on the same port (SO_REUSEPORT), and the kernel spreads connections over them.
 ///
 /// `@unchecked Sendable`: each `LoopServer` is touched on its own loop only; the rest is immutable.
 package final class Server: @unchecked Sendable {
   private let configuration: ServerConfiguration
   private let parts: [(loop: EventLoop, server: LoopServer)]
 
-  package init(_ configuration: ServerConfiguration, loops: [EventLoop]) {
+  /// A connection lives on one of `loops`: its bytes, TLS and frames. Handlers, responders and
+  /// interceptors run on the first, the home of what they share, unless `handlersRunAnywhere`.
+  /// WebSockets stay on their connection's loop.
+  package init(
+    _ configuration: ServerConfiguration, loops: [EventLoop], handlersRunAnywhere: Bool
+  ) {
     precondition(!loops.isEmpty, "a server needs a loop")
     self.configuration = configuration
-    let shared = ServerShared(configuration)
+    let shared = ServerShared(
+      configuration, home: loops.count > 1 && !handlersRunAnywhere ? loops[0] : nil)
     parts = loops.map { ($0, LoopServer($0, shared, tls: configuration.tls)) }
   }
 
   package convenience init(_ configuration: ServerConfiguration, loop: EventLoop) {
-    self.init(configuration, loops: [loop])
+    self.init(configuration, loops: [loop], handlersRunAnywhere: true)
   }
 
   /// Listens. The address that is returned has the port that was chosen for port 0.
@@ -71,12 +78,15 @@ package final class Server: @unchecked Sendable {
     }
   }
 
-  package func connectionCount() async -> Int {
-    var count = 0
+  package func connectionCount() async -> Int { await connectionCounts().reduce(0, +) }
+
+  /// Of each loop, in order.
+  package func connectionCounts() async -> [Int] {
+    var counts: [Int] = []
     for index in parts.indices {
-      count += await on(parts[index].loop) { self.parts[index].server.connectionCount }
+      counts.append(await on(parts[index].loop) { self.parts[index].server.connectionCount })
     }
-    return count
+    return counts
   }
 
   private func on<R: Sendable>(_ loop: EventLoop, _ body: @escaping @Sendable () -> R) async -> R {

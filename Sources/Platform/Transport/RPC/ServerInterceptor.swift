@@ -1,4 +1,5 @@
 package import Calls
+package import Loop
 
 /// Something around every call of a server: it may refuse by throwing, add to the context, and
 /// watch.
@@ -7,16 +8,25 @@ package protocol ServerInterceptor: Sendable {
   func intercept(_ context: ServerContext, _ next: () async throws -> Void) async throws
 }
 
-/// The interceptors of a server, in order, and then the handler.
+/// The interceptors of a server, in order, and then the handler; all of it on the loop that handlers
+/// run on, if there is one.
 package struct InterceptorChain: Sendable {
   private let interceptors: [any ServerInterceptor]
+  private let home: EventLoop?
 
-  package var isEmpty: Bool { interceptors.isEmpty }
+  /// Nothing is between a call and its handler.
+  package var isEmpty: Bool { interceptors.isEmpty && home == nil }
 
-  package init(_ interceptors: [any ServerInterceptor]) { self.interceptors = interceptors }
+  /// `home`: nil runs everything where the call came in.
+  package init(_ interceptors: [any ServerInterceptor], home: EventLoop? = nil) {
+    self.interceptors = interceptors
+    self.home = home
+  }
 
   package func run(_ context: ServerContext, _ body: () async throws -> Void) async throws {
-    if interceptors.isEmpty {
+    if let home, !home.isCurrent {
+      try await withTaskExecutorPreference(home) { try await run(from: 0, context, body) }
+    } else if interceptors.isEmpty {
       try await body()
     } else {
       try await run(from: 0, context, body)

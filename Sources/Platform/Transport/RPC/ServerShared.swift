@@ -1,4 +1,5 @@
 internal import Calls
+internal import Loop
 
 /// What all connections of a server share, immutable once it serves.
 final class ServerShared: Sendable {
@@ -10,10 +11,14 @@ final class ServerShared: Sendable {
   let responder: (any HTTPResponder)?
   let plaintext: PlaintextPolicy
   let limits: ServerLimits
+  /// Where handlers run; nil where their calls come in.
+  private let home: EventLoop?
 
-  init(_ configuration: ServerConfiguration) {
+  /// `home`: nil when there is one loop, which then is home.
+  init(_ configuration: ServerConfiguration, home: EventLoop?) {
+    self.home = home
     methods = ServedMethods(configuration.methods)
-    interceptors = InterceptorChain(configuration.interceptors)
+    interceptors = InterceptorChain(configuration.interceptors, home: home)
     observer = configuration.observer
     isObserved = !(configuration.observer is SilentObserver)
     responder = configuration.responder
@@ -37,7 +42,8 @@ final class ServerShared: Sendable {
     guard let responder else {
       return Self.problem(404, StatusCode.notFound, "there is nothing at this path")
     }
-    return await responder.respond(to: request)
+    guard let home, !home.isCurrent else { return await responder.respond(to: request) }
+    return await withTaskExecutorPreference(home) { await responder.respond(to: request) }
   }
 
   private static let plaintextRefusal = problem(
