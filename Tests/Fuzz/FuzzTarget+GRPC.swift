@@ -52,7 +52,7 @@ extension FuzzTarget {
           do throws(RPCError) {
             try deframer.take(piece) { message in
               messages.append("\(message)")
-              largest = max(largest, size(message))
+              largest = max(largest, message.bytes.count)
             }
           } catch let thrown {
             error = thrown
@@ -65,6 +65,4 @@ extension FuzzTarget {
     }
     return (messages, largest, deframer.isInside ? "inside" : "whole")
   }
-
-  private static func size(_ message: [UInt8]) -> Int { message.count }
 }

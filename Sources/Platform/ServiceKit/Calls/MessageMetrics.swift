@@ -65,4 +65,9 @@ private struct CountedSink: MessageSink {
     try await sink.send(message)
     sizes.observe(Double(message.count))
   }
+
+  func sendUncompressed(_ message: [UInt8]) async throws(RPCError) {
+    try await sink.sendUncompressed(message)
+    sizes.observe(Double(message.count))
+  }
 }
