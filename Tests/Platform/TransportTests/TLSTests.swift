@@ -1,6 +1,5 @@
 import Calls
 import Chrono
-import Glibc
 import Loop
 import Security
 import Synchronization
@@ -167,27 +166,6 @@ import Transport
       await mesh.server.stop()
     }
   }
-
-  @Test func `EX-15 connections of both sides have their socket options`() async throws {
-    try await withLoop { loop in
-      let mesh = try await MeshServer.start(on: loop)
-      let channel = try mesh.channel(on: loop)
-      _ = try await channel.unary(EchoService.unary, [1], CallOptions())
-
-      let sockets = Sockets.connected(through: mesh.port)
-
-      #expect(sockets.count == 2)
-      for socket in sockets {
-        #expect(Sockets.option(socket, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
-        #expect(Sockets.option(socket, SOL_SOCKET, SO_KEEPALIVE) == 1)
-        #expect(Sockets.option(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 30)
-      }
-      let told = try await run("ss", ["-tinoH", "sport", "=", ":\(mesh.port)"])
-      #expect(told.status != 0 || told.output.contains("timer:(keepalive,"), "\(told.output)")
-      channel.close()
-      await mesh.server.stop()
-    }
-  }
 }
 
 /// A connection that is closed when the server has said something; a refused one throws.
@@ -226,33 +204,5 @@ private final class Hello: ConnectionDriver, @unchecked Sendable {
   private func settle(_ reason: CloseReason?) {
     waiter?.resume(returning: reason)
     waiter = nil
-  }
-}
-
-/// The TCP sockets of this process.
-private enum Sockets {
-  /// Those with a peer that have this port on one side.
-  static func connected(through port: Int) -> [Int32] {
-    (0..<1_024).filter { fd in
-      let (own, peer) = (Self.port(fd, getsockname), Self.port(fd, getpeername))
-      return peer != nil && (own == port || peer == port)
-    }
-  }
-
-  static func option(_ fd: Int32, _ level: Int32, _ name: Int32) -> Int32? {
-    var (value, size) = (Int32(-1), socklen_t(MemoryLayout<Int32>.size))
-    return getsockopt(fd, level, name, &value, &size) == 0 ? value : nil
-  }
-
-  private static func port(
-    _ fd: Int32,
-    _ ask: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
-  ) -> Int? {
-    var (address, size) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
-    let code = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { ask(fd, $0, &size) }
-    }
-    guard code == 0, address.sin_family == sa_family_t(AF_INET) else { return nil }
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 }
