@@ -218,6 +218,8 @@ package final class Connection: Pollable {
 
   /// Bytes that the kernel has not taken yet.
   package var unsent: Int { output.count - outputStart }
+  /// Bytes that the kernel has taken, of all that was sent.
+  private(set) var taken: UInt64 = 0
 
   package func send(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { send($0) }
@@ -256,6 +258,7 @@ package final class Connection: Pollable {
       }
       if count >= 0 {
         outputStart += count
+        taken &+= UInt64(count)
         continue
       }
       let code = clinux_errno()

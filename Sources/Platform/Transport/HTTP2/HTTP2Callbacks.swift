@@ -24,8 +24,8 @@ struct HTTP2Callbacks: @unchecked Sendable {
         $0.header(
           frame!.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameCount),
           UnsafeBufferPointer(start: value, count: valueCount))
+          ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
       }
-      return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, user in
       received(owner(user, HTTP2ServerConnection.self), frame!)
@@ -58,8 +58,8 @@ struct HTTP2Callbacks: @unchecked Sendable {
         $0.header(
           frame!.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameCount),
           UnsafeBufferPointer(start: value, count: valueCount))
+          ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
       }
-      return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, user in
       received(owner(user, HTTP2ClientConnection.self), frame!)
@@ -141,11 +141,21 @@ private func answered(
   _ owner: Unmanaged<HTTP2ServerConnection>, _ frame: UnsafePointer<nghttp2_frame>
 ) -> Int32 {
   let head = frame.pointee.hd
-  guard UInt32(head.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 else { return 0 }
-  let type = UInt32(head.type)
-  guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return 0 }
   owner._withUnsafeGuaranteedRef { owner in
-    if !owner.session.isRemoteClosed(head.stream_id) {
+    switch UInt32(head.type) {
+    case NGHTTP2_HEADERS.rawValue: owner.guards.ledger.sentHeaders()
+    case NGHTTP2_DATA.rawValue: owner.guards.ledger.sentData()
+    case NGHTTP2_RST_STREAM.rawValue:
+      owner.resetSent(head.stream_id, code: frame.pointee.rst_stream.error_code)
+      return
+    case NGHTTP2_GOAWAY.rawValue:
+      owner.goAwaySent(code: frame.pointee.goaway.error_code)
+      return
+    default: return
+    }
+    if UInt32(head.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0,
+      !owner.session.isRemoteClosed(head.stream_id)
+    {
       owner.session.reset(head.stream_id, code: HTTP2Code.noError)
     }
   }

@@ -13,6 +13,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   let isEncrypted: Bool
   /// The request whose fields arrive now; they never interleave (RFC 9113, section 4.3).
   let head = RequestHead()
+  /// What the peer has done; told of what we send, too.
+  @exclusivity(unchecked) var guards: FrameGuard
   @exclusivity(unchecked) private var trace = TraceIdentity()
   /// Open streams, each at its `place`. The session refers to them without holding them.
   @exclusivity(unchecked) private var streams: [ServerStream] = []
@@ -21,10 +23,18 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   @exclusivity(unchecked) private var starting: [ServerStream] = []
   private var arrivedBytes = 0
   private var headIsOfRequest = false
+  /// The fields that arrive now, when they are of no request.
+  private var otherHeaderBytes = 0
+  /// The peer is to be sent away when nghttp2 has returned.
+  private var passed: TransportLimit?
+  /// Counts arrivals, for the watch.
+  private(set) var heard: UInt64 = 0
+  var watch: ConnectionWatch
   private var flushScheduled = false
   private var isDraining = false
-  private var isClosed = false
+  private(set) var isClosed = false
   private let headerBytesMax: Int
+  private let headerBombBytesMax: Int
   private let ended: (HTTP2ServerConnection) -> Void
 
   /// Output that waits in our memory for a slow reader before streams are no longer asked for more.
@@ -43,25 +53,86 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     identity = Identity(service: connection.peer.serviceName)
     isEncrypted = connection.peer.isEncrypted
     headerBytesMax = Int(shared.limits.http2.headerListBytesMax)
+    headerBombBytesMax = shared.limits.headerBombBytesMax
+    let now = loop.uptime
+    guards = FrameGuard(isServer: true, settings: shared.limits.http2, now: now)
+    watch = ConnectionWatch(shared.limits.watch, now: now)
     session = HTTP2Session(isServer: true, settings: shared.limits.http2)
     session.attach(self)
   }
 
   // MARK: Connection
 
-  func connected() { flushSoon() }
+  func connected() {
+    connection.send(session.greeting(streamsMax: shared.limits.http2.streamsMax))
+    flushSoon()
+  }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
-    let isSound = session.receive(bytes)
+    guard !isClosed else { return }
+    heard &+= 1
+    let isSound = take(bytes)
     if arrivedBytes > 0 { session.arrived(arrivedBytes) }
     arrivedBytes = 0
-    startReady()
-    if isSound {
+    if isSound, passed == nil {
+      startReady()
       flushSoon()
     } else {
-      flush()
+      cut()
+    }
+  }
+
+  /// False when the peer is to be sent away.
+  private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var (offset, given) = (0, 0)
+    guards.begin()
+    while let finding = guards.next(bytes, &offset, now: { loop.uptime }) {
+      switch finding {
+      case .passed(let limit):
+        passed = limit
+        return false
+      case .onOldStream(let stream, let start):
+        if guards.isBehind, start > given {
+          guard session.receive(UnsafeRawBufferPointer(rebasing: bytes[given..<start])) else {
+            return false
+          }
+          given = start
+          guards.caughtUp()
+        }
+        guard !session.isOpen(stream), let code = guards.history.error(onClosed: stream) else {
+          continue
+        }
+        session.terminate(code: code)
+        return false
+      }
+    }
+    if given == 0 { return session.receive(bytes) }
+    return session.receive(UnsafeRawBufferPointer(rebasing: bytes[given...]))
+  }
+
+  /// Ends the connection for the peer's fault, and with it all calls. A GOAWAY says why, to a peer
+  /// that reads.
+  private func cut() {
+    guard !isClosed else { return }
+    if let passed {
+      shared.observer.defended(passed)
+      session.sendAway(passed)
+    }
+    pump()
+    endStreams()
+    if connection.unsent > 0 {
+      connection.abort(.failed("the peer was sent away"))
+    } else {
       connection.closeAfterFlush()
     }
+  }
+
+  /// After this the session is not asked for anything.
+  private func endStreams() {
+    isClosed = true
+    let open = streams
+    streams = []
+    for stream in open { stream.closed(code: HTTP2Code.cancel) }
   }
 
   private func startReady() {
@@ -74,11 +145,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   func drained() { flush() }
 
   func closed(_ reason: CloseReason) {
-    guard !isClosed else { return }
-    isClosed = true
-    let open = streams
-    streams = []
-    for stream in open { stream.closed(code: HTTP2Code.cancel) }
+    if !isClosed { endStreams() }
     ended(self)
   }
 
@@ -90,6 +157,16 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   private func flush() {
     flushScheduled = false
+    pump()
+    guard !isClosed else { return }
+    if passed != nil {
+      cut()
+    } else if session.isOver, connection.unsent == 0 {
+      connection.closeAfterFlush()
+    }
+  }
+
+  private func pump() {
     var mayHaveMore = true
     while mayHaveMore, !isClosed {
       while !isClosed, connection.unsent < Self.unsentMax, let output = session.nextOutput() {
@@ -100,7 +177,6 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
       // What the socket did not take is followed by `drained`.
       if connection.unsent > 0 { mayHaveMore = false }
     }
-    if !isClosed, session.isOver, connection.unsent == 0 { connection.closeAfterFlush() }
   }
 
   // MARK: Draining
@@ -114,6 +190,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     loop.schedule(after: Self.drainGrace) { [weak self] in
       guard let self, !self.isClosed else { return }
       self.session.goAway()
+      self.guards.history.ignoredAbove = self.session.lastStream
       self.flushSoon()
     }
   }
@@ -121,23 +198,49 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   // MARK: Session
 
   func headersBegan(_ stream: Int32, opens: Bool) {
-    headIsOfRequest = opens
-    if opens { head.reset() }
+    headIsOfRequest = opens && streams.count < shared.limits.streamsMax
+    if headIsOfRequest {
+      head.reset()
+    } else if opens {
+      shared.observer.defended(.streams)
+      session.reset(stream, code: HTTP2Code.refusedStream)
+    }
+    otherHeaderBytes = 0
   }
 
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-  ) {
-    // Trailers of a request mean nothing to us.
-    if headIsOfRequest { head.add(name, value, max: headerBytesMax) }
+  ) -> Bool {
+    if headIsOfRequest {
+      head.add(name, value, max: headerBytesMax)
+      if head.countedBytes <= headerBombBytesMax { return true }
+    } else {
+      // Trailers of a request mean nothing to us.
+      otherHeaderBytes += name.count + value.count + 32
+      if otherHeaderBytes <= headerBombBytesMax { return true }
+    }
+    passed = .headerBomb
+    return false
   }
 
   func headersEnded(_ stream: Int32, endsStream: Bool) {
     if headIsOfRequest {
+      if head.countedBytes > headerBytesMax { shared.observer.defended(.headerBytes) }
       open(stream).begin(head, endsStream: endsStream)
     } else if endsStream {
       withStream(stream) { $0.dataEnded() }
     }
+  }
+
+  /// Our side has reset a stream.
+  func resetSent(_ stream: Int32, code: UInt32) {
+    guards.history.wasReset(stream)
+    guard code != HTTP2Code.noError, code != HTTP2Code.cancel else { return }
+    if let limit = guards.ledger.provoked(now: { loop.uptime }) { passed = limit }
+  }
+
+  func goAwaySent(code: UInt32) {
+    if code != HTTP2Code.noError, passed == nil { shared.observer.defended(.protocol) }
   }
 
   private func open(_ id: Int32) -> ServerStream {
@@ -182,6 +285,30 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
       return .end(0, trailers: false)
     }
     return Unmanaged<ServerStream>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.pull(buffer) }
+  }
+
+  // MARK: Time
+
+  /// From time to time: whether the peer and its calls are alive.
+  func look(_ now: Uptime) {
+    guard !isClosed else { return }
+    for stream in streams { stream.look(now) }
+    let sample = ConnectionWatch.Sample(
+      heard: heard, taken: connection.taken, unsent: connection.unsent,
+      openBlock: guards.isInHeaders ? guards.blocks : nil, openStreams: streams.count,
+      lastStream: guards.history.last)
+    switch watch.look(sample, now: now) {
+    case .nothing: break
+    case .ping:
+      session.ping()
+      flushSoon()
+    case .goAway:
+      if !isDraining { shared.observer.defended(.idle) }
+      drain()
+    case .cut(let limit):
+      shared.observer.defended(limit)
+      connection.abort(.failed("the peer passed the limit \(limit.rawValue)"))
+    }
   }
 
   func isReady(_ stream: ServerStream) { ready.append(stream) }

@@ -40,6 +40,11 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var failure: RPCError?
   private var plain: PlainExchange?
 
+  /// Since when the peer owes the same thing.
+  private var owed: (count: Int, since: Uptime)?
+  private var blockedSince: Uptime?
+  private var messages = 0
+
   init(_ id: Int32, _ owner: HTTP2ServerConnection) {
     self.id = id
     self.owner = owner
@@ -144,6 +149,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     do throws(RPCError) {
       var extra = false
       try deframer.take(bytes) { message in
+        messages &+= 1
         if let inbound {
           inbound.offer(message)
         } else if request == nil {
@@ -412,6 +418,54 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       filled += feed.copy(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
     }
     return .bytes(filled)
+  }
+
+  // MARK: Time
+
+  /// From time to time: whether the peer completes what it has begun, and takes what is sent.
+  func look(_ now: Uptime) {
+    lookAtRequest(now)
+    guard let max = shared.limits.streamStallMax, !isClosed else { return }
+    guard isBlocked else {
+      blockedSince = nil
+      return
+    }
+    let since = blockedSince ?? now
+    blockedSince = since
+    if now - since >= max {
+      shared.observer.defended(.streamStall)
+      owner.session.reset(id, code: HTTP2Code.cancel)
+      owner.flushSoon()
+    }
+  }
+
+  /// There is something to send, and the peer does not let us.
+  private var isBlocked: Bool {
+    headersSent && !isDeferred && owner.session.isWindowClosed(id)
+  }
+
+  private func lookAtRequest(_ now: Uptime) {
+    guard !isFinished, owesMessage else {
+      owed = nil
+      return
+    }
+    guard let owed, owed.count == messages else {
+      owed = (messages, now)
+      return
+    }
+    if now - owed.since < shared.limits.messageTimeMax { return }
+    shared.observer.defended(.messageTime)
+    if plain != nil {
+      answer(HTTPResponse(refusing: 408, "the request did not arrive in time"))
+    } else {
+      abandon(RPCError(.deadlineExceeded, "the request's message did not arrive in time"))
+    }
+  }
+
+  /// The peer has begun a message, or a request that is one, and not ended it.
+  private var owesMessage: Bool {
+    if owner.session.isRemoteClosed(id) { return false }
+    return inbound == nil ? task == nil : deframer.isInside
   }
 
   // MARK: Plain HTTP

@@ -10,6 +10,10 @@ final class LoopServer {
   private var http2: [ObjectIdentifier: HTTP2ServerConnection] = [:]
   private var http1: [ObjectIdentifier: (session: HTTP1Session, connection: Connection)] = [:]
   private var greeting: [ObjectIdentifier: Connection] = [:]
+  private var perAddress: [String: Int] = [:]
+  private var handshakes = 0
+  private var looks: TimerToken?
+  private let lookInterval: Duration
   private var isDraining = false
   private var emptied: (() -> Void)?
 
@@ -17,6 +21,7 @@ final class LoopServer {
     self.loop = loop
     self.shared = shared
     self.tls = tls
+    lookInterval = shared.limits.lookInterval
   }
 
   var connectionCount: Int { http2.count + http1.count + greeting.count }
@@ -32,41 +37,68 @@ final class LoopServer {
   }
 
   private func accept(_ connection: Connection) {
-    guard connectionCount < shared.limits.connectionsMax else {
+    if let limit = refusal(of: connection.peer.host) {
+      shared.observer.defended(limit)
       connection.abort()
       return
     }
     shared.observer.connectionOpened()
-    let key = ObjectIdentifier(connection)
-    greeting[key] = connection
+    greeting[ObjectIdentifier(connection)] = connection
     connection.driver = GreetingDriver(
-      connection, tls: tls, within: shared.limits.greetingMax,
-      chosen: { [weak self, unowned connection] tongue, bytes in
-        guard let self else {
-          connection.abort()
-          return
-        }
-        self.greeting[key] = nil
-        self.serve(connection, tongue, bytes)
-      },
-      gone: { [weak self] in
-        self?.greeting[key] = nil
-        self?.closedOne()
-      })
+      connection, self, tls: tls, within: shared.limits.greetingMax)
+  }
+
+  /// The limit that a newcomer would pass. It is closed; those that are here go on.
+  private func refusal(of host: String) -> TransportLimit? {
+    if connectionCount >= shared.limits.connectionsMax { return .connections }
+    guard let max = shared.limits.connectionsPerAddressMax else { return nil }
+    let count = perAddress[host, default: 0]
+    if count >= max { return .connectionsPerAddress }
+    perAddress[host] = count + 1
+    return nil
+  }
+
+  // MARK: Greeting
+
+  /// False when so many are in progress that this one is not to begin.
+  func beginHandshake() -> Bool {
+    guard handshakes < shared.limits.handshakesMax else {
+      shared.observer.defended(.handshakes)
+      return false
+    }
+    handshakes += 1
+    return true
+  }
+
+  func endHandshake() { handshakes -= 1 }
+
+  func defended(_ limit: TransportLimit) { shared.observer.defended(limit) }
+
+  func greeted(
+    _ connection: Connection, _ tongue: GreetingDriver.Tongue, _ bytes: UnsafeRawBufferPointer
+  ) {
+    greeting[ObjectIdentifier(connection)] = nil
+    serve(connection, tongue, bytes)
+  }
+
+  func leftGreeting(_ connection: Connection) {
+    greeting[ObjectIdentifier(connection)] = nil
+    closedOne(connection.peer)
   }
 
   private func serve(
     _ connection: Connection, _ tongue: GreetingDriver.Tongue, _ bytes: UnsafeRawBufferPointer
   ) {
-    let key = ObjectIdentifier(connection)
+    let (key, peer) = (ObjectIdentifier(connection), connection.peer)
     let driver: any ConnectionDriver
     switch tongue {
     case .http2:
       let made = HTTP2ServerConnection(connection, shared) { [weak self] _ in
         self?.http2[key] = nil
-        self?.closedOne()
+        self?.closedOne(peer)
       }
       http2[key] = made
+      lookLater()
       driver = made
     case .http1:
       let made = HTTP1Session(
@@ -74,7 +106,7 @@ final class LoopServer {
         limits: shared.limits.http1, webSocketLimits: shared.limits.webSocket
       ) { [weak self] in
         self?.http1[key] = nil
-        self?.closedOne()
+        self?.closedOne(peer)
       }
       http1[key] = (made, connection)
       driver = made
@@ -85,8 +117,24 @@ final class LoopServer {
     if isDraining { drainAll() }
   }
 
-  private func closedOne() {
+  /// One timer for all connections, while there are any.
+  private func lookLater() {
+    guard looks == nil else { return }
+    looks = loop.schedule(after: lookInterval) { [weak self] in
+      guard let self else { return }
+      self.looks = nil
+      let now = self.loop.uptime
+      for connection in self.http2.values { connection.look(now) }
+      if !self.http2.isEmpty { self.lookLater() }
+    }
+  }
+
+  private func closedOne(_ peer: Peer) {
     shared.observer.connectionClosed()
+    if shared.limits.connectionsPerAddressMax != nil {
+      let left = perAddress[peer.host, default: 1] - 1
+      perAddress[peer.host] = left > 0 ? left : nil
+    }
     if isDraining, connectionCount == 0 {
       emptied?()
       emptied = nil

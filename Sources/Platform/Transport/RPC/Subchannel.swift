@@ -45,7 +45,7 @@ final class Subchannel {
   func connect() {
     guard case .idle = state else { return }
     let options = channel.options
-    let fresh = HTTP2ClientConnection(channel.loop, settings: options.http2) {
+    let fresh = HTTP2ClientConnection(channel.loop, options) {
       [weak self, weak channel] connection, event in
       guard channel != nil else { return }
       self?.changed(event, connection)
