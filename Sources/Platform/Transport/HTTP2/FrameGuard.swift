@@ -20,6 +20,8 @@ struct FrameGuard {
   private var lastBefore: Int32 = 0
   /// A frame among the bytes in hand has closed a stream, of which nghttp2 knows nothing yet.
   private(set) var isBehind = false
+  /// The peer changed its windows by SETTINGS last, and not by WINDOW_UPDATE.
+  private(set) var settingsAreNewer = false
   /// Heads of fields begun; says whether two looks saw the same one.
   private(set) var blocks = 0
 
@@ -55,16 +57,22 @@ struct FrameGuard {
       switch frame.type {
       case FrameHead.Kind.headers:
         blocks &+= 1
-        guard isServer else { continue }
+        guard isServer, frame.stream > 0 else { continue }
         if frame.stream > history.last {
           history.opened(frame.stream)
           continue
         }
         if frame.stream > lastBefore { isBehind = true }
       case FrameHead.Kind.data:
-        guard isServer, frame.stream <= lastBefore || isBehind else { continue }
+        guard isServer, frame.stream <= lastBefore || isBehind, frame.stream > 0 else { continue }
       case FrameHead.Kind.reset:
         isBehind = true
+        continue
+      case FrameHead.Kind.settings:
+        settingsAreNewer = true
+        continue
+      case FrameHead.Kind.windowUpdate:
+        settingsAreNewer = false
         continue
       default: continue
       }

@@ -236,6 +236,10 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   func resetSent(_ stream: Int32, code: UInt32) {
     guards.history.wasReset(stream)
     guard code != HTTP2Code.noError, code != HTTP2Code.cancel else { return }
+    if code == HTTP2Code.flowControlError, guards.settingsAreNewer {
+      // SETTINGS that lift a window too far are an error of the connection (RFC 9113, 6.9.2).
+      session.terminate(code: code)
+    }
     if let limit = guards.ledger.provoked(now: { loop.uptime }) { passed = limit }
   }
 

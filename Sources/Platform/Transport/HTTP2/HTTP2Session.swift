@@ -36,6 +36,7 @@ enum HTTP2Code {
   static let noError: UInt32 = 0x0
   static let protocolError: UInt32 = 0x1
   static let internalError: UInt32 = 0x2
+  static let flowControlError: UInt32 = 0x3
   static let streamClosed: UInt32 = 0x5
   static let refusedStream: UInt32 = 0x7
   static let cancel: UInt32 = 0x8
