@@ -62,6 +62,9 @@ import Transport
       #expect(metrics.status == 200)
       #expect(metrics.body.contains("# TYPE rpc_server_started_total counter"))
       #expect(metrics.body.contains("rpc_cancelled_total"))
+      for limit in TransportLimit.allCases {
+        #expect(metrics.body.contains("transport_limits_total{limit=\"\(limit.rawValue)\"} 0"))
+      }
       #expect(other.status == 401)
     }
   }

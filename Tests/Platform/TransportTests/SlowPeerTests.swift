@@ -26,8 +26,7 @@ private let patience = Duration.milliseconds(60)
       }
 
       await attacker.untilClosed()
-      #expect(
-        world.defended(.headTime) == 1)
+      #expect(world.defended(.headTime) == 1)
       #expect(await world.answers(3))
     }
   }

@@ -19,6 +19,7 @@ package struct MeshSettings: ServiceSettings {
   package let lease: Duration
   package let tokenIssuer: String
   package let keysRefresh: Duration
+  package let port: PortSettings
 
   package init(_ settings: SettingsReader) {
     listenHost = settings.string(
@@ -47,5 +48,6 @@ package struct MeshSettings: ServiceSettings {
     keysRefresh = settings.duration(
       "keys_refresh", in: .seconds(1)...(.seconds(86_400)), default: .seconds(300),
       "How often auth's public keys are fetched again; an unknown key id fetches at once.")
+    port = PortSettings(settings)
   }
 }
