@@ -12,6 +12,8 @@ final class FramePeer: ConnectionDriver, @unchecked Sendable {
   private(set) var isClosed = false
   /// Called with each frame, before the tests see it.
   var script: ((FramePeer, Frame) -> Void)?
+  /// Sent when the connection may be used.
+  var greeting: [Frame] = []
   /// Acknowledges SETTINGS, as every peer must.
   var acknowledges = true
   private var reader = FrameReader()
@@ -84,7 +86,7 @@ final class FramePeer: ConnectionDriver, @unchecked Sendable {
 
   // MARK: Connection
 
-  func connected() {}
+  func connected() { send(greeting) }
   func drained() {}
 
   func received(_ bytes: UnsafeRawBufferPointer) {

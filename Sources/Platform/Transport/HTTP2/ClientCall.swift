@@ -214,6 +214,12 @@ final class ClientCall: ClientStream, @unchecked Sendable {
   }
 
   func headersEnded(endsStream: Bool) {
+    if head.isTooLong {
+      settle(
+        .failure(RPCError(.resourceExhausted, "more than \(Self.headerBytesMax) bytes of headers")),
+        mayRetry: false)
+      return
+    }
     let isTrailers = headDone || endsStream
     if !headDone {
       if (100..<200).contains(head.status) {

@@ -41,6 +41,7 @@ enum HTTP2Code {
   static let refusedStream: UInt32 = 0x7
   static let cancel: UInt32 = 0x8
   static let enhanceYourCalm: UInt32 = 0xb
+  static let inadequateSecurity: UInt32 = 0xc
 }
 
 struct HTTP2Settings: Sendable {

@@ -11,12 +11,17 @@ struct ResponseHead {
   private var message = ""
   private var details: [UInt8]?
   private var bytes = 0
+  /// More than the client takes: what was beyond is lost.
+  private(set) var isTooLong = false
 
   mutating func add(
     _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>, max: Int
   ) {
     bytes += name.count + value.count + 32
-    guard bytes <= max else { return }
+    guard bytes <= max else {
+      isTooLong = true
+      return
+    }
     // What an answer that went well consists of, without making text of it.
     if equals(name, ":status"), value.count == 3 {
       status = value.reduce(0) { 10 * $0 + Int($1) - 0x30 }
@@ -81,6 +86,8 @@ struct ResponseHead {
     case HTTP2Code.cancel: RPCError(.cancelled, "the server cancelled the call")
     case HTTP2Code.enhanceYourCalm:
       RPCError(.resourceExhausted, "the server was asked too much")
+    case HTTP2Code.inadequateSecurity:
+      RPCError(.permissionDenied, "the server wants more security")
     default: RPCError(.internalError, "the stream was reset with code \(code)")
     }
   }
