@@ -12,6 +12,9 @@ final class FramePeer: ConnectionDriver, @unchecked Sendable {
   private(set) var isClosed = false
   /// Called with each frame, before the tests see it.
   var script: ((FramePeer, Frame) -> Void)?
+  /// Whether DATA is kept for the tests, or only counted.
+  var keepsData = true
+  private(set) var dataBytes = 0
   /// Sent when the connection may be used.
   var greeting: [Frame] = []
   /// Acknowledges SETTINGS, as every peer must.
@@ -19,6 +22,7 @@ final class FramePeer: ConnectionDriver, @unchecked Sendable {
   private var reader = FrameReader()
   private var prefaceLeft: Int
   private var seen = 0
+  private var dataSent = 0
   private var waiter: (matches: (Frame) -> Bool, resume: (Frame?) -> Void)?
   private var closeWaiters: [() -> Void] = []
 
@@ -51,7 +55,17 @@ final class FramePeer: ConnectionDriver, @unchecked Sendable {
 
   func send(_ bytes: [UInt8]) { connection.send(bytes) }
   func send(_ frames: Frame...) { send(frames) }
-  func send(_ frames: [Frame]) { connection.send(frames.flatMap(\.bytes)) }
+  func send(_ frames: [Frame]) {
+    for frame in frames where frame.type == 0 { dataSent += frame.payload.count }
+    connection.send(frames.flatMap(\.bytes))
+  }
+
+  /// What may still be sent on the connection.
+  var connectionWindow: Int {
+    let opened = frames.filter { $0.type == 8 && $0.stream == 0 }.map { Int($0.word(at: 0)) }
+    return 65_535 + opened.reduce(0, +) - dataSent
+  }
+
   func close() { connection.abort() }
 
   /// The next frame that matches, of those after the last one found; nil when the other end closed.
@@ -93,6 +107,10 @@ final class FramePeer: ConnectionDriver, @unchecked Sendable {
     let skipped = min(prefaceLeft, bytes.count)
     prefaceLeft -= skipped
     for frame in reader.take(UnsafeRawBufferPointer(rebasing: bytes[skipped...])) {
+      if frame.type == 0 {
+        dataBytes += frame.payload.count
+        if !keepsData { continue }
+      }
       frames.append(frame)
       if acknowledges, frame.type == 4, !frame.isAck { send(.settingsAck) }
       script?(self, frame)

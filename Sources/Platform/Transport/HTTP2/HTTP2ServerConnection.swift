@@ -39,6 +39,9 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   /// Output that waits in our memory for a slow reader before streams are no longer asked for more.
   private static let unsentMax = 256 * 1024
+  /// So many times that in one go, to a peer that reads as fast as we write; then it is the turn of
+  /// the other connections.
+  private static let turnsMax = 4
   /// Time for our first GOAWAY to reach a client that is just opening a stream.
   private static let drainGrace = Duration.milliseconds(50)
 
@@ -167,15 +170,20 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   }
 
   private func pump() {
-    var mayHaveMore = true
-    while mayHaveMore, !isClosed {
+    var turns = 0
+    while !isClosed {
       while !isClosed, connection.unsent < Self.unsentMax, let output = session.nextOutput() {
         connection.send(output)
       }
-      mayHaveMore = connection.unsent >= Self.unsentMax
+      let mayHaveMore = connection.unsent >= Self.unsentMax
       connection.flush()
       // What the socket did not take is followed by `drained`.
-      if connection.unsent > 0 { mayHaveMore = false }
+      if !mayHaveMore || connection.unsent > 0 { return }
+      turns += 1
+      if turns == Self.turnsMax {
+        loop.schedule(after: .zero) { [weak self] in self?.flush() }
+        return
+      }
     }
   }
 
