@@ -69,6 +69,27 @@ import Transport
     }
   }
 
+  @Test(arguments: ["--http1.1", "--http2-prior-knowledge"])
+  func `OBS-01 health and metrics take GET and HEAD in both versions of HTTP`(version: String)
+    async throws
+  {
+    try await withExample { _, host, _ in
+      try await host.begin()
+      for path in ["/health/live", "/health/ready", "/metrics"] {
+        let ask = ["-s", "-m", "10", "-i", version]
+        let url = "http://\(host.address)\(path)"
+
+        let whole = try await run("curl", ask + [url])
+        let head = try await run("curl", ["-s", "-m", "10", "-I", version, url])
+        let post = try await run("curl", ask + ["-d", "x", url])
+
+        #expect(whole.output.contains(" 200") && whole.output.count > head.output.count)
+        #expect(head.output.contains(" 200") && head.output.contains("content-length: "))
+        #expect(post.output.contains(" 405") && post.output.contains("allow: GET, HEAD"))
+      }
+    }
+  }
+
   @Test func `DEP-03 calls in plaintext and without a certificate are refused`() async throws {
     try await withExample { mesh, host, loop in
       try await host.begin()
