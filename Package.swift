@@ -235,7 +235,7 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit",
+      "Bytes", "COpenSSL", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit",
       "Transport",
       "Wire",
     ]),

@@ -16,6 +16,7 @@ package final class TLSSession {
   private let context: TLSContext.Handle
   private let isServer: Bool
   private let expectation: PeerExpectation?
+  private let updates = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
   package private(set) var isEstablished = false
   /// `h2`, `http/1.1`, or nil when none was agreed on. Valid once established.
@@ -34,6 +35,8 @@ package final class TLSSession {
       throw TLSError.last("no TLS session")
     }
     self.session = session
+    updates.initialize(to: 0)
+    copenssl_count_key_updates(session, updates)
     if case .host(let host) = expectation {
       let isAddress =
         host.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 == 0x2e }
@@ -44,7 +47,14 @@ package final class TLSSession {
     }
   }
 
-  deinit { SSL_free(session) }
+  deinit {
+    SSL_free(session)
+    updates.deallocate()
+  }
+
+  /// How often the peer has changed its keys. Each costs it a record of a few bytes, and us the
+  /// derivation of new ones.
+  package var keyUpdates: Int { Int(updates.pointee) }
 
   /// Takes bytes from the socket.
   package func feed(_ ciphertext: UnsafeRawBufferPointer) throws(TLSError) {

@@ -1,6 +1,7 @@
 // OpenSSL's macros as functions, and the few sequences of calls that only make sense together.
 // Functions that return int give 1 for success, as OpenSSL does, unless their comment says otherwise.
 #pragma once
+#include <stdint.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -26,6 +27,9 @@ int copenssl_use_key(SSL_CTX *context, const char *pem, int length);
 int copenssl_trust(SSL_CTX *context, const char *pem, int length, int name_to_clients);
 /// 0 none, 1 asked for, 2 required.
 void copenssl_verify_clients(SSL_CTX *context, int demand);
+
+/// Counts the KeyUpdate messages of the peer at `count`, which lives as long as the session.
+void copenssl_count_key_updates(SSL *session, int32_t *count);
 
 /// A session over two memory BIOs, which `SSL_free` frees.
 SSL *_Nullable copenssl_session_new(SSL_CTX *context, int is_server);

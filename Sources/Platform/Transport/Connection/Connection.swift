@@ -21,6 +21,11 @@ package final class Connection: Pollable {
     case closed
   }
 
+  /// Changes of its keys that a TLS peer may make; after more the connection is over.
+  var keyUpdatesMax = 100
+  /// The limit that ended the connection, where it was one of its own.
+  private(set) var passed: TransportLimit?
+
   private let fd: Int32
   private var state: State
   private var tls: TLSSession?
@@ -181,7 +186,13 @@ package final class Connection: Pollable {
     let buffer = LoopBuffers.plaintext
     do {
       while (state == .open || state == .finishing) && !isPaused {
-        switch try tls.read(into: buffer) {
+        let progress = try tls.read(into: buffer)
+        if tls.keyUpdates > keyUpdatesMax {
+          passed = .keyUpdates
+          finish(.failed("the peer changes its keys too often"))
+          return
+        }
+        switch progress {
         case .waiting:
           if tls.hasOutput { flushSoon() }
           return

@@ -35,6 +35,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   private(set) var isClosed = false
   private let headerBytesMax: Int
   private let headerBombBytesMax: Int
+  private let streamsMax: Int
   private let ended: (HTTP2ServerConnection) -> Void
 
   /// Output that waits in our memory for a slow reader before streams are no longer asked for more.
@@ -57,6 +58,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     isEncrypted = connection.peer.isEncrypted
     headerBytesMax = Int(shared.limits.http2.headerListBytesMax)
     headerBombBytesMax = shared.limits.headerBombBytesMax
+    streamsMax = shared.limits.streamsMax
     let now = loop.uptime
     guards = FrameGuard(isServer: true, settings: shared.limits.http2, now: now)
     watch = ConnectionWatch(shared.limits.watch, now: now)
@@ -206,7 +208,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   // MARK: Session
 
   func headersBegan(_ stream: Int32, opens: Bool) {
-    headIsOfRequest = opens && streams.count < shared.limits.streamsMax
+    headIsOfRequest = opens && streams.count < streamsMax
     if headIsOfRequest {
       head.reset()
     } else if opens {

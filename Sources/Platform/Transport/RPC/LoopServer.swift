@@ -44,6 +44,7 @@ final class LoopServer {
     }
     shared.observer.connectionOpened()
     greeting[ObjectIdentifier(connection)] = connection
+    connection.keyUpdatesMax = shared.limits.keyUpdatesMax
     connection.driver = GreetingDriver(
       connection, self, tls: tls, within: shared.limits.greetingMax)
   }
@@ -83,19 +84,19 @@ final class LoopServer {
 
   func leftGreeting(_ connection: Connection) {
     greeting[ObjectIdentifier(connection)] = nil
-    closedOne(connection.peer)
+    closedOne(connection)
   }
 
   private func serve(
     _ connection: Connection, _ tongue: GreetingDriver.Tongue, _ bytes: UnsafeRawBufferPointer
   ) {
-    let (key, peer) = (ObjectIdentifier(connection), connection.peer)
+    let key = ObjectIdentifier(connection)
     let driver: any ConnectionDriver
     switch tongue {
     case .http2:
-      let made = HTTP2ServerConnection(connection, shared) { [weak self] _ in
+      let made = HTTP2ServerConnection(connection, shared) { [weak self] made in
         self?.http2[key] = nil
-        self?.closedOne(peer)
+        self?.closedOne(made.connection)
       }
       http2[key] = made
       lookLater()
@@ -105,8 +106,8 @@ final class LoopServer {
         connection, responder: PolicedResponder(shared: shared, peer: connection.peer),
         limits: shared.limits.http1, webSocketLimits: shared.limits.webSocket
       ) { [weak self] in
-        self?.http1[key] = nil
-        self?.closedOne(peer)
+        guard let self, let ended = self.http1.removeValue(forKey: key) else { return }
+        self.closedOne(ended.connection)
       }
       http1[key] = (made, connection)
       driver = made
@@ -129,11 +130,12 @@ final class LoopServer {
     }
   }
 
-  private func closedOne(_ peer: Peer) {
+  private func closedOne(_ connection: Connection) {
     shared.observer.connectionClosed()
+    if let limit = connection.passed { shared.observer.defended(limit) }
     if shared.limits.connectionsPerAddressMax != nil {
-      let left = perAddress[peer.host, default: 1] - 1
-      perAddress[peer.host] = left > 0 ? left : nil
+      let left = perAddress[connection.peer.host, default: 1] - 1
+      perAddress[connection.peer.host] = left > 0 ? left : nil
     }
     if isDraining, connectionCount == 0 {
       emptied?()

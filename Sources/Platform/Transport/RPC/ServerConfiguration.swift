@@ -41,6 +41,9 @@ package struct ServerLimits: Sendable {
   package var connectionsPerAddressMax: Int?
   /// TLS handshakes in progress per loop; connections that would begin more are closed.
   package var handshakesMax = 1_024
+  /// Changes of its TLS keys that a peer may make on one connection, each of which is good for
+  /// terabytes; then the connection is closed.
+  package var keyUpdatesMax = 100
   /// How long an HTTP/2 peer may read nothing of what waits for it; then the connection is cut.
   package var stallMax = Duration.seconds(30)
   /// How long one stream's window may stay closed while there is something to send on it; then the

@@ -9,6 +9,8 @@ package enum TransportLimit: String, Sendable, Hashable, CaseIterable {
   case handshakes
   /// A new connection did not come to its first request in time.
   case greeting
+  /// More changes of TLS keys than a connection needs.
+  case keyUpdates = "key_updates"
   /// The first bytes belong to no protocol that is spoken here.
   case garbage
   /// A frame that breaks HTTP/2 beyond repair.
