@@ -235,7 +235,8 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "COpenSSL", "Calls", "Chrono", "Contracts", "Loop", "Security", "Telemetry", "TestKit",
+      "Bytes", "COpenSSL", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds", "Telemetry",
+      "TestKit",
       "Transport",
       "Wire",
     ]),

@@ -155,6 +155,12 @@ private func head(_ type: UInt8, length: Int = 0, flags: UInt8 = 0, stream: Int3
     #expect(history.error(onClosed: 11) == nil)
   }
 
+  @Test func `streams that no client may open break nothing`() {
+    var history = StreamHistory(resetsKept: 1)
+    for stream: Int32 in [2, 5, 6, 7, 10, .max - 1, .max] { history.opened(stream) }
+    #expect(history.error(onClosed: 5) == HTTP2Code.streamClosed)
+  }
+
   @Test func `a client that begins late has passed over the first ones`() {
     var history = StreamHistory(resetsKept: 2)
     history.opened(7)

@@ -4,7 +4,7 @@ struct StreamHistory: Sendable {
   /// The highest stream that the peer has opened.
   private(set) var last: Int32 = 0
   /// Streams that were passed over; they count as closed and were never open.
-  private var gaps: [ClosedRange<Int32>] = []
+  private var gaps: [Range<Int32>] = []
   /// The last streams that we reset, a ring.
   private var resetByUs: [Int32] = []
   private var place = 0
@@ -16,17 +16,16 @@ struct StreamHistory: Sendable {
 
   init(resetsKept: Int) { self.resetsKept = max(1, resetsKept) }
 
+  /// `stream` is above `last`.
   @inline(__always)
   mutating func opened(_ stream: Int32) {
-    if stream != last + 2, stream > 1 { skipped(to: stream) }
+    if stream - last > 2 { skipped(to: stream) }
     last = stream
   }
 
   private mutating func skipped(to stream: Int32) {
-    let first = last == 0 ? 1 : last + 2
-    guard first < stream else { return }
     if gaps.count == Self.gapsKept { gaps.removeFirst() }
-    gaps.append(first...(stream - 2))
+    gaps.append((last == 0 ? 1 : last + 2)..<stream)
   }
 
   mutating func wasReset(_ stream: Int32) {
