@@ -376,4 +376,23 @@ private let protocols: [Answer] = [
       }
     }
   }
+
+  @Test func `RPC-09 frames at random neither crash a client nor keep it waiting`() async throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    try await withLoop { loop in
+      var random = RandomFrames(seed: seed)
+      for _ in 0..<100 {
+        let server = try RawServer(loop) { peer, frame, _ in
+          guard frame.type == 1 else { return }
+          for _ in 0..<random.below(20) { peer.send(random.answer()) }
+          peer.connection.closeAfterFlush()
+        }
+        let channel = server.channel()
+        let error = await channel.error(EchoService.slow, Self.soon(loop))
+        #expect(error?.code != .deadlineExceeded, "seed \(seed)")
+        channel.close()
+        server.stop()
+      }
+    }
+  }
 }

@@ -1,7 +1,6 @@
 import Calls
 import Foundation
 import Loop
-import Seeds
 import TestKit
 import Testing
 import Transport
@@ -246,11 +245,11 @@ struct Attacked: Sendable {
   @Test func `RPC-09 frames and bytes at random never crash, and others are served`() async throws {
     let seed = UInt64.random(in: 0 ... .max)
     try await Attacked.run { world in
-      var chance = Chance(generator: SeededGenerator(seed: seed))
+      var random = RandomFrames(seed: seed)
       for round in 0..<100 {
         let attacker = try await world.attacker()
-        for _ in 0..<20 { attacker.send([chance.frame()]) }
-        if round % 4 == 0 { attacker.send((0..<300).map { _ in UInt8(chance.below(256)) }) }
+        for _ in 0..<20 { attacker.send([random.frame()]) }
+        if round % 4 == 0 { attacker.send((0..<300).map { _ in UInt8(random.below(256)) }) }
         _ = await attacker.roundTrip()
         attacker.close()
       }
@@ -288,28 +287,4 @@ private func residentBytes() -> Int {
     return 0
   }
   return (Int(text.split(separator: " ")[1]) ?? 0) * 4096
-}
-
-private struct Chance {
-  var generator: SeededGenerator
-
-  mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &generator) }
-
-  /// Often nearly right, so that it gets far.
-  mutating func frame() -> Frame {
-    let stream = below(50) == 0 ? Int32.max / 2 - Int32(below(2)) : Int32(below(8))
-    switch below(12) {
-    case 0..<3: return .headers(2 * stream + 1, Frame.get, ends: below(2) == 0)
-    case 3:
-      return .headers(2 * stream + 1, Frame.call(EchoService.chat.path), ends: below(3) == 0)
-    case 4: return .data(2 * stream + 1, Frame.message([1]), ends: below(2) == 0)
-    case 5: return .windowUpdate(stream, UInt32(below(1 << 20)))
-    case 6: return .settings([(UInt16(below(8)), UInt32(below(70_000)))])
-    case 7: return .reset(2 * stream + 1, UInt32(below(14)))
-    default:
-      let payload = (0..<below(40)).map { _ in UInt8(below(256)) }
-      return Frame(
-        type: UInt8(below(12)), flags: UInt8(below(64)), stream: stream, payload: payload)
-    }
-  }
 }
