@@ -232,3 +232,35 @@ private func head(_ type: UInt8, length: Int = 0, flags: UInt8 = 0, stream: Int3
     #expect(limits.lookInterval == .milliseconds(5))
   }
 }
+
+@Suite struct `Watch over a stream` {
+  @Test func `the same message may not stay incomplete, others may begin`() {
+    var watch = StreamWatch()
+    func look(_ owed: Int?, _ now: Int) -> TransportLimit? {
+      watch.look(
+        owed: owed, isBlocked: false, messageTimeMax: .seconds(10), stallMax: nil, at(now))
+    }
+
+    #expect(look(0, 0) == nil)
+    #expect(look(1, 9_000) == nil)
+    #expect(look(1, 18_999) == nil)
+    #expect(look(nil, 19_000) == nil)
+    #expect(look(1, 20_000) == nil)
+    #expect(look(1, 30_000) == .messageTime)
+  }
+
+  @Test func `a window that opens in between is no stall`() {
+    var watch = StreamWatch()
+    func look(_ isBlocked: Bool, _ now: Int) -> TransportLimit? {
+      watch.look(
+        owed: nil, isBlocked: isBlocked, messageTimeMax: .seconds(10), stallMax: .seconds(5),
+        at(now))
+    }
+
+    #expect(look(true, 0) == nil)
+    #expect(look(false, 4_000) == nil)
+    #expect(look(true, 5_000) == nil)
+    #expect(look(true, 9_999) == nil)
+    #expect(look(true, 10_000) == .streamStall)
+  }
+}

@@ -47,6 +47,7 @@ struct FrameScanner {
   var isInside: Bool { skipped > 0 }
 
   /// The next head that ends in `bytes`; `offset` is then behind it, and at the end without one.
+  @inline(__always)
   mutating func next(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> FrameHead? {
     if skipped > 0 {
       let count = min(skipped, bytes.count - offset)
@@ -61,6 +62,12 @@ struct FrameScanner {
       offset += FrameHead.size
       return head(first, last)
     }
+    return collect(bytes, &offset)
+  }
+
+  private mutating func collect(
+    _ bytes: UnsafeRawBufferPointer, _ offset: inout Int
+  ) -> FrameHead? {
     while offset < bytes.count {
       let byte = bytes[offset]
       offset += 1
@@ -74,6 +81,7 @@ struct FrameScanner {
     return nil
   }
 
+  @inline(__always)
   private mutating func head(_ first: UInt64, _ last: UInt8) -> FrameHead {
     let length = Int(first >> 40)
     skipped = length

@@ -218,17 +218,22 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     otherHeaderBytes = 0
   }
 
+  @inline(__always)
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
   ) -> Bool {
-    if headIsOfRequest {
-      head.add(name, value, max: headerBytesMax)
-      if head.countedBytes <= headerBombBytesMax { return true }
-    } else {
-      // Trailers of a request mean nothing to us.
-      otherHeaderBytes += name.count + value.count + 32
-      if otherHeaderBytes <= headerBombBytesMax { return true }
-    }
+    guard headIsOfRequest else { return otherHeader(name.count + value.count + 32) }
+    head.add(name, value, max: headerBytesMax)
+    return head.countedBytes <= headerBombBytesMax || bombed()
+  }
+
+  /// Trailers of a request mean nothing to us, and are counted all the same.
+  private func otherHeader(_ bytes: Int) -> Bool {
+    otherHeaderBytes += bytes
+    return otherHeaderBytes <= headerBombBytesMax || bombed()
+  }
+
+  private func bombed() -> Bool {
     passed = .headerBomb
     return false
   }

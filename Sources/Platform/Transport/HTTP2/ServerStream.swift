@@ -40,9 +40,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var failure: RPCError?
   private var plain: PlainExchange?
 
-  /// Since when the peer owes the same thing.
-  private var owed: (count: Int, since: Uptime)?
-  private var blockedSince: Uptime?
+  private var watch = StreamWatch()
+  /// Whole messages that have arrived.
   private var messages = 0
 
   init(_ id: Int32, _ owner: HTTP2ServerConnection) {
@@ -424,42 +423,26 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   /// From time to time: whether the peer completes what it has begun, and takes what is sent.
   func look(_ now: Uptime) {
-    lookAtRequest(now)
-    guard let max = shared.limits.streamStallMax, !isClosed else { return }
-    guard isBlocked else {
-      blockedSince = nil
-      return
-    }
-    let since = blockedSince ?? now
-    blockedSince = since
-    if now - since >= max {
-      shared.observer.defended(.streamStall)
+    guard !isClosed else { return }
+    let limit = watch.look(
+      owed: !isFinished && owesMessage ? messages : nil, isBlocked: isBlocked,
+      messageTimeMax: shared.limits.messageTimeMax, stallMax: shared.limits.streamStallMax, now)
+    guard let limit else { return }
+    shared.observer.defended(limit)
+    if limit == .streamStall {
       owner.session.reset(id, code: HTTP2Code.cancel)
       owner.flushSoon()
+    } else if plain != nil {
+      answer(HTTPResponse(refusing: 408, "the request did not arrive in time"))
+    } else {
+      abandon(RPCError(.deadlineExceeded, "the request's message did not arrive in time"))
     }
   }
 
   /// There is something to send, and the peer does not let us.
   private var isBlocked: Bool {
-    headersSent && !isDeferred && owner.session.isWindowClosed(id)
-  }
-
-  private func lookAtRequest(_ now: Uptime) {
-    guard !isFinished, owesMessage else {
-      owed = nil
-      return
-    }
-    guard let owed, owed.count == messages else {
-      owed = (messages, now)
-      return
-    }
-    if now - owed.since < shared.limits.messageTimeMax { return }
-    shared.observer.defended(.messageTime)
-    if plain != nil {
-      answer(HTTPResponse(refusing: 408, "the request did not arrive in time"))
-    } else {
-      abandon(RPCError(.deadlineExceeded, "the request's message did not arrive in time"))
-    }
+    headersSent && !isDeferred && shared.limits.streamStallMax != nil
+      && owner.session.isWindowClosed(id)
   }
 
   /// The peer has begun a message, or a request that is one, and not ended it.
