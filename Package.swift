@@ -240,7 +240,8 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "CNGHTTP2", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds", "Telemetry",
+      "Bytes", "CNGHTTP2", "COpenSSL", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds",
+      "Telemetry",
       "TestKit",
       "Transport",
       "Wire",

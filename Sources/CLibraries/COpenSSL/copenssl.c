@@ -114,6 +114,20 @@ void copenssl_verify_clients(SSL_CTX *context, int demand) {
   SSL_CTX_set_verify(context, mode, NULL);
 }
 
+static void count_key_update(
+    int is_written, int version, int type, const void *bytes, size_t length, SSL *session,
+    void *count) {
+  (void)version;
+  (void)session;
+  if (is_written || type != SSL3_RT_HANDSHAKE || length == 0) return;
+  if (*(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE) ++*(int32_t *)count;
+}
+
+void copenssl_count_key_updates(SSL *session, int32_t *count) {
+  SSL_set_msg_callback(session, count_key_update);
+  SSL_set_msg_callback_arg(session, count);
+}
+
 int copenssl_expect_host(SSL *session, const char *host, int is_address) {
   SSL_set_verify(session, SSL_VERIFY_PEER, NULL);
   if (is_address) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host);

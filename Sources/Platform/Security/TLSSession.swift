@@ -18,6 +18,7 @@ package final class TLSSession {
   private let expectation: PeerExpectation?
   /// Under which name tickets are kept; nil when they are not.
   private let ticketName: String?
+  private let updates = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
 
   package private(set) var isEstablished = false
   /// `h2`, `http/1.1`, or nil when none was agreed on. Valid once established.
@@ -47,6 +48,8 @@ package final class TLSSession {
       throw TLSError.last("no TLS session")
     }
     self.session = session
+    updates.initialize(to: 0)
+    copenssl_count_key_updates(session, updates)
     if case .host(let host) = expectation {
       let isAddress =
         host.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 || $0 == 0x2e }
@@ -60,7 +63,14 @@ package final class TLSSession {
     if let ticket = handle.tickets.take(of: ticketName) { SSL_set_session(session, ticket.pointer) }
   }
 
-  deinit { SSL_free(session) }
+  deinit {
+    SSL_free(session)
+    updates.deallocate()
+  }
+
+  /// How often the peer has changed its keys. Each costs it a record of a few bytes, and us the
+  /// derivation of new ones.
+  package var keyUpdates: Int { Int(updates.pointee) }
 
   /// OpenSSL's session has received a ticket. A copy is kept: OpenSSL spoils its own when a connection
   /// ends without a goodbye.

@@ -63,6 +63,9 @@ import Transport
       #expect(metrics.status == 200)
       #expect(metrics.body.contains("# TYPE rpc_server_started_total counter"))
       #expect(metrics.body.contains("rpc_cancelled_total"))
+      for limit in TransportLimit.allCases {
+        #expect(metrics.body.contains("transport_limits_total{limit=\"\(limit.rawValue)\"} 0"))
+      }
       #expect(other.status == 401)
     }
   }
@@ -89,6 +92,27 @@ import Transport
       guard FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool") else { return }
       let verdict = try await run("promtool", ["check", "metrics"], input: text)
       #expect(verdict.status == 0, "\(verdict.output)")
+    }
+  }
+
+  @Test(arguments: ["--http1.1", "--http2-prior-knowledge"])
+  func `OBS-01 health and metrics take GET and HEAD in both versions of HTTP`(version: String)
+    async throws
+  {
+    try await withExample { _, host, _ in
+      try await host.begin()
+      for path in ["/health/live", "/health/ready", "/metrics"] {
+        let ask = ["-s", "-m", "10", "-i", version]
+        let url = "http://\(host.address)\(path)"
+
+        let whole = try await run("curl", ask + [url])
+        let head = try await run("curl", ["-s", "-m", "10", "-I", version, url])
+        let post = try await run("curl", ask + ["-d", "x", url])
+
+        #expect(whole.output.contains(" 200") && whole.output.count > head.output.count)
+        #expect(head.output.contains(" 200") && head.output.contains("content-length: "))
+        #expect(post.output.contains(" 405") && post.output.contains("allow: GET, HEAD"))
+      }
     }
   }
 

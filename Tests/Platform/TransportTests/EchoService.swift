@@ -166,6 +166,7 @@ final class CountingObserver: ServerObserver {
     var refused = 0
     var failed = 0
     var connectionsClosed = 0
+    var defended: [TransportLimit: Int] = [:]
   }
 
   let counts = Mutex(Counts())
@@ -183,6 +184,15 @@ final class CountingObserver: ServerObserver {
 
   func callRefused(_ method: MethodDescriptor?, path: String, _ code: StatusCode) {
     counts.withLock { $0.refused += 1 }
+  }
+
+  func defended(_ limit: TransportLimit) {
+    counts.withLock { $0.defended[limit, default: 0] += 1 }
+  }
+
+  /// How often a peer ran into this limit.
+  func defended(_ limit: TransportLimit) -> Int {
+    counts.withLock { $0.defended[limit, default: 0] }
   }
 
   func connectionClosed() { counts.withLock { $0.connectionsClosed += 1 } }

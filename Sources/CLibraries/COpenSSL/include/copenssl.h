@@ -1,6 +1,7 @@
 // OpenSSL's macros as functions, and the few sequences of calls that only make sense together.
 // Functions that return int give 1 for success, as OpenSSL does, unless their comment says otherwise.
 #pragma once
+#include <stdint.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -29,6 +30,9 @@ void copenssl_verify_clients(SSL_CTX *context, int demand);
 
 /// How long a ticket may stand for the certificates that its handshake has checked.
 enum { COPENSSL_TICKET_SECONDS = 3600 };
+
+/// Counts the KeyUpdate messages of the peer at `count`, which lives as long as the session.
+void copenssl_count_key_updates(SSL *session, int32_t *count);
 
 /// A session without a socket, which `SSL_free` frees with all that belongs to it.
 SSL *_Nullable copenssl_session_new(SSL_CTX *context, int is_server);

@@ -1,6 +1,6 @@
 package import Calls
 package import Telemetry
-internal import Transport
+package import Transport
 
 /// Counts and times every call of a server, by method and by status.
 package final class CallMetrics: ServerObserver {
@@ -17,6 +17,7 @@ package final class CallMetrics: ServerObserver {
   private let connections: Gauge
   private let failed: CounterFamily
   private let refused: CounterFamily
+  private let limits: [TransportLimit: Counter]
   private let log: Log
 
   /// One row per method from the start, so that rates begin at zero.
@@ -53,6 +54,10 @@ package final class CallMetrics: ServerObserver {
     refused = metrics.counters(
       "rpc_server_refused_total", help: "Calls that no handler has seen, by status.",
       labels: ["grpc_code"])
+    let passed = metrics.counters(
+      "transport_limits_total", help: "Limits of the port that peers ran into.", labels: ["limit"])
+    limits = Dictionary(
+      uniqueKeysWithValues: TransportLimit.allCases.map { ($0, passed.with($0.rawValue)) })
     connections = metrics.gauge("server_connections", help: "Open connections.")
   }
 
@@ -94,4 +99,9 @@ package final class CallMetrics: ServerObserver {
 
   package func connectionOpened() { connections.increment() }
   package func connectionClosed() { connections.decrement() }
+
+  package func defended(_ limit: TransportLimit) {
+    limits[limit]?.increment()
+    log.debug("a peer ran into a limit", ["limit": .text(limit.rawValue)])
+  }
 }

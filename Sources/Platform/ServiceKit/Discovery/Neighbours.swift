@@ -48,6 +48,9 @@ package final class Neighbours: Sendable {
     // A neighbour on this machine is back within a second of its death.
     options.backoff.initial = .milliseconds(100)
     options.backoff.max = .seconds(2)
+    // A neighbour that hangs, or whose machine is gone, is left within a minute; our own servers take
+    // pings as often as this.
+    options.keepaliveAfter = .seconds(30)
     options.connectionsPerAddress = mesh.connectionsPerInstance
     options.loadBalancing =
       switch mesh.loadBalancing {

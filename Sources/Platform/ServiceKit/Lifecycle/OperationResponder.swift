@@ -23,7 +23,9 @@ struct OperationResponder: HTTPResponder {
       return HTTPResponse(
         status: 200, contentType: MetricsRegistry.contentType, body: metrics.exposition())
     case "/health/live", "/health/ready", "/metrics":
-      return problem(405, "UNIMPLEMENTED", "only GET is answered here")
+      var response = problem(405, "UNIMPLEMENTED", "only GET is answered here")
+      response.headers.append(HTTPHeader("allow", "GET, HEAD"))
+      return response
     case "/admin/pause", "/admin/resume", "/admin/drain":
       return await command(request)
     case _ where inner != nil && control.keepsOut:

@@ -81,6 +81,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
       AccessControl(tokens: context.tokens),
       StorageFailures(),
     ]
+    context.mesh.port.apply(to: &configuration.limits)
     configuration.observer = CallMetrics(
       methods.map(\.descriptor), metrics: context.metrics, log: context.log)
     return configuration

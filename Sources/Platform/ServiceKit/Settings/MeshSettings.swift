@@ -35,6 +35,7 @@ package struct MeshSettings: ServiceSettings {
   package let circuitFailuresMax: Int
   package let circuitPause: Duration
   package let circuitPauseMax: Duration
+  package let port: PortSettings
 
   package init(_ settings: SettingsReader) {
     listenHost = settings.string(
@@ -95,5 +96,6 @@ package struct MeshSettings: ServiceSettings {
       "The pause doubles each time in a row, up to this.")
     settings.check(
       circuitPause <= circuitPauseMax, "circuit_pause must not exceed circuit_pause_max")
+    port = PortSettings(settings)
   }
 }

@@ -21,6 +21,11 @@ package final class Connection: Pollable {
     case closed
   }
 
+  /// Changes of its keys that a TLS peer may make; after more the connection is over.
+  var keyUpdatesMax = 100
+  /// The limit that ended the connection, where it was one of its own.
+  private(set) var passed: TransportLimit?
+
   private let fd: Int32
   private var state: State
   private var tls: TLSSession?
@@ -185,7 +190,12 @@ package final class Connection: Pollable {
   private func decrypt(_ tls: TLSSession) throws(TLSError) {
     let buffer = LoopBuffers.plaintext
     reading: while state == .open || state == .finishing, !isPaused, tls.hasInput {
-      switch try tls.read(into: buffer) {
+      let progress = try tls.read(into: buffer)
+      if tls.keyUpdates > keyUpdatesMax {
+        passed = .keyUpdates
+        throw TLSError("the peer changes its keys too often")
+      }
+      switch progress {
       case .waiting: break reading
       case .ended:
         finish(.peer)
@@ -220,6 +230,8 @@ package final class Connection: Pollable {
 
   /// Bytes that the kernel has not taken yet.
   package var unsent: Int { output.count - outputStart + sealed.count - sealedStart }
+  /// Bytes that the kernel has taken, of all that was sent.
+  private(set) var taken: UInt64 = 0
 
   package func send(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { send($0) }
@@ -296,6 +308,7 @@ package final class Connection: Pollable {
         fd, bytes.baseAddress! + given, bytes.count - given, Int32(MSG_NOSIGNAL))
       if count >= 0 {
         given += count
+        taken &+= UInt64(count)
         continue
       }
       let code = clinux_errno()

@@ -10,6 +10,12 @@ package struct Peer: Sendable, Hashable {
   /// The protocol agreed on in the TLS handshake.
   package var alpn: String?
 
+  /// The address without its port.
+  var host: String {
+    guard let colon = address.lastIndex(of: ":") else { return address }
+    return String(address[..<colon])
+  }
+
   package init(
     address: String, isEncrypted: Bool = false, serviceName: String? = nil, alpn: String? = nil
   ) {

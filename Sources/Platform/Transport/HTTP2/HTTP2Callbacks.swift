@@ -24,19 +24,14 @@ struct HTTP2Callbacks: @unchecked Sendable {
         $0.header(
           frame!.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameCount),
           UnsafeBufferPointer(start: value, count: valueCount))
+          ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
       }
-      return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, user in
       received(owner(user, HTTP2ServerConnection.self), frame!)
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(table) { _, frame, user in
-      let head = frame!.pointee.hd
-      if UInt32(head.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 {
-        owner(user, HTTP2ServerConnection.self)._withUnsafeGuaranteedRef {
-          $0.endSent(head.stream_id)
-        }
-      }
+      owner(user, HTTP2ServerConnection.self)._withUnsafeGuaranteedRef { sent($0, frame!) }
       return 0
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table) {
@@ -64,8 +59,8 @@ struct HTTP2Callbacks: @unchecked Sendable {
         $0.header(
           frame!.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameCount),
           UnsafeBufferPointer(start: value, count: valueCount))
+          ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
       }
-      return 0
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(table) { _, frame, user in
       let head = frame!.pointee.hd
@@ -153,6 +148,22 @@ private func received<Owner: HTTP2SessionOwner>(
     }
   }
   return 0
+}
+
+private func sent(_ owner: HTTP2ServerConnection, _ frame: UnsafePointer<nghttp2_frame>) {
+  let head = frame.pointee.hd
+  switch UInt32(head.type) {
+  case NGHTTP2_HEADERS.rawValue: owner.guards.ledger.sentHeaders()
+  case NGHTTP2_DATA.rawValue: owner.guards.ledger.sentData()
+  case NGHTTP2_RST_STREAM.rawValue:
+    owner.resetSent(head.stream_id, code: frame.pointee.rst_stream.error_code)
+    return
+  case NGHTTP2_GOAWAY.rawValue:
+    owner.goAwaySent(code: frame.pointee.goaway.error_code)
+    return
+  default: return
+  }
+  if UInt32(head.flags) & NGHTTP2_FLAG_END_STREAM.rawValue != 0 { owner.endSent(head.stream_id) }
 }
 
 private func taken(_ pulled: HTTP2Pull, _ flags: UnsafeMutablePointer<UInt32>) -> Int {

@@ -23,6 +23,14 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
   /// Streams whose request has not left for the wire; nobody has seen them.
   @exclusivity(unchecked) private var unsent: Set<Int32> = []
   private var flushScheduled = false
+  /// What the server has done.
+  @exclusivity(unchecked) private var guards: FrameGuard
+  private var headerBytes = 0
+  private var heard: UInt64 = 0
+  private var watch: ConnectionWatch
+  private let watchLimits: ConnectionWatch.Limits
+  private let keepsIdleAlive: Bool
+  private var looks: TimerToken?
   private(set) var isGoingAway = false
   private var isOpened = false
   /// Calls that the server lets us have open at once.
@@ -32,13 +40,22 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
   private(set) var isClosed = false
 
   private static let unsentBytesMax = 256 * 1024
+  /// What a header block may inflate to before the connection is given up.
+  private static let headerBombBytesMax = 256 * 1024
 
   init(
-    _ loop: EventLoop, settings: HTTP2Settings,
+    _ loop: EventLoop, _ options: ChannelOptions,
     changed: @escaping (HTTP2ClientConnection, Event) -> Void
   ) {
     self.loop = loop
     self.changed = changed
+    var settings = options.http2
+    // A server may ping as often as it likes, within the budget.
+    settings.floods.pingStrikesMax = .max
+    guards = FrameGuard(isServer: false, settings: settings, now: loop.uptime)
+    watchLimits = options.watch
+    keepsIdleAlive = options.keepaliveWithoutCalls
+    watch = ConnectionWatch(watchLimits, now: loop.uptime)
     session = HTTP2Session(isServer: false, settings: settings)
     session.attach(self)
   }
@@ -60,9 +77,19 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
       return
     }
     flushSoon()
+    if keepsIdleAlive { lookLater() }
   }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
+    heard &+= 1
+    var offset = 0
+    guards.begin()
+    if case .passed(let limit) = guards.next(bytes, &offset, now: { loop.uptime }) {
+      session.sendAway(limit)
+      flush()
+      connection?.abort(.failed("the server passed the limit \(limit.rawValue)"))
+      return
+    }
     let isSound = session.receive(bytes)
     if isSound {
       flushSoon()
@@ -77,6 +104,8 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
   func closed(_ reason: CloseReason) {
     guard !isClosed else { return }
     isClosed = true
+    if let looks { loop.cancel(looks) }
+    looks = nil
     let (open, never) = (calls, unsent)
     calls = [:]
     unsent = []
@@ -120,6 +149,36 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
 
   func abort(_ reason: CloseReason = .local) { connection?.abort(reason) }
 
+  // MARK: Time
+
+  /// While there are calls, and without if asked for.
+  private func lookLater() {
+    watch.resume(loop.uptime)
+    scheduleLook()
+  }
+
+  private func scheduleLook() {
+    looks = loop.schedule(after: watchLimits.lookInterval) { [weak self] in self?.look() }
+  }
+
+  private func look() {
+    looks = nil
+    guard !isClosed, let connection else { return }
+    let sample = ConnectionWatch.Sample(
+      heard: heard, taken: connection.taken, unsent: connection.unsent,
+      openBlock: guards.isInHeaders ? guards.blocks : nil, openStreams: calls.count, lastStream: 0)
+    switch watch.look(sample, now: loop.uptime) {
+    case .nothing, .goAway: break
+    case .ping:
+      session.ping()
+      flushSoon()
+    case .cut(let limit):
+      connection.abort(.failed("the server passed the limit \(limit.rawValue)"))
+      return
+    }
+    if keepsIdleAlive || !calls.isEmpty || connection.unsent > 0 { scheduleLook() }
+  }
+
   // MARK: Calls
 
   /// Opens a stream for the call; false when this connection takes no more.
@@ -134,6 +193,7 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
     unsent.insert(stream)
     call.began(stream, on: self)
     flushSoon()
+    if looks == nil { lookLater() }
     return true
   }
 
@@ -167,12 +227,17 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
     return recent.call
   }
 
-  func headersBegan(_ stream: Int32, opens: Bool) { call(stream)?.headersBegan() }
+  func headersBegan(_ stream: Int32, opens: Bool) {
+    headerBytes = 0
+    call(stream)?.headersBegan()
+  }
 
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-  ) {
+  ) -> Bool {
+    headerBytes += name.count + value.count + 32
     call(stream)?.header(name, value)
+    return headerBytes <= Self.headerBombBytesMax
   }
 
   func headersEnded(_ stream: Int32, endsStream: Bool) {

@@ -14,6 +14,8 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   let isEncrypted: Bool
   /// The request whose fields arrive now; they never interleave (RFC 9113, section 4.3).
   let head = RequestHead()
+  /// What the peer has done; told of what we send, too.
+  @exclusivity(unchecked) var guards: FrameGuard
   @exclusivity(unchecked) private var trace = TraceIdentity()
   /// Open streams, each at its `place`. The session refers to them without holding them.
   @exclusivity(unchecked) private var streams: [ServerStream] = []
@@ -23,14 +25,26 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   private var answeredEarly: Set<Int32> = []
   private var arrivedBytes = 0
   private var headIsOfRequest = false
+  /// The fields that arrive now, when they are of no request.
+  private var otherHeaderBytes = 0
+  /// The peer is to be sent away when nghttp2 has returned.
+  private var passed: TransportLimit?
+  /// Counts arrivals, for the watch.
+  private(set) var heard: UInt64 = 0
+  var watch: ConnectionWatch
   private var flushScheduled = false
   private var isDraining = false
-  private var isClosed = false
+  private(set) var isClosed = false
   private let headerBytesMax: Int
+  private let headerBombBytesMax: Int
+  private let streamsMax: Int
   private let ended: (HTTP2ServerConnection) -> Void
 
   /// Output that waits in our memory for a slow reader before streams are no longer asked for more.
   private static let unsentMax = 256 * 1024
+  /// So many times that in one go, to a peer that reads as fast as we write; then it is the turn of
+  /// the other connections.
+  private static let turnsMax = 4
   /// Time for our first GOAWAY to reach a client that is just opening a stream.
   private static let drainGrace = Duration.milliseconds(50)
 
@@ -46,34 +60,92 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     identity = Identity(service: connection.peer.serviceName)
     isEncrypted = connection.peer.isEncrypted
     headerBytesMax = Int(shared.limits.http2.headerListBytesMax)
+    headerBombBytesMax = shared.limits.headerBombBytesMax
+    streamsMax = shared.limits.streamsMax
+    let now = loop.uptime
+    guards = FrameGuard(isServer: true, settings: shared.limits.http2, now: now)
+    watch = ConnectionWatch(shared.limits.watch, now: now)
     session = HTTP2Session(isServer: true, settings: shared.limits.http2)
     session.attach(self)
   }
 
   // MARK: Connection
 
-  func connected() { flushSoon() }
+  func connected() {
+    connection.send(session.greeting(streamsMax: shared.limits.http2.streamsMax))
+    flushSoon()
+  }
 
   func received(_ bytes: UnsafeRawBufferPointer) {
-    let isSound = session.receive(bytes)
+    guard !isClosed else { return }
+    heard &+= 1
+    let isSound = take(bytes)
     if arrivedBytes > 0 { session.arrived(arrivedBytes) }
     arrivedBytes = 0
-    if isSound {
+    if isSound, passed == nil {
       flushSoon()
     } else {
-      flush()
+      cut()
+    }
+  }
+
+  /// False when the peer is to be sent away.
+  private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var (offset, given) = (0, 0)
+    guards.begin()
+    while let finding = guards.next(bytes, &offset, now: { loop.uptime }) {
+      switch finding {
+      case .passed(let limit):
+        passed = limit
+        return false
+      case .onOldStream(let stream, let start):
+        if guards.isBehind, start > given {
+          guard session.receive(UnsafeRawBufferPointer(rebasing: bytes[given..<start])) else {
+            return false
+          }
+          given = start
+          guards.caughtUp()
+        }
+        guard !session.isOpen(stream), let code = guards.history.error(onClosed: stream) else {
+          continue
+        }
+        session.terminate(code: code)
+        return false
+      }
+    }
+    if given == 0 { return session.receive(bytes) }
+    return session.receive(UnsafeRawBufferPointer(rebasing: bytes[given...]))
+  }
+
+  /// Ends the connection for the peer's fault, and with it all calls. A GOAWAY says why, to a peer
+  /// that reads.
+  private func cut() {
+    guard !isClosed else { return }
+    if let passed {
+      shared.observer.defended(passed)
+      session.sendAway(passed)
+    }
+    pump()
+    endStreams()
+    if connection.unsent > 0 {
+      connection.abort(.failed("the peer was sent away"))
+    } else {
       connection.closeAfterFlush()
     }
+  }
+
+  /// After this the session is not asked for anything.
+  private func endStreams() {
+    isClosed = true
+    let open = streams
+    streams = []
+    for stream in open { stream.closed(code: HTTP2Code.cancel) }
   }
 
   func drained() { flush() }
 
   func closed(_ reason: CloseReason) {
-    guard !isClosed else { return }
-    isClosed = true
-    let open = streams
-    streams = []
-    for stream in open { stream.closed(code: HTTP2Code.cancel) }
+    if !isClosed { endStreams() }
     ended(self)
   }
 
@@ -85,17 +157,31 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
 
   private func flush() {
     flushScheduled = false
-    var mayHaveMore = true
-    while mayHaveMore, !isClosed {
+    pump()
+    guard !isClosed else { return }
+    if passed != nil {
+      cut()
+    } else if session.isOver, connection.unsent == 0 {
+      connection.closeAfterFlush()
+    }
+  }
+
+  private func pump() {
+    var turns = 0
+    while !isClosed {
       while !isClosed, connection.unsent < Self.unsentMax, let output = session.nextOutput() {
         connection.send(output)
       }
-      mayHaveMore = connection.unsent >= Self.unsentMax
+      let mayHaveMore = connection.unsent >= Self.unsentMax
       connection.flush()
       // What the socket did not take is followed by `drained`.
-      if connection.unsent > 0 { mayHaveMore = false }
+      if !mayHaveMore || connection.unsent > 0 { return }
+      turns += 1
+      if turns == Self.turnsMax {
+        loop.schedule(after: .zero) { [weak self] in self?.flush() }
+        return
+      }
     }
-    if !isClosed, session.isOver, connection.unsent == 0 { connection.closeAfterFlush() }
   }
 
   // MARK: Draining
@@ -109,6 +195,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     loop.schedule(after: Self.drainGrace) { [weak self] in
       guard let self, !self.isClosed else { return }
       self.session.goAway()
+      self.guards.history.ignoredAbove = self.session.lastStream
       self.flushSoon()
     }
   }
@@ -116,23 +203,58 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   // MARK: Session
 
   func headersBegan(_ stream: Int32, opens: Bool) {
-    headIsOfRequest = opens
-    if opens { head.reset() }
+    headIsOfRequest = opens && streams.count < streamsMax
+    if headIsOfRequest {
+      head.reset()
+    } else if opens {
+      shared.observer.defended(.streams)
+      session.reset(stream, code: HTTP2Code.refusedStream)
+    }
+    otherHeaderBytes = 0
   }
 
+  @inline(__always)
   func header(
     _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
-  ) {
-    // Trailers of a request mean nothing to us.
-    if headIsOfRequest { head.add(name, value, max: headerBytesMax) }
+  ) -> Bool {
+    guard headIsOfRequest else { return otherHeader(name.count + value.count + 32) }
+    head.add(name, value, max: headerBytesMax)
+    return head.countedBytes <= headerBombBytesMax || bombed()
+  }
+
+  /// Trailers of a request mean nothing to us, and are counted all the same.
+  private func otherHeader(_ bytes: Int) -> Bool {
+    otherHeaderBytes += bytes
+    return otherHeaderBytes <= headerBombBytesMax || bombed()
+  }
+
+  private func bombed() -> Bool {
+    passed = .headerBomb
+    return false
   }
 
   func headersEnded(_ stream: Int32, endsStream: Bool) {
     if headIsOfRequest {
+      if head.countedBytes > headerBytesMax { shared.observer.defended(.headerBytes) }
       open(stream).begin(head, endsStream: endsStream)
     } else if endsStream {
       withStream(stream) { $0.dataEnded() }
     }
+  }
+
+  /// Our side has reset a stream.
+  func resetSent(_ stream: Int32, code: UInt32) {
+    guards.history.wasReset(stream)
+    guard code != HTTP2Code.noError, code != HTTP2Code.cancel else { return }
+    if code == HTTP2Code.flowControlError, guards.settingsAreNewer {
+      // SETTINGS that lift a window too far are an error of the connection (RFC 9113, 6.9.2).
+      session.terminate(code: code)
+    }
+    if let limit = guards.ledger.provoked(now: { loop.uptime }) { passed = limit }
+  }
+
+  func goAwaySent(code: UInt32) {
+    if code != HTTP2Code.noError, passed == nil { shared.observer.defended(.protocol) }
   }
 
   private func open(_ id: Int32) -> ServerStream {
@@ -184,10 +306,34 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   /// reset that is submitted before the answer has left would take its place.
   func asksToStop(_ stream: Int32) { answeredEarly.insert(stream) }
 
-  /// A frame that ends its stream on our side has left. On a PING or SETTINGS the same bit means ACK.
+  /// The end of an answer has left.
   func endSent(_ stream: Int32) {
     guard !answeredEarly.isEmpty, answeredEarly.remove(stream) != nil else { return }
     session.reset(stream, code: HTTP2Code.noError)
+  }
+
+  // MARK: Time
+
+  /// From time to time: whether the peer and its calls are alive.
+  func look(_ now: Uptime) {
+    guard !isClosed else { return }
+    for stream in streams { stream.look(now) }
+    let sample = ConnectionWatch.Sample(
+      heard: heard, taken: connection.taken, unsent: connection.unsent,
+      openBlock: guards.isInHeaders ? guards.blocks : nil, openStreams: streams.count,
+      lastStream: guards.history.last)
+    switch watch.look(sample, now: now) {
+    case .nothing: break
+    case .ping:
+      session.ping()
+      flushSoon()
+    case .goAway:
+      if !isDraining { shared.observer.defended(.idle) }
+      drain()
+    case .cut(let limit):
+      shared.observer.defended(limit)
+      connection.abort(.failed("the peer passed the limit \(limit.rawValue)"))
+    }
   }
 
   /// Its handler begins when nghttp2 has returned; one that is reset meanwhile never does.

@@ -8,8 +8,10 @@ internal import CNGHTTP2
 protocol HTTP2SessionOwner: AnyObject {
   /// `opens`: these fields open a request of the peer; others are an answer or trailers.
   func headersBegan(_ stream: Int32, opens: Bool)
+  /// False when these are too many; then the connection is over.
   func header(
-    _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>)
+    _ stream: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) -> Bool
   func headersEnded(_ stream: Int32, endsStream: Bool)
   func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>)
   /// The peer has sent its last DATA.
@@ -33,6 +35,8 @@ enum HTTP2Code {
   static let noError: UInt32 = 0x0
   static let protocolError: UInt32 = 0x1
   static let internalError: UInt32 = 0x2
+  static let flowControlError: UInt32 = 0x3
+  static let streamClosed: UInt32 = 0x5
   static let refusedStream: UInt32 = 0x7
   static let cancel: UInt32 = 0x8
   static let enhanceYourCalm: UInt32 = 0xb
@@ -45,9 +49,7 @@ struct HTTP2Settings: Sendable {
   var streamWindow: UInt32 = 256 * 1024
   var connectionWindow: UInt32 = 4 * 1024 * 1024
   var headerListBytesMax: UInt32 = 32 * 1024
-  /// Resets that a client may send: a burst, and per second after it (CVE-2023-44487).
-  var resetBurst: UInt64 = 1_000
-  var resetsPerSecond: UInt64 = 100
+  var floods = FloodLimits()
 }
 
 /// An nghttp2 session: frames in, frames out, no I/O. Confined to its connection's loop.
@@ -65,8 +67,8 @@ struct HTTP2Session: ~Copyable {
     nghttp2_option_new(&options)
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
-    nghttp2_option_set_stream_reset_rate_limit(
-      options, settings.resetBurst, settings.resetsPerSecond)
+    // The frame guard counts resets, and more than these; nghttp2's own count would come first.
+    nghttp2_option_set_stream_reset_rate_limit(options, .max, .max)
     nghttp2_option_set_max_send_header_block_length(options, 256 * 1024)
     // gRPC lets a receiver strip what surrounds a value, instead of refusing the whole request.
     nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(options, 1)
@@ -115,7 +117,7 @@ struct HTTP2Session: ~Copyable {
       entries.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-          value: settings.streamsMax))
+          value: 2 * min(settings.streamsMax, UInt32.max / 2)))
     } else {
       entries.append(
         nghttp2_settings_entry(
@@ -131,6 +133,22 @@ struct HTTP2Session: ~Copyable {
   func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
     nghttp2_session_mem_recv(
       session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count) >= 0
+  }
+
+  /// The SETTINGS that a server begins with. They name the limit of streams that it keeps; nghttp2
+  /// has a higher one, beyond which it ends the connection, where a refusal does for a stream.
+  func greeting(streamsMax: UInt32) -> [UInt8] {
+    var frame = nextOutput().map { Array($0) } ?? []
+    var place = FrameHead.size
+    while place + 6 <= frame.count {
+      if frame[place] == 0, frame[place + 1] == 3 {
+        for index in 0..<4 {
+          frame[place + 2 + index] = UInt8(truncatingIfNeeded: streamsMax >> (24 - 8 * index))
+        }
+      }
+      place += 6
+    }
+    return frame
   }
 
   /// The next piece of output, valid until the next call; nil when there is none now.
@@ -216,14 +234,44 @@ struct HTTP2Session: ~Copyable {
       nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
   }
 
+  /// The stream is known and neither idle nor closed.
+  func isOpen(_ stream: Int32) -> Bool {
+    guard let found = nghttp2_session_find_stream(session, stream) else { return false }
+    return nghttp2_stream_get_state(found) != NGHTTP2_STREAM_STATE_IDLE
+  }
+
+  /// The peer lets us send nothing more on this stream now.
+  func isWindowClosed(_ stream: Int32) -> Bool {
+    nghttp2_session_get_stream_remote_window_size(session, stream) <= 0
+      || nghttp2_session_get_remote_window_size(session) <= 0
+  }
+
   // MARK: Ending
+
+  /// Ignores what comes from now on; what is open is lost.
+  func terminate(code: UInt32) { nghttp2_session_terminate_session(session, code) }
+
+  /// Tells a peer that passed a limit to go, and why.
+  func sendAway(_ limit: TransportLimit) {
+    // The text that gRPC's clients know (gRFC A8).
+    let why = limit == .pings ? "too_many_pings" : limit.rawValue
+    let last = lastStream
+    var text = why
+    text.withUTF8 { text in
+      _ = nghttp2_submit_goaway(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, HTTP2Code.enhanceYourCalm,
+        text.baseAddress, text.count)
+    }
+  }
 
   /// First half of a graceful end: no new streams, please (RFC 9113, section 6.8).
   func announceShutdown() { nghttp2_submit_shutdown_notice(session) }
 
+  /// The last stream that is served.
+  var lastStream: Int32 { nghttp2_session_get_last_proc_stream_id(session) }
+
   /// Second half: streams up to the last one seen are served, later ones never were.
   func goAway(code: UInt32 = HTTP2Code.noError) {
-    let last = nghttp2_session_get_last_proc_stream_id(session)
-    nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, code, nil, 0)
+    nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), lastStream, code, nil, 0)
   }
 }

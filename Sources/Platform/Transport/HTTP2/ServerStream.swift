@@ -41,6 +41,10 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var failure: RPCError?
   private var plain: PlainExchange?
 
+  private var watch = StreamWatch()
+  /// Whole messages that have arrived.
+  private var messages = 0
+
   init(_ id: Int32, _ owner: HTTP2ServerConnection) {
     self.id = id
     self.owner = owner
@@ -131,6 +135,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     do throws(RPCError) {
       var extra = false
       try deframer.take(bytes) { message in
+        messages &+= 1
         if let inbound {
           inbound.offer(message)
         } else if request == nil {
@@ -415,6 +420,38 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       filled += feed.copy(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
     }
     return .bytes(filled)
+  }
+
+  // MARK: Time
+
+  /// From time to time: whether the peer completes what it has begun, and takes what is sent.
+  func look(_ now: Uptime) {
+    guard !isClosed else { return }
+    let limit = watch.look(
+      owed: !isFinished && owesMessage ? messages : nil, isBlocked: isBlocked,
+      messageTimeMax: shared.limits.messageTimeMax, stallMax: shared.limits.streamStallMax, now)
+    guard let limit else { return }
+    shared.observer.defended(limit)
+    if limit == .streamStall {
+      owner.session.reset(id, code: HTTP2Code.cancel)
+      owner.flushSoon()
+    } else if plain != nil {
+      answer(HTTPResponse(refusing: 408, "the request did not arrive in time"))
+    } else {
+      abandon(RPCError(.deadlineExceeded, "the request's message did not arrive in time"))
+    }
+  }
+
+  /// There is something to send, and the peer does not let us.
+  private var isBlocked: Bool {
+    headersSent && !isDeferred && shared.limits.streamStallMax != nil
+      && owner.session.isWindowClosed(id)
+  }
+
+  /// The peer has begun a message, or a request that is one, and not ended it.
+  private var owesMessage: Bool {
+    if hasRequestEnded { return false }
+    return inbound == nil ? task == nil : deframer.isInside
   }
 
   // MARK: Plain HTTP

@@ -53,9 +53,41 @@ package struct ChannelOptions: Sendable {
   package var callsMax = 20_000
   /// Nil for nobody.
   package var observer: (any ChannelObserver)?
+  /// How long a server may read nothing of what waits for it; then the connection is cut.
+  package var stallMax = Duration.seconds(30)
+  /// A server that was silent for so long while calls are open is pinged (gRFC A8). Nil, as gRPC
+  /// has it: never, for strange servers count pings more often than every five minutes as abuse.
+  package var keepaliveAfter: Duration?
+  /// How long a pinged server may stay silent; then the connection is cut.
+  package var keepaliveAckMax = Duration.seconds(20)
+  /// Whether a connection without calls is pinged, too.
+  package var keepaliveWithoutCalls = false
+  /// What frames that are legal one by one may add up to before a server is left.
+  package var floods: FloodLimits {
+    get { http2.floods }
+    set { http2.floods = newValue }
+  }
   var http2 = HTTP2Settings()
   /// Who looks up host names.
   var hosts = HostResolver.shared
+
+  /// Bytes that a server may send on one stream before its caller has read them.
+  package var streamWindow: Int {
+    get { Int(http2.streamWindow) }
+    set { http2.streamWindow = UInt32(clamping: min(newValue, Int(Int32.max))) }
+  }
+
+  /// Bytes that a server may send on all streams of a connection before we have seen them.
+  package var connectionWindow: Int {
+    get { Int(http2.connectionWindow) }
+    set { http2.connectionWindow = UInt32(clamping: min(newValue, Int(Int32.max))) }
+  }
+
+  var watch: ConnectionWatch.Limits {
+    ConnectionWatch.Limits(
+      stallMax: stallMax, headTimeMax: .seconds(10), keepaliveAfter: keepaliveAfter,
+      keepaliveAckMax: keepaliveAckMax, idleMax: nil)
+  }
 
   package init(tls: TLSContext? = nil) { self.tls = tls }
 }

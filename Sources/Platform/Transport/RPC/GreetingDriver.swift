@@ -11,30 +11,27 @@ final class GreetingDriver: ConnectionDriver {
   }
 
   private let connection: Connection
+  private weak var server: LoopServer?
   private let tls: TLSContext?
-  private let chosen: (Tongue, UnsafeRawBufferPointer) -> Void
-  private let gone: () -> Void
   private var early: [UInt8] = []
   private var timer: TimerToken?
   private var triedTLS = false
+  private var isShakingHands = false
 
   private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
-  /// `chosen` sets the connection's next driver and gives it the bytes; `gone` when there was none.
-  init(
-    _ connection: Connection, tls: TLSContext?, within greetingMax: Duration,
-    chosen: @escaping (Tongue, UnsafeRawBufferPointer) -> Void, gone: @escaping () -> Void
-  ) {
+  init(_ connection: Connection, _ server: LoopServer, tls: TLSContext?, within max: Duration) {
     self.connection = connection
+    self.server = server
     self.tls = tls
-    self.chosen = chosen
-    self.gone = gone
-    timer = connection.loop.schedule(after: greetingMax) { [weak self] in
+    timer = connection.loop.schedule(after: max) { [weak self] in
+      self?.server?.defended(.greeting)
       self?.connection.abort(.failed("no request in time"))
     }
   }
 
   func connected() {
+    endHandshake()
     // After a handshake the protocol is known already, if the client asked for one.
     guard connection.peer.isEncrypted else { return }
     switch connection.peer.alpn {
@@ -46,22 +43,47 @@ final class GreetingDriver: ConnectionDriver {
 
   func received(_ bytes: UnsafeRawBufferPointer) {
     if early.isEmpty, !triedTLS, let first = bytes.first, first == 0x16, let tls {
+      guard server?.beginHandshake() == true else {
+        connection.abort()
+        return
+      }
       triedTLS = true
+      isShakingHands = true
       connection.startTLS(tls, received: bytes)
       return
     }
     early.append(contentsOf: bytes)
     let known = min(early.count, Self.preface.count)
     if early[..<known] != Self.preface[..<known] {
-      early.withUnsafeBytes { choose(.http1, $0) }
+      if isGarbage {
+        server?.defended(.garbage)
+        connection.abort()
+      } else {
+        early.withUnsafeBytes { choose(.http1, $0) }
+      }
     } else if known == Self.preface.count {
       early.withUnsafeBytes { choose(.http2, $0) }
     }
   }
 
+  /// A whole first line that names no version of HTTP: such a peer understands no answer.
+  private var isGarbage: Bool {
+    guard let end = early.firstIndex(of: UInt8(ascii: "\n")) else { return false }
+    return !early[..<end].contains(Array(" HTTP/".utf8))
+  }
+
   private func choose(_ tongue: Tongue, _ bytes: UnsafeRawBufferPointer) {
     stopTimer()
-    chosen(tongue, bytes)
+    guard let server else {
+      connection.abort()
+      return
+    }
+    server.greeted(connection, tongue, bytes)
+  }
+
+  private func endHandshake() {
+    if isShakingHands { server?.endHandshake() }
+    isShakingHands = false
   }
 
   private func stopTimer() {
@@ -73,6 +95,7 @@ final class GreetingDriver: ConnectionDriver {
 
   func closed(_ reason: CloseReason) {
     stopTimer()
-    gone()
+    endHandshake()
+    server?.leftGreeting(connection)
   }
 }

@@ -11,6 +11,10 @@ final class LoopServer {
   private var http1: [ObjectIdentifier: (session: HTTP1Session, connection: Connection)] = [:]
   private var greeting: [ObjectIdentifier: Connection] = [:]
   private let tasks: HandlerTasks
+  private var perAddress: [String: Int] = [:]
+  private var handshakes = 0
+  private var looks: TimerToken?
+  private let lookInterval: Duration
   private var isDraining = false
   private var emptied: (() -> Void)?
 
@@ -19,6 +23,7 @@ final class LoopServer {
     self.shared = shared
     self.tls = tls
     tasks = HandlerTasks(loop)
+    lookInterval = shared.limits.lookInterval
   }
 
   var connectionCount: Int { http2.count + http1.count + greeting.count }
@@ -34,27 +39,54 @@ final class LoopServer {
   }
 
   private func accept(_ connection: Connection) {
-    guard connectionCount < shared.limits.connectionsMax else {
+    if let limit = refusal(of: connection.peer.host) {
+      shared.observer.defended(limit)
       connection.abort()
       return
     }
     shared.observer.connectionOpened()
-    let key = ObjectIdentifier(connection)
-    greeting[key] = connection
+    greeting[ObjectIdentifier(connection)] = connection
+    connection.keyUpdatesMax = shared.limits.keyUpdatesMax
     connection.driver = GreetingDriver(
-      connection, tls: tls, within: shared.limits.greetingMax,
-      chosen: { [weak self, unowned connection] tongue, bytes in
-        guard let self else {
-          connection.abort()
-          return
-        }
-        self.greeting[key] = nil
-        self.serve(connection, tongue, bytes)
-      },
-      gone: { [weak self] in
-        self?.greeting[key] = nil
-        self?.closedOne()
-      })
+      connection, self, tls: tls, within: shared.limits.greetingMax)
+  }
+
+  /// The limit that a newcomer would pass. It is closed; those that are here go on.
+  private func refusal(of host: String) -> TransportLimit? {
+    if connectionCount >= shared.limits.connectionsMax { return .connections }
+    guard let max = shared.limits.connectionsPerAddressMax else { return nil }
+    let count = perAddress[host, default: 0]
+    if count >= max { return .connectionsPerAddress }
+    perAddress[host] = count + 1
+    return nil
+  }
+
+  // MARK: Greeting
+
+  /// False when so many are in progress that this one is not to begin.
+  func beginHandshake() -> Bool {
+    guard handshakes < shared.limits.handshakesMax else {
+      shared.observer.defended(.handshakes)
+      return false
+    }
+    handshakes += 1
+    return true
+  }
+
+  func endHandshake() { handshakes -= 1 }
+
+  func defended(_ limit: TransportLimit) { shared.observer.defended(limit) }
+
+  func greeted(
+    _ connection: Connection, _ tongue: GreetingDriver.Tongue, _ bytes: UnsafeRawBufferPointer
+  ) {
+    greeting[ObjectIdentifier(connection)] = nil
+    serve(connection, tongue, bytes)
+  }
+
+  func leftGreeting(_ connection: Connection) {
+    greeting[ObjectIdentifier(connection)] = nil
+    closedOne(connection)
   }
 
   private func serve(
@@ -64,19 +96,20 @@ final class LoopServer {
     let driver: any ConnectionDriver
     switch tongue {
     case .http2:
-      let made = HTTP2ServerConnection(connection, shared, tasks) { [weak self] _ in
+      let made = HTTP2ServerConnection(connection, shared, tasks) { [weak self] made in
         self?.http2[key] = nil
-        self?.closedOne()
+        self?.closedOne(made.connection)
       }
       http2[key] = made
+      lookLater()
       driver = made
     case .http1:
       let made = HTTP1Session(
         connection, responder: PolicedResponder(shared: shared, peer: connection.peer),
         limits: shared.limits.http1, webSocketLimits: shared.limits.webSocket
       ) { [weak self] in
-        self?.http1[key] = nil
-        self?.closedOne()
+        guard let self, let ended = self.http1.removeValue(forKey: key) else { return }
+        self.closedOne(ended.connection)
       }
       http1[key] = (made, connection)
       driver = made
@@ -87,8 +120,25 @@ final class LoopServer {
     if isDraining { drainAll() }
   }
 
-  private func closedOne() {
+  /// One timer for all connections, while there are any.
+  private func lookLater() {
+    guard looks == nil else { return }
+    looks = loop.schedule(after: lookInterval) { [weak self] in
+      guard let self else { return }
+      self.looks = nil
+      let now = self.loop.uptime
+      for connection in self.http2.values { connection.look(now) }
+      if !self.http2.isEmpty { self.lookLater() }
+    }
+  }
+
+  private func closedOne(_ connection: Connection) {
     shared.observer.connectionClosed()
+    if let limit = connection.passed { shared.observer.defended(limit) }
+    if shared.limits.connectionsPerAddressMax != nil {
+      let left = perAddress[connection.peer.host, default: 1] - 1
+      perAddress[connection.peer.host] = left > 0 ? left : nil
+    }
     if isDraining, connectionCount == 0 {
       emptied?()
       emptied = nil

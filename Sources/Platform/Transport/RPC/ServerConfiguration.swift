@@ -14,7 +14,7 @@ package enum PlaintextPolicy: Sendable, Hashable {
 
   func admits(_ request: HTTPRequest) -> Bool {
     if self == .everything { return true }
-    guard request.method == "GET" || request.method == "HEAD" else { return false }
+    // Whatever the method: the responder tells a POST that it is none of these paths'.
     switch request.path {
     case "/health/live", "/health/ready", "/metrics": return true
     default: return false
@@ -39,6 +39,35 @@ package struct ServerLimits: Sendable {
   package var connectionsMax = 10_000
   /// From accepting a connection to its first request's first bytes, with the TLS handshake.
   package var greetingMax = Duration.seconds(10)
+  /// Connections at once from one IP address; more are closed when they are accepted. Nil: no bound
+  /// of its own, as behind a proxy and on loopback, where all peers share an address.
+  package var connectionsPerAddressMax: Int?
+  /// TLS handshakes in progress per loop; connections that would begin more are closed.
+  package var handshakesMax = 1_024
+  /// Changes of its TLS keys that a peer may make on one connection, each of which is good for
+  /// terabytes; then the connection is closed.
+  package var keyUpdatesMax = 100
+  /// How long an HTTP/2 peer may read nothing of what waits for it; then the connection is cut.
+  package var stallMax = Duration.seconds(30)
+  /// How long one stream's window may stay closed while there is something to send on it; then the
+  /// stream is reset. Nil: for ever, as a subscriber may pause.
+  package var streamStallMax: Duration?
+  /// From the start of an HTTP/2 header block to its end; then the connection is cut.
+  package var headTimeMax = Duration.seconds(10)
+  /// From the start of a request's message, or of a unary request, to its end; then the call ends
+  /// with DEADLINE_EXCEEDED, and a plain request with 408.
+  package var messageTimeMax = Duration.seconds(60)
+  /// A peer that was silent for so long is pinged. Nil: never.
+  package var keepaliveAfter: Duration? = .seconds(120)
+  /// How long a pinged peer may stay silent; then the connection is cut.
+  package var keepaliveAckMax = Duration.seconds(20)
+  /// An HTTP/2 connection without calls for so long is closed in order. Nil: it stays.
+  package var idleMax: Duration? = .seconds(30 * 60)
+  /// What frames that are legal one by one may add up to on an HTTP/2 connection.
+  package var floods: FloodLimits {
+    get { http2.floods }
+    set { http2.floods = newValue }
+  }
   package var http1 = HTTP1Limits.standard
   package var webSocket = WebSocketLimits.standard
   var http2 = HTTP2Settings()
@@ -55,15 +84,42 @@ package struct ServerLimits: Sendable {
     set { http2.headerListBytesMax = UInt32(clamping: newValue) }
   }
 
+  /// What a header block may inflate to before its connection is cut; below, it is only refused.
+  var headerBombBytesMax: Int { max(8 * headerBytesMax, 256 * 1024) }
+
   /// Streams a client may reset in a burst; beyond it, and `resetsPerSecond`, it is sent away.
   package var resetBurst: Int {
-    get { Int(http2.resetBurst) }
-    set { http2.resetBurst = UInt64(max(0, newValue)) }
+    get { http2.floods.resets.burst }
+    set { http2.floods.resets.burst = newValue }
   }
 
   package var resetsPerSecond: Int {
-    get { Int(http2.resetsPerSecond) }
-    set { http2.resetsPerSecond = UInt64(max(0, newValue)) }
+    get { http2.floods.resets.perSecond }
+    set { http2.floods.resets.perSecond = newValue }
+  }
+
+  /// Bytes that a client may send on one stream before its handler has read them.
+  package var streamWindow: Int {
+    get { Int(http2.streamWindow) }
+    set { http2.streamWindow = UInt32(clamping: min(newValue, Int(Int32.max))) }
+  }
+
+  /// Bytes that a client may send on all streams of a connection before we have seen them.
+  package var connectionWindow: Int {
+    get { Int(http2.connectionWindow) }
+    set { http2.connectionWindow = UInt32(clamping: min(newValue, Int(Int32.max))) }
+  }
+
+  var watch: ConnectionWatch.Limits {
+    ConnectionWatch.Limits(
+      stallMax: stallMax, headTimeMax: headTimeMax, keepaliveAfter: keepaliveAfter,
+      keepaliveAckMax: keepaliveAckMax, idleMax: idleMax)
+  }
+
+  /// How often connections are looked at.
+  var lookInterval: Duration {
+    let streams = max(.milliseconds(5), min(messageTimeMax, streamStallMax ?? messageTimeMax) / 4)
+    return min(watch.lookInterval, streams)
   }
 
   package init() {}

@@ -12,6 +12,8 @@ package protocol ServerObserver: Sendable {
   func handlerFailed(_ context: ServerContext, _ error: any Error)
   func connectionOpened()
   func connectionClosed()
+  /// A peer ran into this limit.
+  func defended(_ limit: TransportLimit)
 }
 
 extension ServerObserver {
@@ -23,6 +25,7 @@ extension ServerObserver {
   package func handlerFailed(_ context: ServerContext, _ error: any Error) {}
   package func connectionOpened() {}
   package func connectionClosed() {}
+  package func defended(_ limit: TransportLimit) {}
 }
 
 /// An observer that looks away.

@@ -122,7 +122,7 @@ final class Subchannel {
   private func tryNext(after why: String) {
     var why = why
     while let remote = candidates.popFirst() {
-      let fresh = HTTP2ClientConnection(channel.loop, settings: channel.options.http2) {
+      let fresh = HTTP2ClientConnection(channel.loop, channel.options) {
         [weak self, weak channel] connection, event in
         guard channel != nil else { return }
         self?.changed(event, connection)
