@@ -74,7 +74,7 @@ private let patience = Duration.milliseconds(60)
   @Test func `RPC-09 a silent peer is pinged, and cut when it does not answer`() async throws {
     try await Attacked.run(adjust: {
       $0.keepaliveAfter = patience
-      $0.keepaliveAckMax = patience
+      $0.keepaliveAckMax = .milliseconds(600)
     }) { world in
       let (silent, polite) = (try await world.attacker(), try await world.attacker())
       let answering: (FramePeer, Frame) -> Void = { peer, frame in
