@@ -29,8 +29,9 @@ package struct FloodLimits: Sendable, Hashable {
   package var emptyFrames = RateLimit(burst: 1_000, perSecond: 100)
   /// CONTINUATION frames of one header block, empty ones too (CVE-2024-27316).
   package var continuationsMax = 8
-  /// Between two pings while nothing is sent to the peer; more often is a strike.
-  package var pingIntervalMin = Duration.seconds(10)
+  /// Between two pings while nothing is sent to the peer; more often is a strike. gRPC's clients
+  /// ping every 10 s at most, give or take.
+  package var pingIntervalMin = Duration.seconds(5)
   /// Strikes that are forgiven; the next one is `too_many_pings` (gRFC A8).
   package var pingStrikesMax = 2
 
