@@ -105,9 +105,9 @@ private struct Reading: Sendable {
   let count: Int
   let kilobytes: Double
 
-  /// A moment after the last of them came, so that what serves its start is let go.
+  /// Two seconds after the last of them came: TLS sessions have let go of their buffers by then.
   init(_ count: Int, _ server: pid_t, _ loop: EventLoop) async {
-    await loop.sleep(for: .milliseconds(500))
+    await loop.sleep(for: .milliseconds(2_200))
     self.count = count
     kilobytes = Process.residentKilobytes(of: server)?.anonymous ?? 0
   }

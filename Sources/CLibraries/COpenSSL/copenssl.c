@@ -11,9 +11,6 @@ SSL_CTX *copenssl_context_new(int is_server) {
       context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
   // Elliptic curves only: the finite fields that OpenSSL offers as well cost a server nine times as much.
   SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384");
-  // Partial writes are never seen: what has no place in the output is kept. Idle sessions give their
-  // buffers back.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
   // No 0-RTT: what arrives in it could be replayed (RFC 8446, section 8).
   SSL_CTX_set_max_early_data(context, 0);

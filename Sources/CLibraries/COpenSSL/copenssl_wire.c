@@ -147,6 +147,12 @@ int copenssl_has_input(const SSL *session) {
   return wire_of(session)->input_left > 0 || SSL_has_pending(session);
 }
 
+void copenssl_release_buffers(SSL *session) {
+  // Asked for both: before 3.0.14 SSL_free_buffers overlooked a record that was half read
+  // (CVE-2024-4741).
+  if (!SSL_has_pending(session)) (void)SSL_free_buffers(session);
+}
+
 int copenssl_seal(
     SSL *session, const void *bytes, size_t count, void *place, size_t capacity, size_t *sealed) {
   wire *wire = wire_of(session);

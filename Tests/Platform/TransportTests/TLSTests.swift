@@ -152,17 +152,17 @@ import Transport
       let folder = try TemporaryFolder()
       let (ticket, early) = (folder.path + "/ticket", try folder.write("early", "PRI"))
       let target = ["s_client", "-connect", "127.0.0.1:\(mesh.port)", "-alpn", "h2"]
-      // Tickets come behind the handshake, so this one ends when the server has said its settings.
-      let command = (["openssl"] + target + ["-sess_out", ticket]).joined(separator: " ")
 
+      // Tickets come behind the handshake: this one stays until the server has enough of it.
       let first = try await run(
-        "bash", ["-c", "{ printf 'PRI * HTTP/2.0\\r\\n\\r\\nBAD!'; cat; } | \(command)"])
+        "openssl", target + ["-ign_eof", "-sess_out", ticket],
+        input: "PRI * HTTP/2.0\r\n\r\nno preface")
       let second = try await run("openssl", target + ["-sess_in", ticket, "-early_data", early])
 
       #expect(first.output.contains("Cipher is TLS_AES_128_GCM_SHA256"), "\(first.output)")
       #expect(second.output.contains("Reused, TLSv1.3"), "\(second.output)")
       #expect(!second.output.contains("Early data was accepted"), "\(second.output)")
-      #expect(tls.handshakes.resumed == 1)
+      #expect(await eventually { tls.handshakes.resumed == 1 })
       await mesh.server.stop()
     }
   }

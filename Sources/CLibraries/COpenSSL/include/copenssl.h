@@ -44,6 +44,8 @@ int copenssl_lend(SSL *session, const void *bytes, size_t count);
 int copenssl_take_back(SSL *session);
 /// Whether there is ciphertext that was not read, or not decrypted.
 int copenssl_has_input(const SSL *session);
+/// Gives the buffers of a session back that has nothing to do; it takes new ones when it needs them.
+void copenssl_release_buffers(SSL *session);
 /// Encrypts to `place`, which holds `count` and 22 bytes for each of the 16 KB records in it; how
 /// many bytes there are then is in `sealed`.
 int copenssl_seal(

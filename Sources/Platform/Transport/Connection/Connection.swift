@@ -40,6 +40,9 @@ package final class Connection: Pollable {
   private var sealedStart = 0
   private var saidGoodbye = false
   private var writeError: Int32?
+  /// Counts uses of the TLS session, so that its buffers are let go of when there are no more.
+  private var tlsUses: UInt32 = 0
+  private var watchesBuffers = false
   private var flushScheduled = false
   private var drainExpected = false
 
@@ -49,6 +52,8 @@ package final class Connection: Pollable {
   private static let readsPerTurn = 4
   /// How long a peer that does not read may keep a closing connection.
   private static let lingerMax = Duration.seconds(5)
+  /// A TLS session that was not used for so long, up to twice that, holds no buffers.
+  private static let buffersMax = Duration.seconds(1)
 
   /// Takes over a connected or connecting nonblocking socket.
   init(
@@ -174,6 +179,8 @@ package final class Connection: Pollable {
       if state == .open { driver?.received(bytes) }
       return
     }
+    tlsUses &+= 1
+    if !watchesBuffers { watchBuffers() }
     do throws(TLSError) {
       try tls.lend(bytes)
       var isOpen = tls.isEstablished
@@ -184,6 +191,16 @@ package final class Connection: Pollable {
       // The alert that tells the peer why goes out if the socket takes it.
       flush()
       finish(.failed(error.description))
+    }
+  }
+
+  private func watchBuffers() {
+    watchesBuffers = true
+    let seen = tlsUses
+    loop.schedule(after: Self.buffersMax) { [weak self] in
+      guard let self, self.state != .closed else { return }
+      self.watchesBuffers = false
+      if self.tlsUses == seen { self.tls?.releaseBuffers() } else { self.watchBuffers() }
     }
   }
 
@@ -273,6 +290,8 @@ package final class Connection: Pollable {
 
   /// Encrypts as much as the socket takes, and little more.
   private func flushSealed(_ tls: TLSSession) throws(TLSError) {
+    tlsUses &+= 1
+    if !watchesBuffers { watchBuffers() }
     tls.takeOutput { sealed.append(contentsOf: $0) }
     while true {
       sealedStart += sealed.withUnsafeBytes {
