@@ -75,7 +75,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     }
     let timeout = head.callTimeout
     if let refusal = shared.refusal(
-      of: head, method.descriptor, timeout, isEncrypted: owner.isEncrypted)
+      of: head, method, timeout, isEncrypted: owner.isEncrypted)
     {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
@@ -176,8 +176,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Handler
 
   private func takeRequest(_ context: ServerContext) -> [UInt8] {
-    guard let request else { return [] }
-    self.request = nil
+    guard let request = request.take() else { return [] }
     if request.isCompressed { context.tookRequest(isCompressed: true) }
     return request.bytes
   }
@@ -285,19 +284,21 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Ends the call with the handler's answer. What it sent before goes out first.
   private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
-    var error = error
     if let response, response.count > shared.limits.sentMessageBytesMax {
-      error = CallMessage.tooLarge(response.count, max: shared.limits.sentMessageBytesMax)
+      finish(CallMessage.tooLarge(response.count, max: shared.limits.sentMessageBytesMax), nil)
+      return
     }
     settle(error?.code ?? .ok, isCancelled: false)
     task = nil
     failure = error
-    var encoding = context?.responseEncoding ?? .identity
-    if let context, encoding != .identity { encoding = context.settleResponseEncoding() }
-    if error == nil, let response { feed.begin(.packed(response, encoding)) }
+    let packs = if case .gzip? = context?.responseEncoding { true } else { false }
+    if packs { _ = context?.settleResponseEncoding() }
+    if error == nil, let response {
+      feed.begin(packs ? .packed(response, .gzip) : CallMessage(response))
+    }
     // Who sends gzip is told that it is read here, also when the answer is not packed.
     isBare =
-      error == nil && encoding == .identity && !deframer.acceptsGzip
+      error == nil && !packs && !deframer.acceptsGzip
       && context?.responseMetadata == nil
     let nothingSent = !headersSent && (outbound?.queuedBytes ?? 0) == 0
     outbound?.finish()
@@ -361,7 +362,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     }
     let metadata = context?.responseMetadata?.initial ?? Metadata()
     let encoding = context?.settleResponseEncoding() ?? .identity
-    guard !metadata.isEmpty || encoding != .identity || deframer.acceptsGzip else {
+    if case .identity = encoding, metadata.isEmpty, !deframer.acceptsGzip {
       owner.session.respond(id, .answer, body: self)
       return
     }
