@@ -31,6 +31,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var began = Uptime(nanoseconds: 0)
 
   // The answer.
+  private let sentMax: Int
   @exclusivity(unchecked) private var feed = MessageFeed()
   private var outbound: MessagePipe?
   private var headersSent = false
@@ -45,6 +46,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     self.id = id
     self.owner = owner
     deframer = MessageDeframer(messageMax: owner.shared.limits.messageBytesMax)
+    sentMax = owner.shared.limits.sentMessageBytesMax
   }
 
   private var loop: EventLoop { owner.loop }
@@ -258,8 +260,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   private func outbound(for message: [UInt8]) throws(RPCError) -> MessagePipe {
     guard let outbound else { throw RPCError(.internalError, "not a streaming call") }
-    guard message.count <= shared.limits.sentMessageBytesMax else {
-      throw CallMessage.tooLarge(message.count, max: shared.limits.sentMessageBytesMax)
+    guard message.count <= sentMax else {
+      throw CallMessage.tooLarge(message.count, max: sentMax)
     }
     return outbound
   }
@@ -284,8 +286,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Ends the call with the handler's answer. What it sent before goes out first.
   private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
-    if let response, response.count > shared.limits.sentMessageBytesMax {
-      finish(CallMessage.tooLarge(response.count, max: shared.limits.sentMessageBytesMax), nil)
+    if let response, response.count > sentMax {
+      finish(CallMessage.tooLarge(response.count, max: sentMax), nil)
       return
     }
     settle(error?.code ?? .ok, isCancelled: false)
