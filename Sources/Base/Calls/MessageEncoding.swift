@@ -1,5 +1,6 @@
-/// How the messages of one direction of a call may be packed (`grpc-encoding`).
-package enum MessageEncoding: String, Sendable, Hashable, CaseIterable {
+/// How the messages of one direction of a call may be packed (`grpc-encoding`). Without raw values,
+/// which would be compared as texts.
+package enum MessageEncoding: Sendable, Hashable, CaseIterable {
   /// As they are.
   case identity
   case gzip

@@ -31,6 +31,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   private var began = Uptime(nanoseconds: 0)
 
   // The answer.
+  private let sentMax: Int
   @exclusivity(unchecked) private var feed = MessageFeed()
   private var outbound: MessagePipe?
   private var headersSent = false
@@ -49,6 +50,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     self.id = id
     self.owner = owner
     deframer = MessageDeframer(messageMax: owner.shared.limits.messageBytesMax)
+    sentMax = owner.shared.limits.sentMessageBytesMax
   }
 
   private var loop: EventLoop { owner.loop }
@@ -79,7 +81,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     }
     let timeout = head.callTimeout
     if let refusal = shared.refusal(
-      of: head, method.descriptor, timeout, isEncrypted: owner.isEncrypted)
+      of: head, method, timeout, isEncrypted: owner.isEncrypted)
     {
       refuse(refusal, method.descriptor, path: method.descriptor.path)
       return
@@ -181,8 +183,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   // MARK: Handler
 
   private func takeRequest(_ context: ServerContext) -> [UInt8] {
-    guard let request else { return [] }
-    self.request = nil
+    guard let request = request.take() else { return [] }
     if request.isCompressed { context.tookRequest(isCompressed: true) }
     return request.bytes
   }
@@ -264,8 +265,8 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
 
   private func outbound(for message: [UInt8]) throws(RPCError) -> MessagePipe {
     guard let outbound else { throw RPCError(.internalError, "not a streaming call") }
-    guard message.count <= shared.limits.sentMessageBytesMax else {
-      throw CallMessage.tooLarge(message.count, max: shared.limits.sentMessageBytesMax)
+    guard message.count <= sentMax else {
+      throw CallMessage.tooLarge(message.count, max: sentMax)
     }
     return outbound
   }
@@ -290,19 +291,21 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
   /// Ends the call with the handler's answer. What it sent before goes out first.
   private func finish(_ error: RPCError?, _ response: [UInt8]?) {
     guard !isFinished, !isClosed else { return }
-    var error = error
-    if let response, response.count > shared.limits.sentMessageBytesMax {
-      error = CallMessage.tooLarge(response.count, max: shared.limits.sentMessageBytesMax)
+    if let response, response.count > sentMax {
+      finish(CallMessage.tooLarge(response.count, max: sentMax), nil)
+      return
     }
     settle(error?.code ?? .ok, isCancelled: false)
     task = nil
     failure = error
-    var encoding = context?.responseEncoding ?? .identity
-    if let context, encoding != .identity { encoding = context.settleResponseEncoding() }
-    if error == nil, let response { feed.begin(.packed(response, encoding)) }
+    let packs = if case .gzip? = context?.responseEncoding { true } else { false }
+    if packs { _ = context?.settleResponseEncoding() }
+    if error == nil, let response {
+      feed.begin(packs ? .packed(response, .gzip) : CallMessage(response))
+    }
     // Who sends gzip is told that it is read here, also when the answer is not packed.
     isBare =
-      error == nil && encoding == .identity && !deframer.acceptsGzip
+      error == nil && !packs && !deframer.acceptsGzip
       && context?.responseMetadata == nil
     let nothingSent = !headersSent && (outbound?.queuedBytes ?? 0) == 0
     outbound?.finish()
@@ -366,7 +369,7 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
     }
     let metadata = context?.responseMetadata?.initial ?? Metadata()
     let encoding = context?.settleResponseEncoding() ?? .identity
-    guard !metadata.isEmpty || encoding != .identity || deframer.acceptsGzip else {
+    if case .identity = encoding, metadata.isEmpty, !deframer.acceptsGzip {
       owner.session.respond(id, .answer, body: self)
       return
     }

@@ -14,7 +14,7 @@ struct CallMessage: Sendable {
 
   /// A message to send, packed as asked.
   static func packed(_ bytes: [UInt8], _ encoding: MessageEncoding) -> CallMessage {
-    if encoding == .identity || bytes.isEmpty { return CallMessage(bytes) }
+    guard case .gzip = encoding, !bytes.isEmpty else { return CallMessage(bytes) }
     return CallMessage(Gzip.compress(bytes), isCompressed: true)
   }
 

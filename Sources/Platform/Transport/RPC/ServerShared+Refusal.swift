@@ -4,7 +4,7 @@ internal import Calls
 extension ServerShared {
   /// Why a call cannot begin; nil when it can.
   func refusal(
-    of head: RequestHead, _ method: MethodDescriptor, _ timeout: Duration?, isEncrypted: Bool
+    of head: RequestHead, _ method: ServedMethod, _ timeout: Duration?, isEncrypted: Bool
   ) -> RPCError? {
     if head.countedBytes > limits.headerBytesMax {
       return RPCError(.resourceExhausted, "more than \(limits.headerBytesMax) bytes of headers")
@@ -14,7 +14,7 @@ extension ServerShared {
       return RPCError(
         .internalError, "a call without te: trailers came through something that drops them")
     }
-    if !isEncrypted, !plaintext.admits(method) {
+    if !isEncrypted, !plaintext.admits(method.descriptor) {
       return RPCError(.unauthenticated, "calls need TLS and a client certificate of the mesh")
     }
     if head.hasTimeout {
