@@ -51,17 +51,17 @@ package final class Neighbours: Sendable {
     // A neighbour that hangs, or whose machine is gone, is left within a minute; our own servers take
     // pings as often as this.
     options.keepaliveAfter = .seconds(30)
-    options.connectionsPerAddress = mesh.connectionsPerInstance
+    options.connectionsPerAddress = mesh.upstream.connectionsPerInstance
     options.loadBalancing =
-      switch mesh.loadBalancing {
+      switch mesh.upstream.loadBalancing {
       case .roundRobin: .roundRobin
       case .leastOutstanding: .leastOutstanding
       }
-    options.callsMax = mesh.callsOutstandingMax
-    options.retry.attemptsMax = mesh.retryAttemptsMax
-    options.circuit.failuresMax = mesh.circuitFailuresMax
-    options.circuit.pause = mesh.circuitPause
-    options.circuit.pauseMax = mesh.circuitPauseMax
+    options.callsMax = mesh.upstream.callsOutstandingMax
+    options.retry.attemptsMax = mesh.upstream.retryAttemptsMax
+    options.circuit.failuresMax = mesh.upstream.circuitFailuresMax
+    options.circuit.pause = mesh.upstream.circuitPause
+    options.circuit.pauseMax = mesh.upstream.circuitPauseMax
     // As discovery's own answer: who is not ready may still answer what it can.
     options.health = HealthChecking()
     options.health?.usesAllWhenNoneServes = true
