@@ -240,8 +240,8 @@ let rooms: [Room] = [
   tests(
     "TransportTests", in: "Platform/TransportTests",
     uses: [
-      "Bytes", "CNGHTTP2", "COpenSSL", "Calls", "Chrono", "Contracts", "Loop", "Security", "Seeds",
-      "Telemetry",
+      "Bytes", "CAllocationCount", "CBlockPool", "CNGHTTP2", "COpenSSL", "Calls", "Chrono",
+      "Contracts", "Loop", "Security", "Seeds", "Telemetry",
       "TestKit",
       "Transport",
       "Wire",

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE
 #include "cblockpool.h"
 
 #include <malloc.h>
@@ -6,6 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 // A class for each size that malloc tells apart: 24, 40, 56 ... bytes of use.
 enum { smallest = 24, step = 16, classes = 64, largest = smallest + (classes - 1) * step };
@@ -46,6 +49,60 @@ __attribute__((noinline, cold)) static void arm(void) {
 
 size_t cblockpool_kept(void) { return kept_bytes; }
 
+// Tables of one page that begin as zeros, such as nghttp2's map of streams, each a page of addresses
+// of its own: one that nothing was ever put into takes no memory. malloc would clear it, and so pay.
+enum { page_bytes = 4096, pages_max = 1 << 18 };
+
+static char *pages;
+static uint32_t *free_pages;
+static uint32_t free_page_count;
+static uint32_t pages_begun;
+static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t pages_once = PTHREAD_ONCE_INIT;
+
+static void *reserve(size_t bytes) {
+  void *place = mmap(
+      NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return place == MAP_FAILED ? NULL : place;
+}
+
+// Addresses only. Where they are not to be had, or pages are larger, malloc does.
+static void reserve_pages(void) {
+  if (sysconf(_SC_PAGESIZE) != page_bytes) return;
+  free_pages = reserve(pages_max * sizeof *free_pages);
+  char *place = reserve((size_t)pages_max * page_bytes);
+  if (!free_pages || !place) return;
+  // One touched page must not bring its 511 neighbours.
+  madvise(place, (size_t)pages_max * page_bytes, MADV_NOHUGEPAGE);
+  pages = place;
+}
+
+static bool is_page(const void *block) {
+  return (uintptr_t)block - (uintptr_t)pages < (uintptr_t)pages_max * page_bytes && pages;
+}
+
+static void *take_page(void) {
+  pthread_once(&pages_once, reserve_pages);
+  if (!pages) return NULL;
+  void *page = NULL;
+  pthread_mutex_lock(&pages_lock);
+  if (free_page_count > 0) {
+    page = pages + (size_t)free_pages[--free_page_count] * page_bytes;
+  } else if (pages_begun < pages_max) {
+    page = pages + (size_t)pages_begun++ * page_bytes;
+  }
+  pthread_mutex_unlock(&pages_lock);
+  return page;
+}
+
+static void give_page_back(void *page) {
+  // Zeros again for who has it next, and no memory until then.
+  madvise(page, page_bytes, MADV_DONTNEED);
+  pthread_mutex_lock(&pages_lock);
+  free_pages[free_page_count++] = (uint32_t)(((char *)page - pages) / page_bytes);
+  pthread_mutex_unlock(&pages_lock);
+}
+
 void *cblockpool_malloc(size_t size, void *unused) {
   (void)unused;
   if (size > largest) return malloc(size);
@@ -60,6 +117,10 @@ void *cblockpool_malloc(size_t size, void *unused) {
 void cblockpool_free(void *block, void *unused) {
   (void)unused;
   if (!block) return;
+  if (is_page(block)) {
+    give_page_back(block);
+    return;
+  }
   // A block may be larger than what was asked for; its class is the largest that fits into it.
   size_t size = malloc_usable_size(block);
   if (size < smallest || size > largest + step - 1) {
@@ -82,6 +143,11 @@ void cblockpool_free(void *block, void *unused) {
 void *cblockpool_calloc(size_t members, size_t size, void *unused) {
   size_t bytes;
   if (__builtin_mul_overflow(members, size, &bytes)) return NULL;
+  if (bytes == page_bytes) {
+    void *page = take_page();
+    if (page) return page;
+  }
+  if (bytes > largest) return calloc(members, size);
   void *block = cblockpool_malloc(bytes, unused);
   if (block) memset(block, 0, bytes);
   return block;
@@ -93,8 +159,8 @@ void *cblockpool_realloc(void *block, size_t size, void *unused) {
     cblockpool_free(block, unused);
     return NULL;
   }
-  size_t old = malloc_usable_size(block);
-  if (old > largest && size > largest) return realloc(block, size);
+  size_t old = is_page(block) ? page_bytes : malloc_usable_size(block);
+  if (old > largest && size > largest && !is_page(block)) return realloc(block, size);
   if (size <= old && size > old / 2) return block;
   void *moved = cblockpool_malloc(size, unused);
   if (!moved) return NULL;

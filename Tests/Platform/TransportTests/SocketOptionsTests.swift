@@ -35,16 +35,18 @@ import Transport
   {
     try await withLoop { first in
       try await withLoop { second in
-        var configuration = ServerConfiguration(address: .tcp(host: "127.0.0.1", port: 0))
-        let shared = Server(configuration, loops: [first, second], handlersRunAnywhere: false)
-        let address = try await shared.start()
+        let (shared, address) = try await StablePort.use { port in
+          let server = Server(
+            ServerConfiguration(address: .tcp(host: "127.0.0.1", port: port)),
+            loops: [first, second], handlersRunAnywhere: false)
+          return (server, try await server.start())
+        }
         guard case .tcp(_, let port) = address else { return }
 
         let listeners = Sockets.listening(on: port)
         #expect(listeners.map { Sockets.option($0, SOL_SOCKET, SO_REUSEPORT) } == [1, 1])
 
-        configuration.address = address
-        let alone = Server(configuration, loop: first)
+        let alone = Server(ServerConfiguration(address: address), loop: first)
         await #expect(throws: TransportError.self) { try await alone.start() }
         await shared.stop()
         _ = try await alone.start()

@@ -8,6 +8,7 @@
 
 // Like malloc and its kin, with an argument that is not looked at. Blocks are those of malloc: they
 // may be freed on another thread, and each thread keeps at most `CBLOCKPOOL_BYTES_MAX` for later.
+// A page of zeros comes from addresses of their own and takes memory when it is first written to.
 void *_Nullable cblockpool_malloc(size_t size, void *_Nullable unused);
 void cblockpool_free(void *_Nullable block, void *_Nullable unused);
 void *_Nullable cblockpool_calloc(size_t members, size_t size, void *_Nullable unused);
