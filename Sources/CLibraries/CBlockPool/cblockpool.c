@@ -1,7 +1,6 @@
 #define _DEFAULT_SOURCE
 #include "cblockpool.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,8 +9,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// A class for each size that malloc tells apart: 24, 40, 56 ... bytes of use.
+// With their heads 40, 56, 72 ... bytes, the sizes that malloc tells apart.
 enum { smallest = 24, step = 16, classes = 64, largest = smallest + (classes - 1) * step };
+
+// Before each block, of which the library knows nothing: what malloc would have to be asked.
+struct head {
+  size_t size;   // of the block, without the head
+  size_t class;  // `classes` for one that is not kept
+};
+
+static void *block_of(struct head *head) { return head + 1; }
+static struct head *head_of(void *block) { return (struct head *)block - 1; }
 
 struct kept {
   struct kept *next;
@@ -31,7 +39,7 @@ static void give_back(void *unused) {
     while (free_blocks[class]) {
       struct kept *block = free_blocks[class];
       free_blocks[class] = block->next;
-      free(block);
+      free(head_of(block));
     }
   }
   kept_bytes = 0;
@@ -103,41 +111,47 @@ static void give_page_back(void *page) {
   pthread_mutex_unlock(&pages_lock);
 }
 
+static void *fresh(size_t size, size_t class) {
+  struct head *head = malloc(sizeof *head + size);
+  if (!head) return NULL;
+  *head = (struct head){size, class};
+  return block_of(head);
+}
+
 void *cblockpool_malloc(size_t size, void *unused) {
   (void)unused;
-  if (size > largest) return malloc(size);
+  if (size > largest) return size < SIZE_MAX / 2 ? fresh(size, classes) : NULL;
   size_t class = size <= smallest ? 0 : (size - smallest + step - 1) / step;
   struct kept *block = free_blocks[class];
-  if (!block) return malloc(smallest + class * step);
+  if (!block) return fresh(smallest + class * step, class);
   free_blocks[class] = block->next;
   kept_bytes -= smallest + class * step;
   return block;
 }
 
+__attribute__((noinline)) static void free_other(void *block) {
+  if (is_page(block)) give_page_back(block);
+  else free(head_of(block));
+}
+
 void cblockpool_free(void *block, void *unused) {
   (void)unused;
   if (!block) return;
-  if (is_page(block)) {
-    give_page_back(block);
+  if (((uintptr_t)block & (page_bytes - 1)) == 0) {
+    free_other(block);
     return;
   }
-  // A block may be larger than what was asked for; its class is the largest that fits into it.
-  size_t size = malloc_usable_size(block);
-  if (size < smallest || size > largest + step - 1) {
-    free(block);
-    return;
-  }
-  size_t class = (size - smallest) / step;
-  size_t counted = smallest + class * step;
-  if (kept_bytes + counted > CBLOCKPOOL_BYTES_MAX) {
-    free(block);
+  struct head *head = head_of(block);
+  size_t class = head->class;
+  if (class == classes || kept_bytes + head->size > CBLOCKPOOL_BYTES_MAX) {
+    free(head);
     return;
   }
   if (!is_armed) arm();
   struct kept *first = block;
   first->next = free_blocks[class];
   free_blocks[class] = first;
-  kept_bytes += counted;
+  kept_bytes += head->size;
 }
 
 void *cblockpool_calloc(size_t members, size_t size, void *unused) {
@@ -147,7 +161,6 @@ void *cblockpool_calloc(size_t members, size_t size, void *unused) {
     void *page = take_page();
     if (page) return page;
   }
-  if (bytes > largest) return calloc(members, size);
   void *block = cblockpool_malloc(bytes, unused);
   if (block) memset(block, 0, bytes);
   return block;
@@ -159,8 +172,7 @@ void *cblockpool_realloc(void *block, size_t size, void *unused) {
     cblockpool_free(block, unused);
     return NULL;
   }
-  size_t old = is_page(block) ? page_bytes : malloc_usable_size(block);
-  if (old > largest && size > largest && !is_page(block)) return realloc(block, size);
+  size_t old = is_page(block) ? page_bytes : head_of(block)->size;
   if (size <= old && size > old / 2) return block;
   void *moved = cblockpool_malloc(size, unused);
   if (!moved) return NULL;

@@ -20,9 +20,10 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
   /// Open streams, each at its `place`. The session refers to them without holding them.
   @exclusivity(unchecked) private var streams: [ServerStream] = []
   /// The stream that the last frame was about; the next one is likely to be, too.
+  @exclusivity(unchecked)
   private var recent: (id: Int32, stream: Unmanaged<ServerStream>?) = (0, nil)
   /// Streams that are answered while the client is still sending.
-  private var answeredEarly: Set<Int32> = []
+  @exclusivity(unchecked) private var answeredEarly: Set<Int32> = []
   private var arrivedBytes = 0
   private var headIsOfRequest = false
   /// The fields that arrive now, when they are of no request.

@@ -13,9 +13,33 @@ final class RequestHead {
   }
 
   private struct Field {
+    var own: Own
+    var isApplications: Bool
+    /// Kept for fields that are not the protocol's own.
     var name: Piece
     var value: Piece
-    var isApplications: Bool
+  }
+
+  /// The protocol's own fields, whose names need not be kept.
+  private enum Own: UInt8 {
+    case none, pseudo, te, host, userAgent, connection, contentType, timeout, encoding
+    case contentLength, transferEncoding, acceptedEncodings
+
+    var name: String {
+      switch self {
+      case .none, .pseudo: ""
+      case .te: "te"
+      case .host: "host"
+      case .userAgent: "user-agent"
+      case .connection: "connection"
+      case .contentType: "content-type"
+      case .timeout: "grpc-timeout"
+      case .encoding: "grpc-encoding"
+      case .contentLength: "content-length"
+      case .transferEncoding: "transfer-encoding"
+      case .acceptedEncodings: "grpc-accept-encoding"
+      }
+    }
   }
 
   // Memory comes with the first field: a connection that only waits is 2 KB smaller.
@@ -72,13 +96,16 @@ final class RequestHead {
     guard countedBytes <= max else { return }
     guard name.count > 0 else { return }
     if used + name.count + value.count > capacity { grow(by: name.count + value.count) }
-    let name = keep(name.baseAddress!, name.count)
     let value = keepWithoutBlanks(value)
-    let isApplications = sort(name, value)
-    if isApplications { hasApplicationFields = true }
+    let own = sort(name, value)
+    var field = Field(own: own, isApplications: false, name: Piece(), value: value)
+    if own == .none {
+      field.isApplications = isApplications(name)
+      if field.isApplications { hasApplicationFields = true }
+      field.name = keep(name.baseAddress!, name.count)
+    }
     if fieldCount == fieldCapacity { growFields() }
-    (fields + fieldCount).initialize(
-      to: Field(name: name, value: value, isApplications: isApplications))
+    (fields + fieldCount).initialize(to: field)
     fieldCount += 1
   }
 
@@ -120,41 +147,54 @@ final class RequestHead {
     (fields, fieldCapacity) = (moved, larger)
   }
 
-  /// Remembers where the protocol's own fields are; true for a field of the application.
-  private func sort(_ name: Piece, _ value: Piece) -> Bool {
-    let first = name.count > 0 ? bytes[name.start] : 0
-    if first == UInt8(ascii: ":") {
+  /// Remembers where the protocol's own fields are.
+  private func sort(_ name: UnsafeBufferPointer<UInt8>, _ value: Piece) -> Own {
+    if name[0] == UInt8(ascii: ":") {
       switch name.count {
       case 5: path = value
-      case 7 where bytes[name.start + 1] == UInt8(ascii: "m"): method = value
+      case 7 where name[1] == UInt8(ascii: "m"): method = value
       case 10: authority = value
       default: break
       }
-      return false
+      return .pseudo
     }
     switch name.count {
-    case 2:
-      if equals(name, "te") {
-        te = value
-        return false
-      }
-    case 4: if equals(name, "host") { return false }
-    case 10: if equals(name, "user-agent") || equals(name, "connection") { return false }
-    case 11: if equals(name, "traceparent") { traceParent = value }
-    case 12:
-      if equals(name, "content-type") {
-        contentType = value
-        return false
-      }
-      if equals(name, "grpc-timeout") { (timeout, hasTimeout) = (value, true) }
-    case 13: if equals(name, "grpc-encoding") { encoding = value }
-    case 14: if equals(name, "content-length") { return false }
-    case 17: if equals(name, "transfer-encoding") { return false }
-    case 20: if equals(name, "grpc-accept-encoding") { acceptedEncodings = value }
-    case 26: if equals(name, "grpc-previous-rpc-attempts") { return true }
-    default: break
+    case 2 where Self.equals(name, "te"):
+      te = value
+      return .te
+    case 4 where Self.equals(name, "host"): return .host
+    case 10 where Self.equals(name, "user-agent"): return .userAgent
+    case 10 where Self.equals(name, "connection"): return .connection
+    case 11 where Self.equals(name, "traceparent"):
+      traceParent = value
+      return .none
+    case 12 where Self.equals(name, "content-type"):
+      contentType = value
+      return .contentType
+    case 12 where Self.equals(name, "grpc-timeout"):
+      (timeout, hasTimeout) = (value, true)
+      return .timeout
+    case 13 where Self.equals(name, "grpc-encoding"):
+      encoding = value
+      return .encoding
+    case 14 where Self.equals(name, "content-length"): return .contentLength
+    case 17 where Self.equals(name, "transfer-encoding"): return .transferEncoding
+    case 20 where Self.equals(name, "grpc-accept-encoding"):
+      acceptedEncodings = value
+      return .acceptedEncodings
+    default: return .none
     }
-    return !begins(name, "grpc-")
+  }
+
+  private func isApplications(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+    let prefix: StaticString = "grpc-"
+    guard name.count > 5, memcmp(name.baseAddress!, prefix.utf8Start, 5) == 0 else { return true }
+    return Self.equals(name, "grpc-previous-rpc-attempts")
+  }
+
+  private static func equals(_ name: UnsafeBufferPointer<UInt8>, _ text: StaticString) -> Bool {
+    name.count == text.utf8CodeUnitCount
+      && memcmp(name.baseAddress!, text.utf8Start, name.count) == 0
   }
 
   // MARK: Asking
@@ -233,9 +273,9 @@ final class RequestHead {
   /// Everything that is not a pseudo-header; names are lower case, as HTTP/2 demands.
   var headers: [HTTPHeader] {
     (0..<fieldCount).compactMap { index in
-      let name = fields[index].name
-      if name.count > 0, bytes[name.start] == UInt8(ascii: ":") { return nil }
-      return HTTPHeader(text(name), text(fields[index].value))
+      let field = fields[index]
+      if field.own == .pseudo { return nil }
+      return HTTPHeader(field.own == .none ? text(field.name) : field.own.name, text(field.value))
     }
   }
 }

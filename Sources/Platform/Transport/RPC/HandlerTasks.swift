@@ -7,9 +7,9 @@ internal import Loop
 /// handler waits, another task, made or woken beforehand, goes on with the queue. Confined to its loop.
 final class HandlerTasks {
   private let loop: EventLoop
-  private var queue: [ServerStream] = []
+  @exclusivity(unchecked) private var queue: [ServerStream] = []
   private var first = 0
-  private var idle: [HandlerTask] = []
+  @exclusivity(unchecked) private var idle: [HandlerTask] = []
   /// A task is on its way to the queue.
   private var isSummoned = false
 
