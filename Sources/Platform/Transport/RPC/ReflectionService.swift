@@ -1,14 +1,17 @@
 package import Calls
 package import Contracts
 
-/// `grpc.reflection.v1.ServerReflection`: what this port serves, for grpcurl and its like.
+/// `grpc.reflection.v1.ServerReflection`, and its older twin: what this port serves, for grpcurl and its
+/// like.
 package struct ReflectionService: GrpcReflectionV1.ServerReflectionHandler {
   /// Full names of the services on this port.
   private let services: [String]
 
   /// `serving` are the methods that the port serves, without this service's own.
   package init(serving methods: [ServerMethod]) {
-    let names = methods.map(\.descriptor.service) + [GrpcReflectionV1.ServerReflection.name]
+    let names =
+      methods.map(\.descriptor.service)
+      + [GrpcReflectionV1.ServerReflection.name, GrpcReflectionV1alpha.ServerReflection.name]
     services = Set(names).sorted()
   }
 
