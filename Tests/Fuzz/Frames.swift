@@ -31,6 +31,16 @@ enum Frames {
       ] + more)
   }
 
+  /// Whether one of the frames, of which the last may be cut, is HEADERS.
+  static func hasHeaders(_ bytes: ArraySlice<UInt8>) -> Bool {
+    var at = bytes.startIndex
+    while bytes.endIndex - at >= 9 {
+      if bytes[at + 3] == 1 { return true }
+      at += 9 + (Int(bytes[at]) << 16 | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2]))
+    }
+    return false
+  }
+
   /// The types of whole frames, with the code of those that have one; nil when they are not whole.
   static func kinds(of bytes: [UInt8]) -> [String]? {
     var kinds: [String] = []

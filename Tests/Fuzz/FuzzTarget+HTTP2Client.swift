@@ -20,13 +20,14 @@ extension FuzzTarget {
   }()
 
   private static func call(answeredBy bytes: [UInt8], _ loop: EventLoop) -> Verdict {
-    let (listener, port) = LoopbackSocket.listening()
+    let (socket, port) = LoopbackSocket.listening()
+    var listener: LoopbackSocket? = socket
     let outcome = CallOutcome()
     Task(executorPreference: loop) {
       let channel = NetworkChannel(
         to: "fuzz", at: [.tcp(host: "127.0.0.1", port: port)], options: ChannelOptions(),
         loop: loop)
-      // What waits for a second connection, for there is none, ends soon.
+      // What waits for another connection, for there is none, ends soon.
       let options = CallOptions(deadline: loop.uptime + .milliseconds(300))
       do throws(RPCError) {
         let answer = try await channel.unary(fuzzedMethod("Echo", .unary), [1, 2, 3], options)
@@ -36,8 +37,16 @@ extension FuzzTarget {
       }
       channel.close()
     }
-    guard let server = listener.accepted() else {
+    guard let server = listener?.accepted() else {
       return Verdict(signature: "", fault: "the client does not connect")
+    }
+    listener = nil
+    // A client calls when it has seen settings. Bytes that begin with an odd one come before them.
+    if bytes.first.map({ $0 & 1 == 0 }) ?? true {
+      server.send(Frames.settings)
+      guard server.readsCall() else {
+        return Verdict(signature: "", fault: "the client does not call")
+      }
     }
     server.sendAndFinish(bytes)
     guard let (text, isTold) = outcome.wait() else {

@@ -43,15 +43,33 @@ final class LoopbackSocket {
 
   /// Sends all of it, as far as the peer takes it, and says that nothing follows.
   func sendAndFinish(_ bytes: [UInt8]) {
+    send(bytes)
+    shutdown(fd, Int32(SHUT_WR))
+  }
+
+  func send(_ bytes: [UInt8]) {
     var sent = 0
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes {
-        send(fd, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
+        Glibc.send(fd, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
       }
       guard count > 0 else { break }
       sent += count
     }
-    shutdown(fd, Int32(SHUT_WR))
+  }
+
+  /// Reads until an HTTP/2 client has begun a call; false when it does not.
+  func readsCall() -> Bool {
+    var bytes: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 4_096)
+    while true {
+      let count = recv(fd, &block, block.count, 0)
+      guard count > 0 else { return false }
+      bytes.append(contentsOf: block[..<count])
+      if bytes.count > Frames.preface.count, Frames.hasHeaders(bytes[Frames.preface.count...]) {
+        return true
+      }
+    }
   }
 
   /// What comes until the peer closes; nil when it does not.
