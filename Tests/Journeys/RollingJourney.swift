@@ -39,6 +39,7 @@ extension Journeys.`One mesh` {
 
       try await stop(second, signal)
       second = try await start(table)
+      try await expectBothAsked(second)
       try await restartFirst(signal)
       try await expectBothAsked(second)
 

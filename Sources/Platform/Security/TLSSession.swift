@@ -150,13 +150,12 @@ package final class TLSSession {
 
   /// Encrypts at most `sealedAtOnceMax` bytes into a buffer of `sealedSpace`; what was written of it.
   package func seal(
-    _ plaintext: ArraySlice<UInt8>, into buffer: UnsafeMutableRawBufferPointer
+    _ plaintext: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer
   ) throws(TLSError) -> UnsafeRawBufferPointer {
     precondition(plaintext.count <= Self.sealedAtOnceMax && buffer.count >= Self.sealedSpace)
     var count = 0
-    let code = plaintext.withUnsafeBytes {
-      copenssl_seal(session, $0.baseAddress!, $0.count, buffer.baseAddress!, buffer.count, &count)
-    }
+    let code = copenssl_seal(
+      session, plaintext.baseAddress!, plaintext.count, buffer.baseAddress!, buffer.count, &count)
     guard code == 1 else { throw TLSError.last("TLS failed") }
     return UnsafeRawBufferPointer(rebasing: buffer[..<count])
   }

@@ -14,6 +14,7 @@ import Transport
     struct State {
       var calls: [String] = []
       var isKnown = false
+      var duringRegistration: (@Sendable () -> Void)?
     }
 
     let state = Mutex(State())
@@ -25,6 +26,7 @@ import Transport
       _ request: DiscoveryV1.RegisterRequest, _ context: ServerContext
     ) async throws -> DiscoveryV1.RegisterResponse {
       let instance = request.instance ?? DiscoveryV1.Instance()
+      state.withLock { $0.duringRegistration }?()
       state.withLock { state in
         state.isKnown = true
         state.calls.append("register \(instance.service) \(instance.port) \(instance.health)")
@@ -99,9 +101,31 @@ import Transport
     }
   }
 
-  func context(_ loop: EventLoop, _ registrar: Registrar) throws -> ServiceContext {
+  @Test func `DISC-02 health that changes while an instance registers is told at once`()
+    async throws
+  {
+    try await withLoop { loop in
+      let registrar = Registrar()
+      // The next renewal of its own would come in a hundred seconds.
+      let keeper = LeaseKeeper(try context(loop, registrar, lease: "300s"), port: 7001)
+      registrar.state.withLock {
+        $0.duringRegistration = { keeper.healthChanged(isServing: true) }
+      }
+
+      let task = loop.spawn { _ = try? await keeper.keep() }
+
+      #expect(await eventually { registrar.calls.last == "renew serving" })
+      #expect(registrar.calls.first == "register oms 7001 notServing")
+      task.cancel()
+      await task.value
+    }
+  }
+
+  func context(
+    _ loop: EventLoop, _ registrar: Registrar, lease: String = "600ms"
+  ) throws -> ServiceContext {
     ServiceContext(
-      name: "oms", mesh: try .with(["lease": "600ms"]), loop: loop, state: StateFolder("/nowhere"),
+      name: "oms", mesh: try .with(["lease": lease]), loop: loop, state: StateFolder("/nowhere"),
       connect: { _ in InProcessChannel(methods: registrar.methods, loop: loop) })
   }
 }

@@ -378,6 +378,37 @@ private let protocols: [Answer] = [
     }
   }
 
+  @Test func `RPC-09 a server that is pinged too often is pinged half as often from then on`()
+    async throws
+  {
+    try await withLoop { loop in
+      let often = Duration.milliseconds(50)
+      var (began, pinged) = (loop.uptime, [Duration]())
+      let server = try RawServer(loop) { peer, frame, number in
+        if number == 1, frame.type == 4, !frame.isAck { began = loop.uptime }
+        guard frame.type == 6, !frame.isAck else { return }
+        if number == 0 {
+          peer.send(Frame.goAway(last: 1, 11, "too_many_pings"))
+        } else {
+          pinged.append(loop.uptime - began)
+        }
+      }
+      let channel = server.channel { $0.keepaliveAfter = often }
+      let options = Self.soon(loop)
+      async let first = channel.error(EchoService.slow, options)
+      #expect(await eventually { server.peers.count == 2 })
+
+      async let second = channel.error(EchoService.slow, options)
+      #expect(await eventually { !pinged.isEmpty })
+
+      // Twice as long, less what passed between the two ends' first frames.
+      #expect(pinged.first.map { $0 >= often * 1.5 } == true, "\(pinged)")
+      channel.close()
+      server.stop()
+      _ = await (first, second)
+    }
+  }
+
   @Test func `RPC-09 frames at random neither crash a client nor keep it waiting`() async throws {
     let seed = UInt64.random(in: 0 ... .max)
     try await withLoop { loop in

@@ -15,6 +15,8 @@ final class LeaseKeeper: Sendable {
 
   private struct State {
     var isServing = false
+    /// What discovery was told last, or is being told.
+    var told: Bool?
     var hasEnded = false
     /// Woken when health changes, so that discovery learns of it now and not at the next renewal.
     var sleeper: Task<Void, Never>?
@@ -34,8 +36,11 @@ final class LeaseKeeper: Sendable {
     sleeper?.cancel()
   }
 
-  private var health: DiscoveryV1.InstanceHealth {
-    state.withLock { $0.isServing ? .serving : .notServing }
+  private func healthToTell() -> DiscoveryV1.InstanceHealth {
+    state.withLock { state in
+      state.told = state.isServing
+      return state.isServing ? .serving : .notServing
+    }
   }
 
   private var options: CallOptions {
@@ -51,7 +56,7 @@ final class LeaseKeeper: Sendable {
       var request = DiscoveryV1.RenewRequest()
       request.service = context.name.text
       request.instanceId = context.instance
-      request.health = health
+      request.health = healthToTell()
       do throws(RPCError) {
         _ = try await discovery.renew(request, options)
       } catch {
@@ -65,7 +70,12 @@ final class LeaseKeeper: Sendable {
   private func pause() async {
     let wait = context.mesh.lease / 3
     let sleeper = context.loop.spawn { [loop = context.loop] in await loop.sleep(for: wait) }
-    state.withLock { $0.sleeper = sleeper }
+    let isOld = state.withLock { state in
+      state.sleeper = sleeper
+      return state.told != state.isServing
+    }
+    // It changed while discovery was being told: nobody slept who could have been woken.
+    if isOld { sleeper.cancel() }
     await withTaskCancellationHandler {
       await sleeper.value
     } onCancel: {
@@ -79,7 +89,7 @@ final class LeaseKeeper: Sendable {
     instance.instanceId = context.instance
     instance.host = context.mesh.advertiseHost
     instance.port = UInt32(port)
-    instance.health = health
+    instance.health = healthToTell()
     instance.version = programVersion
     instance.processId = UInt32(bitPattern: getpid())
     var request = DiscoveryV1.RegisterRequest()

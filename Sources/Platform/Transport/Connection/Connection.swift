@@ -33,8 +33,7 @@ package final class Connection: Pollable {
   private var interest: Readiness = []
   /// What the driver has sent: for the socket, or for the TLS session, which encrypts it when the
   /// socket takes it, so that everything sent in a tick shares its records.
-  @exclusivity(unchecked) private var output: [UInt8] = []
-  private var outputStart = 0
+  @exclusivity(unchecked) private var output = OutputBuffer()
   /// Ciphertext that the socket has not taken.
   @exclusivity(unchecked) private var sealed: [UInt8] = []
   private var sealedStart = 0
@@ -246,7 +245,7 @@ package final class Connection: Pollable {
   // MARK: Writing
 
   /// Bytes that the kernel has not taken yet.
-  package var unsent: Int { output.count - outputStart + sealed.count - sealedStart }
+  package var unsent: Int { output.count + sealed.count - sealedStart }
   /// Bytes that the kernel has taken, of all that was sent.
   private(set) var taken: UInt64 = 0
 
@@ -256,7 +255,7 @@ package final class Connection: Pollable {
 
   package func send(_ bytes: UnsafeRawBufferPointer) {
     guard state == .open, !bytes.isEmpty else { return }
-    output.append(contentsOf: bytes)
+    output.append(bytes)
     flushSoon()
   }
 
@@ -277,9 +276,7 @@ package final class Connection: Pollable {
         finish(.failed(error.description))
       }
     } else {
-      outputStart += output.withUnsafeBytes {
-        give(UnsafeRawBufferPointer(rebasing: $0[outputStart...]))
-      }
+      output.consume(give(output.bytes))
     }
     if let writeError {
       finish(.failed(String(cString: strerror(writeError))))
@@ -299,7 +296,7 @@ package final class Connection: Pollable {
       }
       guard sealedStart == sealed.count else { return }
       (sealed, sealedStart) = ([], 0)
-      if outputStart < output.count {
+      if !output.isEmpty {
         try sealSome(tls)
       } else if state == .finishing, !saidGoodbye {
         saidGoodbye = true
@@ -312,9 +309,10 @@ package final class Connection: Pollable {
   }
 
   private func sealSome(_ tls: TLSSession) throws(TLSError) {
-    let count = min(output.count - outputStart, TLSSession.sealedAtOnceMax)
-    let records = try tls.seal(output[outputStart..<outputStart + count], into: LoopBuffers.sealed)
-    outputStart += count
+    let count = min(output.count, TLSSession.sealedAtOnceMax)
+    let plaintext = UnsafeRawBufferPointer(rebasing: output.bytes[..<count])
+    let records = try tls.seal(plaintext, into: LoopBuffers.sealed)
+    output.consume(count)
     let given = give(records)
     if given < records.count { sealed.append(contentsOf: records[given...]) }
   }
@@ -339,14 +337,6 @@ package final class Connection: Pollable {
   }
 
   private func settleOutput() {
-    if outputStart == output.count {
-      // A burst does not keep its memory.
-      output.removeAll(keepingCapacity: output.count <= Self.readSize)
-      outputStart = 0
-    } else if outputStart > Self.readSize && outputStart > output.count / 2 {
-      output.removeFirst(outputStart)
-      outputStart = 0
-    }
     let wasWaiting = drainExpected
     drainExpected = unsent > 0
     if drainExpected != wasWaiting { updateInterest() }
@@ -391,7 +381,7 @@ package final class Connection: Pollable {
     if let registration { loop.unregister(registration) }
     registration = nil
     Glibc.close(fd)
-    (output, outputStart) = ([], 0)
+    output.clear()
     (sealed, sealedStart) = ([], 0)
     let driver = self.driver
     self.driver = nil

@@ -142,8 +142,10 @@ private func received<Owner: HTTP2SessionOwner>(
     case NGHTTP2_HEADERS.rawValue: owner.headersEnded(head.stream_id, endsStream: ends)
     case NGHTTP2_DATA.rawValue: if ends { owner.dataEnded(head.stream_id) }
     case NGHTTP2_GOAWAY.rawValue:
+      let goAway = frame.pointee.goaway
       owner.goAwayReceived(
-        lastStream: frame.pointee.goaway.last_stream_id, code: frame.pointee.goaway.error_code)
+        code: goAway.error_code,
+        saying: UnsafeRawBufferPointer(start: goAway.opaque_data, count: goAway.opaque_data_len))
     default: break
     }
   }

@@ -32,6 +32,8 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
   private let keepsIdleAlive: Bool
   private var looks: TimerToken?
   private(set) var isGoingAway = false
+  /// The server went away because of our pings (gRFC A8).
+  private(set) var wasPingedTooOften = false
   private var isOpened = false
   /// Calls that the server lets us have open at once.
   private var callsMax = 0
@@ -265,7 +267,11 @@ final class HTTP2ClientConnection: ConnectionDriver, HTTP2SessionOwner, PickedPl
     if wasFull, hasRoom { changed(self, .room) }
   }
 
-  func goAwayReceived(lastStream: Int32, code: UInt32) { retire() }
+  func goAwayReceived(code: UInt32, saying words: UnsafeRawBufferPointer) {
+    wasPingedTooOften =
+      code == HTTP2Code.enhanceYourCalm && words.elementsEqual("too_many_pings".utf8)
+    retire()
+  }
 
   /// No new calls here; those that run go on.
   private func retire() {

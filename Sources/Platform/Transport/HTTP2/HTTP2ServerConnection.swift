@@ -301,7 +301,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
     closed.closed(code: code)
   }
 
-  func goAwayReceived(lastStream: Int32, code: UInt32) {}
+  func goAwayReceived(code: UInt32, saying words: UnsafeRawBufferPointer) {}
 
   /// A client that is still sending is asked to stop behind the answer (RFC 9113, section 8.1): a
   /// reset that is submitted before the answer has left would take its place.

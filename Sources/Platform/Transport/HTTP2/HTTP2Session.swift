@@ -19,7 +19,8 @@ protocol HTTP2SessionOwner: AnyObject {
   /// The HEADERS that open the stream have been given out.
   func requestSent(_ stream: Int32)
   func streamClosed(_ stream: Int32, code: UInt32)
-  func goAwayReceived(lastStream: Int32, code: UInt32)
+  /// `words` are valid during the call only.
+  func goAwayReceived(code: UInt32, saying words: UnsafeRawBufferPointer)
 }
 
 enum HTTP2Pull {

@@ -16,6 +16,8 @@ final class ChannelCore: @unchecked Sendable {
   var lastPlace = 0
   var resolution = Resolution()
   private(set) var isClosed = false
+  /// What the next connection is made with.
+  private(set) var connectionOptions: ChannelOptions
   private var picker: ConnectionPicker<HTTP2ClientConnection>
   private var waiting = WaitingCalls()
   private var outstanding = 0
@@ -38,6 +40,7 @@ final class ChannelCore: @unchecked Sendable {
     self.target = target
     self.resolver = resolver
     self.options = options
+    connectionOptions = options
     self.loop = loop
     observer = options.observer
     picker = ConnectionPicker(options.loadBalancing)
@@ -45,6 +48,12 @@ final class ChannelCore: @unchecked Sendable {
     circuit = CircuitBreaker(options.circuit)
     outliers = options.outliers.map { OutlierDetector($0) }
     lastError = "no instance of \(target) is known"
+  }
+
+  /// A server has gone away for too many pings: the channel's next connections send half as many
+  /// (gRFC A8).
+  func pingLess() {
+    connectionOptions.keepaliveAfter = connectionOptions.keepaliveAfter.map { $0 * 2 }
   }
 
   // MARK: Calls

@@ -122,7 +122,7 @@ final class Subchannel {
   private func tryNext(after why: String) {
     var why = why
     while let remote = candidates.popFirst() {
-      let fresh = HTTP2ClientConnection(channel.loop, channel.options) {
+      let fresh = HTTP2ClientConnection(channel.loop, channel.connectionOptions) {
         [weak self, weak channel] connection, event in
         guard channel != nil else { return }
         self?.changed(event, connection)
@@ -173,6 +173,7 @@ final class Subchannel {
       tryNext(after: reason.description)
     case (.ready(let current), .goingAway) where current === connection:
       // Its calls go on; new ones need another connection.
+      if connection.wasPingedTooOften { channel.pingLess() }
       lost()
     case (.ready(let current), .closed) where current === connection:
       lost()
