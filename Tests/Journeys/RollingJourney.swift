@@ -3,9 +3,10 @@ import Glibc
 import JSON
 import Testing
 
-extension Journeys.`One mesh` {
-  /// Two instances of a service, of which one at a time is away.
-  @Suite(.serialized) struct `A rolling restart` {
+extension Journeys {
+  /// Two instances of a service, of which one at a time is away; in a mesh of its own, for who follows
+  /// an instance that goes away needs a moment to find the other.
+  @Suite(.serialized, .mesh()) struct `A rolling restart` {
     var mesh: Mesh { .current }
 
     /// The second instance: started by hand, with a table in which its port is another.

@@ -180,6 +180,34 @@ import Transport
     }
   }
 
+  @Test func `a drain ends streams of answers, where it is asked to, and lets other calls finish`()
+    async throws
+  {
+    try await withLoop { loop in
+      let mesh = try await MeshServer.start(on: loop) { $0.drainEndsStreams = true }
+      let channel = try mesh.channel(on: loop)
+      let stream = try await channel.open(EchoService.silence, CallOptions())
+      try await stream.send([1])
+      let join = try await channel.open(EchoService.join, CallOptions())
+      try await join.send([1])
+      #expect(await eventually { mesh.observer.counts.withLock { $0.started } == 2 })
+
+      let draining = Task(executorPreference: loop) {
+        await mesh.server.drain(within: .seconds(20))
+      }
+      await #expect(throws: RPCError(.unavailable, "the server is going away; call again")) {
+        try await stream.next()
+      }
+      try await join.send([2])
+      try await join.finishSending()
+      #expect(try await join.next() == [1, 2])
+
+      await draining.value
+      #expect(await mesh.server.connectionCount() == 0)
+      channel.close()
+    }
+  }
+
   /// The same resets, beyond the burst and within it: only the limit tells the two apart.
   @Test(arguments: [100, 1_000]) func `only a flood of resets is sent away, and others are served`(
     burst: Int

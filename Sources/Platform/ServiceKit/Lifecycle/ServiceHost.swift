@@ -72,6 +72,7 @@ package final class ServiceHost<Service: ServiceDefinition>: Sendable {
       responder: OperationResponder(
         service: Service.name, instance: context.instance, readiness: context.readiness,
         metrics: context.metrics, control: control, inner: service.responder))
+    configuration.drainEndsStreams = true
     configuration.plaintextPolicy =
       tls == nil || Service.facesPeople ? .everything : .healthAndMetricsOnly
     // The trace was taken from the request by the transport, which also ends calls at their deadline.

@@ -197,6 +197,7 @@ final class HTTP2ServerConnection: ConnectionDriver, HTTP2SessionOwner {
       guard let self, !self.isClosed else { return }
       self.session.goAway()
       self.guards.history.ignoredAbove = self.session.lastStream
+      if self.shared.drainEndsStreams { for stream in self.streams { stream.drain() } }
       self.flushSoon()
     }
   }

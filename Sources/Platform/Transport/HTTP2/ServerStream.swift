@@ -341,6 +341,12 @@ final class ServerStream: MessageSource, MessageSink, @unchecked Sendable {
       method.descriptor, code, latency: loop.uptime - began, isCancelled: isCancelled)
   }
 
+  /// A stream of answers would last; its caller is to go on elsewhere.
+  func drain() {
+    guard let method, method.descriptor.shape.responsesStream else { return }
+    abandon(RPCError(.unavailable, "the server is going away; call again"))
+  }
+
   private func endPipes(_ error: RPCError) {
     inbound?.fail(error, keepingQueued: false)
     outbound?.fail(error, keepingQueued: false)

@@ -137,6 +137,9 @@ package struct ServerConfiguration: Sendable {
   package var interceptors: [any ServerInterceptor] = []
   package var observer: any ServerObserver = SilentObserver()
   package var limits = ServerLimits()
+  /// A drain ends streams of answers with UNAVAILABLE, so that their callers go on elsewhere at once;
+  /// otherwise it waits for them as for all calls.
+  package var drainEndsStreams = false
 
   package init(
     address: Address, tls: TLSContext? = nil, methods: [ServerMethod] = [],

@@ -11,6 +11,7 @@ final class ServerShared: Sendable {
   let responder: (any HTTPResponder)?
   let plaintext: PlaintextPolicy
   let limits: ServerLimits
+  let drainEndsStreams: Bool
   /// Where handlers run; nil where their calls come in.
   private let home: EventLoop?
 
@@ -24,6 +25,7 @@ final class ServerShared: Sendable {
     responder = configuration.responder
     plaintext = configuration.plaintextPolicy
     limits = configuration.limits
+    drainEndsStreams = configuration.drainEndsStreams
   }
 
   /// What the caller is told about an error of a handler.
