@@ -45,7 +45,7 @@ package final class PlaybackBook {
     case .snapshot(let snapshot): play(snapshot, into: &events)
     case .delta(let delta): play(delta, into: &events)
     case .trade(let trade): play(trade, into: &events)
-    case .top, .stale: break
+    case .top, .stale, .status: break
     }
   }
 

@@ -37,6 +37,18 @@ package struct Instrument: Sendable, Hashable {
   package var maxQuantity: Quantity
   package var minNotional: Notional
   package var isTrading: Bool
+  package var kind = InstrumentKind.spot
+  /// Units of the base (linear) or of the quote (inverse) that one contract stands for; one for
+  /// spot.
+  package var contractSize = Decimal(units: 1, scale: 0)
+  /// What the venue takes here.
+  package var features: OrderFeatures = [.market, .limit, .ioc, .fok, .postOnly]
+  /// Outside of it the venue refuses a price whatever the market does; nil when it tells none.
+  package var priceRange: ClosedRange<Price>?
+  /// How far from its reference a price may be; nil when the venue tells none.
+  package var priceBand: PriceBand?
+  /// The standard schedule; nil when the venue tells it only to account holders.
+  package var fees: FeeSchedule?
 
   package init(
     id: InstrumentID, venue: VenueID, symbol: String, venueSymbol: String, base: String,
@@ -88,5 +100,56 @@ package struct Instrument: Sendable, Hashable {
 
   package func decimal(_ notional: Notional) throws(DecimalError) -> Decimal {
     try Decimal(exactly: notional.raw, scale: notionalScale)
+  }
+}
+
+package enum InstrumentKind: UInt8, Sendable, Hashable, CaseIterable {
+  case spot = 1
+  /// A future without an expiry.
+  case perpetual = 2
+  case future = 3
+  case option = 4
+}
+
+/// The kinds of order that a venue takes in an instrument.
+package struct OrderFeatures: OptionSet, Sendable, Hashable {
+  package let rawValue: UInt16
+  package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  package static let market = OrderFeatures(rawValue: 1 << 0)
+  package static let limit = OrderFeatures(rawValue: 1 << 1)
+  package static let ioc = OrderFeatures(rawValue: 1 << 2)
+  package static let fok = OrderFeatures(rawValue: 1 << 3)
+  package static let postOnly = OrderFeatures(rawValue: 1 << 4)
+  package static let stop = OrderFeatures(rawValue: 1 << 5)
+  package static let stopLimit = OrderFeatures(rawValue: 1 << 6)
+  package static let iceberg = OrderFeatures(rawValue: 1 << 7)
+  /// Quantity or price change in place, keeping the order's id.
+  package static let amend = OrderFeatures(rawValue: 1 << 8)
+}
+
+/// Bounds of a price as multiples of the venue's reference price: 0.8 and 1.2 are 20% each way.
+package struct PriceBand: Sendable, Hashable {
+  package var buyLowest: Decimal
+  package var buyHighest: Decimal
+  package var sellLowest: Decimal
+  package var sellHighest: Decimal
+
+  package init(buyLowest: Decimal, buyHighest: Decimal, sellLowest: Decimal, sellHighest: Decimal) {
+    self.buyLowest = buyLowest
+    self.buyHighest = buyHighest
+    self.sellLowest = sellLowest
+    self.sellHighest = sellHighest
+  }
+}
+
+/// Fees as fractions of the notional: 0.001 is ten basis points; a rebate is negative.
+package struct FeeSchedule: Sendable, Hashable {
+  package var maker: Decimal
+  package var taker: Decimal
+
+  package init(maker: Decimal, taker: Decimal) {
+    self.maker = maker
+    self.taker = taker
   }
 }

@@ -67,10 +67,12 @@ package struct Trade: Sendable, Hashable {
   package var aggressor: Side
   package var exchangeTime: Instant
   package var receivedTime: Instant
+  /// Fetched after a gap, so it comes late: not a sign of the market now.
+  package var isBackfilled: Bool
 
   package init(
     instrument: InstrumentID, tradeID: UInt64, price: Price, quantity: Quantity, aggressor: Side,
-    exchangeTime: Instant, receivedTime: Instant
+    exchangeTime: Instant, receivedTime: Instant, isBackfilled: Bool = false
   ) {
     self.instrument = instrument
     self.tradeID = tradeID
@@ -79,6 +81,7 @@ package struct Trade: Sendable, Hashable {
     self.aggressor = aggressor
     self.exchangeTime = exchangeTime
     self.receivedTime = receivedTime
+    self.isBackfilled = isBackfilled
   }
 }
 
@@ -102,12 +105,29 @@ package struct TopOfBook: Sendable, Hashable {
   }
 }
 
+/// Whether a venue takes orders in an instrument, as its stream or its REST says.
+package struct TradingStatus: Sendable, Hashable {
+  package var instrument: InstrumentID
+  package var isTrading: Bool
+  /// The venue's own word: `TRADING`, `HALT`, `cancel_only`, `suspend`.
+  package var text: String
+  package var receivedTime: Instant
+
+  package init(instrument: InstrumentID, isTrading: Bool, text: String, receivedTime: Instant) {
+    self.instrument = instrument
+    self.isTrading = isTrading
+    self.text = text
+    self.receivedTime = receivedTime
+  }
+}
+
 package enum MarketEvent: Sendable, Hashable {
   /// Replaces the book: the first state, or recovery after a gap.
   case snapshot(BookSnapshot)
   case delta(BookDelta)
   case trade(Trade)
   case top(TopOfBook)
-  /// The book is not to be trusted until the next snapshot.
+  /// The book is tainted: not to be trusted until the next snapshot.
   case stale(InstrumentID, reason: String)
+  case status(TradingStatus)
 }

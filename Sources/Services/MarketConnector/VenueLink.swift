@@ -153,6 +153,12 @@ actor VenueLink {
       wire.reason = reason
       message.event = .stale(wire)
       return message
+    case .status(let status):
+      guard let index = instruments.firstIndex(where: { $0.id == status.instrument }) else {
+        return nil
+      }
+      instruments[index].isTrading = status.isTrading
+      return nil
     }
   }
 

@@ -64,6 +64,42 @@ struct BinanceOrderEntry: VenueOrderEntry {
     }
   }
 
+  /// Binance keeps an order's place in the queue when its quantity gets smaller; it changes nothing
+  /// else in place.
+  func amend(_ amendment: VenueAmendment) async -> VenueOutcome {
+    guard let instrument = instruments[amendment.instrument] else { return Self.noInstrument }
+    guard amendment.price == nil, let quantity = amendment.quantity else {
+      return .rejected(.venuePolicy, text: "Binance amends quantities only")
+    }
+    do throws(BinanceFailure) {
+      let body = try await rest.body(
+        "PUT", "/api/v3/order/amend/keepPriority",
+        [
+          ("symbol", instrument.venueSymbol), ("origClientOrderId", amendment.clientOrderID),
+          ("newClientOrderId", amendment.clientOrderID),
+          ("newQty", instrument.decimal(quantity).description),
+        ], .signed)
+      do throws(JSONError) {
+        return .acknowledged(try reports.amended(JSONDocument(parsing: body).root))
+      } catch {
+        throw BinanceFailure.unknown("the answer cannot be read: \(error)")
+      }
+    } catch {
+      return counted(error.asOutcome)
+    }
+  }
+
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
+    let symbol = try symbol(instrument)
+    do throws(BinanceFailure) {
+      _ = try await rest.body("DELETE", "/api/v3/openOrders", [("symbol", symbol)], .signed)
+    } catch {
+      // -2011: there is nothing to cancel.
+      if case .definite(.unknownOrder, _) = error { return }
+      throw error.asVenueError
+    }
+  }
+
   func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
     let symbol = try symbol(instrument)
     let body = try await body("/api/v3/openOrders", [("symbol", symbol)])

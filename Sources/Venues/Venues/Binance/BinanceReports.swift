@@ -61,6 +61,13 @@ package struct BinanceReports: Sendable {
       exchangeTime: Instant(milliseconds: milliseconds))
   }
 
+  /// The body of amending: what changed is one level down.
+  package func amended(_ json: JSONValue) throws(JSONError) -> VenueReport {
+    var report = try order(json.member("amendedOrder"))
+    report.exchangeTime = Instant(milliseconds: try json.int64("transactTime"))
+    return report
+  }
+
   package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
     var reports: [VenueReport] = []
     for row in try rows(body) { reports.append(try order(row)) }
