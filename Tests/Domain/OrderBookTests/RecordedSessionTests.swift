@@ -36,7 +36,7 @@ struct `Recorded session` {
         guard let top = tops[delta.lastUpdateID] else { continue }
         compared += 1
         #expect(book.book.bestBid == top.bid && book.book.bestAsk == top.ask)
-      case .trade, .stale: break
+      case .trade, .stale, .status: break
       }
     }
 

@@ -32,7 +32,7 @@ import Venue
           if tops[top.updateID] == nil { tops[top.updateID] = top }
           if top.updateID == book.lastUpdateID { compare() }
         case .stale: book.reset()
-        case .trade: break
+        case .trade, .status: break
         }
       }
     }
@@ -52,6 +52,7 @@ import Venue
       case .trade(let trade): trade.instrument == ConnectedVenue.bitcoin
       case .top(let top): top.instrument == ConnectedVenue.bitcoin
       case .stale(let instrument, _): instrument == ConnectedVenue.bitcoin
+      case .status(let status): status.instrument == ConnectedVenue.bitcoin
       }
     }
   }
