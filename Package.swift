@@ -106,16 +106,17 @@ let rooms: [Room] = [
   shim("COpenSSL", links: ["ssl", "crypto"]),
   shim("CZlib", links: ["z"]),
   shim("CWebSocket", links: ["wslay"]),
-  // These two link nothing: they load their library when it is first called.
+  // These three link nothing: they load their library when it is first called.
   shim("CPostgres"),
   shim("CCurl"),
+  shim("CZstd"),
   shim("CSimdJSON", links: ["simdjson", "stdc++"]),
   shim("CTOML", links: ["stdc++"]),
   shim("CContracts", uses: ["CProtobuf"]),
 
   // Base: values.
   room(.base, "Units"),
-  room(.base, "Bytes", uses: ["CZlib"]),
+  room(.base, "Bytes", uses: ["CZlib", "CZstd"]),
   room(.base, "Chrono", uses: ["CLinux"]),
   room(.base, "Wire"),
   room(.base, "Calls", uses: ["Chrono", "Wire"]),
