@@ -50,6 +50,7 @@ struct Walk {
   uint32_t structural_count;
   uint32_t depth_max;
   csimdjson_node *nodes;
+  bool has_escapes;  // there is a backslash somewhere
   uint32_t node_count = 0;
   uint32_t at = 0;  // index into structurals
   size_t error_offset = 0;
@@ -129,7 +130,7 @@ csimdjson_status Walk::string() {
   csimdjson_node &node = push(CSIMDJSON_STRING, start, end);
   const uint8_t *from = bytes + start;
   const uint8_t *stop = bytes + end;
-  while (from < stop) {
+  while (has_escapes && from < stop) {
     from = static_cast<const uint8_t *>(std::memchr(from, '\\', static_cast<size_t>(stop - from)));
     if (!from) break;
     size_t skip = escape_length(from, static_cast<size_t>(stop - from));
@@ -304,9 +305,7 @@ csimdjson_status index_failure(
 
 csimdjson_status csimdjson_parse(
     const uint8_t *bytes, size_t length, uint32_t depth_max, csimdjson_node **nodes,
-    size_t *node_count, size_t *error_offset) {
-  *nodes = nullptr;
-  *node_count = 0;
+    size_t *capacity, size_t *error_offset) {
   *error_offset = 0;
   if (length == 0) return CSIMDJSON_EMPTY;
   if (length >= UINT32_MAX / 2) return CSIMDJSON_TOO_LONG;
@@ -318,19 +317,116 @@ csimdjson_status csimdjson_parse(
     return status;
   }
   size_t count = parser.n_structural_indexes;
-  auto *block = static_cast<csimdjson_node *>(std::malloc(sizeof(csimdjson_node) * (count + 1)));
-  if (!block) return CSIMDJSON_NO_MEMORY;
+  if (*capacity < count + 1) {
+    std::free(*nodes);
+    *capacity = 0;
+    *nodes = static_cast<csimdjson_node *>(std::malloc(sizeof(csimdjson_node) * (count + 1)));
+    if (!*nodes) return CSIMDJSON_NO_MEMORY;
+    *capacity = count + 1;
+  }
   if (depth_max > CSIMDJSON_DEPTH_MAX) depth_max = CSIMDJSON_DEPTH_MAX;
   Walk walk{bytes, length, parser.structural_indexes.get(), static_cast<uint32_t>(count), depth_max,
-            block};
+            *nodes, std::memchr(bytes, '\\', length) != nullptr};
   csimdjson_status status = walk.walk();
   indexer.trim();
-  if (status != CSIMDJSON_OK) {
-    *error_offset = walk.error_offset;
-    std::free(block);
-    return status;
+  *error_offset = walk.error_offset;
+  return status;
+}
+
+namespace {
+
+// 10^0 to 10^18.
+constexpr int64_t powers[] = {1,
+                              10,
+                              100,
+                              1000,
+                              10000,
+                              100000,
+                              1000000,
+                              10000000,
+                              100000000,
+                              1000000000,
+                              10000000000,
+                              100000000000,
+                              1000000000000,
+                              10000000000000,
+                              100000000000000,
+                              1000000000000000,
+                              10000000000000000,
+                              100000000000000000,
+                              1000000000000000000};
+
+// The digits of `text` as one number, whole and fraction, and how many of them are decimals.
+inline bool scaled(const uint8_t *text, const uint8_t *end, uint32_t scale, int64_t *result) {
+  // Nothing longer than this can be exact in 64 bits without leading zeros, which no venue sends.
+  if (text == end || end - text > 40 || scale > 18) return false;
+  bool is_negative = *text == '-';
+  if (is_negative && ++text == end) return false;
+  uint64_t value = 0;
+  const uint8_t *at = text;
+  while (at < end && is_digit(*at)) {
+    if (value > UINT64_MAX / 10 - 1) return false;
+    value = value * 10 + (*at++ - '0');
   }
-  *nodes = block;
-  *node_count = walk.node_count;
-  return CSIMDJSON_OK;
+  if (at == text) return false;
+  uint32_t decimals = 0;
+  if (at < end) {
+    if (*at++ != '.' || at == end) return false;
+    while (at < end && decimals < scale && is_digit(*at)) {
+      if (value > UINT64_MAX / 10 - 1) return false;
+      value = value * 10 + (*at++ - '0');
+      decimals++;
+    }
+    // Digits beyond the scale must say nothing.
+    while (at < end && *at == '0') at++;
+    if (at != end) return false;
+  }
+  __int128 whole = static_cast<__int128>(value) * powers[scale - decimals];
+  if (whole > INT64_MAX) return false;
+  *result = is_negative ? -static_cast<int64_t>(whole) : static_cast<int64_t>(whole);
+  return true;
+}
+
+inline bool scaled(const uint8_t *bytes, const csimdjson_node &node, uint32_t scale, int64_t *to) {
+  if (node.kind != CSIMDJSON_STRING && node.kind != CSIMDJSON_NUMBER) return false;
+  return scaled(bytes + node.start, bytes + node.end, scale, to);
+}
+
+}  // namespace
+
+bool csimdjson_scaled(
+    const uint8_t *bytes, const csimdjson_node *node, uint32_t scale, int64_t *result) {
+  return scaled(bytes, *node, scale, result);
+}
+
+size_t csimdjson_scaled_pairs(
+    const uint8_t *bytes, const csimdjson_node *nodes, size_t array, const char *first_name,
+    const char *second_name, uint32_t first_scale, uint32_t second_scale, int64_t *pairs) {
+  size_t count = 0;
+  size_t first_length = first_name ? std::strlen(first_name) : 0;
+  size_t second_length = second_name ? std::strlen(second_name) : 0;
+  auto is_named = [&](const csimdjson_node &key, const char *name, size_t length) {
+    return key.end - key.start == length && std::memcmp(bytes + key.start, name, length) == 0;
+  };
+  for (size_t at = array + 1; at < nodes[array].next; at = nodes[at].next, count++) {
+    const csimdjson_node &row = nodes[at];
+    const csimdjson_node *first = nullptr;
+    const csimdjson_node *second = nullptr;
+    if (first_name) {
+      if (row.kind != CSIMDJSON_OBJECT) return count;
+      for (size_t key = at + 1; key < row.next; key = nodes[key + 1].next) {
+        if (!first && is_named(nodes[key], first_name, first_length)) first = &nodes[key + 1];
+        if (!second && is_named(nodes[key], second_name, second_length)) second = &nodes[key + 1];
+      }
+      if (!first || !second) return count;
+    } else {
+      if (row.kind != CSIMDJSON_ARRAY || row.count < 2) return count;
+      first = &nodes[at + 1];
+      second = &nodes[first->next];
+    }
+    if (!scaled(bytes, *first, first_scale, &pairs[2 * count]) ||
+        !scaled(bytes, *second, second_scale, &pairs[2 * count + 1]))
+      return count;
+  }
+  return count;
 }

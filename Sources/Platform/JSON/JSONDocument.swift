@@ -22,31 +22,58 @@ package struct JSONDocument: Sendable {
   package subscript(_ index: Int) -> JSONValue? { root[index] }
 }
 
+/// Parses one text after another into the same memory: for frames that come by the thousand.
+///
+/// The values of a text are good until the next one is parsed into the same reader only if nobody else
+/// keeps them: a document that is kept takes the memory with it, and the reader takes new.
+package struct JSONReader: ~Copyable {
+  private var tree: JSONTree?
+  private let limits: JSONLimits
+
+  package init(limits: JSONLimits = .standard) { self.limits = limits }
+
+  package mutating func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+    if tree != nil, isKnownUniquelyReferenced(&tree), let tree {
+      try tree.parse(bytes, limits)
+      return JSONValue(tree: tree, index: 0)
+    }
+    let tree = try JSONTree(bytes, limits)
+    self.tree = tree
+    return JSONValue(tree: tree, index: 0)
+  }
+}
+
 /// The text and its nodes in document order.
 ///
-/// `@unchecked Sendable`: the block of nodes is written by the parser before `init` returns, never
-/// after, and freed by `deinit`.
+/// `@unchecked Sendable`: it is written by whoever alone refers to it, before anybody else does, and
+/// freed by `deinit`.
 final class JSONTree: @unchecked Sendable {
-  let bytes: [UInt8]
-  let nodes: UnsafePointer<csimdjson_node>
+  private(set) var bytes: [UInt8]
+  private var block: UnsafeMutablePointer<csimdjson_node>?
+  private var capacity = 0
+
+  /// Not empty: a text that could not be parsed makes no tree.
+  var nodes: UnsafePointer<csimdjson_node> { UnsafePointer(block.unsafelyUnwrapped) }
 
   init(_ bytes: [UInt8], _ limits: JSONLimits) throws(JSONError) {
+    self.bytes = []
+    try parse(bytes, limits)
+  }
+
+  deinit { free(block) }
+
+  func parse(_ bytes: [UInt8], _ limits: JSONLimits) throws(JSONError) {
     guard bytes.count <= limits.bytesMax else {
       throw .malformed("text longer than \(limits.bytesMax) bytes", offset: limits.bytesMax)
     }
-    var nodes: UnsafeMutablePointer<csimdjson_node>?
-    var count = 0
     var offset = 0
     let status = bytes.withUnsafeBufferPointer { buffer in
       csimdjson_parse(
-        buffer.baseAddress, buffer.count, UInt32(limits.depthMax), &nodes, &count, &offset)
+        buffer.baseAddress, buffer.count, UInt32(limits.depthMax), &block, &capacity, &offset)
     }
-    guard status == CSIMDJSON_OK, let nodes else { throw JSONError(status, offset: offset) }
+    guard status == CSIMDJSON_OK else { throw JSONError(status, offset: offset) }
     self.bytes = bytes
-    self.nodes = UnsafePointer(nodes)
   }
-
-  deinit { free(UnsafeMutablePointer(mutating: nodes)) }
 
   /// Compares a string node with text, without making a String unless it has escapes.
   func isString(_ index: Int, _ text: UnsafeBufferPointer<UInt8>) -> Bool {

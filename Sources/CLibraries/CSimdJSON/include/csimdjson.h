@@ -1,6 +1,7 @@
 // simdjson's structural index (UTF-8 and string validation, vectorised) and over it a strict walk
 // that leaves a flat array of nodes. Numbers are checked against the grammar and kept as text.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,11 +52,25 @@ typedef enum {
   CSIMDJSON_NO_MEMORY,
 } csimdjson_status;
 
-// On success `*nodes` holds `*node_count` nodes in one malloc'ed block, the root first; on failure
-// `*error_offset` is the byte where the text stops making sense.
+// Nodes are written into `*nodes`, malloc'ed by this function and given again for the next text; it is
+// replaced by a larger block when `*capacity` nodes are too few. The root comes first. On failure
+// `*error_offset` is the byte where the text stops making sense. The owner frees `*nodes`.
 csimdjson_status csimdjson_parse(
     const uint8_t *_Nullable bytes, size_t length, uint32_t depth_max,
-    csimdjson_node *_Nullable *_Nonnull nodes, size_t *node_count, size_t *error_offset);
+    csimdjson_node *_Nullable *_Nonnull nodes, size_t *capacity, size_t *error_offset);
+
+// A string or number written as a plain decimal, as a whole number of 10^-scale (0 to 18). False for
+// anything else, for digits beyond the scale that are not zero, and for what does not fit.
+bool csimdjson_scaled(
+    const uint8_t *bytes, const csimdjson_node *node, uint32_t scale, int64_t *result);
+
+// The first two elements of every row of an array, or the members of these names when the rows are
+// objects (`first_name` not null), scaled; `pairs` has room for two numbers a row. Returns how many
+// rows could be read: fewer than the array's count when one could not.
+size_t csimdjson_scaled_pairs(
+    const uint8_t *bytes, const csimdjson_node *nodes, size_t array,
+    const char *_Nullable first_name, const char *_Nullable second_name, uint32_t first_scale,
+    uint32_t second_scale, int64_t *pairs);
 
 #pragma clang assume_nonnull end
 
