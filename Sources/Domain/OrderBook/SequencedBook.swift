@@ -4,8 +4,8 @@ package import Venue
 package enum BookAction: Sendable, Hashable {
   /// The delta is in the book: publish it.
   case applied
-  /// The book is whole again, with every buffered delta in it: publish `book` as a snapshot of
-  /// `lastUpdateID`.
+  /// The book is whole again, with every buffered delta in it: publish the snapshot and then
+  /// `bridged`, or `book` as a snapshot of `lastUpdateID`.
   case recovered
   /// Kept until a snapshot comes.
   case buffered
@@ -68,6 +68,8 @@ package final class SequencedBook {
   package private(set) var desyncCount = 0
   /// Kept deltas that gave way to newer ones, since the beginning.
   package private(set) var overflowCount = 0
+  /// The kept deltas that the last snapshot was followed by, in their order.
+  package private(set) var bridged: [BookDelta] = []
   private var followsSnapshot = false
   private var hasAsked = false
   private var buffer: [BookDelta] = []
@@ -133,6 +135,7 @@ package final class SequencedBook {
   private func drain(from index: Int) -> BookAction {
     var index = index
     var found: BookDesync?
+    bridged.removeAll()
     while index < buffer.endIndex, found == nil {
       let delta = buffer[index]
       switch place(of: delta) {
@@ -140,6 +143,7 @@ package final class SequencedBook {
         index += 1
       case .next:
         advance(by: delta)
+        bridged.append(delta)
         index += 1
       case .afterGap:
         found = .gap(expected: lastUpdateID &+ 1, found: delta.firstUpdateID)

@@ -22,6 +22,11 @@ package struct VenueSettings: Sendable {
   package var receiveWindow = Duration.seconds(5)
   /// Levels a side of a snapshot.
   package var depthMax = 1_000
+  /// A stream without a single frame for this long is dead, whatever the socket says.
+  package var silenceMax = Duration.seconds(30)
+  /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
+  package var requestWeightMax: Int?
+  package var orderRateMax: Int?
   package var reconnectMin = Duration.milliseconds(100)
   package var reconnectMax = Duration.seconds(10)
 
@@ -42,6 +47,8 @@ package struct VenueSettings: Sendable {
 /// The venues that there is an adapter for: the one list.
 package enum KnownVenue: String, Sendable, CaseIterable {
   case binance
+  case binanceUSDM = "binance-usdm"
+  case binanceCOINM = "binance-coinm"
 
   package var id: VenueID { VenueID(rawValue) }
 
@@ -50,9 +57,14 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
     metrics: MetricsRegistry
   ) throws(VenueError) -> any VenueSession {
+    func binance(_ market: BinanceMarket) throws(VenueError) -> any VenueSession {
+      try BinanceSession(
+        self, market, settings, loop: loop, time: time, log: log, metrics: metrics)
+    }
     switch self {
-    case .binance:
-      try BinanceSession(settings, loop: loop, time: time, log: log, metrics: metrics)
+    case .binance: return try binance(.spot)
+    case .binanceUSDM: return try binance(.usdm)
+    case .binanceCOINM: return try binance(.coinm)
     }
   }
 }

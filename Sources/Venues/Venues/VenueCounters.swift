@@ -14,9 +14,17 @@ package struct VenueCounters: Sendable {
   package let malformed: Counter
   /// Books that lost their place: missing updates, or crossed.
   package let gaps: Counter
+  /// Books whose checksum was not the venue's.
+  package let checksums: Counter
+  /// Stretches of trades that the stream left out.
+  package let missedTrades: Counter
+  /// Subscriptions that the venue refused, and its complaints.
+  package let refusals: Counter
   /// Snapshots fetched over REST.
   package let snapshots: Counter
   package let requests: Counter
+  /// Requests that were answered with a limit (429, 418), or held back by our own count.
+  package let limited: Counter
   /// Requests that ended in silence.
   package let unknownOutcomes: Counter
 
@@ -32,8 +40,12 @@ package struct VenueCounters: Sendable {
     messages = counter("messages", "Messages received on public streams")
     malformed = counter("malformed", "Messages that could not be read")
     gaps = counter("gaps", "Books that lost their place in the venue's sequence")
+    checksums = counter("checksums", "Books whose checksum was not the venue's")
+    missedTrades = counter("missed_trades", "Stretches of trades that the stream left out")
+    refusals = counter("refusals", "Subscriptions that the venue refused, and its complaints")
     snapshots = counter("snapshots", "Book snapshots fetched over REST")
     requests = counter("requests", "REST requests sent")
+    limited = counter("limited", "Requests refused or held back by a request limit")
     unknownOutcomes = counter(
       "unknown_outcomes", "Orders, cancels and queries that ended in silence")
   }

@@ -122,5 +122,7 @@ package protocol VenueSession: Sendable {
   ) async
   func stop() async
   var orders: any VenueOrderEntry { get }
+  /// The venue's clock minus ours; nil before it was first asked.
+  var clockOffset: Duration? { get }
   var counters: VenueCounters { get }
 }

@@ -10,7 +10,7 @@ import Venue
 @testable import Venues
 
 @Suite struct `Binance reports` {
-  private let instruments = BinanceInstruments(
+  private let instruments = InstrumentDirectory(
     ["BTCUSDT", "ETHBTC", "LTCBTC", "BNBBTC"].enumerated().map { index, symbol in
       Instrument(
         id: InstrumentID(Int32(index)), venue: VenueID("binance"), symbol: symbol,

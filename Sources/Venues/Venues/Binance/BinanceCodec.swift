@@ -5,65 +5,120 @@ package import Venue
 
 /// A message of a public stream.
 package enum BinanceFrame: Sendable, Hashable {
-  case depth(BookDelta)
+  /// It is in the codec's `delta`.
+  case depth
   case trade(Trade)
   case top(TopOfBook)
-  /// The answer to a subscription, or a stream that was not asked for.
+  /// To a request over the socket; with the venue's words when it was refused.
+  case answer(id: Int?, refusal: String?)
+  /// A stream that is not followed, or an instrument of somebody else.
   case other
 }
 
 /// Binance's public JSON to values. Numbers go from their text to integers of the instrument's
 /// scale; digits beyond it are an error, never rounded.
-package struct BinanceCodec: Sendable {
+///
+/// Levels are read into `delta`, whose memory is used again for the next message once nobody keeps the
+/// last one.
+package struct BinanceCodec: ~Copyable {
+  private let market: BinanceMarket
   private let bySymbol: [String: Instrument]
+  private var reader = JSONReader()
+  private var pairs = JSONScaledPairs()
+  package private(set) var delta: BookDelta
 
-  package init(_ instruments: [Instrument]) {
+  package init(_ market: BinanceMarket, _ instruments: [Instrument]) {
+    self.market = market
     bySymbol = Dictionary(
       instruments.map { ($0.venueSymbol, $0) }, uniquingKeysWith: { first, _ in first })
+    delta = BookDelta(
+      instrument: InstrumentID(0), firstUpdateID: 0, lastUpdateID: 0, exchangeTime: .epoch,
+      receivedTime: .epoch, bids: [], asks: [])
   }
 
   /// A frame of a raw or a combined stream.
-  package func decode(_ bytes: [UInt8], received: Instant) throws(JSONError) -> BinanceFrame {
-    let root = try JSONDocument(parsing: bytes).root
+  package mutating func decode(
+    _ bytes: [UInt8], received: Instant
+  ) throws(JSONError) -> BinanceFrame {
+    let root = try reader.parse(bytes)
     guard let stream = root["stream"] else { return try decode(root, received) }
     // A combined stream wraps what it carries with the name of the stream.
-    guard stream.string != nil else { throw .unexpected("stream is not a string") }
+    guard stream.kind == .string else { throw .unexpected("stream is not a string") }
     return try decode(root.member("data"), received)
   }
 
-  private func decode(_ json: JSONValue, _ received: Instant) throws(JSONError) -> BinanceFrame {
-    guard let symbol = json["s"]?.string, let instrument = bySymbol[symbol] else { return .other }
-    guard let event = json["e"] else {
-      return .top(try top(json, instrument, received))
+  private mutating func decode(
+    _ json: JSONValue, _ received: Instant
+  ) throws(JSONError) -> BinanceFrame {
+    guard let symbol = json["s"]?.string else { return try answer(json) }
+    guard let instrument = bySymbol[symbol] else { return .other }
+    guard let event = json["e"] else { return .top(try top(json, instrument, received)) }
+    if event.isString("depthUpdate") {
+      try readDelta(json, instrument, received)
+      return .depth
     }
-    if event.isString("depthUpdate") { return .depth(try delta(json, instrument, received)) }
-    if event.isString("trade") { return .trade(try trade(json, instrument, received)) }
+    if event.isString("bookTicker") { return .top(try top(json, instrument, received)) }
+    if event.isString("trade") {
+      // Futures send trades that are none, of the insurance fund and the like: their price is zero.
+      if let kind = json["X"], kind.isString("NA") { return .other }
+      return .trade(try trade(json, instrument, received))
+    }
     return .other
   }
 
-  /// The body of GET /api/v3/depth.
-  package func snapshot(
-    _ body: [UInt8], of instrument: Instrument, received: Instant
-  ) throws(JSONError) -> BookSnapshot {
-    let json = try JSONDocument(parsing: body).root
-    return BookSnapshot(
-      instrument: instrument.id, updateID: try json.uint64("lastUpdateId"),
-      exchangeTime: received, receivedTime: received,
-      bids: try levels(json.array("bids"), instrument),
-      asks: try levels(json.array("asks"), instrument))
+  private func answer(_ json: JSONValue) throws(JSONError) -> BinanceFrame {
+    let error = json["error"] ?? json
+    if let code = error["code"]?.int64 {
+      return .answer(id: json["id"]?.int, refusal: "\(code): \(error["msg"]?.string ?? "")")
+    }
+    return json["result"] == nil ? .other : .answer(id: json["id"]?.int, refusal: nil)
   }
 
-  private func delta(
+  private mutating func readDelta(
     _ json: JSONValue, _ instrument: Instrument, _ received: Instant
-  ) throws(JSONError) -> BookDelta {
+  ) throws(JSONError) {
     let first = try json.uint64("U")
     let last = try json.uint64("u")
     guard first <= last else { throw .unexpected("a depth update from \(first) to \(last)") }
-    return BookDelta(
-      instrument: instrument.id, firstUpdateID: first, lastUpdateID: last,
-      exchangeTime: Instant(milliseconds: try json.int64("E")), receivedTime: received,
-      bids: try levels(json.array("b"), instrument),
-      asks: try levels(json.array("a"), instrument))
+    delta.bids.removeAll(keepingCapacity: true)
+    delta.asks.removeAll(keepingCapacity: true)
+    delta.instrument = instrument.id
+    delta.firstUpdateID = market.chainsByPrevious ? try json.uint64("pu") &+ 1 : first
+    delta.lastUpdateID = last
+    delta.exchangeTime = Instant(milliseconds: try json.int64("E"))
+    delta.receivedTime = received
+    try Self.readLevels(json.array("b"), instrument, with: &pairs, into: &delta.bids)
+    try Self.readLevels(json.array("a"), instrument, with: &pairs, into: &delta.asks)
+  }
+
+  private static func readLevels(
+    _ rows: JSONArray, _ instrument: Instrument, with pairs: inout JSONScaledPairs,
+    into levels: inout [PriceLevel]
+  ) throws(JSONError) {
+    try pairs.read(rows, .arrays, scales: instrument.priceScale, instrument.quantityScale)
+    levels.reserveCapacity(pairs.count)
+    for row in 0..<pairs.count {
+      let (price, quantity) = (pairs.first(row), pairs.second(row))
+      guard price > 0, quantity >= 0 else {
+        throw .unexpected("\(instrument.symbol): a level of \(quantity) at \(price)")
+      }
+      levels.append(PriceLevel(price: Price(price), quantity: Quantity(quantity)))
+    }
+  }
+
+  /// The body of GET depth.
+  package mutating func snapshot(
+    _ body: [UInt8], of instrument: Instrument, received: Instant
+  ) throws(JSONError) -> BookSnapshot {
+    let json = try JSONDocument(parsing: body).root
+    // Futures say when the book was so.
+    let time = try json["T"] == nil ? received : Instant(milliseconds: json.int64("T"))
+    var snapshot = BookSnapshot(
+      instrument: instrument.id, updateID: try json.uint64("lastUpdateId"), exchangeTime: time,
+      receivedTime: received, bids: [], asks: [])
+    try Self.readLevels(json.array("bids"), instrument, with: &pairs, into: &snapshot.bids)
+    try Self.readLevels(json.array("asks"), instrument, with: &pairs, into: &snapshot.asks)
+    return snapshot
   }
 
   private func trade(
@@ -71,42 +126,55 @@ package struct BinanceCodec: Sendable {
   ) throws(JSONError) -> Trade {
     Trade(
       instrument: instrument.id, tradeID: try json.uint64("t"),
-      price: try instrument.price(text: json.string("p")),
-      quantity: try instrument.quantity(text: json.string("q")),
+      price: Price(try json.scaled("p", instrument.priceScale)),
+      quantity: Quantity(try json.scaled("q", instrument.quantityScale)),
       // "m": the buyer was the maker, so the seller took.
       aggressor: try json.bool("m") ? .sell : .buy,
       exchangeTime: Instant(milliseconds: try json.int64("T")), receivedTime: received)
   }
 
+  /// The body of GET trades, oldest first.
+  package func trades(
+    _ body: [UInt8], of instrument: Instrument, received: Instant
+  ) throws(JSONError) -> [Trade] {
+    guard let rows = try JSONDocument(parsing: body).root.array else {
+      throw .unexpected("the trades are not an array")
+    }
+    var trades: [Trade] = []
+    for row in rows {
+      trades.append(
+        Trade(
+          instrument: instrument.id, tradeID: try row.uint64("id"),
+          price: Price(try row.scaled("price", instrument.priceScale)),
+          quantity: Quantity(try row.scaled("qty", instrument.quantityScale)),
+          aggressor: try row.bool("isBuyerMaker") ? .sell : .buy,
+          exchangeTime: Instant(milliseconds: try row.int64("time")), receivedTime: received,
+          isBackfilled: true))
+    }
+    return trades
+  }
+
+  /// The venue's word for each symbol, out of GET exchangeInfo.
+  package func statuses(_ body: [UInt8]) throws(JSONError) -> [String: String] {
+    var statuses: [String: String] = [:]
+    for listing in try JSONDocument(parsing: body).root.array("symbols") {
+      let status = listing["status"] ?? listing["contractStatus"]
+      statuses[try listing.string("symbol")] = status?.string ?? ""
+    }
+    return statuses
+  }
+
   private func top(
     _ json: JSONValue, _ instrument: Instrument, _ received: Instant
   ) throws(JSONError) -> TopOfBook {
-    TopOfBook(
-      instrument: instrument.id, updateID: try json.uint64("u"),
-      bid: PriceLevel(
-        price: try instrument.price(text: json.string("b")),
-        quantity: try instrument.quantity(text: json.string("B"))),
-      ask: PriceLevel(
-        price: try instrument.price(text: json.string("a")),
-        quantity: try instrument.quantity(text: json.string("A"))),
-      receivedTime: received)
-  }
-
-  private func levels(
-    _ rows: JSONArray, _ instrument: Instrument
-  ) throws(JSONError) -> [PriceLevel] {
-    var levels: [PriceLevel] = []
-    levels.reserveCapacity(rows.count)
-    for row in rows {
-      guard let price = row[0]?.string, let quantity = row[1]?.string else {
-        throw .unexpected("a level is not a pair of strings")
-      }
-      levels.append(
-        PriceLevel(
-          price: try instrument.price(text: price),
-          quantity: try instrument.quantity(text: quantity)))
+    func level(_ price: String, _ quantity: String) throws(JSONError) -> PriceLevel {
+      PriceLevel(
+        price: Price(try json.scaled(price, instrument.priceScale)),
+        quantity: Quantity(try json.scaled(quantity, instrument.quantityScale)))
     }
-    return levels
+    return TopOfBook(
+      instrument: instrument.id, updateID: try json.uint64("u"), bid: try level("b", "B"),
+      ask: try level("a", "A"), receivedTime: received)
   }
 }
 

@@ -11,11 +11,11 @@ internal import Venue
 /// retried: a second order would be a second exposure.
 struct BinanceOrderEntry: VenueOrderEntry {
   private let rest: BinanceREST
-  private let instruments: BinanceInstruments
+  private let instruments: InstrumentDirectory
   private let reports: BinanceReports
   let settlesAfter: Duration
 
-  init(_ settings: VenueSettings, rest: BinanceREST, instruments: BinanceInstruments) {
+  init(_ settings: VenueSettings, rest: BinanceREST, instruments: InstrumentDirectory) {
     self.rest = rest
     self.instruments = instruments
     self.reports = BinanceReports(instruments)

@@ -28,8 +28,8 @@ final class BinancePrivateStream: @unchecked Sendable {
   private static let keepAliveInterval = Duration.seconds(30 * 60)
 
   init(
-    _ settings: VenueSettings, rest: BinanceREST, instruments: BinanceInstruments,
-    tls: TLSContext, loop: EventLoop, log: Log,
+    _ settings: VenueSettings, rest: BinanceREST, instruments: InstrumentDirectory,
+    tls: TLSContext, loop: EventLoop, time: any TimeSource, log: Log,
     hearer: @escaping @Sendable (PrivateEvent) async -> Void
   ) {
     self.settings = settings
@@ -39,7 +39,7 @@ final class BinancePrivateStream: @unchecked Sendable {
     self.loop = loop
     self.log = log
     self.outlet = EventOutlet(hearer)
-    self.delay = ReconnectDelay(settings)
+    self.delay = ReconnectDelay(settings, seed: UInt64(bitPattern: time.now.nanoseconds))
   }
 
   func start() {

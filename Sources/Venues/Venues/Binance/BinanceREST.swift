@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Chrono
 internal import JSON
+internal import Loop
 internal import Security
 private import Synchronization
 internal import Telemetry
@@ -21,6 +22,9 @@ final class BinanceREST: Sendable {
   struct Answer {
     let status: Int
     let body: [UInt8]
+    /// The venue's count of this minute's weight, and when to come back, where it says so.
+    var usedWeight: Int?
+    var retryAfter: Int?
 
     var isSuccess: Bool { (200..<300).contains(status) }
 
@@ -35,22 +39,42 @@ final class BinanceREST: Sendable {
   }
 
   let counters: VenueCounters
+  private let market: BinanceMarket
   private let client: HTTPClient
   private let settings: VenueSettings
+  private let loop: EventLoop
   private let time: any TimeSource
-  /// The venue's clock minus ours, in milliseconds.
-  private let clockOffset = Mutex<Int64>(0)
+  private let clock = Mutex(ClockOffset())
+  private let budget: Mutex<RequestBudget>
+
+  static let weightLimit = "REQUEST_WEIGHT"
+  static let orderLimit = "ORDERS"
 
   init(
-    _ settings: VenueSettings, client: HTTPClient, time: any TimeSource, counters: VenueCounters
+    _ market: BinanceMarket, _ settings: VenueSettings, client: HTTPClient, loop: EventLoop,
+    time: any TimeSource, counters: VenueCounters
   ) {
+    self.market = market
     self.settings = settings
     self.client = client
+    self.loop = loop
     self.time = time
     self.counters = counters
+    budget = Mutex(
+      RequestBudget([
+        RequestLimit(
+          Self.weightLimit, max: settings.requestWeightMax ?? market.weightPerMinuteMax,
+          .window(.seconds(60))),
+        RequestLimit(
+          Self.orderLimit, max: settings.orderRateMax ?? 100, .window(.seconds(10))),
+      ]))
   }
 
-  var clockOffsetMilliseconds: Int64 { clockOffset.withLock { $0 } }
+  /// The venue's clock minus ours; nil before it was first asked.
+  var clockOffset: Duration? { clock.withLock { $0.offset } }
+
+  /// What is left of this minute's request weight.
+  var weightLeft: Int? { budget.withLock { $0.remaining(Self.weightLimit, at: time.now) } }
 
   /// The body of a successful answer.
   func body(
@@ -70,24 +94,27 @@ final class BinanceREST: Sendable {
   ) async throws(BinanceFailure) -> Answer {
     let answer = try await once(method, path, parameters, access)
     guard access == .signed, answer.status == 400, answer.code == -1021 else { return answer }
+    // One of the clocks has moved.
+    clock.withLock { $0.forget() }
     try await compareClocks()
     return try await once(method, path, parameters, access)
   }
 
-  /// Estimates the offset from one exchange with the venue: its answer is as of the middle of ours.
+  /// Asks the venue for its time, once.
   func compareClocks() async throws(BinanceFailure) {
     let before = time.now
-    let answer = try await once("GET", "/api/v3/time", [], .open)
+    let answer = try await once("GET", "\(market.restPath)/time", [], .open)
     let after = time.now
     guard answer.isSuccess else {
       throw BinanceErrors.failure(status: answer.status, body: answer.body)
     }
     do throws(JSONError) {
       let venue = try JSONDocument(parsing: answer.body).root.int64("serverTime")
-      let middle = (before.milliseconds + after.milliseconds) / 2
-      clockOffset.withLock { $0 = venue - middle }
+      clock.withLock {
+        $0.sample(sent: before, received: after, venue: Instant(milliseconds: venue))
+      }
     } catch {
-      throw .unknown("/api/v3/time: \(error)")
+      throw .unknown("time: \(error)")
     }
   }
 
@@ -99,10 +126,16 @@ final class BinanceREST: Sendable {
     let url = settings.restURL + path + (query.isEmpty ? "" : "?" + query)
     var request = HTTPClientRequest(method: method, url: url, timeout: settings.requestTimeout)
     if access != .open { request.headers = [HTTPHeader("x-mbx-apikey", settings.apiKey)] }
+    try await admit(method, path, parameters)
     counters.requests.increment()
     do throws(HTTPClientError) {
       let response = try await client.send(request)
-      return Answer(status: response.status, body: response.body)
+      let answer = Answer(
+        status: response.status, body: response.body,
+        usedWeight: response.header("x-mbx-used-weight-1m").flatMap { Int($0) },
+        retryAfter: response.header("retry-after").flatMap { Int($0) })
+      observe(answer)
+      return answer
     } catch {
       // Only a promise that nothing was sent makes silence a refusal.
       throw error.mayHaveReachedPeer
@@ -112,11 +145,64 @@ final class BinanceREST: Sendable {
   }
 
   private func signed(_ query: String) -> String {
-    let timestamp = time.now.milliseconds + clockOffsetMilliseconds
+    let timestamp = (time.now + (clockOffset ?? .zero)).milliseconds
     let window = settings.receiveWindow.wholeNanoseconds / 1_000_000
     let text =
       query + (query.isEmpty ? "" : "&") + "recvWindow=\(window)&timestamp=\(timestamp)"
     let tag = Digest.hmacSHA256(Array(text.utf8), key: settings.secret)
     return text + "&signature=" + Hexadecimal.encode(tag)
+  }
+
+  // MARK: Limits
+
+  /// Takes the request's weight from the budget. Orders that do not fit are refused at once; anything
+  /// else waits for room, at most as long as a request may take.
+  private func admit(
+    _ method: String, _ path: String, _ parameters: [(String, String)]
+  ) async throws(BinanceFailure) {
+    let isOrder = method == "POST" && path.contains("/order")
+    var costs = [
+      RequestBudget.Cost(Self.weightLimit, market.weight(of: method, path, parameters))
+    ]
+    if isOrder { costs.append(RequestBudget.Cost(Self.orderLimit, 1)) }
+    let deadline = loop.uptime + settings.requestTimeout
+    while true {
+      let now = time.now + (clockOffset ?? .zero)
+      guard case .wait(let wait, let limit) = budget.withLock({ $0.take(costs, at: now) }) else {
+        return
+      }
+      counters.limited.increment()
+      guard !isOrder, loop.uptime + wait <= deadline else {
+        throw .definite(.rateLimit, text: "held back for \(wait) by the limit \(limit)")
+      }
+      await loop.sleep(for: wait)
+    }
+  }
+
+  private func observe(_ answer: Answer) {
+    let now = time.now + (clockOffset ?? .zero)
+    budget.withLock { budget in
+      if let used = answer.usedWeight { budget.observe(used, of: Self.weightLimit, at: now) }
+      // 418 is a ban for having gone on after 429.
+      if answer.status == 429 || answer.status == 418 {
+        counters.limited.increment()
+        budget.block(for: .seconds(answer.retryAfter ?? 1), at: now)
+      }
+    }
+  }
+}
+
+extension BinanceREST: PublicREST {
+  func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
+    let parts = target.split(separator: "?", maxSplits: 1)
+    let parameters = (parts.count > 1 ? parts[1] : "").split(separator: "&").map { pair in
+      let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
+      return (sides[0], sides.count > 1 ? sides[1] : "")
+    }
+    do throws(BinanceFailure) {
+      return try await body("GET", String(parts[0]), parameters, .open)
+    } catch {
+      throw error.asVenueError
+    }
   }
 }

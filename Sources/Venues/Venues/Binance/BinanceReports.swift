@@ -5,9 +5,9 @@ package import Venue
 
 /// Binance's private JSON to values: executionReport, order bodies, trade history, balances.
 package struct BinanceReports: Sendable {
-  private let instruments: BinanceInstruments
+  private let instruments: InstrumentDirectory
 
-  package init(_ instruments: BinanceInstruments) { self.instruments = instruments }
+  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
 
   /// A message of the private stream: a report, balances, or nil for what does not concern us.
   package func event(_ bytes: [UInt8]) throws(JSONError) -> PrivateEvent? {

@@ -6,28 +6,37 @@ internal import Telemetry
 internal import Transport
 internal import Venue
 
-/// Binance spot as a venue: REST for orders and recovery, one public and one private WebSocket.
+/// Binance as a venue: REST for orders and recovery, public WebSockets as many as its streams need,
+/// and for spot a private one. Futures have market data only.
 ///
 /// `@unchecked Sendable`: the streams are made and dropped on the loop only; the rest is immutable.
 final class BinanceSession: VenueSession, @unchecked Sendable {
-  let venue = KnownVenue.binance.id
+  let venue: VenueID
   let counters: VenueCounters
   let orders: any VenueOrderEntry
 
+  private let exchange: BinanceMarket
   private let settings: VenueSettings
   private let rest: BinanceREST
-  private let instruments = BinanceInstruments()
+  private let instruments = InstrumentDirectory()
   private let tls: TLSContext
   private let loop: EventLoop
   private let time: any TimeSource
   private let log: Log
-  private var market: BinanceMarketData?
+  private var streams: [PublicStream] = []
+  private var clockCheck: Task<Void, Never>?
   private var account: BinancePrivateStream?
 
+  /// How often the venue is asked for its time.
+  private static let clockInterval = Duration.seconds(30)
+
   init(
-    _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
+    _ known: KnownVenue, _ exchange: BinanceMarket, _ settings: VenueSettings, loop: EventLoop,
+    time: any TimeSource, log: Log,
     metrics: MetricsRegistry
   ) throws(VenueError) {
+    venue = known.id
+    self.exchange = exchange
     self.settings = settings
     self.loop = loop
     self.time = time
@@ -37,21 +46,27 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
     } catch {
       throw VenueError(.venueUnavailable, error.description)
     }
-    counters = VenueCounters(metrics, venue: KnownVenue.binance.rawValue)
+    counters = VenueCounters(metrics, venue: known.rawValue)
     rest = BinanceREST(
-      settings, client: HTTPClient(loop: loop, trust: settings.trust), time: time,
-      counters: counters)
-    orders = BinanceOrderEntry(settings, rest: rest, instruments: instruments)
+      exchange, settings, client: HTTPClient(loop: loop, trust: settings.trust), loop: loop,
+      time: time, counters: counters)
+    orders =
+      exchange == .spot
+      ? BinanceOrderEntry(settings, rest: rest, instruments: instruments)
+      : MarketDataOnly(venue: known.rawValue)
   }
+
+  var clockOffset: Duration? { rest.clockOffset }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
     do throws(BinanceFailure) {
       try await rest.compareClocks()
       // All of them: asking for chosen symbols is refused whole when one is not listed.
-      let body = try await rest.body("GET", "/api/v3/exchangeInfo", [], .open)
+      let body = try await rest.body("GET", "\(exchange.restPath)/exchangeInfo", [], .open)
       do throws(JSONError) {
         instruments.set(
-          try BinanceSymbols.instruments(body, symbols: settings.symbols, venue: venue))
+          try BinanceSymbols.instruments(
+            body, exchange, symbols: settings.symbols, venue: venue))
       } catch {
         throw BinanceFailure.definite(.venueUnavailable, text: "exchangeInfo: \(error)")
       }
@@ -67,17 +82,20 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
   ) async {
     await withCheckedContinuation { continuation in
       loop.onLoop { [self] in
-        precondition(market == nil, "the session has been started already")
-        let market = BinanceMarketData(
-          settings, rest: rest, instruments: instruments.all, tls: tls, loop: loop, time: time,
-          log: log, hearer: hearMarket)
-        let account = BinancePrivateStream(
-          settings, rest: rest, instruments: instruments, tls: tls, loop: loop, log: log,
-          hearer: hearAccount)
-        self.market = market
-        self.account = account
-        account.start()
-        market.start()
+        precondition(streams.isEmpty, "the session has been started already")
+        streams = feeds().map { feed in
+          PublicStream(
+            feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
+            counters: counters, hearer: hearMarket)
+        }
+        if exchange == .spot {
+          account = BinancePrivateStream(
+            settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
+            log: log, hearer: hearAccount)
+        }
+        account?.start()
+        for stream in streams { stream.start() }
+        clockCheck = loop.spawn { [self] in await compareClocks() }
         continuation.resume()
       }
     }
@@ -86,14 +104,41 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
   func stop() async {
     await withCheckedContinuation { continuation in
       loop.onLoop { [self] in
-        let (market, account) = (self.market, self.account)
-        self.market = nil
+        let (streams, account, clockCheck) = (self.streams, self.account, self.clockCheck)
+        self.streams = []
         self.account = nil
+        self.clockCheck = nil
+        clockCheck?.cancel()
         loop.spawn {
-          await market?.stop()
+          for stream in streams { await stream.stop() }
           await account?.stop()
+          await clockCheck?.value
           continuation.resume()
         }
+      }
+    }
+  }
+
+  /// Instruments in as many connections as their streams need. Ids are places in the whole list, which
+  /// every feed has; it follows its own share.
+  private func feeds() -> [BinanceFeed] {
+    let all = instruments.all
+    let share = exchange.streamsMax / exchange.streams.count
+    return stride(from: 0, to: all.count, by: share).map { start in
+      BinanceFeed(
+        exchange, all, following: start..<min(all.count, start + share),
+        depthMax: settings.depthMax)
+    }
+  }
+
+  private func compareClocks() async {
+    while !Task.isCancelled {
+      await loop.sleep(for: Self.clockInterval)
+      if Task.isCancelled { return }
+      do throws(BinanceFailure) {
+        try await rest.compareClocks()
+      } catch {
+        log.warning("the venue did not tell its time", ["error": .text("\(error)")])
       }
     }
   }

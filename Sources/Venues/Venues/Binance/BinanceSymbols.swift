@@ -2,12 +2,12 @@ package import JSON
 internal import Units
 package import Venue
 
-/// Instruments out of GET /api/v3/exchangeInfo.
+/// Instruments out of GET exchangeInfo, of spot and of futures.
 package enum BinanceSymbols {
   /// The instruments of these symbols, numbered in their order; symbols that are not listed are
   /// left out, and keep no number.
   package static func instruments(
-    _ body: [UInt8], symbols: [String], venue: VenueID
+    _ body: [UInt8], _ market: BinanceMarket = .spot, symbols: [String], venue: VenueID
   ) throws(JSONError) -> [Instrument] {
     let listings = try JSONDocument(parsing: body).root.array("symbols")
     var found: [String: JSONValue] = [:]
@@ -17,13 +17,14 @@ package enum BinanceSymbols {
       guard let listing = found[symbol] else { continue }
       instruments.append(
         try instrument(
-          listing, symbol, id: InstrumentID(Int32(instruments.count)), venue: venue))
+          listing, market, symbol, id: InstrumentID(Int32(instruments.count)), venue: venue))
     }
     return instruments
   }
 
   private static func instrument(
-    _ listing: JSONValue, _ symbol: String, id: InstrumentID, venue: VenueID
+    _ listing: JSONValue, _ market: BinanceMarket, _ symbol: String, id: InstrumentID,
+    venue: VenueID
   ) throws(JSONError) -> Instrument {
     let filters = try listing.array("filters")
     let tick = try decimal(filters, ["PRICE_FILTER"], "tickSize")
@@ -38,7 +39,8 @@ package enum BinanceSymbols {
     let most = try decimal(filters, ["LOT_SIZE"], "maxQty")
     let precision = try listing.uint64("baseAssetPrecision")
     let quantityScale = try quantityScale(lot, most: most, precision: precision)
-    return Instrument(
+    let status = listing["status"] ?? listing["contractStatus"]
+    var instrument = Instrument(
       id: id, venue: venue, symbol: symbol, venueSymbol: symbol,
       base: try listing.string("baseAsset"), quote: try listing.string("quoteAsset"),
       priceScale: priceScale, quantityScale: quantityScale,
@@ -49,7 +51,66 @@ package enum BinanceSymbols {
       maxQuantity: Quantity(try units(most, quantityScale)),
       minNotional: Notional(
         Int128(try units(minNotional(filters), priceScale + quantityScale))),
-      isTrading: try listing.string("status") == "TRADING")
+      isTrading: status?.string == "TRADING")
+    instrument.priceRange = try priceRange(filters, priceScale)
+    instrument.priceBand = try priceBand(filters)
+    instrument.features = features(listing)
+    switch market {
+    case .spot:
+      // The schedule of an account without discounts (binance.com/en/fee/trading).
+      instrument.fees = FeeSchedule(
+        maker: Decimal(units: 1, scale: 3), taker: Decimal(units: 1, scale: 3))
+    case .usdm, .coinm:
+      let contract = try listing.string("contractType")
+      instrument.kind = contract.hasPrefix("PERPETUAL") ? .perpetual : .future
+      if market == .coinm {
+        instrument.contractSize = Decimal(units: try listing.int64("contractSize"), scale: 0)
+      }
+    }
+    return instrument
+  }
+
+  private static func priceRange(
+    _ filters: JSONArray, _ scale: UInt8
+  ) throws(JSONError) -> ClosedRange<Price>? {
+    let least = try units(decimal(filters, ["PRICE_FILTER"], "minPrice"), scale)
+    let most = try units(decimal(filters, ["PRICE_FILTER"], "maxPrice"), scale)
+    // Zero switches a bound off.
+    guard most > 0, least <= most else { return nil }
+    return Price(least)...Price(most)
+  }
+
+  private static func priceBand(_ filters: JSONArray) throws(JSONError) -> PriceBand? {
+    func has(_ type: String) -> Bool { filters.contains { $0["filterType"]?.string == type } }
+    if has("PERCENT_PRICE_BY_SIDE") {
+      let type = ["PERCENT_PRICE_BY_SIDE"]
+      return PriceBand(
+        buyLowest: try decimal(filters, type, "bidMultiplierDown"),
+        buyHighest: try decimal(filters, type, "bidMultiplierUp"),
+        sellLowest: try decimal(filters, type, "askMultiplierDown"),
+        sellHighest: try decimal(filters, type, "askMultiplierUp"))
+    }
+    guard has("PERCENT_PRICE") else { return nil }
+    let low = try decimal(filters, ["PERCENT_PRICE"], "multiplierDown")
+    let high = try decimal(filters, ["PERCENT_PRICE"], "multiplierUp")
+    return PriceBand(buyLowest: low, buyHighest: high, sellLowest: low, sellHighest: high)
+  }
+
+  private static func features(_ listing: JSONValue) -> OrderFeatures {
+    let types = Set(
+      (listing["orderTypes"] ?? listing["orderType"])?.array?.compactMap(\.string) ?? [])
+    let times = Set(listing["timeInForce"]?.array?.compactMap(\.string) ?? ["GTC", "IOC", "FOK"])
+    var features: OrderFeatures = []
+    if types.contains("MARKET") { features.insert(.market) }
+    if types.contains("LIMIT") { features.insert(.limit) }
+    if types.contains("LIMIT_MAKER") || times.contains("GTX") { features.insert(.postOnly) }
+    if times.contains("IOC") { features.insert(.ioc) }
+    if times.contains("FOK") { features.insert(.fok) }
+    if !types.isDisjoint(with: ["STOP_LOSS", "STOP_MARKET"]) { features.insert(.stop) }
+    if !types.isDisjoint(with: ["STOP_LOSS_LIMIT", "STOP"]) { features.insert(.stopLimit) }
+    if listing["icebergAllowed"]?.bool == true { features.insert(.iceberg) }
+    if listing["amendAllowed"]?.bool == true { features.insert(.amend) }
+    return features
   }
 
   /// The asset's own precision, or the finest at which a thousand of the largest orders fit 64
@@ -70,6 +131,10 @@ package enum BinanceSymbols {
     let types = ["NOTIONAL", "MIN_NOTIONAL"]
     guard filters.contains(where: { types.contains($0["filterType"]?.string ?? "") }) else {
       return .zero
+    }
+    for filter in filters where types.contains(filter["filterType"]?.string ?? "") {
+      // Futures name it differently.
+      if filter["minNotional"] == nil { return try decimal(filters, types, "notional") }
     }
     return try decimal(filters, types, "minNotional")
   }

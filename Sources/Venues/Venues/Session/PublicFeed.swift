@@ -31,6 +31,8 @@ package struct FeedQuestion: Sendable, Hashable {
     case snapshot
     /// Trades that were missed, for back-filling.
     case trades
+    /// Whether instruments are open for trading.
+    case status
   }
 
   package var kind: Kind
@@ -61,6 +63,8 @@ package enum FeedFault: Sendable, Hashable {
   case gap(InstrumentID, String)
   /// The venue's checksum is not that of our book.
   case checksum(InstrumentID, String)
+  /// Trades that the stream left out: their ids.
+  case missedTrades(InstrumentID, String)
   /// The venue refused a subscription or said that something is wrong.
   case refused(String)
 }

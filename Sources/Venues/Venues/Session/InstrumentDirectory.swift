@@ -2,7 +2,7 @@ private import Synchronization
 package import Venue
 
 /// The instruments of a session, once they are loaded.
-package final class BinanceInstruments: Sendable {
+package final class InstrumentDirectory: Sendable {
   private let instruments = Mutex<[Instrument]>([])
 
   package init(_ instruments: [Instrument] = []) { set(instruments) }

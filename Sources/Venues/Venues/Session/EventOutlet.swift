@@ -13,12 +13,13 @@ final class EventOutlet<Event: Sendable> {
   /// Returns when the hearer has taken all of them: the way a slow hearer holds its stream back.
   func put(_ events: [Event]) async {
     guard !events.isEmpty else { return }
-    waiting += events
     if isHandingOut {
+      waiting += events
       await withCheckedContinuation { done.append($0) }
       return
     }
     isHandingOut = true
+    for event in events { await hearer(event) }
     while !waiting.isEmpty {
       let batch = waiting
       waiting.removeAll(keepingCapacity: true)
@@ -26,7 +27,7 @@ final class EventOutlet<Event: Sendable> {
     }
     isHandingOut = false
     let resumed = done
-    done = []
+    done.removeAll(keepingCapacity: true)
     for continuation in resumed { continuation.resume() }
   }
 }

@@ -1,0 +1,248 @@
+package import Chrono
+internal import JSON
+package import OrderBook
+internal import Units
+package import Venue
+
+/// Binance's public streams of one connection: spot, USD-M and COIN-M futures.
+///
+/// Books: REST is asked for a snapshot when a connection is new and when a book has lost its place,
+/// never otherwise; meanwhile deltas are kept. Spot: the first delta after snapshot L holds L + 1, then
+/// ids have no holes. Futures: deltas name their predecessor (`pu`), and the first one follows the
+/// snapshot's id or spans it.
+/// (developers.binance.com, "How to manage a local order book correctly".)
+///
+/// Trades: ids have no holes; what is missing is fetched and told late, as back-filled.
+/// Status: asked for with the instruments once a minute, as spot has no stream of it.
+package final class BinanceFeed: PublicFeed {
+  package let market: BinanceMarket
+  package let instruments: [Instrument]
+  package let target = "/stream"
+  /// Levels a side of a snapshot.
+  private let depthMax: Int
+  private var codec: BinanceCodec
+  private var states: [State]
+  /// The id of the first instrument.
+  private let first: Int
+  private var subscription: StreamSubscription
+  private var pause: ResyncPause
+  private var nextStatus = Instant.epoch
+
+  private static let statusInterval = Duration.seconds(60)
+  /// Missed trades that are fetched; of longer stretches the last ones.
+  package static let backfillMax = 1_000
+
+  /// One instrument.
+  private struct State {
+    let instrument: Instrument
+    let book: SequencedBook
+    var isAsking = false
+    var lastTrade: UInt64?
+    /// Ids of trades that are being fetched.
+    var missing: ClosedRange<UInt64>?
+    var isTrading: Bool
+    /// Snapshots that did not help, in a row.
+    var failures = 0
+  }
+
+  /// Ids of the instruments must be their places in the list; the feed follows some of them.
+  package init(
+    _ market: BinanceMarket, _ all: [Instrument], following: Range<Int>? = nil,
+    depthMax: Int = 1_000, levelsMax: Int = 20_000, bufferMax: Int = 1_000
+  ) {
+    self.market = market
+    let instruments = Array(all[following ?? 0..<all.count])
+    self.instruments = instruments
+    first = following?.lowerBound ?? 0
+    self.depthMax = min(depthMax, market.depthMax)
+    codec = BinanceCodec(market, instruments)
+    states = instruments.map {
+      State(
+        instrument: $0,
+        book: SequencedBook(book: PriceLevelBook(levelsMax: levelsMax), bufferMax: bufferMax),
+        isTrading: $0.isTrading)
+    }
+    let names = instruments.flatMap { instrument in
+      market.streams.map { "\(instrument.venueSymbol.lowercased())@\($0)" }
+    }
+    subscription = StreamSubscription(names)
+    pause = ResyncPause()
+  }
+
+  /// The book as it is, for checks.
+  package func book(of instrument: InstrumentID) -> SequencedBook {
+    states[Int(instrument.index) - first].book
+  }
+
+  // MARK: Connection
+
+  package func opened(at now: Instant, _ output: inout FeedOutput) {
+    for index in states.indices {
+      states[index].book.reset()
+      states[index].isAsking = false
+      states[index].lastTrade = nil
+      states[index].missing = nil
+      states[index].failures = 0
+    }
+    nextStatus = now + Self.statusInterval
+    subscription.begin(at: now, &output)
+  }
+
+  package func closed(reason: String, at now: Instant, _ output: inout FeedOutput) {
+    for state in states {
+      if !state.book.isStale { output.events.append(.stale(state.instrument.id, reason: reason)) }
+      state.book.reset()
+    }
+  }
+
+  package func tick(at now: Instant, _ output: inout FeedOutput) {
+    subscription.tick(at: now, &output)
+    guard now >= nextStatus, let first = instruments.first else { return }
+    nextStatus = now + Self.statusInterval
+    output.wishes.append(
+      .get(
+        target: "\(market.restPath)/exchangeInfo", weight: market.instrumentsWeight,
+        FeedQuestion(.status, first.id), after: .zero))
+  }
+
+  package func receive(_ frame: [UInt8], at received: Instant, _ output: inout FeedOutput) {
+    do throws(JSONError) {
+      switch try codec.decode(frame, received: received) {
+      case .depth: apply(&output)
+      case .trade(let trade): take(trade, &output)
+      case .top(let top): output.events.append(.top(top))
+      case .answer(let id, let refusal): subscription.answered(id, refusal, &output)
+      case .other: break
+      }
+    } catch {
+      output.faults.append(.malformed(error.description))
+    }
+  }
+
+  package func answered(
+    _ question: FeedQuestion, _ body: [UInt8], at received: Instant, _ output: inout FeedOutput
+  ) {
+    let index = Int(question.instrument.index) - first
+    guard states.indices.contains(index) else { return }
+    do throws(JSONError) {
+      switch question.kind {
+      case .snapshot:
+        states[index].isAsking = false
+        apply(
+          try codec.snapshot(body, of: states[index].instrument, received: received), index,
+          &output)
+      case .trades:
+        backfill(
+          try codec.trades(body, of: states[index].instrument, received: received), index, &output)
+      case .status: compare(try codec.statuses(body), at: received, &output)
+      }
+    } catch {
+      output.faults.append(.malformed(error.description))
+      if question.kind == .snapshot { ask(index, &output) }
+    }
+  }
+
+  // MARK: Books
+
+  private func apply(_ output: inout FeedOutput) {
+    let index = Int(codec.delta.instrument.index) - first
+    let book = states[index].book
+    let wasStale = book.isStale
+    switch book.apply(codec.delta) {
+    case .applied: output.events.append(.delta(codec.delta))
+    case .dropped, .buffered, .recovered: break
+    case .requestSnapshot(let reason):
+      ask(index, &output)
+      guard !wasStale else { return }
+      taint(index, reason, &output)
+    }
+  }
+
+  private func taint(_ index: Int, _ reason: BookDesync, _ output: inout FeedOutput) {
+    let id = states[index].instrument.id
+    output.faults.append(.gap(id, reason.reason))
+    output.events.append(.stale(id, reason: reason.reason))
+  }
+
+  private func apply(_ snapshot: BookSnapshot, _ index: Int, _ output: inout FeedOutput) {
+    let book = states[index].book
+    let wasStale = book.isStale
+    switch book.apply(snapshot) {
+    case .recovered:
+      states[index].failures = 0
+      output.events.append(.snapshot(snapshot))
+      for delta in book.bridged { output.events.append(.delta(delta)) }
+    case .requestSnapshot(let reason):
+      // Older than the kept deltas (the venue's REST lags its stream), or crossed.
+      states[index].failures += 1
+      ask(index, &output)
+      if !wasStale { taint(index, reason, &output) }
+    case .applied, .buffered, .dropped: break
+    }
+  }
+
+  private func ask(_ index: Int, _ output: inout FeedOutput) {
+    guard !states[index].isAsking else { return }
+    states[index].isAsking = true
+    let instrument = states[index].instrument
+    output.wishes.append(
+      .get(
+        target:
+          "\(market.restPath)/depth?symbol=\(instrument.venueSymbol)&limit=\(depthMax)",
+        weight: market.depthWeight(limit: depthMax), FeedQuestion(.snapshot, instrument.id),
+        after: pause.after(failures: states[index].failures)))
+  }
+
+  // MARK: Trades
+
+  private func take(_ trade: Trade, _ output: inout FeedOutput) {
+    let index = Int(trade.instrument.index) - first
+    if let last = states[index].lastTrade {
+      guard trade.tradeID > last else { return }
+      if trade.tradeID > last + 1 { miss(last + 1...trade.tradeID - 1, index, &output) }
+    }
+    states[index].lastTrade = trade.tradeID
+    output.events.append(.trade(trade))
+  }
+
+  private func miss(_ ids: ClosedRange<UInt64>, _ index: Int, _ output: inout FeedOutput) {
+    let instrument = states[index].instrument
+    output.faults.append(
+      .missedTrades(instrument.id, "\(ids.lowerBound) to \(ids.upperBound)"))
+    let isAsking = states[index].missing != nil
+    let first = min(states[index].missing?.lowerBound ?? ids.lowerBound, ids.lowerBound)
+    states[index].missing = first...ids.upperBound
+    guard !isAsking else { return }
+    output.wishes.append(
+      .get(
+        target:
+          "\(market.restPath)/trades?symbol=\(instrument.venueSymbol)&limit=\(Self.backfillMax)",
+        weight: market.recentTradesWeight, FeedQuestion(.trades, instrument.id), after: .zero))
+  }
+
+  private func backfill(_ trades: [Trade], _ index: Int, _ output: inout FeedOutput) {
+    guard let missing = states[index].missing else { return }
+    states[index].missing = nil
+    for trade in trades where missing.contains(trade.tradeID) {
+      output.events.append(.trade(trade))
+    }
+  }
+
+  // MARK: Status
+
+  private func compare(
+    _ statuses: [String: String], at received: Instant, _ output: inout FeedOutput
+  ) {
+    for index in states.indices {
+      let instrument = states[index].instrument
+      let text = statuses[instrument.venueSymbol] ?? "UNLISTED"
+      let isTrading = text == "TRADING"
+      guard isTrading != states[index].isTrading else { continue }
+      states[index].isTrading = isTrading
+      output.events.append(
+        .status(
+          TradingStatus(
+            instrument: instrument.id, isTrading: isTrading, text: text, receivedTime: received)))
+    }
+  }
+}

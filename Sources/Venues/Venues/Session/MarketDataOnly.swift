@@ -1,0 +1,42 @@
+internal import Units
+internal import Venue
+
+/// Order entry of a venue that is followed and not traded at: everything is refused as venue policy.
+struct MarketDataOnly: VenueOrderEntry {
+  let venue: String
+  let settlesAfter = Duration.zero
+
+  private var refusal: VenueOutcome { .rejected(.venuePolicy, text: text) }
+  private var error: VenueError { VenueError(.venuePolicy, text) }
+  private var text: String { "\(venue) is followed for its market data only" }
+
+  func place(_ order: VenueOrder) async -> VenueOutcome { refusal }
+
+  func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
+    refusal
+  }
+
+  func replace(_ clientOrderID: String, with order: VenueOrder) async -> VenueReplacement {
+    VenueReplacement(cancel: refusal, place: nil)
+  }
+
+  func amend(_ amendment: VenueAmendment) async -> VenueOutcome { refusal }
+
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) { throw error }
+
+  func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome { refusal }
+
+  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+    throw error
+  }
+
+  func fills(
+    of instrument: InstrumentID, from executionID: String?
+  ) async throws(VenueError) -> [VenueFillRecord] { throw error }
+
+  func fills(
+    ofOrder venueOrderID: String, _ instrument: InstrumentID
+  ) async throws(VenueError) -> [VenueFillRecord] { throw error }
+
+  func balances() async throws(VenueError) -> [VenueBalance] { throw error }
+}

@@ -1,0 +1,212 @@
+internal import Chrono
+internal import Loop
+internal import Security
+internal import Telemetry
+internal import Transport
+internal import Venue
+
+/// Public REST of a venue, within its limits.
+protocol PublicREST: Sendable {
+  /// The body of a successful answer.
+  func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8]
+}
+
+/// A feed on its socket: connects, hands frames to it, does what it wishes, and connects again.
+///
+/// Events are handed on in their order and awaited, so a slow hearer holds the venue's stream back.
+/// Answers count only for the connection that asked.
+///
+/// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
+final class PublicStream: @unchecked Sendable {
+  private let feed: any PublicFeed
+  private let settings: VenueSettings
+  private let rest: any PublicREST
+  private let tls: TLSContext
+  private let loop: EventLoop
+  private let time: any TimeSource
+  private let log: Log
+  private let counters: VenueCounters
+  private let outlet: EventOutlet<MarketEvent>
+
+  private var delay: ReconnectDelay
+  private var socket: WebSocket?
+  private var task: Task<Void, Never>?
+  private var ticking: Task<Void, Never>?
+  private var isStopped = false
+  /// Counts connections.
+  private var epoch = 0
+  private var lastFrame = Instant.epoch
+  private var output = FeedOutput()
+
+  private static let tickInterval = Duration.seconds(1)
+
+  init(
+    _ feed: any PublicFeed, _ settings: VenueSettings, rest: any PublicREST, tls: TLSContext,
+    loop: EventLoop, time: any TimeSource, log: Log, counters: VenueCounters,
+    hearer: @escaping @Sendable (MarketEvent) async -> Void
+  ) {
+    self.feed = feed
+    self.settings = settings
+    self.rest = rest
+    self.tls = tls
+    self.loop = loop
+    self.time = time
+    self.log = log
+    self.counters = counters
+    self.outlet = EventOutlet(hearer)
+    self.delay = ReconnectDelay(settings, seed: UInt64(bitPattern: time.now.nanoseconds))
+  }
+
+  func start() {
+    loop.assertInLoop()
+    task = loop.spawn { [self] in await run() }
+  }
+
+  func stop() async {
+    isStopped = true
+    socket?.startClosing(.normal)
+    ticking?.cancel()
+    task?.cancel()
+    await task?.value
+    task = nil
+  }
+
+  private func run() async {
+    while !isStopped {
+      let reason = await connection()
+      socket = nil
+      ticking?.cancel()
+      var output = FeedOutput()
+      feed.closed(reason: reason, at: time.now, &output)
+      await outlet.put(output.events)
+      guard !isStopped else { return }
+      log.warning("the public stream ended", ["reason": .text(reason)])
+      await loop.sleep(for: delay.take())
+    }
+  }
+
+  /// One connection from its making to its end; returns why it ended.
+  private func connection() async -> String {
+    do throws(WebSocketError) {
+      var limits = WebSocketLimits.standard
+      // A delta after a long silence of the venue's engine holds thousands of levels.
+      limits.messageMax = 8 << 20
+      let socket = try await WebSocketClient.connect(
+        host: settings.streamHost, port: settings.streamPort, target: feed.target, tls: tls,
+        loop: loop, limits: limits, timeout: settings.requestTimeout)
+      self.socket = socket
+      epoch += 1
+      counters.connections.increment()
+      if epoch > 1 { counters.reconnections.increment() }
+      if isStopped { socket.startClosing(.normal) }
+      lastFrame = time.now
+      var opening = FeedOutput()
+      feed.opened(at: lastFrame, &opening)
+      await carryOut(opening)
+      ticking = loop.spawn { [self, epoch] in await tick(epoch: epoch) }
+      while let message = try await socket.receive() {
+        delay.proven()
+        await receive(message.bytes)
+      }
+      return "closed by the venue"
+    } catch {
+      return error.description
+    }
+  }
+
+  private func receive(_ frame: [UInt8]) async {
+    counters.messages.increment()
+    lastFrame = time.now
+    output.removeAll()
+    feed.receive(frame, at: lastFrame, &output)
+    if output.wishes.isEmpty, output.faults.isEmpty {
+      await outlet.put(output.events)
+    } else {
+      await carryOut(output)
+    }
+    output.removeAll()
+  }
+
+  /// Faults first, so that a count is never behind the event that it explains.
+  private func carryOut(_ output: FeedOutput) async {
+    for fault in output.faults { report(fault) }
+    for wish in output.wishes { carryOut(wish) }
+    await outlet.put(output.events)
+  }
+
+  private func carryOut(_ wish: FeedWish) {
+    switch wish {
+    case .send(let bytes):
+      if socket?.trySend(.text, bytes) == false { socket?.startClosing(.normal) }
+    case .reconnect(let reason):
+      log.warning("reconnecting", ["reason": .text(reason)])
+      socket?.startClosing(.normal)
+    case .get(let target, let weight, let question, let wait):
+      loop.spawn { [self, epoch] in
+        await ask(target, weight, question, after: wait, epoch: epoch)
+      }
+    }
+  }
+
+  private func ask(
+    _ target: String, _ weight: Int, _ question: FeedQuestion, after wait: Duration, epoch: Int
+  ) async {
+    if wait > .zero { await loop.sleep(for: wait) }
+    var retry = ReconnectDelay(settings, seed: UInt64(bitPattern: time.now.nanoseconds))
+    while !isStopped, epoch == self.epoch, socket != nil {
+      do throws(VenueError) {
+        if question.kind == .snapshot { counters.snapshots.increment() }
+        let body = try await rest.get(target, weight: weight)
+        guard epoch == self.epoch, socket != nil else { return }
+        var output = FeedOutput()
+        feed.answered(question, body, at: time.now, &output)
+        await carryOut(output)
+        return
+      } catch {
+        log.warning("no answer yet", ["target": .text(target), "error": .text("\(error)")])
+        await loop.sleep(for: retry.take())
+      }
+    }
+  }
+
+  private func tick(epoch: Int) async {
+    while !isStopped, !Task.isCancelled, epoch == self.epoch, let socket {
+      await loop.sleep(for: Self.tickInterval)
+      guard !Task.isCancelled, epoch == self.epoch else { return }
+      let now = time.now
+      if now - lastFrame > settings.silenceMax {
+        log.warning("the public stream is silent", ["for": .text("\(now - lastFrame)")])
+        socket.startClosing(.normal)
+        return
+      }
+      var output = FeedOutput()
+      feed.tick(at: now, &output)
+      await carryOut(output)
+    }
+  }
+
+  private func report(_ fault: FeedFault) {
+    func symbol(_ id: InstrumentID) -> String {
+      feed.instruments.first { $0.id == id }?.symbol ?? "?"
+    }
+    switch fault {
+    case .malformed(let text):
+      counters.malformed.increment()
+      log.error("a message cannot be read", ["error": .text(text)])
+    case .gap(let id, let text):
+      counters.gaps.increment()
+      log.warning(
+        "a book lost its place", ["symbol": .text(symbol(id)), "reason": .text(text)])
+    case .checksum(let id, let text):
+      counters.checksums.increment()
+      log.error(
+        "a book is not the venue's", ["symbol": .text(symbol(id)), "reason": .text(text)])
+    case .missedTrades(let id, let text):
+      counters.missedTrades.increment()
+      log.warning("trades were missed", ["symbol": .text(symbol(id)), "ids": .text(text)])
+    case .refused(let text):
+      counters.refusals.increment()
+      log.error("the venue refuses", ["reason": .text(text)])
+    }
+  }
+}
