@@ -172,14 +172,14 @@ let rooms: [Room] = [
   room(
     .venues, "Venues",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport",
-      "Units", "Venue",
+      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
+      "Transport", "Units", "Venue",
     ]),
   room(
     .venues, "VenueSimulator", folder: "Simulator",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport", "Units",
-      "Venue",
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
+      "Transport", "Units", "Venue",
     ]),
 
   // Services: one shape.
@@ -208,9 +208,9 @@ let rooms: [Room] = [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
       "ExecutionRouterService", "GatewayService", "Interop", "JSON", "Loop",
       "MarketConnectorService", "OMSService", "OrderbookService", "PortfolioManagerService",
-      "Postgres", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
+      "Postgres", "Recording", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
       "TradingGatewayService",
-      "Transcoding", "Transport", "Units", "VenueSimulator", "Wire",
+      "Transcoding", "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ]),
   app("shrivenquant", uses: ["Commands"]),
   app("protoc-gen-shrivenquant", uses: ["Wire"]),
@@ -289,7 +289,7 @@ let rooms: [Room] = [
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
       "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Recording", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
