@@ -145,6 +145,7 @@ let rooms: [Room] = [
     .platform, "Postgres",
     uses: ["Bytes", "CLinux", "CPostgres", "Chrono", "Loop", "Telemetry", "Units"]),
   room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
+  room(.platform, "SharedRing", uses: ["CLinux"]),
   room(.platform, "Recording", uses: ["Bytes", "Chrono", "JSON"]),
   room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
   room(
@@ -260,6 +261,7 @@ let rooms: [Room] = [
     "PostgresTests", in: "Platform/PostgresTests",
     uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
+  tests("SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
