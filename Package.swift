@@ -323,7 +323,7 @@ let rooms: [Room] = [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts",
       "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
-      "Telemetry",
+      "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Wire",
     ], kind: .executable),
 ]
