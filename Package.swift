@@ -321,7 +321,7 @@ let rooms: [Room] = [
     "Benchmarks", in: "Benchmarks",
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
-      "Contracts",
+      "Contracts", "EventBus",
       "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
       "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Wire",
