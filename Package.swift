@@ -159,6 +159,7 @@ let rooms: [Room] = [
   room(.domain, "Venue", uses: ["Chrono", "Units"]),
   room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
   room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
@@ -275,6 +276,9 @@ let rooms: [Room] = [
   tests(
     "OrderBookTests", in: "Domain/OrderBookTests",
     uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
+  tests(
+    "MarketQualityTests", in: "Domain/MarketQualityTests",
+    uses: ["Chrono", "MarketQuality", "Seeds", "Units", "Venue"]),
   tests(
     "PortfolioTests", in: "Domain/PortfolioTests",
     uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
