@@ -28,6 +28,10 @@ struct Benchmark {
         name: "matching.add-fill", question: "what does a trade cost, and the maker's replacement?",
         run: { [Figures(matchingAddFill())] }),
       Benchmark(
+        name: "ring",
+        question: "how long does a tick take to another process, and how many go a second?",
+        run: RingBenchmark.run),
+      Benchmark(
         name: "codec.order", question: "what does an order cost to write and to read?",
         run: codecOrder),
       Benchmark(

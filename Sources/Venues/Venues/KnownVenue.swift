@@ -27,6 +27,8 @@ package struct VenueSettings: Sendable {
   /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
   package var requestWeightMax: Int?
   package var orderRateMax: Int?
+  /// Everything that the public streams say is written there too.
+  package var recorder: FrameRecorder?
   package var reconnectMin = Duration.milliseconds(100)
   package var reconnectMax = Duration.seconds(10)
 
@@ -52,6 +54,21 @@ package enum KnownVenue: String, Sendable, CaseIterable {
 
   package var id: VenueID { VenueID(rawValue) }
 
+  /// Where the exchange itself is.
+  package var exchange: VenueAddress {
+    switch self {
+    case .binance:
+      VenueAddress(
+        restURL: "https://api.binance.com", streamHost: "stream.binance.com", streamPort: 9443)
+    case .binanceUSDM:
+      VenueAddress(
+        restURL: "https://fapi.binance.com", streamHost: "fstream.binance.com", streamPort: 443)
+    case .binanceCOINM:
+      VenueAddress(
+        restURL: "https://dapi.binance.com", streamHost: "dstream.binance.com", streamPort: 443)
+    }
+  }
+
   /// A session that lives on `loop`. Nothing is connected yet.
   package func session(
     _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
@@ -66,5 +83,18 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binanceUSDM: return try binance(.usdm)
     case .binanceCOINM: return try binance(.coinm)
     }
+  }
+}
+
+/// Where a venue's REST and its public streams are.
+package struct VenueAddress: Sendable, Hashable {
+  package var restURL: String
+  package var streamHost: String
+  package var streamPort: Int
+
+  package init(restURL: String, streamHost: String, streamPort: Int) {
+    self.restURL = restURL
+    self.streamHost = streamHost
+    self.streamPort = streamPort
   }
 }
