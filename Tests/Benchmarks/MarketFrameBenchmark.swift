@@ -1,7 +1,7 @@
 import CAllocationCount
 import Chrono
 private import Glibc
-import JSON
+import OrderBook
 import Recording
 import Units
 import Venue
