@@ -294,8 +294,9 @@ let rooms: [Room] = [
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Recording", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
+      "Security", "Seeds", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "VenueSimulator", "Venues",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
@@ -318,17 +319,17 @@ let rooms: [Room] = [
   support(
     "Fuzz", in: "Fuzz",
     uses: [
-      "Bytes", "Calls", "Contracts", "JSON", "Journal", "Loop", "Seeds", "ServiceKit", "Transport",
-      "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop", "OrderBook", "Seeds",
+      "ServiceKit", "Transport", "Units", "Venue", "Venues", "Wire",
     ], kind: .executable),
   support(
     "Benchmarks", in: "Benchmarks",
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
       "SharedRing", "Telemetry",
-      "Transport", "Units", "Venue", "VenueSimulator", "Wire",
+      "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),
 ]
 
