@@ -288,8 +288,9 @@ let rooms: [Room] = [
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
+      "Security", "Seeds", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "VenueSimulator", "Venues",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
