@@ -27,6 +27,10 @@ package struct VenueSettings: Sendable {
   /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
   package var requestWeightMax: Int?
   package var orderRateMax: Int?
+  /// Where nonces survive a restart, at venues that have them; nil: they begin at the clock.
+  package var nonces: (any NonceStore)?
+  /// Of the private stream, where it is another host; nil: the venue's own, or `streamHost`.
+  package var privateStreamHost: String?
   package var reconnectMin = Duration.milliseconds(100)
   package var reconnectMax = Duration.seconds(10)
 
@@ -49,6 +53,7 @@ package enum KnownVenue: String, Sendable, CaseIterable {
   case binance
   case binanceUSDM = "binance-usdm"
   case binanceCOINM = "binance-coinm"
+  case kraken
 
   package var id: VenueID { VenueID(rawValue) }
 
@@ -65,6 +70,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binance: return try binance(.spot)
     case .binanceUSDM: return try binance(.usdm)
     case .binanceCOINM: return try binance(.coinm)
+    case .kraken:
+      return try KrakenSession(settings, loop: loop, time: time, log: log, metrics: metrics)
     }
   }
 }

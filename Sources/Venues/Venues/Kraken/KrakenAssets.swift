@@ -29,3 +29,20 @@ package enum KrakenAssets {
     }.joined()
   }
 }
+
+extension KrakenAssets {
+  /// Whether `spelling` is this pair in any of Kraken's ways: `XXBTZUSD`, `XBTUSD`, `XBT/USD`.
+  package static func means(_ spelling: String, _ venueSymbol: String) -> Bool {
+    let parts = venueSymbol.split(separator: "/")
+    guard parts.count == 2 else { return spelling == venueSymbol }
+    let plain = spelling.filter { $0 != "/" }
+    for base in spellings(String(parts[0])) where plain.hasPrefix(base) {
+      if spellings(String(parts[1])).contains(String(plain.dropFirst(base.count))) { return true }
+    }
+    return false
+  }
+
+  private static func spellings(_ asset: String) -> [String] {
+    [asset] + canonicalNames.lazy.filter { $0.value == asset }.map(\.key)
+  }
+}
