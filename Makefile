@@ -14,7 +14,7 @@ SWIFT_RELEASE := swift build -c release --static-swift-stdlib
 
 RUN_PACKAGES := libnghttp2-dev libssl-dev libprotobuf-c-dev libpq-dev libsimdjson-dev libwslay-dev \
   libcurl4-openssl-dev libtomlplusplus-dev zlib1g-dev libzstd-dev pkg-config postgresql-15
-TEST_PACKAGES := nghttp2-client nghttp2-server prometheus python3-venv curl iproute2 openssl
+TEST_PACKAGES := nghttp2-client nghttp2-server prometheus python3-venv curl iproute2 openssl zstd
 PROTO_PACKAGES := protobuf-compiler protobuf-c-compiler libprotobuf-dev
 PYTHON_PACKAGES := grpcio==1.85.1 grpcio-reflection==1.85.1 grpcio-health-checking==1.85.1 protobuf==7.36.2 websockets==17.4
 

@@ -145,6 +145,7 @@ let rooms: [Room] = [
     .platform, "Postgres",
     uses: ["Bytes", "CLinux", "CPostgres", "Chrono", "Loop", "Telemetry", "Units"]),
   room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
+  room(.platform, "SharedRing", uses: ["CLinux"]),
   room(.platform, "Recording", uses: ["Bytes", "Chrono", "JSON"]),
   room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
   room(
@@ -172,14 +173,14 @@ let rooms: [Room] = [
   room(
     .venues, "Venues",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport",
-      "Units", "Venue",
+      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
+      "Transport", "Units", "Venue",
     ]),
   room(
     .venues, "VenueSimulator", folder: "Simulator",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "Transport", "Units",
-      "Venue",
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
+      "Transport", "Units", "Venue",
     ]),
 
   // Services: one shape.
@@ -208,9 +209,9 @@ let rooms: [Room] = [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
       "ExecutionRouterService", "GatewayService", "Interop", "JSON", "Loop",
       "MarketConnectorService", "OMSService", "OrderbookService", "PortfolioManagerService",
-      "Postgres", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
+      "Postgres", "Recording", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
       "TradingGatewayService",
-      "Transcoding", "Transport", "Units", "VenueSimulator", "Wire",
+      "Transcoding", "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ]),
   app("shrivenquant", uses: ["Commands"]),
   app("protoc-gen-shrivenquant", uses: ["Wire"]),
@@ -260,6 +261,7 @@ let rooms: [Room] = [
     "PostgresTests", in: "Platform/PostgresTests",
     uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
+  tests("SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
@@ -321,9 +323,9 @@ let rooms: [Room] = [
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
-      "Telemetry",
-      "Transport", "Units", "Venue", "VenueSimulator", "Wire",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
+      "SharedRing", "Telemetry",
+      "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),
 ]
 

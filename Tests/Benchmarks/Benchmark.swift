@@ -17,12 +17,20 @@ struct Benchmark {
         name: "order-book.best", question: "what does reading the best bid and ask cost?",
         run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
       Benchmark(
+        name: "market.frame-to-book.binance",
+        question: "what does a depth message cost from its bytes to the book?",
+        run: marketFrameToBook),
+      Benchmark(
         name: "matching.add-cancel",
         question: "what does an order cost that waits and is cancelled, among 10,000 others?",
         run: { [Figures(matchingAddCancel())] }),
       Benchmark(
         name: "matching.add-fill", question: "what does a trade cost, and the maker's replacement?",
         run: { [Figures(matchingAddFill())] }),
+      Benchmark(
+        name: "ring",
+        question: "how long does a tick take to another process, and how many go a second?",
+        run: RingBenchmark.run),
       Benchmark(
         name: "codec.order", question: "what does an order cost to write and to read?",
         run: codecOrder),

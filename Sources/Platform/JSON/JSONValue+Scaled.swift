@@ -75,6 +75,23 @@ package struct JSONScaledPairs: ~Copyable {
     count = found
   }
 
+  /// The same rows of two strings straight from the text at the cursor, which must hold no white space
+  /// there; false, and nothing read, when the text is anything else.
+  package mutating func read(
+    _ cursor: inout JSONCursor, scales first: UInt8, _ second: UInt8
+  ) -> Bool {
+    count = 0
+    while true {
+      let found = csimdjson_text_pairs(
+        cursor.bytes, cursor.count, &cursor.at, UInt32(first), UInt32(second), pairs, capacity)
+      if found >= 0 { count = found }
+      guard found == -2 else { return found >= 0 }
+      pairs.deallocate()
+      capacity *= 2
+      pairs = .allocate(capacity: 2 * capacity)
+    }
+  }
+
   private static func text(_ name: StaticString) -> UnsafePointer<CChar> {
     UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
   }

@@ -18,7 +18,7 @@ package struct MarketConnector: ServiceDefinition {
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
-    links = try KnownVenue.allCases.map { venue in
+    links = try [KnownVenue.binance].map { venue in
       let session = try venue.session(
         Self.settings(context, config), loop: context.loop, time: context.time, log: context.log,
         metrics: context.metrics)

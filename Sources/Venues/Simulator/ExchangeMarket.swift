@@ -18,17 +18,26 @@ struct ExchangeMarket {
   var flow: BackgroundFlow?
   var feed: MarketFeed
   var isHalted = false
+  /// Trade ids of a market have no holes.
+  var nextTradeID: UInt64
   private(set) var recentTrades: [PublicTrade] = []
 
   static let recentTradesMax = 1_000
 
   init(
-    settings: SimulatedMarket, engine: MarketEngine, flow: BackgroundFlow?, firstUpdateID: UInt64
+    settings: SimulatedMarket, engine: MarketEngine, flow: BackgroundFlow?, firstUpdateID: UInt64,
+    firstTradeID: UInt64
   ) {
     self.settings = settings
     self.engine = engine
     self.flow = flow
     self.feed = MarketFeed(firstUpdateID: firstUpdateID)
+    self.nextTradeID = firstTradeID
+  }
+
+  mutating func takeTradeID() -> UInt64 {
+    defer { nextTradeID += 1 }
+    return nextTradeID
   }
 
   mutating func traded(_ trade: PublicTrade) {

@@ -142,7 +142,7 @@ extension SimulatedExchange {
         nextOrderID = max(nextOrderID, order.id + 1)
       case .trade(let trade):
         ledger.append(trade)
-        nextTradeID = max(nextTradeID, trade.id + 1)
+        markets[trade.market].nextTradeID = max(markets[trade.market].nextTradeID, trade.id + 1)
       case .balance(let apiKey, let asset, let balance):
         if let account = accountByKey[apiKey] { accounts[account].restore(asset, balance) }
       }

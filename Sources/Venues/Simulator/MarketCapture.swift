@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Chrono
 internal import JSON
+internal import Recording
 internal import Units
 internal import Venue
 
@@ -13,78 +14,70 @@ struct CaptureMessage {
   let payload: [UInt8]
 }
 
-/// A recorded day of one Binance market: lines of `<nanoseconds> <json>`, where the json is a
-/// combined stream's message or a REST snapshot of the book. Several files are played one after
-/// another.
+/// A recorded stretch of one Binance market, in any format that `Recording` reads: frames of combined
+/// streams and a REST snapshot of the book. Several files are played one after another.
 struct MarketCapture {
   let symbol: String
   let snapshot: BookSnapshot
   /// How many messages came before the recorder fetched its snapshot.
   let messagesBeforeSnapshot: Int
-  private let lines: [ArraySlice<UInt8>]
-
-  /// Unpacked bytes of one capture: the largest known is 60 MB.
-  private static let unpackedMax = 1 << 30
+  private let frames: [RecordedFrame]
 
   init(paths: [String], market: SimulatedMarket) throws(ExchangeLogError) {
     symbol = market.symbol
-    var lines: [ArraySlice<UInt8>] = []
-    for path in paths { lines += try Self.lines(of: path) }
-    let isSnapshot: (ArraySlice<UInt8>) -> Bool = { line in
-      line.drop { $0 != UInt8(ascii: "{") }.starts(with: #"{"lastUpdateId""#.utf8)
-    }
-    guard let place = lines.firstIndex(where: isSnapshot) else {
+    var frames: [RecordedFrame] = []
+    for path in paths { frames += try Self.frames(of: path, symbol: market.symbol) }
+    guard let place = frames.firstIndex(where: Self.isAnswer) else {
       throw ExchangeLogError(
-        paths.joined(separator: ", "), "no snapshot of the book in the capture")
+        paths.joined(separator: ", "),
+        "no snapshot of the book of \(market.symbol) in the recording")
     }
     do throws(JSONError) {
-      let (_, json) = Self.split(lines[place])
-      snapshot = try CaptureReader(market).snapshot(JSONDocument(parsing: Array(json)).root)
+      snapshot = try CaptureReader(market).snapshot(JSONDocument(parsing: frames[place].bytes).root)
     } catch {
-      throw ExchangeLogError(paths[0], "line \(place + 1): \(error)")
+      throw ExchangeLogError(paths[0], "the snapshot: \(error)")
     }
     messagesBeforeSnapshot = place
-    lines.removeAll(where: isSnapshot)
-    self.lines = lines
+    frames.removeAll(where: Self.isAnswer)
+    self.frames = frames
   }
 
-  var count: Int { lines.count }
+  var count: Int { frames.count }
 
-  /// Nil for a stream that is not simulated.
+  /// Nil for a stream that is not simulated, or of another symbol.
   func message(_ index: Int) throws(JSONError) -> CaptureMessage? {
-    let (time, json) = Self.split(lines[index])
-    let root = try JSONDocument(parsing: Array(json)).root
-    let stream = try root.string("stream")
+    let root = try JSONDocument(parsing: frames[index].bytes).root
+    guard let stream = root["stream"]?.string else { return nil }
     guard let at = stream.firstIndex(of: "@"),
-      let kind = StreamKind(suffix: stream[stream.index(after: at)...])
+      let kind = StreamKind(suffix: stream[stream.index(after: at)...]),
+      stream[..<at].uppercased() == symbol
     else { return nil }
     return CaptureMessage(
-      received: time, kind: kind, payload: Array(try root.member("data").source))
+      received: frames[index].time, kind: kind, payload: Array(try root.member("data").source))
   }
 
-  private static func lines(of path: String) throws(ExchangeLogError) -> [ArraySlice<UInt8>] {
-    var bytes = try FileBytes.read(path)
-    if bytes.starts(with: [0x1f, 0x8b]) {
-      do throws(GzipError) {
-        bytes = try Gzip.decompress(bytes, outputMax: unpackedMax)
-      } catch {
-        throw ExchangeLogError(path, "gzip: \(error)")
+  /// What the recorder received, and its snapshots of this symbol.
+  private static func frames(
+    of path: String, symbol: String
+  ) throws(ExchangeLogError) -> [RecordedFrame] {
+    let bytes = try FileBytes.read(path)
+    do throws(RecordingError) {
+      return try Recording(bytes).frames.filter { frame in
+        switch frame.kind {
+        case .received: true
+        case .answered(let target):
+          // A bare snapshot does not say of which symbol it is: then there is one.
+          target.isEmpty || target.contains("/depth?symbol=\(symbol)&")
+        case .opened, .closed, .sent: false
+        }
       }
+    } catch {
+      throw ExchangeLogError(path, "\(error)")
     }
-    return bytes.split(separator: UInt8(ascii: "\n"))
   }
 
-  /// The receive time (nanoseconds, or microseconds in 16 digits) and the rest.
-  private static func split(_ line: ArraySlice<UInt8>) -> (Instant, ArraySlice<UInt8>) {
-    var time: Int64 = 0
-    var digits = 0
-    for byte in line {
-      guard byte >= 0x30, byte <= 0x39, digits < 19 else { break }
-      time = time &* 10 &+ Int64(byte - 0x30)
-      digits += 1
-    }
-    let rest = line.dropFirst(digits).drop { $0 == 0x20 }
-    return (Instant(nanoseconds: digits <= 16 ? time * 1_000 : time), rest)
+  private static func isAnswer(_ frame: RecordedFrame) -> Bool {
+    if case .answered = frame.kind { true } else { false }
   }
 }
 

@@ -19,7 +19,6 @@ package struct SimulatedExchange: ~Copyable {
 
   private(set) var now: Instant
   var nextOrderID: UInt64
-  var nextTradeID: UInt64
   var nextExecutionID: UInt64 = 1
   private var nextFastFlush: Instant
   private var nextSlowFlush: Instant
@@ -40,7 +39,6 @@ package struct SimulatedExchange: ~Copyable {
     // A hundred ids for every millisecond since 2020: a restarted exchange never repeats one.
     let firstID = UInt64(max(1, (start.milliseconds - 1_577_836_800_000) * 100))
     self.nextOrderID = firstID
-    self.nextTradeID = firstID
     self.random = FlowRandom(seed: settings.seed)
     self.accounts = settings.accounts.map(SimulatedAccount.init)
     self.accountByKey = Dictionary(
@@ -56,7 +54,7 @@ package struct SimulatedExchange: ~Copyable {
         settings: market,
         engine: playback.map(MarketEngine.playback) ?? .generated,
         flow: playback == nil ? BackgroundFlow(market: market, seed: seed, start: start) : nil,
-        firstUpdateID: firstID)
+        firstUpdateID: firstID, firstTradeID: firstID)
     }
     for index in markets.indices { openBook(index) }
   }
@@ -144,9 +142,9 @@ package struct SimulatedExchange: ~Copyable {
   mutating func settle(_ result: EngineResult, _ index: Int) {
     for fill in result.fills {
       let trade = PublicTrade(
-        id: nextTradeID, price: fill.price, quantity: fill.quantity, aggressor: fill.aggressor,
+        id: markets[index].takeTradeID(), price: fill.price, quantity: fill.quantity,
+        aggressor: fill.aggressor,
         time: now)
-      nextTradeID += 1
       if !markets[index].engine.isPlayback {
         markets[index].traded(trade)
         publish(trade, index)

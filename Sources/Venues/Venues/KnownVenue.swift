@@ -31,6 +31,8 @@ package struct VenueSettings: Sendable {
   package var nonces: (any NonceStore)?
   /// Of the private stream, where it is another host; nil: the venue's own, or `streamHost`.
   package var privateStreamHost: String?
+  /// Everything that the public streams say is written there too.
+  package var recorder: FrameRecorder?
   package var reconnectMin = Duration.milliseconds(100)
   package var reconnectMax = Duration.seconds(10)
 
@@ -57,6 +59,24 @@ package enum KnownVenue: String, Sendable, CaseIterable {
 
   package var id: VenueID { VenueID(rawValue) }
 
+  /// Where the exchange itself is.
+  package var exchange: VenueAddress {
+    switch self {
+    case .binance:
+      VenueAddress(
+        restURL: "https://api.binance.com", streamHost: "stream.binance.com", streamPort: 9443)
+    case .binanceUSDM:
+      VenueAddress(
+        restURL: "https://fapi.binance.com", streamHost: "fstream.binance.com", streamPort: 443)
+    case .binanceCOINM:
+      VenueAddress(
+        restURL: "https://dapi.binance.com", streamHost: "dstream.binance.com", streamPort: 443)
+    case .kraken:
+      VenueAddress(
+        restURL: "https://api.kraken.com", streamHost: "ws.kraken.com", streamPort: 443)
+    }
+  }
+
   /// A session that lives on `loop`. Nothing is connected yet.
   package func session(
     _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
@@ -73,5 +93,18 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .kraken:
       return try KrakenSession(settings, loop: loop, time: time, log: log, metrics: metrics)
     }
+  }
+}
+
+/// Where a venue's REST and its public streams are.
+package struct VenueAddress: Sendable, Hashable {
+  package var restURL: String
+  package var streamHost: String
+  package var streamPort: Int
+
+  package init(restURL: String, streamHost: String, streamPort: Int) {
+    self.restURL = restURL
+    self.streamHost = streamHost
+    self.streamPort = streamPort
   }
 }

@@ -28,6 +28,16 @@ struct KrakenCapture {
     return try Recording(Array(data)).frames.filter { $0.kind == .received }
   }
 
+  /// The first recorded answer to a REST request.
+  static func answer(_ name: String) throws -> [UInt8] {
+    let path = try #require(RecordedData.path("kraken/" + name))
+    let data = try #require(FileManager.default.contents(atPath: path))
+    let frame = try Recording(Array(data)).frames.first { frame in
+      if case .answered = frame.kind { true } else { false }
+    }
+    return try #require(frame).bytes
+  }
+
   mutating func open(_ feed: any PublicFeed, at now: Instant) {
     feed.opened(at: now, &output)
     take()

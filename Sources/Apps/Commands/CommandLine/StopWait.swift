@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Waits for SIGTERM or SIGINT.
+/// Waits for SIGTERM or SIGINT, or for whoever says that it is over.
 ///
 /// `@unchecked Sendable`: confined to its loop.
 final class StopWait: @unchecked Sendable {
@@ -9,6 +9,10 @@ final class StopWait: @unchecked Sendable {
 
   func received(_ signal: Int32) {
     guard signal == SIGTERM || signal == SIGINT else { return }
+    finish()
+  }
+
+  func finish() {
     isStopping = true
     waiter?.resume()
     waiter = nil

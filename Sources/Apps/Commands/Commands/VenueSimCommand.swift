@@ -114,7 +114,8 @@ enum VenueSimCommand {
       throw UsageError("--speed is \"\(speedText)\": instant, realtime or 10x is expected")
     }
     let named = arguments.value("--symbol")
-    guard let symbol = named ?? ReplayOptions.symbol(ofCapture: first, among: symbols) else {
+    let told = named ?? ReplayOptions.symbol(ofCapture: first, among: symbols)
+    guard let symbol = try told ?? ReplayOptions.recordedSymbol(first, among: symbols) else {
       throw UsageError(
         "\(first) names none of \(symbols.joined(separator: ", ")): say --symbol SYMBOL")
     }

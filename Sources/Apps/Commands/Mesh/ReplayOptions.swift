@@ -1,3 +1,5 @@
+internal import Recording
+internal import ServiceKit
 internal import VenueSimulator
 
 /// What a recorded capture's name and the options say about its playback.
@@ -18,5 +20,11 @@ enum ReplayOptions {
   static func symbol(ofCapture path: String, among symbols: [String]) -> String? {
     let name = (path.split(separator: "/").last ?? "").uppercased()
     return symbols.first { name.contains($0) }
+  }
+
+  /// The first of the symbols that one of our own recordings says it is of.
+  static func recordedSymbol(_ path: String, among symbols: [String]) throws -> String? {
+    let header = try Recording(readFile(path)).header
+    return header?.symbols.first { symbols.contains($0) }
   }
 }

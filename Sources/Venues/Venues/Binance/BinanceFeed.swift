@@ -109,7 +109,11 @@ package final class BinanceFeed: PublicFeed {
     do throws(JSONError) {
       switch try codec.decode(frame, received: received) {
       case .depth: apply(&output)
+      case .unreadableDepth(let id, let problem):
+        output.faults.append(.malformed(problem))
+        lose(Int(id.index) - first, problem, &output)
       case .trade(let trade): take(trade, &output)
+      case .untraded(let id, let tradeID): pass(tradeID, Int(id.index) - first, &output)
       case .top(let top): output.events.append(.top(top))
       case .answer(let id, let refusal): subscription.answered(id, refusal, &output)
       case .other: break
@@ -158,6 +162,16 @@ package final class BinanceFeed: PublicFeed {
     }
   }
 
+  /// An update of this book is gone.
+  private func lose(_ index: Int, _ problem: String, _ output: inout FeedOutput) {
+    let book = states[index].book
+    guard !book.isStale, case .requestSnapshot(let reason) = book.invalidate(problem) else {
+      return
+    }
+    ask(index, &output)
+    taint(index, reason, &output)
+  }
+
   private func taint(_ index: Int, _ reason: BookDesync, _ output: inout FeedOutput) {
     let id = states[index].instrument.id
     output.faults.append(.gap(id, reason.reason))
@@ -196,13 +210,20 @@ package final class BinanceFeed: PublicFeed {
   // MARK: Trades
 
   private func take(_ trade: Trade, _ output: inout FeedOutput) {
-    let index = Int(trade.instrument.index) - first
-    if let last = states[index].lastTrade {
-      guard trade.tradeID > last else { return }
-      if trade.tradeID > last + 1 { miss(last + 1...trade.tradeID - 1, index, &output) }
+    if pass(trade.tradeID, Int(trade.instrument.index) - first, &output) {
+      output.events.append(.trade(trade))
     }
-    states[index].lastTrade = trade.tradeID
-    output.events.append(.trade(trade))
+  }
+
+  /// False for an id that has been told already.
+  @discardableResult
+  private func pass(_ tradeID: UInt64, _ index: Int, _ output: inout FeedOutput) -> Bool {
+    if let last = states[index].lastTrade {
+      guard tradeID > last else { return false }
+      if tradeID > last + 1 { miss(last + 1...tradeID - 1, index, &output) }
+    }
+    states[index].lastTrade = tradeID
+    return true
   }
 
   private func miss(_ ids: ClosedRange<UInt64>, _ index: Int, _ output: inout FeedOutput) {

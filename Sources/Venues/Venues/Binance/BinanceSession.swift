@@ -88,7 +88,8 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
             feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
             counters: counters, hearer: hearMarket)
         }
-        if exchange == .spot {
+        // Without a key there is no account.
+        if exchange == .spot, !settings.apiKey.isEmpty {
           account = BinancePrivateStream(
             settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
             log: log, hearer: hearAccount)

@@ -90,12 +90,13 @@ final class KrakenSession: VenueSession, @unchecked Sendable {
         let market = PublicStream(
           KrakenFeed(instruments.all, depth: settings.depthMax), settings, rest: rest, tls: tls,
           loop: loop, time: time, log: log, counters: counters, hearer: hearMarket)
-        let account = KrakenPrivateStream(
-          settings, rest: rest, orders: entry, instruments: instruments, tls: tls, loop: loop,
-          time: time, log: log, hearer: hearAccount)
         self.market = market
-        self.account = account
-        account.start()
+        if !settings.apiKey.isEmpty {
+          account = KrakenPrivateStream(
+            settings, rest: rest, orders: entry, instruments: instruments, tls: tls, loop: loop,
+            time: time, log: log, hearer: hearAccount)
+        }
+        account?.start()
         market.start()
         clockCheck = loop.spawn { [self] in await compareClocks() }
         continuation.resume()

@@ -1,5 +1,6 @@
 internal import Chrono
 internal import Loop
+internal import Recording
 internal import Security
 internal import Telemetry
 internal import Transport
@@ -36,6 +37,8 @@ final class PublicStream: @unchecked Sendable {
   /// Counts connections.
   private var epoch = 0
   private var lastFrame = Instant.epoch
+  /// The recorder's number of this connection.
+  private var connectionNumber = 0
   private var output = FeedOutput()
 
   private static let tickInterval = Duration.seconds(1)
@@ -74,6 +77,7 @@ final class PublicStream: @unchecked Sendable {
   private func run() async {
     while !isStopped {
       let reason = await connection()
+      if socket != nil { record(.closed, Array(reason.utf8)) }
       socket = nil
       ticking?.cancel()
       var output = FeedOutput()
@@ -100,6 +104,10 @@ final class PublicStream: @unchecked Sendable {
       if epoch > 1 { counters.reconnections.increment() }
       if isStopped { socket.startClosing(.normal) }
       lastFrame = time.now
+      connectionNumber = settings.recorder?.nextConnection() ?? 0
+      record(
+        .opened,
+        Array("wss://\(settings.streamHost):\(settings.streamPort)\(feed.target)".utf8))
       var opening = FeedOutput()
       feed.opened(at: lastFrame, &opening)
       await carryOut(opening)
@@ -117,6 +125,9 @@ final class PublicStream: @unchecked Sendable {
   private func receive(_ frame: [UInt8]) async {
     counters.messages.increment()
     lastFrame = time.now
+    if let recorder = settings.recorder {
+      recorder.record(.received, frame, connection: connectionNumber, at: lastFrame)
+    }
     output.removeAll()
     feed.receive(frame, at: lastFrame, &output)
     if output.wishes.isEmpty, output.faults.isEmpty {
@@ -137,6 +148,7 @@ final class PublicStream: @unchecked Sendable {
   private func carryOut(_ wish: FeedWish) {
     switch wish {
     case .send(let bytes):
+      record(.sent, bytes)
       if socket?.trySend(.text, bytes) == false { socket?.startClosing(.normal) }
     case .reconnect(let reason):
       log.warning("reconnecting", ["reason": .text(reason)])
@@ -158,6 +170,7 @@ final class PublicStream: @unchecked Sendable {
         if question.kind == .snapshot { counters.snapshots.increment() }
         let body = try await rest.get(target, weight: weight)
         guard epoch == self.epoch, socket != nil else { return }
+        record(.answered(target: target), body)
         var output = FeedOutput()
         feed.answered(question, body, at: time.now, &output)
         await carryOut(output)
@@ -183,6 +196,10 @@ final class PublicStream: @unchecked Sendable {
       feed.tick(at: now, &output)
       await carryOut(output)
     }
+  }
+
+  private func record(_ kind: RecordedFrame.Kind, _ bytes: [UInt8]) {
+    settings.recorder?.record(kind, bytes, connection: connectionNumber, at: time.now)
   }
 
   private func report(_ fault: FeedFault) {
