@@ -1,7 +1,7 @@
 import CAllocationCount
 import Chrono
 private import Glibc
-import JSON
+import OrderBook
 import Recording
 import Units
 import Venue
@@ -17,12 +17,14 @@ struct MarketFrameBenchmark {
   private let time = SystemTime()
   private static let instrument = InstrumentID(0)
 
-  private init(name: String, snapshot: [UInt8], frames: [[UInt8]]) {
+  private init(
+    name: String, market: BinanceMarket = .spot, snapshot: [UInt8], frames: [[UInt8]]
+  ) {
     self.name = name
     self.snapshot = snapshot
     self.frames = frames
     feed = BinanceFeed(
-      .spot,
+      market,
       [
         Instrument(
           id: Self.instrument, venue: VenueID("binance"), symbol: "BTCUSDT",
@@ -32,21 +34,21 @@ struct MarketFrameBenchmark {
       ])
   }
 
-  /// Every depth message of the recordings, after their snapshot.
-  init(recordings paths: [String]) throws {
+  /// Every depth message of the recording.
+  init(_ name: String, recording path: String) throws {
     var snapshot: [UInt8] = []
     var frames: [[UInt8]] = []
-    for path in paths {
-      for frame in try Recording(OrderBookCapture.bytes(of: path)).frames {
-        if case .answered = frame.kind {
-          snapshot = frame.bytes
-        } else if frame.bytes.starts(with: #"{"stream":"btcusdt@depth"#.utf8) {
-          frames.append(frame.bytes)
-        }
+    for frame in try Recording(OrderBookCapture.bytes(of: path)).frames {
+      if case .answered = frame.kind {
+        snapshot = frame.bytes
+      } else if frame.bytes.starts(with: #"{"stream":"btcusdt@depth"#.utf8) {
+        frames.append(frame.bytes)
       }
     }
     guard !snapshot.isEmpty else { throw Broken("the recording holds no snapshot") }
-    self.init(name: "market.frame-to-book.binance", snapshot: snapshot, frames: frames)
+    self.init(
+      name: name, market: name.hasSuffix("usdm") ? .usdm : .spot, snapshot: snapshot,
+      frames: frames)
   }
 
   /// As many messages of 36 levels, written as Binance writes them.
@@ -85,6 +87,10 @@ struct MarketFrameBenchmark {
       let timed = try replay { samples.append($0) }
       allocations += timed.allocations
       fastest = min(fastest, try replay(nil).nanoseconds)
+    }
+    // What is left is the growth of buffers and books in the first round.
+    guard allocations < Int64(frames.count) else {
+      throw Broken("\(allocations) allocations in \(frames.count * rounds) messages")
     }
     let bytes = Double(frames.reduce(0) { $0 + $1.count }) / Double(frames.count)
     var figures = Figures(name, samples: samples)
@@ -126,11 +132,14 @@ struct MarketFrameBenchmark {
 
 func marketFrameToBook() throws -> [Figures] {
   let folder = "../shared/data/binance"
-  let paths = ["spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz"].map { file in
-    "\(Workspace.root)/\(folder)/\(file)"
-  }
-  if paths.allSatisfy({ access($0, R_OK) == 0 }) {
-    return [try MarketFrameBenchmark(recordings: paths).run()]
+  let recordings = [
+    ("market.frame-to-book.binance", "spot_btcusdt_20240808.gz"),
+    ("market.frame-to-book.binance.usdm", "usdm_btcusdt_20240808.gz"),
+  ]
+  if recordings.allSatisfy({ access("\(Workspace.root)/\(folder)/\($0.1)", R_OK) == 0 }) {
+    return try recordings.map { name, file in
+      try MarketFrameBenchmark(name, recording: "\(Workspace.root)/\(folder)/\(file)").run()
+    }
   }
   note("  the recordings of \(folder) are absent; a seeded synthetic stream takes their place")
   return [try MarketFrameBenchmark(seed: 20_240_808).run()]

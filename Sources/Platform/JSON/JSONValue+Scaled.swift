@@ -45,6 +45,11 @@ package struct JSONScaledPairs: ~Copyable {
   package func first(_ row: Int) -> Int64 { pairs[2 * row] }
   package func second(_ row: Int) -> Int64 { pairs[2 * row + 1] }
 
+  /// Both numbers of every row in their order: `count` times two of them.
+  package borrowing func withRows<R>(_ body: (UnsafeBufferPointer<Int64>) -> R) -> R {
+    body(UnsafeBufferPointer(start: pairs, count: 2 * count))
+  }
+
   /// Every row of the array, or an error that names the row.
   package mutating func read(
     _ array: JSONArray, _ rows: Rows, scales first: UInt8, _ second: UInt8

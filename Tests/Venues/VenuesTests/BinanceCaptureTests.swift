@@ -113,6 +113,33 @@ struct BinanceCapture: Sendable, CustomTestStringConvertible {
 
   @Test(
     .enabled(
+      if: !BinanceCapture.present.isEmpty, "recorded data is absent: no frame is read"),
+    arguments: BinanceCapture.present)
+  func `every recorded depth update is written as usual, and both readers agree on it`(
+    capture: BinanceCapture
+  ) throws {
+    var fast = BinanceCodec(capture.market, capture.instruments)
+    var general = BinanceCodec(capture.market, capture.instruments)
+    var (depths, others, differing) = (0, 0, 0)
+    for frame in try capture.frames() where frame.kind == .received {
+      let isUsual = fast.readsAsUsual(frame.bytes, frame.time)
+      // Of the many other frames a few do.
+      guard isUsual || others < 500 else { continue }
+      let read = try general.decodeAny(frame.bytes, received: frame.time)
+      if isUsual {
+        depths += 1
+        if read != .depth || fast.delta != general.delta { differing += 1 }
+      } else {
+        others += 1
+        if read == .depth { differing += 1 }
+      }
+    }
+    print("\(capture.name): \(depths) depth updates read alike")
+    #expect(depths >= capture.deltas && differing == 0)
+  }
+
+  @Test(
+    .enabled(
       if: BinanceCapture.all[1].isPresent && BinanceCapture.all[0].isPresent,
       "recorded data is absent: nothing is damaged"),
     arguments: BinanceCapture.all[0...1])

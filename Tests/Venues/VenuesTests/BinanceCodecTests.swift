@@ -161,38 +161,52 @@ import Venue
     #expect(question == FeedQuestion(.snapshot, id))
   }
 
+  /// The book itself allocates without optimisation. A twin that is given the same updates tells how
+  /// much of the count is its own; with optimisation both are nothing, as the benchmark of this path
+  /// makes sure.
   @Test(
     .enabled(
       if: RecordedData.isPresent(RecordedData.spot), "recorded data is absent: no frames to read"))
-  func `a thousand recorded updates go from frame to book without an allocation`() throws {
+  func `3,449 recorded updates go from frame to book without an allocation of their own`() throws {
     let frames = try Recording(RecordedFile.read(RecordedData.spot)).frames
-    let feed = BinanceFeed(.spot, [Self.instruments[0]])
-    var output = FeedOutput()
-    feed.opened(at: .epoch, &output)
-    var updates: [[UInt8]] = []
-    for frame in frames {
-      if case .answered = frame.kind {
-        feed.answered(
-          FeedQuestion(.snapshot, InstrumentID(0)), frame.bytes, at: frame.time, &output)
-      } else if frame.bytes.starts(with: #"{"stream":"btcusdt@depth"#.utf8) {
-        updates.append(frame.bytes)
-      }
+    let answer = try #require(frames.first { if case .answered = $0.kind { true } else { false } })
+    let updates = frames.map(\.bytes).filter {
+      $0.starts(with: #"{"stream":"btcusdt@depth"#.utf8)
     }
-    var (number, applied, allocated) = (0, 0, Int64(0))
-    // The first two thousand let every buffer grow to its size. Not `for`: without optimisation a
-    // range's iterator allocates by itself.
-    while number < updates.count {
-      let before = allocation_count()
-      output.removeAll()
-      feed.receive(updates[number], at: .epoch, &output)
-      let after = allocation_count()
-      if number >= 2_000 { allocated += after - before }
-      if case .delta = output.events.first { applied += 1 }
-      number += 1
+    var codec = BinanceCodec(.spot, [Self.instruments[0]])
+    let snapshot = try codec.snapshot(
+      answer.bytes, of: Self.instruments[0], received: .epoch)
+    let feed = BinanceFeed(.spot, [Self.instruments[0]])
+    let twin = SequencedBook()
+    var output = FeedOutput()
+    var (round, applied, ofFeed, ofBook) = (0, 0, Int64(0), Int64(0))
+    // In the first round every buffer grows to its size.
+    while round < 2 {
+      (applied, ofFeed, ofBook) = (0, 0, 0)
+      feed.opened(at: .epoch, &output)
+      feed.answered(
+        FeedQuestion(.snapshot, InstrumentID(0)), answer.bytes, at: .epoch, &output)
+      twin.reset()
+      _ = twin.apply(snapshot)
+      var number = 0
+      // Not `for`: without optimisation a range's iterator allocates by itself.
+      while number < updates.count {
+        output.removeAll()
+        let start = allocation_count()
+        feed.receive(updates[number], at: .epoch, &output)
+        ofFeed += allocation_count() - start
+        _ = try codec.decode(updates[number], received: .epoch)
+        let before = allocation_count()
+        _ = twin.apply(codec.delta)
+        ofBook += allocation_count() - before
+        if case .delta = output.events.first { applied += 1 }
+        number += 1
+      }
+      round += 1
     }
 
-    print("\(applied) updates applied, \(allocated) allocations after the first 2,000")
-    #expect(applied > 3_000)
-    #expect(allocated == 0)
+    print("\(applied) updates: \(ofFeed) allocations in the feed, \(ofBook) in the book alone")
+    #expect(applied == 3_449)
+    #expect(ofFeed == ofBook)
   }
 }

@@ -33,6 +33,9 @@ package struct BinanceCodec: ~Copyable {
   package private(set) var delta: BookDelta
 
   package init(_ market: BinanceMarket, _ instruments: [Instrument]) {
+    precondition(
+      MemoryLayout<PriceLevel>.size == 16 && MemoryLayout<PriceLevel>.offset(of: \.quantity) == 8,
+      "a level is its price and its quantity")
     self.market = market
     bySymbol = Dictionary(
       instruments.map { ($0.venueSymbol, $0) }, uniquingKeysWith: { first, _ in first })
@@ -127,7 +130,7 @@ package struct BinanceCodec: ~Copyable {
 
   /// True when the bytes are a depth update of a known instrument exactly as Binance writes them, and
   /// then it is in `delta`. False says nothing of them.
-  private mutating func readsAsUsual(_ bytes: [UInt8], _ received: Instant) -> Bool {
+  mutating func readsAsUsual(_ bytes: [UInt8], _ received: Instant) -> Bool {
     bytes.withUnsafeBufferPointer { text in
       var cursor = JSONCursor(text)
       let isCombined = cursor.take("{\"stream\":\"")
@@ -272,15 +275,19 @@ extension JSONScaledPairs {
   /// positive or a negative quantity, is the answer; then there are none.
   fileprivate borrowing func take(into levels: inout [PriceLevel]) -> Int? {
     levels.removeAll(keepingCapacity: true)
-    for row in 0..<count {
-      let (price, quantity) = (first(row), second(row))
-      guard price > 0, quantity >= 0 else {
-        levels.removeAll(keepingCapacity: true)
-        return row
+    return withRows { rows in
+      var index = 0
+      while index < rows.count {
+        guard rows[index] > 0, rows[index + 1] >= 0 else { return index / 2 }
+        index += 2
       }
-      levels.append(PriceLevel(price: Price(price), quantity: Quantity(quantity)))
+      guard let address = rows.baseAddress else { return nil }
+      // A level is its price and its quantity, two integers: BinanceCodec.init makes sure of it.
+      address.withMemoryRebound(to: PriceLevel.self, capacity: count) { rows in
+        levels.append(contentsOf: UnsafeBufferPointer(start: rows, count: count))
+      }
+      return nil
     }
-    return nil
   }
 }
 

@@ -31,6 +31,8 @@ package final class BinanceFeed: PublicFeed {
   private static let statusInterval = Duration.seconds(60)
   /// Missed trades that are fetched; of longer stretches the last ones.
   package static let backfillMax = 1_000
+  /// Stretches of missed trades that one request may be for; the oldest gives way.
+  package static let missingMax = 100
 
   /// One instrument.
   private struct State {
@@ -39,7 +41,7 @@ package final class BinanceFeed: PublicFeed {
     var isAsking = false
     var lastTrade: UInt64?
     /// Ids of trades that are being fetched.
-    var missing: ClosedRange<UInt64>?
+    var missing: [ClosedRange<UInt64>] = []
     var isTrading: Bool
     /// Snapshots that did not help, in a row.
     var failures = 0
@@ -81,7 +83,7 @@ package final class BinanceFeed: PublicFeed {
       states[index].book.reset()
       states[index].isAsking = false
       states[index].lastTrade = nil
-      states[index].missing = nil
+      states[index].missing = []
       states[index].failures = 0
     }
     nextStatus = now + Self.statusInterval
@@ -230,9 +232,9 @@ package final class BinanceFeed: PublicFeed {
     let instrument = states[index].instrument
     output.faults.append(
       .missedTrades(instrument.id, "\(ids.lowerBound) to \(ids.upperBound)"))
-    let isAsking = states[index].missing != nil
-    let first = min(states[index].missing?.lowerBound ?? ids.lowerBound, ids.lowerBound)
-    states[index].missing = first...ids.upperBound
+    let isAsking = !states[index].missing.isEmpty
+    if states[index].missing.count == Self.missingMax { states[index].missing.removeFirst() }
+    states[index].missing.append(ids)
     guard !isAsking else { return }
     output.wishes.append(
       .get(
@@ -242,9 +244,9 @@ package final class BinanceFeed: PublicFeed {
   }
 
   private func backfill(_ trades: [Trade], _ index: Int, _ output: inout FeedOutput) {
-    guard let missing = states[index].missing else { return }
-    states[index].missing = nil
-    for trade in trades where missing.contains(trade.tradeID) {
+    let missing = states[index].missing
+    states[index].missing = []
+    for trade in trades where missing.contains(where: { $0.contains(trade.tradeID) }) {
       output.events.append(.trade(trade))
     }
   }
