@@ -77,7 +77,7 @@ private final class KrakenConversation {
   }
 
   var signature: String {
-    "\(counts.map { min($0, 3) }) \(kinds.sorted().prefix(4).joined(separator: ";"))"
+    "\(counts.map { min($0, 3) }) \(kinds.sorted().prefix(2).joined(separator: ";"))"
   }
 
   func play(_ frame: [UInt8]) -> String? {
@@ -112,7 +112,7 @@ private final class KrakenConversation {
     }
     for fault in output.faults {
       if case .malformed(let text) = fault {
-        kinds.insert(String(text.filter(\.isLetter).prefix(20)))
+        kinds.insert(String(text.filter(\.isLetter).prefix(10)))
       }
     }
     output.removeAll()

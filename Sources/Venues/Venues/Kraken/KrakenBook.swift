@@ -37,7 +37,11 @@ package final class KrakenBook {
   private var usual: Places?
   private var oddBids: [Int64: Places] = [:]
   private var oddAsks: [Int64: Places] = [:]
-  private var text: [UInt8] = []
+  /// What the checksum is over; as long as two numbers of all digits are for every level.
+  private let text = UnsafeMutablePointer<UInt8>.allocate(
+    capacity: 2 * KrakenBook.checkedLevels * 2 * (19 + KrakenNumber.placesMax))
+  private var textCount = 0
+  private static let checkedLevels = 10
 
   /// `depth`: levels a side that are kept; nil keeps all of them, and is for venues without truncation.
   package init(_ instrument: Instrument, depth: Int?) {
@@ -48,8 +52,9 @@ package final class KrakenBook {
     delta = BookDelta(
       instrument: instrument.id, firstUpdateID: 0, lastUpdateID: 0, exchangeTime: .epoch,
       receivedTime: .epoch, bids: [], asks: [])
-    text.reserveCapacity(1_024)
   }
+
+  deinit { text.deallocate() }
 
   /// Not to be trusted any more.
   package func invalidate() { isWhole = false }
@@ -157,15 +162,17 @@ package final class KrakenBook {
   }
 
   package var checksum: UInt32 {
-    text.removeAll(keepingCapacity: true)
+    textCount = 0
     write(.sell)
     write(.buy)
-    return CRC32.of(text)
+    var checksum = CRC32()
+    checksum.update(UnsafeRawBufferPointer(start: text, count: textCount).bytes)
+    return checksum.value
   }
 
   private func write(_ side: Side) {
     guard let usual else { return }
-    var left = 10
+    var left = Self.checkedLevels
     levels.forEachLevel(side) { level in
       let odd = side == .buy ? oddBids : oddAsks
       let places = odd.isEmpty ? usual : odd[level.price.raw] ?? usual
@@ -178,21 +185,25 @@ package final class KrakenBook {
 
   /// The digits that the venue wrote, without leading zeros.
   private func write(_ raw: Int64, scale: Int, places: Int) {
-    let dropped = max(0, scale - places)
-    var value = raw / KrakenNumber.powers[min(dropped, 18)]
-    var count = 0
+    var value = raw / KrakenNumber.powers[min(max(0, scale - places), 18)]
     var rest = value
+    let start = textCount
     while rest > 0 {
-      count += 1
+      textCount += 1
       rest /= 10
     }
-    guard count > 0 else { return }
-    let start = text.count
-    text.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: count + max(0, places - scale)))
+    guard textCount > start else { return }
+    var at = textCount
     while value > 0 {
-      count -= 1
-      text[start + count] = UInt8(ascii: "0") + UInt8(value % 10)
+      at -= 1
+      text[at] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10)
       value /= 10
+    }
+    var zeros = places - scale
+    while zeros > 0 {
+      text[textCount] = UInt8(ascii: "0")
+      textCount += 1
+      zeros -= 1
     }
   }
 }

@@ -71,7 +71,7 @@ extension KrakenFeed {
     for index in markets.indices {
       switch markets[index].phase {
       case .pausing(let end) where now >= end: subscribe(index, at: now, &output)
-      case .subscribing(let start) where now - start > Self.snapshotMax:
+      case .subscribing(let start) where lastFrame - start > Self.snapshotMax:
         output.faults.append(.gap(markets[index].instrument.id, "no snapshot came"))
         unsubscribe(index, at: now, &output)
       case .live(let start) where now - start > Self.settledAfter: markets[index].failures = 0

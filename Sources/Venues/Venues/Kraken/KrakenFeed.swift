@@ -17,20 +17,18 @@ package final class KrakenFeed: PublicFeed {
   /// Levels a side: what was asked for, or the next that Kraken has.
   package let depth: Int
 
-  var markets: [KrakenMarket]
+  let markets: [KrakenMarket]
   var requests = KrakenRequests()
   /// The venue as a whole takes orders.
   private(set) var systemStatus = "online"
   private let places: [String: Int]
   private var reader = JSONReader()
-  private var lastFrame = Instant.epoch
+  private(set) var lastFrame = Instant.epoch
   private var isPinging = false
 
   package static let depths = [10, 25, 100, 500, 1_000]
   /// After so long without a frame the venue is asked for a sign; it sends heartbeats once a second.
   static let quietMax = Duration.seconds(5)
-  /// After so long without a frame the connection is given up.
-  static let silenceMax = Duration.seconds(15)
 
   package init(_ instruments: [Instrument], depth: Int = 1_000) {
     let depth = Self.depths.first { $0 >= depth } ?? 1_000
@@ -79,12 +77,8 @@ package final class KrakenFeed: PublicFeed {
   }
 
   package func tick(at now: Instant, _ output: inout FeedOutput) {
-    if now - lastFrame > Self.silenceMax {
-      output.wishes.append(.reconnect(reason: "no frame for \(now - lastFrame)"))
-      lastFrame = now
-      return
-    }
-    if let overdue = requests.overdue(at: now) {
+    // Answers are late when other frames came instead: our own slowness is not the venue's.
+    if let overdue = requests.overdue(at: lastFrame) {
       output.faults.append(.refused("no acknowledgement of \(overdue.channel)"))
       output.wishes.append(.reconnect(reason: "no acknowledgement of \(overdue.channel)"))
       requests.removeAll()

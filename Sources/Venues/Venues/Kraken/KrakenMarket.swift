@@ -2,7 +2,7 @@ internal import Chrono
 internal import Venue
 
 /// One instrument on a connection: its book's subscription, its trades and its status.
-struct KrakenMarket {
+final class KrakenMarket {
   enum Phase: Hashable {
     /// Subscribed or about to be; the snapshot is awaited since then.
     case subscribing(since: Instant)
@@ -35,7 +35,7 @@ struct KrakenMarket {
   }
 
   /// A new connection: nothing of the old one counts but the trades that were told.
-  mutating func restart(at now: Instant) {
+  func restart(at now: Instant) {
     book.invalidate()
     phase = .subscribing(since: now)
     missing = nil

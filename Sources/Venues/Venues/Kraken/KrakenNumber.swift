@@ -15,24 +15,30 @@ package struct KrakenNumber: Sendable, Hashable {
   /// A plain decimal that is not negative, written as a JSON number or a string. Nil for anything
   /// else, exponents included, and for more digits than 64 bits hold.
   init?(_ json: JSONValue) {
+    guard let number = json.source.withUnsafeBufferPointer({ KrakenNumber(text: $0) }) else {
+      return nil
+    }
+    self = number
+  }
+
+  private init?(text: UnsafeBufferPointer<UInt8>) {
     units = 0
     places = 0
     var digits = 0
     var inFraction = false
-    for byte in json.source {
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"):
+    for byte in text {
+      if byte >= 0x30, byte <= 0x39 {
         let (scaled, overflow) = units.multipliedReportingOverflow(by: 10)
-        let (sum, carried) = scaled.addingReportingOverflow(Int64(byte &- UInt8(ascii: "0")))
+        let (sum, carried) = scaled.addingReportingOverflow(Int64(byte &- 0x30))
         guard !overflow, !carried else { return nil }
         units = sum
         digits += 1
         if inFraction { places += 1 }
-      case UInt8(ascii: "."):
+      } else if byte == UInt8(ascii: ".") {
         guard !inFraction, digits > 0 else { return nil }
         inFraction = true
-      case UInt8(ascii: "\""): break
-      default: return nil
+      } else if byte != UInt8(ascii: "\"") {
+        return nil
       }
     }
     guard digits > 0, places <= Self.placesMax, !inFraction || places > 0 else { return nil }
@@ -75,60 +81,61 @@ extension JSONValue {
 
   /// Seconds since 1970 with a fraction, as Kraken's REST and v1 write moments; digits after the
   /// ninth are dropped.
-  var krakenSeconds: Instant? {
-    var seconds: Int64 = 0
-    var nanoseconds: Int64 = 0
-    var places = -1
-    for byte in source where byte != UInt8(ascii: "\"") {
-      if byte == UInt8(ascii: "."), places < 0 {
-        places = 0
-        continue
-      }
-      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-      let digit = Int64(byte &- UInt8(ascii: "0"))
-      if places < 0 {
-        guard seconds < 1_000_000_000 else { return nil }
-        seconds = seconds * 10 + digit
-      } else if places < 9 {
-        nanoseconds = nanoseconds * 10 + digit
-        places += 1
-      }
-    }
-    guard seconds < 9_000_000_000 else { return nil }
-    for _ in max(places, 0)..<9 { nanoseconds *= 10 }
-    return Instant(nanoseconds: seconds * 1_000_000_000 + nanoseconds)
-  }
+  var krakenSeconds: Instant? { source.withUnsafeBufferPointer { krakenMoment(seconds: $0) } }
 
   /// `2026-08-01T02:53:53.646219Z`, read without making a String; nil for anything else.
-  var krakenTime: Instant? {
-    var fields: (Int64, Int64, Int64, Int64, Int64, Int64) = (0, 0, 0, 0, 0, 0)
-    var fraction: Int64 = 0
-    var places = 0
-    var at = 0
-    for byte in source where byte != UInt8(ascii: "\"") {
-      let digit = Int64(byte) - 48
-      let isDigit = digit >= 0 && digit <= 9
-      switch at {
-      case 0...3 where isDigit: fields.0 = fields.0 * 10 + digit
-      case 5...6 where isDigit: fields.1 = fields.1 * 10 + digit
-      case 8...9 where isDigit: fields.2 = fields.2 * 10 + digit
-      case 11...12 where isDigit: fields.3 = fields.3 * 10 + digit
-      case 14...15 where isDigit: fields.4 = fields.4 * 10 + digit
-      case 17...18 where isDigit: fields.5 = fields.5 * 10 + digit
-      case 4, 7, 10, 13, 16, 19: if isDigit { return nil }
-      case 20... where isDigit && places < 9:
-        fraction = fraction * 10 + digit
-        places += 1
-      case 20... where byte == UInt8(ascii: "Z"): break
-      default: return nil
-      }
-      at += 1
+  var krakenTime: Instant? { source.withUnsafeBufferPointer { krakenMoment(text: $0) } }
+}
+
+private func krakenMoment(seconds text: UnsafeBufferPointer<UInt8>) -> Instant? {
+  var seconds: Int64 = 0
+  var nanoseconds: Int64 = 0
+  var places = -1
+  for byte in text where byte != UInt8(ascii: "\"") {
+    if byte == UInt8(ascii: "."), places < 0 {
+      places = 0
+      continue
     }
-    guard at >= 20 else { return nil }
-    for _ in places..<9 { fraction *= 10 }
-    let civil = CivilTime(
-      year: fields.0, month: fields.1, day: fields.2, hour: fields.3, minute: fields.4,
-      second: fields.5, nanosecond: fraction)
-    return civil?.instant
+    guard byte >= 0x30, byte <= 0x39 else { return nil }
+    let digit = Int64(byte &- 0x30)
+    if places < 0 {
+      guard seconds < 1_000_000_000 else { return nil }
+      seconds = seconds * 10 + digit
+    } else if places < 9 {
+      nanoseconds = nanoseconds * 10 + digit
+      places += 1
+    }
   }
+  guard seconds < 9_000_000_000 else { return nil }
+  return Instant(
+    nanoseconds: seconds * 1_000_000_000
+      + nanoseconds * KrakenNumber.powers[9 - max(places, 0)])
+}
+
+private func krakenMoment(text: UnsafeBufferPointer<UInt8>) -> Instant? {
+  // A quote is at each end, twenty characters are there at least, and a fraction before the Z.
+  guard text.count >= 22, text.count <= 32, text[0] == UInt8(ascii: "\""),
+    text[text.count - 2] == UInt8(ascii: "Z")
+  else { return nil }
+  func number(_ at: Int, _ count: Int) -> Int64? {
+    var value: Int64 = 0
+    var place = at
+    while place < at + count {
+      let digit = Int64(text[place]) - 0x30
+      guard digit >= 0, digit <= 9 else { return nil }
+      value = value * 10 + digit
+      place += 1
+    }
+    return value
+  }
+  // `-`, `T`, `:` and `.` stand between the digits of a moment, whatever they are.
+  let places = text.count == 22 ? 0 : text.count - 23
+  guard let year = number(1, 4), let month = number(6, 2), let day = number(9, 2),
+    let hour = number(12, 2), let minute = number(15, 2), let second = number(18, 2),
+    let fraction = places == 0 ? 0 : number(21, places),
+    let civil = CivilTime(
+      year: year, month: month, day: day, hour: hour, minute: minute, second: second,
+      nanosecond: fraction * KrakenNumber.powers[9 - places])
+  else { return nil }
+  return civil.instant
 }
