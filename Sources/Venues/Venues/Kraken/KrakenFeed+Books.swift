@@ -158,7 +158,8 @@ extension KrakenBook {
 extension JSONValue {
   /// Unsigned, 32 bits.
   func checksum(_ name: String) throws(JSONError) -> UInt32 {
-    guard let value = UInt32(exactly: try uint64(name)) else {
+    let number = try krakenNumber(name)
+    guard number.places == 0, let value = UInt32(exactly: number.units) else {
       throw .unexpected("\(name) is no number of 32 bits")
     }
     return value
