@@ -27,6 +27,10 @@ package struct VenueSettings: Sendable {
   /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
   package var requestWeightMax: Int?
   package var orderRateMax: Int?
+  /// Where nonces survive a restart, at venues that have them; nil: they begin at the clock.
+  package var nonces: (any NonceStore)?
+  /// Of the private stream, where it is another host; nil: the venue's own, or `streamHost`.
+  package var privateStreamHost: String?
   /// Everything that the public streams say is written there too.
   package var recorder: FrameRecorder?
   package var reconnectMin = Duration.milliseconds(100)
@@ -51,6 +55,7 @@ package enum KnownVenue: String, Sendable, CaseIterable {
   case binance
   case binanceUSDM = "binance-usdm"
   case binanceCOINM = "binance-coinm"
+  case kraken
 
   package var id: VenueID { VenueID(rawValue) }
 
@@ -66,6 +71,9 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binanceCOINM:
       VenueAddress(
         restURL: "https://dapi.binance.com", streamHost: "dstream.binance.com", streamPort: 443)
+    case .kraken:
+      VenueAddress(
+        restURL: "https://api.kraken.com", streamHost: "ws.kraken.com", streamPort: 443)
     }
   }
 
@@ -82,6 +90,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binance: return try binance(.spot)
     case .binanceUSDM: return try binance(.usdm)
     case .binanceCOINM: return try binance(.coinm)
+    case .kraken:
+      return try KrakenSession(settings, loop: loop, time: time, log: log, metrics: metrics)
     }
   }
 }
