@@ -14,6 +14,10 @@ package struct VenueSettings: Sendable {
   package var trust: Trust
   package var apiKey: String
   package var secret: [UInt8]
+  /// What the key was made with besides its secret (OKX); empty for others.
+  package var passphrase = ""
+  /// Books and best prices tick by tick, where the venue gives them to accounts that trade enough (OKX).
+  package var isTickByTick = false
   /// Symbols to connect, in our spelling.
   package var symbols: [String]
   /// For one request, from sending to the last byte of its answer.
@@ -51,6 +55,7 @@ package enum KnownVenue: String, Sendable, CaseIterable {
   case binance
   case binanceUSDM = "binance-usdm"
   case binanceCOINM = "binance-coinm"
+  case okx
 
   package var id: VenueID { VenueID(rawValue) }
 
@@ -66,6 +71,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binanceCOINM:
       VenueAddress(
         restURL: "https://dapi.binance.com", streamHost: "dstream.binance.com", streamPort: 443)
+    case .okx:
+      VenueAddress(restURL: "https://www.okx.com", streamHost: "ws.okx.com", streamPort: 8443)
     }
   }
 
@@ -82,6 +89,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binance: return try binance(.spot)
     case .binanceUSDM: return try binance(.usdm)
     case .binanceCOINM: return try binance(.coinm)
+    case .okx:
+      return try OKXSession(self, settings, loop: loop, time: time, log: log, metrics: metrics)
     }
   }
 }

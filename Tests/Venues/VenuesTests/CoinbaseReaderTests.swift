@@ -7,18 +7,16 @@ import Venue
 @testable import Venues
 
 @Suite struct `Coinbase recordings` {
-  static let capture = "coinbase/advtrade_20260809_COINBASE.jsonl.zst"
-
   private var instruments: [Instrument] {
     ["BTC-USD", "ETH-USD"].enumerated().map { OKXFixture.instrument($1, Int32($0), 2, 8) }
   }
 
   private func frames() throws -> [RecordedFrame] {
-    let path = try #require(RecordedData.path(Self.capture))
+    let path = try #require(RecordedData.path(OKXFixture.coinbase))
     return try Recording(try OKXFixture.bytes(path)).frames
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(capture), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.coinbase), "recorded data is absent"))
   func `775 book messages with 74,193 levels, no hole in the count, never crossed`() throws {
     let reader = CoinbaseReader(instruments)
     var events: [MarketEvent] = []
@@ -46,7 +44,7 @@ import Venue
     #expect(reader.isWhole(InstrumentID(0)) && reader.isWhole(InstrumentID(1)))
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(capture), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.coinbase), "recorded data is absent"))
   func `MD-03 a message that is left out makes both books stale at the next`() throws {
     var frames = try frames().filter { $0.kind == .received }
     frames.remove(at: 500)

@@ -8,11 +8,6 @@ import Venue
 @testable import Venues
 
 @Suite struct `OKX recordings` {
-  static let tick = "okx/books-l2-tbt_20210722_OKEX.ws.1.0"
-  static let books = "okx/books_20220513_OKX.ws.1.0"
-  static let numbered = "okx/books_20260824_seqid_excerpt.jsonl"
-  static let instruments = "okx/rest_instruments_20220513_OKX.0.zst"
-
   /// Decimal places of prices and sizes, as they stand in the recording: instruments of that day were
   /// not recorded.
   private static let tickScales: [(String, UInt8, UInt8)] = [
@@ -27,6 +22,7 @@ import Venue
   /// What a feed said of a recording, and what its book was worth.
   private struct Outcome {
     var messages = 0
+    var checksums = 0
     var deltas = 0
     var snapshots: [String: Int] = [:]
     var trades: [String: Int] = [:]
@@ -46,9 +42,10 @@ import Venue
     return try Recording(try OKXFixture.bytes(path)).frames
   }
 
-  private func follow(_ frames: [RecordedFrame], _ instruments: [Instrument],
-    _ book: OKXChannels.Book) -> Outcome
-  {
+  private func follow(
+    _ frames: [RecordedFrame], _ instruments: [Instrument],
+    _ book: OKXChannels.Book
+  ) -> Outcome {
     let feed = OKXFeed(instruments, channels: OKXChannels(book: book))
     var outcome = Outcome()
     var output = FeedOutput()
@@ -62,7 +59,8 @@ import Venue
         switch event {
         case .delta: outcome.deltas += 1
         case .snapshot(let snapshot):
-          outcome.snapshots[instruments[Int(snapshot.instrument.index)].venueSymbol, default: 0] += 1
+          outcome.snapshots[instruments[Int(snapshot.instrument.index)].venueSymbol, default: 0] +=
+            1
         case .trade(let trade):
           outcome.trades[instruments[Int(trade.instrument.index)].venueSymbol, default: 0] += 1
         case .top: outcome.tops += 1
@@ -73,14 +71,18 @@ import Venue
         }
       }
     }
+    outcome.checksums = feed.checksumCount
     return outcome
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(tick), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.tick), "recorded data is absent"))
   func `MD-05 MD-07 1,504 of 1,504 checksums of ten instruments, tick by tick`() throws {
-    let outcome = follow(try frames(Self.tick), instruments(Self.tickScales), .booksTick)
+    let outcome = follow(try frames(OKXFixture.tick), instruments(Self.tickScales), .booksTick)
 
-    print("OKX 2021-07-22: \(outcome.deltas + outcome.snapshots.count) of 1504 books verified")
+    print(
+      "OKX 2021-07-22: \(outcome.checksums) of 1504 checksums compared, \(outcome.faults.count) differ"
+    )
+    #expect(outcome.checksums == 1_504)
     #expect(outcome.deltas == 1_494 && outcome.snapshots.values.reduce(0, +) == 10)
     #expect(outcome.snapshots.count == 10)
     #expect(outcome.trades.values.reduce(0, +) == 36)
@@ -88,32 +90,38 @@ import Venue
     #expect(outcome.faults.isEmpty && outcome.stale == 0)
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(books), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.books), "recorded data is absent"))
   func `MD-05 MD-07 290 of 290 checksums of spot, swap and future`() throws {
-    let outcome = follow(try frames(Self.books), instruments(Self.bookScales), .books)
+    let outcome = follow(try frames(OKXFixture.books), instruments(Self.bookScales), .books)
 
-    print("OKX 2022-05-13: \(outcome.deltas + outcome.snapshots.count) of 290 books verified")
+    print(
+      "OKX 2022-05-13: \(outcome.checksums) of 290 checksums compared, \(outcome.faults.count) differ"
+    )
+    #expect(outcome.checksums == 290)
     #expect(outcome.deltas == 287 && outcome.snapshots.values.reduce(0, +) == 3)
     #expect(outcome.trades == ["BTC-USDT": 69, "BTC-USD-220527": 4, "UNI-USD-SWAP": 1])
     #expect(outcome.tops == 28)
     #expect(outcome.faults.isEmpty && outcome.stale == 0)
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(numbered), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.numbered), "recorded data is absent"))
   func `MD-03 MD-07 6 of 6 numbered updates follow one another, a checksum of zero is none`() throws
   {
-    let frames = try frames(Self.numbered)
+    let frames = try frames(OKXFixture.numbered)
     let outcome = follow(frames, [OKXFixture.instrument("BTC-USDT", 0, 1, 8)], .books)
 
     print("OKX 2026-08-24: \(outcome.deltas) of 6 updates chain")
+    #expect(outcome.checksums == 0)
     #expect(outcome.deltas == 6 && outcome.snapshots == ["BTC-USDT": 1])
     #expect(outcome.faults.isEmpty && outcome.stale == 0)
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(numbered), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.numbered), "recorded data is absent"))
   func `MD-03 every single update that is left out is found at the next`() throws {
-    let all = try frames(Self.numbered).filter { $0.kind == .received }
-    let updates = all.indices.filter { String(decoding: all[$0].bytes, as: UTF8.self).contains("update") }
+    let all = try frames(OKXFixture.numbered).filter { $0.kind == .received }
+    let updates = all.indices.filter {
+      String(decoding: all[$0].bytes, as: UTF8.self).contains("update")
+    }
     #expect(updates.count == 6)
     for missing in updates.dropLast() {
       var frames = all
@@ -125,9 +133,9 @@ import Venue
     }
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(books), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.books), "recorded data is absent"))
   func `MD-05 one flipped digit is caught at that very message`() throws {
-    let frames = try frames(Self.books).filter { $0.kind == .received }
+    let frames = try frames(OKXFixture.books).filter { $0.kind == .received }
     let instruments = instruments(Self.bookScales)
     var tried = 0
     for index in stride(from: 0, to: frames.count, by: 7) {
@@ -148,11 +156,11 @@ import Venue
     #expect(tried >= 20)
   }
 
-  @Test(.enabled(if: RecordedData.isPresent(instruments), "recorded data is absent"))
+  @Test(.enabled(if: RecordedData.isPresent(OKXFixture.instruments), "recorded data is absent"))
   func `MD-07 all instruments of a day are read`() throws {
     var counts: [Int] = []
     var all: [Instrument] = []
-    for frame in try frames(Self.instruments) {
+    for frame in try frames(OKXFixture.instruments) {
       guard case .answered = frame.kind else { continue }
       let found = try OKXSymbols.instruments(frame.bytes, venue: VenueID("okx"))
       counts.append(found.count)

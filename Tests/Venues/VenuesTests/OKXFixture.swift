@@ -9,6 +9,12 @@ import Venue
 
 /// Instruments and damage for OKX's tests.
 enum OKXFixture {
+  static let tick = "okx/books-l2-tbt_20210722_OKEX.ws.1.0"
+  static let books = "okx/books_20220513_OKX.ws.1.0"
+  static let numbered = "okx/books_20260824_seqid_excerpt.jsonl"
+  static let instruments = "okx/rest_instruments_20220513_OKX.0.zst"
+  static let coinbase = "coinbase/advtrade_20260809_COINBASE.jsonl.zst"
+
   static func instrument(
     _ name: String, _ id: Int32, _ priceScale: UInt8, _ quantityScale: UInt8
   ) -> Instrument {

@@ -29,6 +29,8 @@ package final class OKXFeed: PublicFeed {
   private var checksum = OKXChecksum()
   private let pause = ResyncPause()
   private let bySymbol: [String: Int]
+  /// Checksums that were compared, since the beginning.
+  package private(set) var checksumCount = 0
   private var lastFrame = Instant.epoch
   private var pinged: Instant?
 
@@ -248,6 +250,7 @@ package final class OKXFeed: PublicFeed {
     let book = states[index].book
     if let expected = codec.book.checksum {
       let found = checksum.of(book, of: states[index].instrument)
+      checksumCount += 1
       if found != expected {
         output.faults.append(
           .checksum(states[index].instrument.id, "checksum \(found), the venue's is \(expected)"))
