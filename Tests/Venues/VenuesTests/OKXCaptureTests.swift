@@ -8,8 +8,8 @@ import Venue
 @testable import Venues
 
 @Suite struct `OKX recordings` {
-  /// Decimal places of prices and sizes, as they stand in the recording: instruments of that day were
-  /// not recorded.
+  /// Decimal places of prices and sizes, as they stand in the recording: instruments of that day
+  /// were not recorded.
   private static let tickScales: [(String, UInt8, UInt8)] = [
     ("FUN-BTC", 9, 8), ("BTC-USD-210924-66000-C", 4, 0), ("XMR-USDT-SWAP", 2, 0),
     ("AUCTION-USDT", 2, 6), ("OKT-BTC", 6, 8), ("PAY-BTC", 8, 8), ("BTC-USD-210924-42000-P", 4, 0),

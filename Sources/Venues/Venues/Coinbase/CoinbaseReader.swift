@@ -4,11 +4,11 @@ internal import OrderBook
 internal import Units
 package import Venue
 
-/// Coinbase Advanced Trade's stream as others recorded it: books, trades and tickers. There is no session
-/// of this venue.
+/// Coinbase Advanced Trade's stream as others recorded it: books, trades and tickers. There is no
+/// session of this venue.
 ///
-/// Messages of all channels share one count per connection (`sequence_num`), without holes; a hole, or a
-/// book that is crossed, makes every book stale until its next snapshot.
+/// Messages of all channels share one count per connection (`sequence_num`), without holes; a hole,
+/// or a book that is crossed, makes every book stale until its next snapshot.
 /// (docs.cdp.coinbase.com, "Advanced Trade WebSocket: Sequence Numbers".)
 package final class CoinbaseReader {
   /// What was read since the beginning.

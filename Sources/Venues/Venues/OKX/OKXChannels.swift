@@ -1,6 +1,7 @@
 /// Which of OKX's public channels a feed follows.
 ///
-/// (okx.com/docs-v5, "Order book channel", "Trades channel", "Tickers channel", "Instruments channel".)
+/// (okx.com/docs-v5, "Order book channel", "Trades channel", "Tickers channel", "Instruments
+/// channel".)
 package struct OKXChannels: Sendable, Hashable {
   package enum Book: String, Sendable, Hashable, CaseIterable {
     /// 400 levels a side, every 100 ms.

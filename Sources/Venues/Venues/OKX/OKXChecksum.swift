@@ -3,12 +3,12 @@ internal import OrderBook
 internal import Units
 internal import Venue
 
-/// OKX's checksum of a book: CRC-32 as a signed integer over `price:size` of the best 25 bids and asks
-/// in turns, joined by colons; a side that has no level at a depth is left out there.
+/// OKX's checksum of a book: CRC-32 as a signed integer over `price:size` of the best 25 bids and
+/// asks in turns, joined by colons; a side that has no level at a depth is left out there.
 ///
-/// (okx.com/docs-v5, "Checksum".) It is taken over the venue's own text, which is the shortest plain
-/// decimal: no zeros at the end of a fraction, no point without one. So integers and their scale spell
-/// it again.
+/// (okx.com/docs-v5, "Checksum".) It is taken over the venue's own text, which is the shortest
+/// plain decimal: no zeros at the end of a fraction, no point without one. So integers and their
+/// scale spell it again.
 struct OKXChecksum {
   private var bids: [PriceLevel] = []
   private var asks: [PriceLevel] = []

@@ -2,9 +2,9 @@ internal import Venue
 
 /// Our client order ids in the spelling that OKX takes: at most 32 letters and digits.
 ///
-/// A child order's id is 13 characters of Crockford's base 32, a dash and a number. The dash is left out,
-/// since the first part has always 13 characters and the number begins with no zero: each text of the
-/// one form is exactly one of the other.
+/// A child order's id is 13 characters of Crockford's base 32, a dash and a number. The dash is
+/// left out, since the first part has always 13 characters and the number begins with no zero: each
+/// text of the one form is exactly one of the other.
 enum OKXClientID {
   private static let parentLength = 13
 

@@ -47,11 +47,11 @@ package struct OKXTrade: Sendable, Hashable {
   package var count: UInt64
 }
 
-/// OKX's public JSON to values. Numbers go from their text to integers of the instrument's scale; digits
-/// beyond it are an error, never rounded.
+/// OKX's public JSON to values. Numbers go from their text to integers of the instrument's scale;
+/// digits beyond it are an error, never rounded.
 ///
-/// Levels are read into `book`, whose memory is used again for the next message once nobody keeps the
-/// last one.
+/// Levels are read into `book`, whose memory is used again for the next message once nobody keeps
+/// the last one.
 package struct OKXCodec: ~Copyable {
   /// A message of an order book channel.
   package struct Book: Sendable {
@@ -101,6 +101,7 @@ package struct OKXCodec: ~Copyable {
       return .other
     }
     bookInstrument = instrument.id
+    book.isSnapshot = false
     try readBook(root, instrument, received)
     return .book
   }

@@ -41,8 +41,8 @@ extension OKXFeed {
         weight: 1, FeedQuestion(.trades, instrument.id), after: .zero))
   }
 
-  /// Tells what of the answer was missing, and asks for the rest. Every page reaches farther back or is
-  /// the last.
+  /// Tells what of the answer was missing, and asks for the rest. Every page reaches farther back
+  /// or is the last.
   func backfill(_ trades: [Trade], _ index: Int, _ output: inout FeedOutput) {
     guard let missing = states[index].missing else { return }
     let found = trades.filter { missing.contains($0.tradeID) }

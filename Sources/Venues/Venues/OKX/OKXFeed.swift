@@ -6,12 +6,12 @@ package import Venue
 
 /// OKX's public streams of one connection.
 ///
-/// Books: the subscription brings a snapshot, then updates. Each names its predecessor (`prevSeqId`);
-/// the ids grow, but not by one, and may start anew after maintenance (`seqId` below `prevSeqId`). A
-/// minute without a change is told by an empty message whose ids are equal. Messages from before ids
-/// were sent have a checksum instead, and a checksum is checked wherever there is one. What does not fit
-/// makes the book stale at that very message; the topic is subscribed anew, after pauses that grow, and
-/// until its snapshot comes nothing is applied.
+/// Books: the subscription brings a snapshot, then updates. Each names its predecessor
+/// (`prevSeqId`); the ids grow, but not by one, and may start anew after maintenance (`seqId` below
+/// `prevSeqId`). A minute without a change is told by an empty message whose ids are equal.
+/// Messages from before ids were sent have a checksum instead, and a checksum is checked wherever
+/// there is one. What does not fit makes the book stale at that very message; the topic is
+/// subscribed anew, after pauses that grow, and until its snapshot comes nothing is applied.
 /// (okx.com/docs-v5, "Order book channel", "Sequence ID", "Checksum".)
 ///
 /// Trades: ids have no holes; what is missing, also over a reconnect, is fetched and told late, as
@@ -37,6 +37,8 @@ package final class OKXFeed: PublicFeed {
   /// OKX closes a connection after 30 s without a frame.
   package static let pingAfter = Duration.seconds(20)
   package static let pongMax = Duration.seconds(8)
+  /// A snapshot that does not come in this time after the acknowledgement is asked for again.
+  package static let snapshotMax = Duration.seconds(10)
   /// A book that was whole for so long has recovered: the next failure is its first.
   package static let provenAfter = Duration.seconds(60)
 
@@ -51,6 +53,8 @@ package final class OKXFeed: PublicFeed {
     var sequence: Int64 = 0
     /// Whether the snapshot had an id.
     var isNumbered = false
+    /// When the subscription was acknowledged that a snapshot is awaited of.
+    var askedAt: Instant?
     /// When the book is to be subscribed anew.
     var renewAt: Instant?
     /// Failures in a row.
@@ -61,8 +65,8 @@ package final class OKXFeed: PublicFeed {
     var isTrading: Bool
   }
 
-  /// Ids of the instruments must be their places in the list; the feed follows some of them. `login`
-  /// makes the request that the tick-by-tick books need first.
+  /// Ids of the instruments must be their places in the list; the feed follows some of them.
+  /// `login` makes the request that the tick-by-tick books need first.
   package init(
     _ all: [Instrument], following: Range<Int>? = nil, channels: OKXChannels = OKXChannels(),
     levelsMax: Int = 20_000, login: (@Sendable (Instant) -> [UInt8])? = nil
@@ -134,12 +138,18 @@ package final class OKXFeed: PublicFeed {
     states[index].book.removeAll()
     states[index].isWhole = false
     states[index].sequence = 0
+    states[index].askedAt = nil
     states[index].renewAt = nil
   }
 
   package func tick(at now: Instant, _ output: inout FeedOutput) {
     subscription.tick(at: now, &output)
-    for index in states.indices { renew(index, at: now, &output) }
+    for index in states.indices {
+      if let asked = states[index].askedAt, now - asked > Self.snapshotMax {
+        fail(index, "no snapshot came", at: now, &output)
+      }
+      renew(index, at: now, &output)
+    }
     if let pinged {
       guard now - pinged > Self.pongMax else { return }
       output.wishes.append(.reconnect(reason: "a ping was not answered"))
@@ -159,7 +169,7 @@ package final class OKXFeed: PublicFeed {
       case .trades: for trade in codec.trades { take(trade, &output) }
       case .top(let top): output.events.append(.top(top))
       case .statuses(let statuses): compare(statuses, at: received, &output)
-      case .subscribed(let topic): subscription.acknowledged(topic)
+      case .subscribed(let topic): acknowledge(topic, at: received)
       case .loggedIn: subscription.begin(at: received, &output)
       case .refused(let code, let text):
         subscription.refused(text)
@@ -171,8 +181,18 @@ package final class OKXFeed: PublicFeed {
       output.faults.append(.malformed(error.description))
       // A message of a book that cannot be read is a message that is missing.
       guard let instrument = codec.bookInstrument else { return }
-      fail(Int(instrument.index) - first, "a message cannot be read", at: received, &output)
+      let index = Int(instrument.index) - first
+      guard states[index].isWhole || codec.book.isSnapshot else { return }
+      fail(index, "a message cannot be read", at: received, &output)
     }
+  }
+
+  private func acknowledge(_ topic: OKXTopic, at now: Instant) {
+    subscription.acknowledged(topic)
+    guard topic.channel == channels.book.rawValue, let index = bySymbol[topic.subject],
+      !states[index].isWhole
+    else { return }
+    states[index].askedAt = now
   }
 
   package func answered(
@@ -241,8 +261,10 @@ package final class OKXFeed: PublicFeed {
     states[index].isWhole = true
     states[index].isNumbered = codec.book.sequence != nil
     states[index].sequence = sequence
+    guard verify(index, at: now, &output) else { return }
+    states[index].askedAt = nil
     states[index].renewAt = nil
-    if verify(index, at: now, &output) { output.events.append(.snapshot(snapshot)) }
+    output.events.append(.snapshot(snapshot))
   }
 
   /// The venue's checksum, and what no book may be. False when the book is stale now.
@@ -279,9 +301,11 @@ package final class OKXFeed: PublicFeed {
       if now - states[index].wholeSince >= Self.provenAfter { states[index].failures = 0 }
       output.events.append(.stale(states[index].instrument.id, reason: reason))
     }
+    // A pause that has begun stays as it is, however much fails in it.
+    let due = states[index].renewAt
     reset(index)
-    states[index].renewAt = now + pause.after(failures: states[index].failures)
-    states[index].failures += 1
+    states[index].renewAt = due ?? now + pause.after(failures: states[index].failures)
+    if due == nil { states[index].failures += 1 }
     renew(index, at: now, &output)
   }
 

@@ -29,8 +29,8 @@ extension OKXOrderEntry {
     throw VenueError(.overloaded, "more than \(all.count) open orders")
   }
 
-  /// OKX ends all open orders of an instrument by no single request: they are listed and cancelled in
-  /// batches. What was placed meanwhile is not among them.
+  /// OKX ends all open orders of an instrument by no single request: they are listed and cancelled
+  /// in batches. What was placed meanwhile is not among them.
   func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
     let found = try self.instrument(instrument)
     let open = try await openOrders(of: instrument)

@@ -5,13 +5,13 @@ internal import Venue
 
 /// Orders over OKX's signed REST endpoints: spot without borrowing, contracts on cross margin.
 ///
-/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a timeout, a
-/// connection lost after sending, any 5xx, an answer that cannot be read). Nothing is retried: a second
-/// order would be a second exposure.
+/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a
+/// timeout, a connection lost after sending, any 5xx, an answer that cannot be read). Nothing is
+/// retried: a second order would be a second exposure.
 ///
 /// OKX answers an order, an amendment and a cancel when it has taken the request, not when it is
-/// carried out. So amendments and cancels end with a query: what is told is the order's state. A placed
-/// order is told as new; what becomes of it comes on the private stream.
+/// carried out. So amendments and cancels end with a query: what is told is the order's state. A
+/// placed order is told as new; what becomes of it comes on the private stream.
 struct OKXOrderEntry: VenueOrderEntry {
   let rest: OKXREST
   let instruments: InstrumentDirectory

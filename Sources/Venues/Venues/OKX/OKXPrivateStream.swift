@@ -8,8 +8,8 @@ internal import Venue
 
 /// OKX's private stream of one account: login, then the channels `orders` and `account`.
 ///
-/// It counts as connected once both channels are acknowledged, so that a reconciliation that follows
-/// misses nothing.
+/// It counts as connected once both channels are acknowledged, so that a reconciliation that
+/// follows misses nothing.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
 final class OKXPrivateStream: @unchecked Sendable {
@@ -105,7 +105,8 @@ final class OKXPrivateStream: @unchecked Sendable {
     if socket?.trySend(.text, bytes) == false { socket?.startClosing(.normal) }
   }
 
-  /// Pings what is idle and ends what is silent: OKX closes a connection after 30 s without a frame.
+  /// Pings what is idle and ends what is silent: OKX closes a connection after 30 s without a
+  /// frame.
   private func watch(_ socket: WebSocket) async {
     let opened = loop.uptime
     var pinged = false

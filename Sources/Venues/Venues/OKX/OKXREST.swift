@@ -62,7 +62,8 @@ final class OKXREST: Sendable {
     return answer.body
   }
 
-  /// The answer to an order request: for each order its own code, when the request was taken at all.
+  /// The answer to an order request: for each order its own code, when the request was taken at
+  /// all.
   func post(
     _ path: String, _ body: [UInt8], instrument: String, orders: Int = 1
   ) async throws(OKXFailure) -> [JSONValue] {
@@ -87,8 +88,8 @@ final class OKXREST: Sendable {
     }
   }
 
-  /// A timestamp that the venue refuses (50102, 50112) was not carried out, so the clocks are compared
-  /// anew and the request is made once more.
+  /// A timestamp that the venue refuses (50102, 50112) was not carried out, so the clocks are
+  /// compared anew and the request is made once more.
   private func send(
     _ method: String, _ path: String, _ target: String, _ body: [UInt8], isSigned: Bool,
     instrument: String, amount: Int = 1
@@ -148,8 +149,8 @@ final class OKXREST: Sendable {
     }
   }
 
-  /// Orders that do not fit are refused at once; a question waits for room, at most as long as a request
-  /// may take.
+  /// Orders that do not fit are refused at once; a question waits for room, at most as long as a
+  /// request may take.
   private func admit(
     _ costs: [RequestBudget.Cost], waits: Bool
   ) async throws(OKXFailure) {

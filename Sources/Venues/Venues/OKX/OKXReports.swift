@@ -51,7 +51,8 @@ package struct OKXReports: Sendable {
     return reports
   }
 
-  /// 13 and 14: fill-or-kill and immediate-or-cancel that did not fill. 31: post-only that would have.
+  /// 13 and 14: fill-or-kill and immediate-or-cancel that did not fill. 31: post-only that would
+  /// have.
   private static func status(
     _ state: String, _ source: String
   ) throws(JSONError) -> VenueOrderStatus {
@@ -119,8 +120,8 @@ package struct OKXReports: Sendable {
     return balances
   }
 
-  /// Interest gives balances more digits than 64 bits hold: those beyond are cut, so that a balance is
-  /// never told as more than it is.
+  /// Interest gives balances more digits than 64 bits hold: those beyond are cut, so that a balance
+  /// is never told as more than it is.
   private static func decimal(_ json: JSONValue, _ name: String) throws(JSONError) -> Decimal {
     let text = try json.string(name)
     if text.isEmpty { return .zero }

@@ -6,8 +6,8 @@ internal import Telemetry
 internal import Transport
 internal import Venue
 
-/// OKX as a venue: REST for orders and recovery, public WebSockets as many as its instruments need, and a
-/// private one when there is a key.
+/// OKX as a venue: REST for orders and recovery, public WebSockets as many as its instruments need,
+/// and a private one when there is a key.
 ///
 /// `@unchecked Sendable`: the streams are made and dropped on the loop only; the rest is immutable.
 final class OKXSession: VenueSession, @unchecked Sendable {

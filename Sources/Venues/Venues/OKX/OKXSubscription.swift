@@ -3,8 +3,8 @@ internal import JSON
 
 /// The subscribe requests of one connection: within the venue's limits, each topic acknowledged.
 ///
-/// OKX counts subscribe, unsubscribe and login requests, 480 an hour and connection, and takes requests
-/// of at most 64 KB. (okx.com/docs-v5, "WebSocket: Connect".)
+/// OKX counts subscribe, unsubscribe and login requests, 480 an hour and connection, and takes
+/// requests of at most 64 KB. (okx.com/docs-v5, "WebSocket: Connect".)
 struct OKXSubscription {
   private struct Waiting {
     var since: Instant
@@ -76,8 +76,8 @@ struct OKXSubscription {
     }
   }
 
-  /// Drops a topic and asks for it anew: a book's way to a snapshot. False when the connection's count
-  /// has no room for it.
+  /// Drops a topic and asks for it anew: a book's way to a snapshot. False when the connection's
+  /// count has no room for it.
   mutating func renew(_ topic: OKXTopic, at now: Instant, _ output: inout FeedOutput) -> Bool {
     guard take(2, at: now) else { return false }
     waiting[topic] = Waiting(since: now, attempts: 1)

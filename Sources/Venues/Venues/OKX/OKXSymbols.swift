@@ -22,8 +22,8 @@ package enum OKXSymbols {
     }
   }
 
-  /// The query of GET public/instruments that lists a symbol of ours; options are asked for by their
-  /// underlying, which they all have in USD.
+  /// The query of GET public/instruments that lists a symbol of ours; options are asked for by
+  /// their underlying, which they all have in USD.
   package static func listing(of symbol: String) -> String {
     let parts = symbol.split(separator: "-")
     switch parts.count {
@@ -33,8 +33,8 @@ package enum OKXSymbols {
     }
   }
 
-  /// All instruments of an answer that have their rules, numbered from zero. One that is listed before
-  /// its rules are known (`preopen`) is left out.
+  /// All instruments of an answer that have their rules, numbered from zero. One that is listed
+  /// before its rules are known (`preopen`) is left out.
   package static func instruments(
     _ body: [UInt8], venue: VenueID
   ) throws(JSONError) -> [Instrument] {
@@ -99,7 +99,8 @@ package enum OKXSymbols {
     return (String(parts[0]), String(parts[1]))
   }
 
-  /// `ctVal` times `ctMult`: in the base for linear contracts and options, in the quote for inverse.
+  /// `ctVal` times `ctMult`: in the base for linear contracts and options, in the quote for
+  /// inverse.
   private static func contractSize(
     _ listing: JSONValue, _ kind: InstrumentKind
   ) throws(JSONError) -> Decimal {
@@ -115,7 +116,8 @@ package enum OKXSymbols {
     }
   }
 
-  /// The schedule of regular users of the first level (okx.com/fees); options pay of the underlying.
+  /// The schedule of regular users of the first level (okx.com/fees); options pay of the
+  /// underlying.
   private static func fees(_ kind: InstrumentKind) -> FeeSchedule? {
     switch kind {
     case .spot:
