@@ -312,8 +312,8 @@ let rooms: [Room] = [
   support(
     "Fuzz", in: "Fuzz",
     uses: [
-      "Bytes", "Calls", "Contracts", "JSON", "Journal", "Loop", "Seeds", "ServiceKit", "Transport",
-      "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop", "OrderBook", "Seeds",
+      "ServiceKit", "Transport", "Units", "Venue", "Venues", "Wire",
     ], kind: .executable),
   support(
     "Benchmarks", in: "Benchmarks",

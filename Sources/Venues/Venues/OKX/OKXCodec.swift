@@ -72,6 +72,7 @@ package struct OKXCodec: ~Copyable {
   package private(set) var trades: [OKXTrade] = []
   /// Whose book the frame is about that was decoded, or could not be, last.
   package private(set) var bookInstrument: InstrumentID?
+  private static let bookChannels = OKXChannels.Book.allCases.map(\.rawValue)
   private let bySymbol: [String: Instrument]
   private var reader = JSONReader()
   private var pairs = JSONScaledPairs()
@@ -97,7 +98,7 @@ package struct OKXCodec: ~Copyable {
     }
     if channel.isString("tickers") { return try ticker(root.array("data"), instrument, received) }
     if channel.isString("bbo-tbt") { return try best(root.array("data"), instrument, received) }
-    guard OKXChannels.Book.allCases.contains(where: { channel.isString($0.rawValue) }) else {
+    guard Self.bookChannels.contains(where: { channel.isString($0) }) else {
       return .other
     }
     bookInstrument = instrument.id
