@@ -145,6 +145,7 @@ let rooms: [Room] = [
     .platform, "Postgres",
     uses: ["Bytes", "CLinux", "CPostgres", "Chrono", "Loop", "Telemetry", "Units"]),
   room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
+  room(.platform, "SharedRing", uses: ["CLinux"]),
   room(.platform, "Recording", uses: ["Bytes", "Chrono", "JSON"]),
   room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
   room(
@@ -158,6 +159,7 @@ let rooms: [Room] = [
   room(.domain, "Venue", uses: ["Chrono", "Units"]),
   room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
   room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
@@ -260,6 +262,7 @@ let rooms: [Room] = [
     "PostgresTests", in: "Platform/PostgresTests",
     uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
+  tests("SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
   tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
   tests(
@@ -273,6 +276,9 @@ let rooms: [Room] = [
   tests(
     "OrderBookTests", in: "Domain/OrderBookTests",
     uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
+  tests(
+    "MarketQualityTests", in: "Domain/MarketQualityTests",
+    uses: ["Chrono", "MarketQuality", "Seeds", "Units", "Venue"]),
   tests(
     "PortfolioTests", in: "Domain/PortfolioTests",
     uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
@@ -319,9 +325,9 @@ let rooms: [Room] = [
     "Benchmarks", in: "Benchmarks",
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
-      "Contracts",
+      "Contracts", "EventBus",
       "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
-      "Telemetry",
+      "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Wire",
     ], kind: .executable),
 ]

@@ -16,6 +16,9 @@ private import Glibc
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
     if arguments.first == EchoServer.command { exit(EchoServer.run(Array(arguments.dropFirst()))) }
+    if arguments.first == RingBenchmark.command {
+      exit(RingBenchmark.peer(Array(arguments.dropFirst())))
+    }
     if arguments.contains("--help") || arguments.contains("-h") { return say(help) }
     if arguments.contains("--list") {
       for benchmark in Benchmark.all { say("\(benchmark.name)\t\(benchmark.question)\n") }

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -58,6 +61,18 @@ static inline char *_Nullable *_Nonnull clinux_environment(void) {
 
 /// prctl(PR_SET_PDEATHSIG): this process gets `signal` when the thread that started it ends.
 static inline int clinux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+
+/// Sleeps while the low half of the word at `address`, shared between processes, is `value`, at most
+/// `milliseconds`.
+static inline void clinux_futex_wait(void *address, uint32_t value, int milliseconds) {
+  struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000l};
+  syscall(SYS_futex, address, FUTEX_WAIT, value, &limit, 0, 0);
+}
+
+/// Wakes everybody who sleeps there.
+static inline void clinux_futex_wake(void *address) {
+  syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, 0, 0, 0);
+}
 
 /// open(2) without its variadic argument.
 static inline int clinux_open(const char *path, int flags, mode_t mode) {

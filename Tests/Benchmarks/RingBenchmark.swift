@@ -1,0 +1,134 @@
+import CAllocationCount
+import CLinux
+import Chrono
+import Glibc
+import SharedRing
+
+/// A ring in shared memory between two processes, each on a core of its own and never asleep.
+enum RingBenchmark {
+  static let command = "ring-peer"
+  private static let total: UInt64 = 40_000_000
+  private static let rounds = 5
+
+  static func run() throws -> [Figures] {
+    guard sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 else {
+      throw Skipped(reason: "two processes that spin need two cores")
+    }
+    return [try oneWay(), try throughput()]
+  }
+
+  /// Half of the time from writing an entry until its echo has been read.
+  private static func oneWay() throws -> Figures {
+    let files = try Files("one-way")
+    let child = try files.child("echo")
+    defer { child.stop() }
+    var there = try RingWriter(files.there)
+    var back = try RingReader(files.back)
+    let time = SystemTime()
+    var samples: [Double] = []
+    let batch = 100
+    try Cores.onClientCore {
+      for _ in 0..<20_000 {
+        let start = time.uptime.nanoseconds
+        for value in 0..<batch {
+          there.write(RingContent((UInt64(value), 0, 0, 0, 0, 0, 0)))
+          while case .none = back.read() {}
+        }
+        samples.append(Double(time.uptime.nanoseconds - start) / Double(2 * batch))
+      }
+    }
+    return Figures("ring.one-way", samples: samples.dropFirst(1_000).map { $0 })
+  }
+
+  /// Entries that a reader has seen whole and in order, while the writer keeps at most a half of the
+  /// ring ahead of what the reader last said.
+  private static func throughput() throws -> Figures {
+    var rates: [Double] = []
+    var allocations = 0.0
+    for _ in 0..<rounds {
+      let files = try Files("throughput")
+      let child = try files.child("count")
+      defer { child.stop() }
+      var there = try RingWriter(files.there)
+      var back = try RingReader(files.back)
+      let time = SystemTime()
+      try Cores.onClientCore {
+        let before = allocation_count()
+        let start = time.uptime.nanoseconds
+        var seen: UInt64 = 0
+        var sent: UInt64 = 0
+        while seen < total {
+          while sent < min(total, seen + 32_768) {
+            there.write(RingContent((sent, sent, sent, sent, sent, sent, sent)))
+            sent += 1
+          }
+          if case .next(let content, _) = back.read() { seen = content.words.0 }
+        }
+        rates.append(Double(total) * 1e9 / Double(time.uptime.nanoseconds - start))
+        allocations = Double(allocation_count() - before) / Double(total)
+      }
+    }
+    var figures = Figures("ring.throughput")
+    figures.operationsPerSecond = rates.max()
+    figures.p50 = 1e9 / rates.median
+    figures.allocations = allocations
+    return figures
+  }
+
+  // MARK: The other process
+
+  /// `ring-peer echo|count THERE BACK`
+  static func peer(_ arguments: [String]) -> Int32 {
+    do {
+      var there = try RingReader(arguments[1], from: .oldest)
+      var back = try RingWriter(arguments[2])
+      say("ready\n")
+      return arguments[0] == "echo" ? echo(&there, &back) : count(&there, &back)
+    } catch {
+      note("\(error)")
+      return 1
+    }
+  }
+
+  private static func echo(_ there: inout RingReader, _ back: inout RingWriter) -> Int32 {
+    while true {
+      if case .next(let content, _) = there.read() { back.write(content) }
+    }
+  }
+
+  private static func count(_ there: inout RingReader, _ back: inout RingWriter) -> Int32 {
+    var seen: UInt64 = 0
+    while true {
+      guard case .next(let content, let sequence) = there.read() else { continue }
+      guard content.words.0 == seen, content.words.6 == seen, sequence == seen + 1 else { return 1 }
+      seen += 1
+      if seen % 4_096 == 0 || seen == total { back.write(RingContent((seen, 0, 0, 0, 0, 0, 0))) }
+    }
+  }
+
+  /// Two rings that go with the benchmark.
+  private final class Files {
+    let there: String
+    let back: String
+
+    init(_ name: String) throws {
+      there = "/dev/shm/shrivenquant-bench-\(getpid())-\(name)-there"
+      back = "/dev/shm/shrivenquant-bench-\(getpid())-\(name)-back"
+      // Both are there before anybody looks.
+      _ = try RingWriter(there)
+      _ = try RingWriter(back)
+    }
+
+    deinit {
+      unlink(there)
+      unlink(back)
+    }
+
+    func child(_ role: String) throws -> Child {
+      let child = try Child(
+        ["/proc/\(getpid())/exe", RingBenchmark.command, role, there, back], core: Cores.server)
+      guard child.readLine() == "ready" else { throw Broken("the other side of the ring ended") }
+      return child
+    }
+  }
+}

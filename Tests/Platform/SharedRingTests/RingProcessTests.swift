@@ -1,0 +1,139 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import SharedRing
+
+/// Two processes, as in earnest. The children are made by fork and do nothing but read or write the
+/// ring before they leave by `_exit`.
+@Suite(.serialized) struct `A ring between processes` {
+  /// Runs `body` in a child; its result is the exit code.
+  private func child(_ body: () throws -> Int32) -> pid_t {
+    let pid = SharedRingTests.fork()
+    guard pid == 0 else { return pid }
+    do { _exit(try body()) } catch { _exit(99) }
+  }
+
+  private func exitCode(_ pid: pid_t) -> Int32 {
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+    return status & 0x7f == 0 ? (status >> 8) & 0xff : -(status & 0x7f)
+  }
+
+  @Test func `SHM-01 ten million entries cross without loss or tear`() throws {
+    let total: UInt64 = 10_000_000
+    let file = RingFile()
+    var writer = try RingWriter(file.path)
+    // The reader tells how far it is, so that the writer does not overrun it; that is the test's own
+    // arrangement, the ring has none.
+    let progress = RingFile("progress")
+    var back = try RingWriter(progress.path, capacity: 8)
+    var told = try RingReader(progress.path)
+    let reader = child {
+      var reader = try RingReader(file.path, from: .oldest)
+      var expected: UInt64 = 1
+      while expected <= total {
+        switch reader.read() {
+        case .next(let words, let sequence):
+          guard words == multiples(expected) else { return 1 }
+          guard sequence == expected else { return 2 }
+          if expected % 8_192 == 0 { back.write(content(expected)) }
+          expected += 1
+        case .none: sched_yield()
+        case .overrun: return 3
+        case .newWriter, .retired: return 4
+        }
+      }
+      return reader.lost == 0 ? 0 : 5
+    }
+    var seen: UInt64 = 0
+    var most: UInt64 = 0
+    var crowded = 0
+    for value in 1...total {
+      writer.write(multiples(value))
+      while case let entry = told.read(), !entry.isNone {
+        if let value = entry.value { seen = value }
+        if case .overrun = entry { continue }
+      }
+      most = max(most, value - seen)
+      if value - seen > 32_768 { crowded += 1 }
+      while value - seen >= 65_536 - 8_192 - 1 {
+        if let value = told.read().value { seen = value } else { sched_yield() }
+      }
+    }
+    #expect(exitCode(reader) == 0)
+    print("ring: \(total) entries, at most \(most) on their way, \(crowded) written over half full")
+  }
+
+  @Test func `SHM-01 a writer that is killed leaves whole entries, and its successor goes on`()
+    throws
+  {
+    let file = RingFile()
+    _ = try RingWriter(file.path, capacity: 1_024)
+    var reader = try RingReader(file.path)
+    let first = child {
+      var writer = try RingWriter(file.path, capacity: 1_024)
+      var value: UInt64 = 0
+      while true {
+        value += 1
+        writer.write(content(value))
+      }
+    }
+    var last: UInt64 = 0
+    var count = 0
+    while count < 10_000 {
+      switch reader.read() {
+      case .next(let content, _):
+        #expect(content == SharedRingTests.content(content.words.0))
+        #expect(content.words.0 > last)
+        last = content.words.0
+        count += 1
+      case .none, .overrun, .newWriter: continue
+      case .retired: Issue.record("retired")
+      }
+    }
+    kill(first, SIGKILL)
+    #expect(exitCode(first) == -SIGKILL)
+
+    var second = try RingWriter(file.path, capacity: 1_024)
+    #expect(second.generation == 3 && second.published >= last)
+    var fresh = try RingReader(file.path, from: .now)
+    second.write(content(1))
+    #expect(fresh.read().value == 1)
+  }
+
+  @Test func `SHM-01 a reader that is killed costs the writer nothing`() throws {
+    let file = RingFile()
+    var writer = try RingWriter(file.path, capacity: 64)
+    let ready = RingFile("ready")
+    _ = try RingWriter(ready.path, capacity: 8)
+    let reader = child {
+      var reader = try RingReader(file.path, from: .now)
+      var signal = try RingWriter(ready.path, capacity: 8)
+      signal.write(content(1))
+      while true {
+        if reader.read().isNone { reader.sleep(milliseconds: 1_000) }
+      }
+    }
+    var started = try RingReader(ready.path, from: .oldest)
+    while started.read().value == nil { sched_yield() }
+    writer.write(content(1))
+    kill(reader, SIGKILL)
+    #expect(exitCode(reader) == -SIGKILL)
+
+    for value in 2...1_000 as ClosedRange<UInt64> { writer.write(content(value)) }
+    var other = try RingReader(file.path, from: .oldest)
+    #expect(other.read().value == 1_000 - 62)
+  }
+}
+
+private func multiples(_ value: UInt64) -> RingContent {
+  RingContent(
+    (value, value &* 2, value &* 3, value &* 4, value &* 5, value &* 6, value &* 7))
+}
+
+/// fork(2), which the Glibc module does not offer: the children here touch the ring only.
+private func fork() -> pid_t {
+  typealias Fork = @convention(c) () -> pid_t
+  return unsafeBitCast(dlsym(nil, "fork"), to: Fork.self)()
+}
