@@ -294,8 +294,9 @@ let rooms: [Room] = [
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Recording", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
+      "Security", "Seeds", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "VenueSimulator", "Venues",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
@@ -326,9 +327,9 @@ let rooms: [Room] = [
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
       "SharedRing", "Telemetry",
-      "Transport", "Units", "Venue", "VenueSimulator", "Wire",
+      "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),
 ]
 

@@ -80,7 +80,7 @@ struct OrderBookCapture {
     }
   }
 
-  private static func bytes(of path: String) throws -> [UInt8] {
+  static func bytes(of path: String) throws -> [UInt8] {
     guard let file = fopen(path, "rb") else { throw Problem.unreadable(path: path) }
     defer { fclose(file) }
     var bytes: [UInt8] = []

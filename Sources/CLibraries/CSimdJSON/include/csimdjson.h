@@ -72,6 +72,13 @@ size_t csimdjson_scaled_pairs(
     const char *_Nullable first_name, const char *_Nullable second_name, uint32_t first_scale,
     uint32_t second_scale, int64_t *pairs);
 
+// The same rows straight from the text at `*at`: `[["61737.63","0.5"],...]`, two strings a row and no
+// white space. Returns how many rows there are and moves `*at` behind the array; -1 when the text is
+// anything else, -2 when there are more rows than `capacity`.
+ptrdiff_t csimdjson_text_pairs(
+    const uint8_t *bytes, size_t length, size_t *at, uint32_t first_scale, uint32_t second_scale,
+    int64_t *pairs, size_t capacity);
+
 #pragma clang assume_nonnull end
 
 #ifdef __cplusplus

@@ -109,10 +109,8 @@ final class BinanceREST: Sendable {
       throw BinanceErrors.failure(status: answer.status, body: answer.body)
     }
     do throws(JSONError) {
-      let venue = try JSONDocument(parsing: answer.body).root.int64("serverTime")
-      clock.withLock {
-        $0.sample(sent: before, received: after, venue: Instant(milliseconds: venue))
-      }
+      let venue = try JSONDocument(parsing: answer.body).root.instant(milliseconds: "serverTime")
+      clock.withLock { $0.sample(sent: before, received: after, venue: venue) }
     } catch {
       throw .unknown("time: \(error)")
     }

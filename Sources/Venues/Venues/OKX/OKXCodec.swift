@@ -148,7 +148,7 @@ package struct OKXCodec: ~Copyable {
     }
     book.checksum = signed == 0 ? nil : signed
     book.delta.instrument = instrument.id
-    book.delta.exchangeTime = try Self.time(entry, "ts")
+    book.delta.exchangeTime = try entry.instant(milliseconds: "ts")
     book.delta.receivedTime = received
     book.delta.bids.removeAll(keepingCapacity: true)
     book.delta.asks.removeAll(keepingCapacity: true)
@@ -246,7 +246,7 @@ package struct OKXCodec: ~Copyable {
       trade: Trade(
         instrument: instrument.id, tradeID: UInt64(id), price: Price(price),
         quantity: Quantity(quantity), aggressor: side.isString("buy") ? .buy : .sell,
-        exchangeTime: try time(entry, "ts"), receivedTime: received),
+        exchangeTime: try entry.instant(milliseconds: "ts"), receivedTime: received),
       count: UInt64(count))
   }
 
@@ -268,14 +268,5 @@ package struct OKXCodec: ~Copyable {
     guard let value = entry[name], !value.isString("") else { return nil }
     guard let number = value.scaled(0) else { throw .unexpected("\(name) is \(value)") }
     return number
-  }
-
-  /// Milliseconds since 1970, within what an `Instant` holds.
-  static func time(_ entry: JSONValue, _ name: String) throws(JSONError) -> Instant {
-    let milliseconds = try entry.scaled(name, 0)
-    guard milliseconds >= 0, milliseconds < 9_000_000_000_000 else {
-      throw .unexpected("\(name) is \(milliseconds), no time in milliseconds")
-    }
-    return Instant(milliseconds: milliseconds)
   }
 }

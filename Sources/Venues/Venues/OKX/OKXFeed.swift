@@ -32,11 +32,13 @@ package final class OKXFeed: PublicFeed {
   /// Checksums that were compared, since the beginning.
   package private(set) var checksumCount = 0
   private var lastFrame = Instant.epoch
-  private var pinged: Instant?
+  private var pinged = Instant.epoch
 
   /// OKX closes a connection after 30 s without a frame.
   package static let pingAfter = Duration.seconds(20)
-  package static let pongMax = Duration.seconds(8)
+  /// OKX tells about once a minute that a numbered book has not changed; one that says nothing for so
+  /// long is dead, however alive its connection is.
+  package static let bookSilenceMax = Duration.seconds(150)
   /// A snapshot that does not come in this time after the acknowledgement is asked for again.
   package static let snapshotMax = Duration.seconds(10)
   /// A book that was whole for so long has recovered: the next failure is its first.
@@ -49,6 +51,7 @@ package final class OKXFeed: PublicFeed {
     /// False until a snapshot came, and from a failure to the next one.
     var isWhole = false
     var wholeSince = Instant.epoch
+    var lastMessage = Instant.epoch
     /// The last message in the book: the venue's id, or our count where it has none.
     var sequence: Int64 = 0
     /// Whether the snapshot had an id.
@@ -109,7 +112,6 @@ package final class OKXFeed: PublicFeed {
 
   package func opened(at now: Instant, _ output: inout FeedOutput) {
     lastFrame = now
-    pinged = nil
     subscription.opened()
     for index in states.indices {
       reset(index)
@@ -148,20 +150,21 @@ package final class OKXFeed: PublicFeed {
       if let asked = states[index].askedAt, now - asked > Self.snapshotMax {
         fail(index, "no snapshot came", at: now, &output)
       }
+      if states[index].isWhole, states[index].isNumbered,
+        now - states[index].lastMessage > Self.bookSilenceMax
+      {
+        fail(index, "no message for \(Self.bookSilenceMax)", at: now, &output)
+      }
       renew(index, at: now, &output)
     }
-    if let pinged {
-      guard now - pinged > Self.pongMax else { return }
-      output.wishes.append(.reconnect(reason: "a ping was not answered"))
-    } else if now - lastFrame >= Self.pingAfter {
-      pinged = now
-      output.wishes.append(.send(Array("ping".utf8)))
-    }
+    // Whether the connection is silent in spite of it is the business of its owner.
+    guard now - max(lastFrame, pinged) >= Self.pingAfter else { return }
+    pinged = now
+    output.wishes.append(.send(Array("ping".utf8)))
   }
 
   package func receive(_ frame: [UInt8], at received: Instant, _ output: inout FeedOutput) {
     lastFrame = received
-    pinged = nil
     if frame.elementsEqual("pong".utf8) { return }
     do throws(JSONError) {
       switch try codec.decode(frame, received: received) {
@@ -214,6 +217,7 @@ package final class OKXFeed: PublicFeed {
 
   private func apply(at now: Instant, _ output: inout FeedOutput) {
     let index = Int(codec.book.delta.instrument.index) - first
+    states[index].lastMessage = now
     if codec.book.isSnapshot { return replace(index, at: now, &output) }
     guard states[index].isWhole else { return }
     if let problem = place(index) { return fail(index, problem, at: now, &output) }

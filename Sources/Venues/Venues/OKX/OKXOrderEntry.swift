@@ -43,7 +43,7 @@ struct OKXOrderEntry: VenueOrderEntry {
             VenueReport(
               instrument: instrument.id, clientOrderID: order.clientOrderID,
               venueOrderID: try result.string("ordId"), status: .new, filledQuantity: .zero,
-              exchangeTime: try OKXCodec.time(result, "ts"))
+              exchangeTime: try result.instant(milliseconds: "ts"))
           })
       } catch {
         return counted(error.asOutcome)

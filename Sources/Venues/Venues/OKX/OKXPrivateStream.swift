@@ -116,7 +116,7 @@ final class OKXPrivateStream: @unchecked Sendable {
       let idle = loop.uptime - lastFrame
       if idle < OKXFeed.pingAfter { pinged = false }
       let isLate = !isConnected && loop.uptime - opened > OKXSubscription.answerMax
-      if idle > OKXFeed.pingAfter + OKXFeed.pongMax || isLate {
+      if idle > settings.silenceMax || isLate {
         log.warning("the private stream is silent", ["for": .text("\(idle)")])
         socket.startClosing(.normal)
         return

@@ -142,7 +142,7 @@ final class OKXREST: Sendable {
     do throws(JSONError) {
       let entries = try JSONDocument(parsing: answer.body).root.array("data")
       guard let entry = entries.first else { throw .unexpected("no time in the answer") }
-      let venue = try OKXCodec.time(entry, "ts")
+      let venue = try entry.instant(milliseconds: "ts")
       clock.withLock { $0.sample(sent: before, received: after, venue: venue) }
     } catch {
       throw .unknown("time: \(error)")

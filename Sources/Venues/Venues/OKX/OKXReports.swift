@@ -21,7 +21,7 @@ package struct OKXReports: Sendable {
       instrument: instrument.id, clientOrderID: OKXClientID.parsed(try json.string("clOrdId")),
       venueOrderID: try json.string("ordId"), status: try Self.status(state, source),
       filledQuantity: Quantity(try json.scaled("accFillSz", instrument.quantityScale)),
-      exchangeTime: try OKXCodec.time(json, "uTime"))
+      exchangeTime: try json.instant(milliseconds: "uTime"))
     if report.status == .rejected {
       report.rejectReason = .wouldTakeLiquidity
       report.rejectText = "a post-only order that would have taken liquidity"
@@ -83,7 +83,7 @@ package struct OKXReports: Sendable {
       quantity: Quantity(try json.scaled("fillSz", instrument.quantityScale)),
       fee: Decimal(units: 0 - paid.units, scale: paid.scale), feeAsset: try json.string(feeAsset),
       isMaker: try json.member("execType").isString("M"),
-      exchangeTime: try OKXCodec.time(json, json["fillTime"] == nil ? "ts" : "fillTime"))
+      exchangeTime: try json.instant(milliseconds: json["fillTime"] == nil ? "ts" : "fillTime"))
   }
 
   /// A page of GET trade/fills, newest first as it comes, and the id that the next page is after.
