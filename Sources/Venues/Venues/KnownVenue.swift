@@ -14,6 +14,10 @@ package struct VenueSettings: Sendable {
   package var trust: Trust
   package var apiKey: String
   package var secret: [UInt8]
+  /// What the key was made with besides its secret (OKX); empty for others.
+  package var passphrase = ""
+  /// Books and best prices tick by tick, where the venue gives them to accounts that trade enough (OKX).
+  package var isTickByTick = false
   /// Symbols to connect, in our spelling.
   package var symbols: [String]
   /// For one request, from sending to the last byte of its answer.
@@ -56,6 +60,7 @@ package enum KnownVenue: String, Sendable, CaseIterable {
   case binanceUSDM = "binance-usdm"
   case binanceCOINM = "binance-coinm"
   case kraken
+  case okx
 
   package var id: VenueID { VenueID(rawValue) }
 
@@ -74,6 +79,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .kraken:
       VenueAddress(
         restURL: "https://api.kraken.com", streamHost: "ws.kraken.com", streamPort: 443)
+    case .okx:
+      VenueAddress(restURL: "https://www.okx.com", streamHost: "ws.okx.com", streamPort: 8443)
     }
   }
 
@@ -92,6 +99,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binanceCOINM: return try binance(.coinm)
     case .kraken:
       return try KrakenSession(settings, loop: loop, time: time, log: log, metrics: metrics)
+    case .okx:
+      return try OKXSession(self, settings, loop: loop, time: time, log: log, metrics: metrics)
     }
   }
 }
