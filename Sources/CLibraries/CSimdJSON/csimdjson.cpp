@@ -482,7 +482,7 @@ inline uint32_t guessed(uint32_t counted, uint32_t &guess) {
 
 // A decimal of at most seven digits, and eight after the point, at a scale of at most eight; moves
 // behind the quote that ends it. False when it is any other: that says nothing of it.
-inline bool short_decimal(
+__attribute__((always_inline)) inline bool short_decimal(
     const uint8_t *&text, const uint8_t *end, uint32_t scale, Shape &shape, int64_t *result) {
   if (end - text < 18) return false;
   uint64_t word = load(text);
@@ -509,7 +509,7 @@ inline bool short_decimal(
   return true;
 }
 
-inline bool decimal(
+__attribute__((always_inline)) inline bool decimal(
     const uint8_t *&text, const uint8_t *end, uint32_t scale, Shape &shape, int64_t *result) {
   if (text == end || *text != '"') return false;
   text++;
