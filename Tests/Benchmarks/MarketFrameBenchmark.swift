@@ -7,8 +7,8 @@ import Units
 import Venue
 import Venues
 
-/// What does a depth message cost from its bytes to the book? Each is read, checked, put in sequence,
-/// applied and turned into an event, as on a socket, by the feed that sockets drive.
+/// What does a depth message cost from its bytes to the book? Each is read, checked, put in
+/// sequence, applied and turned into an event, as on a socket, by the feed that sockets drive.
 struct MarketFrameBenchmark {
   let name: String
   private let feed: BinanceFeed
