@@ -2,8 +2,9 @@ import CAllocationCount
 import Chrono
 import Security
 
-/// What does the signature of an order cost, with the key's state kept and with the key taken in anew
-/// each time? The message is the documented order of Binance, 127 bytes; each sample is a batch.
+/// What does the signature of an order cost, with the key's state kept and with the key taken in
+/// anew each time? The message is the documented order of Binance, 110 bytes; each sample is a
+/// batch.
 func signing() throws -> [Figures] {
   let key = Array("NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".utf8)
   let query =

@@ -1,5 +1,5 @@
-// OpenSSL 3 would rather see EVP_MAC, which fetches and copies by name for each message; the HMAC_CTX
-// behind it is still there and keeps the state after the key (RFC 2104, section 4).
+// OpenSSL 3 would rather see EVP_MAC, which fetches and copies by name for each message; the
+// HMAC_CTX behind it is still there and keeps the state after the key (RFC 2104, section 4).
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "copenssl.h"
 

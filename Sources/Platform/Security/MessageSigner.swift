@@ -38,8 +38,8 @@ package final class MessageSigner: Sendable {
     private let mac: OpaquePointer
 
     init(_ key: [UInt8]) {
-      // A null key means "the previous key" to OpenSSL, and an empty array may have no address; a key
-      // of one zero byte is the empty one, as both are padded with zeros.
+      // A null key means "the previous key" to OpenSSL, and an empty array may have no address; a
+      // key of one zero byte is the empty one, as both are padded with zeros.
       let key = key.isEmpty ? [0] : key
       guard let mac = copenssl_mac_new(copenssl_sha256(), key, Int32(key.count)) else {
         fatalError("no memory for a signing key")

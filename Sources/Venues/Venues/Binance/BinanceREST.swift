@@ -155,8 +155,8 @@ final class BinanceREST: Sendable {
 
   // MARK: Limits
 
-  /// Takes the request's weight from the budget. Orders that do not fit are refused at once; anything
-  /// else waits for room, at most as long as a request may take.
+  /// Takes the request's weight from the budget. Orders that do not fit are refused at once;
+  /// anything else waits for room, at most as long as a request may take.
   private func admit(
     _ method: String, _ path: String, _ parameters: [(String, String)]
   ) async throws(BinanceFailure) {
