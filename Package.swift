@@ -159,6 +159,7 @@ let rooms: [Room] = [
   room(.domain, "Venue", uses: ["Chrono", "Units"]),
   room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
   room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
@@ -276,6 +277,9 @@ let rooms: [Room] = [
     "OrderBookTests", in: "Domain/OrderBookTests",
     uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
   tests(
+    "MarketQualityTests", in: "Domain/MarketQualityTests",
+    uses: ["Chrono", "MarketQuality", "Seeds", "Units", "Venue"]),
+  tests(
     "PortfolioTests", in: "Domain/PortfolioTests",
     uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
   tests(
@@ -322,7 +326,7 @@ let rooms: [Room] = [
     "Benchmarks", in: "Benchmarks",
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
-      "Contracts",
+      "Contracts", "EventBus",
       "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
       "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",

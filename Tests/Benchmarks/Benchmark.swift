@@ -32,6 +32,10 @@ struct Benchmark {
         question: "how long does a tick take to another process, and how many go a second?",
         run: RingBenchmark.run),
       Benchmark(
+        name: "bus.broadcast",
+        question: "how many events a second reach each of four subscribers in one process?",
+        run: BusBenchmark.run),
+      Benchmark(
         name: "codec.order", question: "what does an order cost to write and to read?",
         run: codecOrder),
       Benchmark(

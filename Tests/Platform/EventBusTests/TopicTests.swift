@@ -25,7 +25,7 @@ import Testing
   @Test func `BUS-01 a hundred thousand events wait for a slow subscriber, the next is refused`()
     throws
   {
-    let topic = Topic<Int>(name: "t")
+    let topic = Topic<Int>(name: "t", capacity: 200_000)
     let slow = topic.subscribe("slow", capacity: 100_000, overflow: .refuse)
     let other = topic.subscribe("other", capacity: 200_000, overflow: .refuse)
 

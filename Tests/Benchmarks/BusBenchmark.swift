@@ -1,0 +1,102 @@
+import CAllocationCount
+import Chrono
+import EventBus
+import Glibc
+import Synchronization
+
+/// One publisher and four subscribers, each on a thread of its own; every subscriber checks that no
+/// event is missing.
+enum BusBenchmark {
+  /// As small as an event of the trading bus is in the common case: a tick's worth of numbers.
+  struct Tick: Sendable {
+    var sequence: UInt64
+    var instrument: Int32
+    var bid: Int64
+    var ask: Int64
+  }
+
+  private static let total: UInt64 = 20_000_000
+  private static let subscribers = 4
+  private static let rounds = 5
+
+  static func run() throws -> [Figures] {
+    var rates: [Double] = []
+    var allocations = 0.0
+    for _ in 0..<rounds {
+      let topic = Topic<Tick>(name: "ticks")
+      let gaps = Gaps()
+      let threads = (0..<subscribers).map { index in
+        let subscription = topic.subscribe(
+          "reader-\(index)", capacity: 65_536, overflow: .refuse)
+        return WorkThread { read(subscription, gaps) }
+      }
+      let time = SystemTime()
+      let before = allocation_count()
+      let start = time.uptime.nanoseconds
+      for sequence in 1...total {
+        publish(Tick(sequence: sequence, instrument: 1, bid: 2, ask: 3), topic)
+      }
+      allocations = Double(allocation_count() - before) / Double(total)
+      topic.finish()
+      for thread in threads { thread.join() }
+      rates.append(Double(total) * 1e9 / Double(time.uptime.nanoseconds - start))
+      guard gaps.count.load(ordering: .relaxed) == 0 else { throw Broken("events were missing") }
+    }
+    var figures = Figures("bus.broadcast")
+    figures.operationsPerSecond = rates.median
+    figures.p50 = 1e9 / rates.median
+    figures.allocations = allocations
+    figures.more = [("subscribers", Double(subscribers)), ("best_per_s", rates.max() ?? 0)]
+    return [figures]
+  }
+
+  private static func publish(_ tick: Tick, _ topic: Topic<Tick>) {
+    while true {
+      do throws(TopicError) {
+        return try topic.publishNow(tick)
+      } catch {
+        sched_yield()
+      }
+    }
+  }
+
+  private static func read(_ subscription: Subscription<Tick>, _ gaps: Gaps) {
+    var expected: UInt64 = 1
+    var missing = 0
+    while expected <= total {
+      let count = subscription.forEachNow(max: 4_096) { tick in
+        if tick.sequence != expected { missing += 1 }
+        expected += 1
+      }
+      if count == 0 { sched_yield() }
+    }
+    gaps.count.wrappingAdd(missing, ordering: .relaxed)
+  }
+}
+
+private final class Gaps: Sendable {
+  let count = Atomic<Int>(0)
+}
+
+/// A thread that runs one closure.
+final class WorkThread {
+  private var thread = pthread_t()
+
+  init(_ body: @escaping @Sendable () -> Void) {
+    let box = Unmanaged.passRetained(Box(body))
+    let code = pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+        return nil
+      }, box.toOpaque())
+    precondition(code == 0, "no thread: \(code)")
+  }
+
+  func join() { pthread_join(thread, nil) }
+
+  private final class Box: Sendable {
+    let body: @Sendable () -> Void
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  }
+}
