@@ -34,6 +34,13 @@ extension FuzzTarget {
       {"feed":"book_snapshot","product_id":"BTC/USD","timestamp":1626994925378,"seq":91192,"bids":[{"price":99.9,"qty":1.0}],"asks":[]}
       {"feed":"book","product_id":"BTC/USD","side":"sell","seq":91193,"price":100.0,"qty":4787.0,"timestamp":1626994927744}
       """#,
+      #"""
+      {"channel":"executions","type":"snapshot","data":[{"order_id":"O1","symbol":"BTC/USD","cl_ord_id":"x","exec_type":"new","order_status":"new"}],"sequence":1}
+      {"channel":"executions","type":"update","data":[{"order_id":"O1","exec_type":"trade","order_status":"partially_filled","exec_id":"T1","last_qty":0.5,"last_price":99.9,"fees":[{"asset":"USD","qty":0.1}]}],"sequence":2}
+      {"channel":"balances","type":"update","data":[],"sequence":2}
+      {"error":[],"result":{"XXBTZUSD":[["99.9","0.1",1790446153.5,"b","m","",8]],"last":"1"}}
+      {"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT/USD","pair_decimals":1,"lot_decimals":8,"ordermin":"0.00005","costmin":"0.5","tick_size":"0.1","fees":[[0,0.40]],"fees_maker":[[0,0.25]]}}}
+      """#,
     ].map { Array($0.utf8) },
     words: [
       "\n", "\"BTC/USD\"", "\"book\"", "\"snapshot\"", "\"update\"", "\"checksum\":", "\"price\":",
@@ -56,6 +63,7 @@ private final class KrakenConversation {
   private let instrument: Instrument
   private let feed: KrakenFeed
   private let readers: [any PublicFeed]
+  private var account: KrakenAccountFeed
   private let heard = PriceLevelBook()
   private var isStale = true
   private var now = Instant(milliseconds: 1_790_000_000_000)
@@ -71,6 +79,7 @@ private final class KrakenConversation {
       lotSize: Quantity(1), minQuantity: Quantity(1), maxQuantity: Quantity(.max),
       minNotional: .zero)
     feed = KrakenFeed([instrument], depth: 10)
+    account = KrakenAccountFeed(InstrumentDirectory([instrument]))
     readers = [KrakenV1Reader([instrument]), KrakenFuturesReader([instrument])]
     feed.opened(at: now, &output)
     _ = take()
@@ -87,8 +96,21 @@ private final class KrakenConversation {
       reader.receive(frame, at: now, &output)
       counts[3] += output.events.count
     }
+    counts[3] += account.read(frame).events.count
+    readListing(frame)
     feed.receive(frame, at: now, &output)
+    feed.answered(FeedQuestion(.trades, instrument.id), frame, at: now, &output)
     return take()
+  }
+
+  private func readListing(_ frame: [UInt8]) {
+    do throws(JSONError) {
+      counts[3] += try KrakenPairs.instruments(
+        frame, symbols: ["BTCUSD"], venue: instrument.venue
+      ).count
+    } catch {
+      kinds.insert(String("\(error)".filter(\.isLetter).prefix(10)))
+    }
   }
 
   /// Applies what was said, and compares.
