@@ -131,6 +131,9 @@ import Venue
         instrument: Self.bitcoin.id, updateID: 100, exchangeTime: .epoch, receivedTime: .epoch,
         bids: [], asks: []))
     #expect(driver.deltas.map(book.apply) == [.applied, .applied])
+    // A new number without a change is told too: the next update names it.
+    driver.hear(Self.book("update", seq: 8, previous: 5))
+    #expect(driver.deltas.last?.firstUpdateID == 6 && driver.deltas.last?.lastUpdateID == 8)
     driver.hear(Self.book("update", seq: 9, previous: 9))
     #expect(driver.staleReasons.count == 1)
   }
@@ -413,6 +416,30 @@ import Venue
       return
     }
     #expect(top.updateID == 363_996_337 && top.ask.price == Price(1_001))
+    driver.open()
+    driver.hear(#"{"event":"error","code":"60009","msg":"Login failed."}"#)
+    #expect(driver.reconnects == ["the login was refused"])
+    driver.open()
+    driver.pass(.seconds(11))
+    #expect(driver.reconnects == ["the login was refused", "the login was not answered"])
+  }
+
+  @Test func `MD-05 books from before numbers count their messages, empty ones too`() {
+    let driver = Driver([Self.bitcoin])
+    driver.open()
+    driver.hear(
+      Self.book(
+        "snapshot", bids: #"["100.0","1","0","1"]"#, asks: #"["100.1","3","0","2"]"#, seq: nil,
+        previous: nil))
+    for _ in 0..<2 { driver.hear(Self.book("update", seq: nil, previous: nil)) }
+    #expect(driver.deltas.map(\.firstUpdateID) == [1, 2])
+    // A first book that is wrong was nobody's, so nobody is told that it is stale.
+    let other = Driver([Self.bitcoin])
+    other.open()
+    other.hear(
+      Self.book("snapshot", bids: #"["100.0","1","0","1"]"#, seq: 1, previous: -1, checksum: 5))
+    #expect(other.events.isEmpty && other.faults.count == 1 && !other.feed.isWhole(Self.bitcoin.id))
+    #expect(other.sent.last?.contains("subscribe") == true)
   }
 }
 

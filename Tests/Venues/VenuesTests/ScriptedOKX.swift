@@ -32,6 +32,7 @@ final class ScriptedOKX: Sendable {
     /// The venue's clock minus ours.
     var skew = Duration.zero
     var isSilent = false
+    var held: [CheckedContinuation<Void, Never>] = []
   }
 
   private let state = Mutex(State())
@@ -70,8 +71,17 @@ final class ScriptedOKX: Sendable {
     return found
   }
 
+  private func hold(_ continuation: CheckedContinuation<Void, Never>) {
+    state.withLock { $0.held.append(continuation) }
+  }
+
   func stop() async {
     await session.stop()
+    let held = state.withLock { state in
+      defer { state.held = [] }
+      return state.held
+    }
+    for continuation in held { continuation.resume() }
     await server.withLock { $0 }?.stop()
   }
 
@@ -127,10 +137,8 @@ final class ScriptedOKX: Sendable {
     }
     if line == "GET /api/v5/public/instruments" { return Self.json(200, Self.listing) }
     if let refusal = refusal(request) { return Self.json(401, refusal) }
-    if state.withLock({ $0.isSilent }) {
-      // Longer than the session waits.
-      do { try await Task.sleep(for: .seconds(2)) } catch {}
-    }
+    // Silence lasts until the server stops.
+    if state.withLock({ $0.isSilent }) { await withCheckedContinuation(hold) }
     let answer = state.withLock { state in
       let answers = state.answers[line] ?? []
       if answers.count > 1 { state.answers[line]?.removeFirst() }

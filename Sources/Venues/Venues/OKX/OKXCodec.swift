@@ -72,7 +72,6 @@ package struct OKXCodec: ~Copyable {
   package private(set) var trades: [OKXTrade] = []
   /// Whose book the frame is about that was decoded, or could not be, last.
   package private(set) var bookInstrument: InstrumentID?
-  private static let bookChannels = OKXChannels.Book.allCases.map(\.rawValue)
   private let bySymbol: [String: Instrument]
   private var reader = JSONReader()
   private var pairs = JSONScaledPairs()
@@ -98,7 +97,7 @@ package struct OKXCodec: ~Copyable {
     }
     if channel.isString("tickers") { return try ticker(root.array("data"), instrument, received) }
     if channel.isString("bbo-tbt") { return try best(root.array("data"), instrument, received) }
-    guard Self.bookChannels.contains(where: { channel.isString($0) }) else {
+    guard Self.isBook(channel) else {
       return .other
     }
     bookInstrument = instrument.id
@@ -127,6 +126,12 @@ package struct OKXCodec: ~Copyable {
   }
 
   // MARK: Books
+
+  /// Any of `OKXChannels.Book`.
+  private static func isBook(_ channel: JSONValue) -> Bool {
+    channel.isString("books") || channel.isString("books-l2-tbt")
+      || channel.isString("books50-l2-tbt")
+  }
 
   private mutating func readBook(
     _ root: JSONValue, _ instrument: Instrument, _ received: Instant

@@ -25,6 +25,8 @@ package final class OKXFeed: PublicFeed {
   /// The id of the first instrument.
   let first: Int
   private let login: (@Sendable (Instant) -> [UInt8])?
+  /// When the login was sent that is not answered yet.
+  private var loginAt: Instant?
   private var subscription: OKXSubscription
   private var checksum = OKXChecksum()
   private let pause = ResyncPause()
@@ -36,8 +38,8 @@ package final class OKXFeed: PublicFeed {
 
   /// OKX closes a connection after 30 s without a frame.
   package static let pingAfter = Duration.seconds(20)
-  /// OKX tells about once a minute that a numbered book has not changed; one that says nothing for so
-  /// long is dead, however alive its connection is.
+  /// OKX tells about once a minute that a numbered book has not changed; one that says nothing for
+  /// so long is dead, however alive its connection is.
   package static let bookSilenceMax = Duration.seconds(150)
   /// A snapshot that does not come in this time after the acknowledgement is asked for again.
   package static let snapshotMax = Duration.seconds(10)
@@ -112,6 +114,7 @@ package final class OKXFeed: PublicFeed {
 
   package func opened(at now: Instant, _ output: inout FeedOutput) {
     lastFrame = now
+    loginAt = nil
     subscription.opened()
     for index in states.indices {
       reset(index)
@@ -121,6 +124,7 @@ package final class OKXFeed: PublicFeed {
     }
     if let login {
       _ = subscription.take(at: now)
+      loginAt = now
       output.wishes.append(.send(login(now)))
     } else {
       subscription.begin(at: now, &output)
@@ -157,6 +161,9 @@ package final class OKXFeed: PublicFeed {
       }
       renew(index, at: now, &output)
     }
+    if let loginAt, now - loginAt > OKXSubscription.answerMax {
+      output.wishes.append(.reconnect(reason: "the login was not answered"))
+    }
     // Whether the connection is silent in spite of it is the business of its owner.
     guard now - max(lastFrame, pinged) >= Self.pingAfter else { return }
     pinged = now
@@ -165,7 +172,7 @@ package final class OKXFeed: PublicFeed {
 
   package func receive(_ frame: [UInt8], at received: Instant, _ output: inout FeedOutput) {
     lastFrame = received
-    if frame.elementsEqual("pong".utf8) { return }
+    if frame.count == 4, frame.elementsEqual("pong".utf8) { return }
     do throws(JSONError) {
       switch try codec.decode(frame, received: received) {
       case .book: apply(at: received, &output)
@@ -173,10 +180,14 @@ package final class OKXFeed: PublicFeed {
       case .top(let top): output.events.append(.top(top))
       case .statuses(let statuses): compare(statuses, at: received, &output)
       case .subscribed(let topic): acknowledge(topic, at: received)
-      case .loggedIn: subscription.begin(at: received, &output)
+      case .loggedIn:
+        loginAt = nil
+        subscription.begin(at: received, &output)
       case .refused(let code, let text):
         subscription.refused(text)
         output.faults.append(.refused("\(code): \(text)"))
+        // Only a new connection can try again, with the time as it is then.
+        if loginAt != nil { output.wishes.append(.reconnect(reason: "the login was refused")) }
       case .notice(let text): output.wishes.append(.reconnect(reason: "notice: \(text)"))
       case .other: break
       }
@@ -222,15 +233,16 @@ package final class OKXFeed: PublicFeed {
     guard states[index].isWhole else { return }
     if let problem = place(index) { return fail(index, problem, at: now, &output) }
     let sequence = codec.book.sequence ?? states[index].sequence + 1
-    let isEmpty = codec.book.delta.bids.isEmpty && codec.book.delta.asks.isEmpty
-    if !isEmpty {
+    // Equal numbers say that nothing has changed.
+    let isChange = sequence != states[index].sequence
+    if isChange {
       codec.book.delta.firstUpdateID = UInt64(states[index].sequence) + 1
       codec.book.delta.lastUpdateID = UInt64(sequence)
       states[index].book.apply(codec.book.delta)
     }
     states[index].sequence = sequence
-    guard verify(index, at: now, &output) else { return }
-    if !isEmpty || codec.book.sequence == nil { output.events.append(.delta(codec.book.delta)) }
+    guard verify(index, at: now, &output), isChange else { return }
+    output.events.append(.delta(codec.book.delta))
   }
 
   /// Why the update does not follow what is in the book; nil when it does.
@@ -256,16 +268,17 @@ package final class OKXFeed: PublicFeed {
     // One that nobody asked for, with a lower number: the hearer's book would keep what it has.
     if states[index].isWhole, sequence <= states[index].sequence {
       output.events.append(.stale(id, reason: "the venue sends the book anew"))
+      states[index].isWhole = false
     }
     let snapshot = BookSnapshot(
       instrument: id, updateID: UInt64(sequence), exchangeTime: delta.exchangeTime,
       receivedTime: delta.receivedTime, bids: delta.bids, asks: delta.asks)
     states[index].book.apply(snapshot)
-    if !states[index].isWhole { states[index].wholeSince = now }
-    states[index].isWhole = true
     states[index].isNumbered = codec.book.sequence != nil
     states[index].sequence = sequence
     guard verify(index, at: now, &output) else { return }
+    if !states[index].isWhole { states[index].wholeSince = now }
+    states[index].isWhole = true
     states[index].askedAt = nil
     states[index].renewAt = nil
     output.events.append(.snapshot(snapshot))

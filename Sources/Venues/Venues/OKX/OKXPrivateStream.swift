@@ -30,7 +30,10 @@ final class OKXPrivateStream: @unchecked Sendable {
   private var attempt = 0
   private var isConnected = false
   private var unacknowledged: Set<String> = []
+  /// When a frame was last heard or the hearer last took one, so that a slow hearer is not the
+  /// venue's silence; and whether it has one in hand.
   private var lastFrame = Uptime(nanoseconds: 0)
+  private var isHandingOut = false
 
   private static let target = "/ws/v5/private"
   private static let channels = [OKXTopic("orders", "ANY"), OKXTopic("account", "")]
@@ -87,13 +90,16 @@ final class OKXPrivateStream: @unchecked Sendable {
         loop: loop, timeout: settings.requestTimeout)
       self.socket = socket
       lastFrame = loop.uptime
+      isHandingOut = false
       unacknowledged = Set(Self.channels.map(\.channel))
       watch = loop.spawn { [self] in await watch(socket) }
       if isStopped { socket.startClosing(.normal) }
       send(rest.signer.login(at: rest.venueNow))
       while let message = try await socket.receive() {
-        lastFrame = loop.uptime
+        isHandingOut = true
         await receive(message.bytes)
+        isHandingOut = false
+        lastFrame = loop.uptime
       }
       return "closed by the venue"
     } catch {
@@ -113,7 +119,7 @@ final class OKXPrivateStream: @unchecked Sendable {
     while !isStopped, !Task.isCancelled {
       await loop.sleep(for: Self.watchInterval)
       if Task.isCancelled { return }
-      let idle = loop.uptime - lastFrame
+      let idle = isHandingOut ? .zero : loop.uptime - lastFrame
       if idle < OKXFeed.pingAfter { pinged = false }
       let isLate = !isConnected && loop.uptime - opened > OKXSubscription.answerMax
       if idle > settings.silenceMax || isLate {
