@@ -190,7 +190,10 @@ let rooms: [Room] = [
   service("Gateway", uses: ["JSON", "Transcoding"]),
   service(
     "MarketConnector",
-    uses: ["JSON", "Security", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+    uses: [
+      "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "Translation",
+      "Venue", "Venues",
+    ]),
   service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
   service(
     "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
@@ -303,8 +306,8 @@ let rooms: [Room] = [
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService", "Execution",
       "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop",
-      "MarketConnectorService", "OMSService", "OrderBook", "OrderbookService", "Orders",
-      "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
+      "MarketConnectorService", "MarketQuality", "OMSService", "OrderBook", "OrderbookService",
+      "Orders", "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
       "Seeds", "ServiceKit", "Signals", "Telemetry", "TestKit", "TradingGatewayService",
       "Transcoding", "Translation", "Transport", "Units", "Venue", "Venues", "Wire",
     ]),

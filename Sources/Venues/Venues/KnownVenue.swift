@@ -84,6 +84,34 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     }
   }
 
+  /// What the registry knows of the venue before it is asked.
+  package var registration: VenueRegistration {
+    switch self {
+    case .binance:
+      VenueRegistration(
+        hasPrivateStream: true,
+        limits: [
+          RequestLimit("REQUEST_WEIGHT", max: 6_000, .window(.seconds(60))),
+          RequestLimit("ORDERS", max: 100, .window(.seconds(10))),
+        ])
+    case .binanceUSDM, .binanceCOINM:
+      VenueRegistration(
+        hasPrivateStream: false,
+        limits: [RequestLimit("REQUEST_WEIGHT", max: 2_400, .window(.seconds(60)))])
+    case .kraken:
+      VenueRegistration(
+        hasPrivateStream: true,
+        limits: [RequestLimit("COUNTER", max: 15, .decay(perSecond: 1))])
+    case .okx:
+      VenueRegistration(
+        hasPrivateStream: true,
+        limits: [
+          RequestLimit("ORDERS", max: 60, .window(.seconds(2))),
+          RequestLimit("REQUESTS", max: 20, .window(.seconds(2))),
+        ])
+    }
+  }
+
   /// A session that lives on `loop`. Nothing is connected yet.
   package func session(
     _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
@@ -115,5 +143,18 @@ package struct VenueAddress: Sendable, Hashable {
     self.restURL = restURL
     self.streamHost = streamHost
     self.streamPort = streamPort
+  }
+}
+
+/// A venue's entry in the registry: what does not come from the venue itself.
+package struct VenueRegistration: Sendable, Hashable {
+  /// It tells fills by a stream; without one, live orders are against policy.
+  package var hasPrivateStream: Bool
+  /// As the venue documents them.
+  package var limits: [RequestLimit]
+
+  package init(hasPrivateStream: Bool, limits: [RequestLimit]) {
+    self.hasPrivateStream = hasPrivateStream
+    self.limits = limits
   }
 }

@@ -4883,16 +4883,16 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_report_event__d
 static const ProtobufCEnumValue shrivenquant__market__v1__venue_policy__enum_values_by_number[3] =
 {
   { "VENUE_POLICY_UNSPECIFIED", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED", 0 },
-  { "VENUE_POLICY_PRODUCTION", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_PRODUCTION", 1 },
-  { "VENUE_POLICY_SHADOW_ONLY", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_SHADOW_ONLY", 2 },
+  { "PRODUCTION", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__PRODUCTION", 1 },
+  { "SHADOW_ONLY", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__SHADOW_ONLY", 2 },
 };
 static const ProtobufCIntRange shrivenquant__market__v1__venue_policy__value_ranges[] = {
 {0, 0},{0, 3}
 };
 static const ProtobufCEnumValueIndex shrivenquant__market__v1__venue_policy__enum_values_by_name[3] =
 {
-  { "VENUE_POLICY_PRODUCTION", 1 },
-  { "VENUE_POLICY_SHADOW_ONLY", 2 },
+  { "PRODUCTION", 1 },
+  { "SHADOW_ONLY", 2 },
   { "VENUE_POLICY_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor shrivenquant__market__v1__venue_policy__descriptor =

@@ -66,11 +66,11 @@ typedef struct Shrivenquant__Market__V1__VenueReportEvent__Resynchronise Shriven
 
 typedef enum _Shrivenquant__Market__V1__VenuePolicy {
   SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED = 0,
-  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_PRODUCTION = 1,
+  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__PRODUCTION = 1,
   /*
    * Market data and simulation; orders are refused with VENUE_POLICY.
    */
-  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_SHADOW_ONLY = 2
+  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__SHADOW_ONLY = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__MARKET__V1__VENUE_POLICY)
 } Shrivenquant__Market__V1__VenuePolicy;
 
