@@ -5,9 +5,10 @@ import Venue
 import Venues
 
 extension FuzzTarget {
-  /// A feed of Binance takes any frames and answers, each line of the input one of them, without losing
-  /// its head: what it sent to be asked stays bounded, a book it trusts is not crossed, and a good
-  /// snapshot and update heal whatever came before. The input's first byte chooses the exchange.
+  /// A feed of Binance takes any frames and answers, each line of the input one of them, without
+  /// losing its head: what it sent to be asked stays bounded, a book it trusts is not crossed, and
+  /// a good snapshot and update heal whatever came before. The input's first byte chooses the
+  /// exchange.
   static let venueBinance = FuzzTarget(
     name: "venue-binance",
     seeds: [

@@ -248,8 +248,8 @@ csimdjson_status Walk::walk() {
 size_t bad_utf8_offset(const uint8_t *bytes, size_t length) {
   size_t low = 0;
   size_t high = length;
-  // A prefix is invalid from the bad byte on; one cut inside a character is invalid too, which moves
-  // the answer to that character's first byte at most.
+  // A prefix is invalid from the bad byte on; one cut inside a character is invalid too, which
+  // moves the answer to that character's first byte at most.
   while (low < high) {
     size_t middle = low + (high - low) / 2;
     size_t cut = middle + 1;
@@ -441,8 +441,8 @@ inline uint64_t load(const uint8_t *text) {
   return word;
 }
 
-// How many of eight bytes are digits before the first that is none. The bytes are XORed with '0', so
-// digits are 0 to 9; bit 7 of a byte is set when it is more.
+// How many of eight bytes are digits before the first that is none. The bytes are XORed with '0',
+// so digits are 0 to 9; bit 7 of a byte is set when it is more.
 inline uint32_t digit_count(uint64_t word) {
   uint64_t values = word ^ zeros;
   uint64_t others = (((values & 0x7f7f7f7f7f7f7f7f) + 0x7676767676767676) | values) &
@@ -451,7 +451,8 @@ inline uint32_t digit_count(uint64_t word) {
 }
 
 // The first `count` digits of a little-endian word, 1 to 8: zeros are put before them, and eight
-// digits are summed up in three multiplications by pairs (D. Lemire, "Quickly parsing eight digits").
+// digits are summed up in three multiplications by pairs (D. Lemire, "Quickly parsing eight
+// digits").
 inline uint64_t digits(uint64_t word, uint32_t count) {
   if (count < 8) word = word << (8 * (8 - count)) | zeros >> (8 * count);
   word -= zeros;
@@ -482,7 +483,7 @@ inline uint32_t guessed(uint32_t counted, uint32_t &guess) {
 
 // A decimal of at most seven digits, and eight after the point, at a scale of at most eight; moves
 // behind the quote that ends it. False when it is any other: that says nothing of it.
-inline bool short_decimal(
+__attribute__((always_inline)) inline bool short_decimal(
     const uint8_t *&text, const uint8_t *end, uint32_t scale, Shape &shape, int64_t *result) {
   if (end - text < 18) return false;
   uint64_t word = load(text);
@@ -509,7 +510,7 @@ inline bool short_decimal(
   return true;
 }
 
-inline bool decimal(
+__attribute__((always_inline)) inline bool decimal(
     const uint8_t *&text, const uint8_t *end, uint32_t scale, Shape &shape, int64_t *result) {
   if (text == end || *text != '"') return false;
   text++;

@@ -1,12 +1,12 @@
 internal import CSimdJSON
 internal import Glibc
 
-/// Walks over a text of which it is known how it should read, without parsing it: for the few kinds of
-/// frame that come by the hundred thousand.
+/// Walks over a text of which it is known how it should read, without parsing it: for the few kinds
+/// of frame that come by the hundred thousand.
 ///
-/// Each step takes exactly what it says or answers that it did not, and then nothing is known: the text
-/// goes to the general reader, which has the last word. What all steps of a whole text took is JSON.
-/// The memory must outlive the cursor.
+/// Each step takes exactly what it says or answers that it did not, and then nothing is known: the
+/// text goes to the general reader, which has the last word. What all steps of a whole text took is
+/// JSON. The memory must outlive the cursor.
 package struct JSONCursor {
   let bytes: UnsafePointer<UInt8>
   let count: Int
@@ -44,8 +44,8 @@ package struct JSONCursor {
     return value
   }
 
-  /// What stands before the next quote, when it is printable ASCII without an escape; takes the quote
-  /// too.
+  /// What stands before the next quote, when it is printable ASCII without an escape; takes the
+  /// quote too.
   package mutating func plainString() -> UnsafeBufferPointer<UInt8>? {
     var end = at
     while end < count, bytes[end] != UInt8(ascii: "\"") {

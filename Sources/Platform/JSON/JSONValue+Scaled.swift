@@ -2,9 +2,9 @@ internal import CSimdJSON
 
 /// Decimal text straight to integers: no String, no Double.
 extension JSONValue {
-  /// A string or a number written as a plain decimal, as a whole number of `10^-scale`: `"61737.63"` at
-  /// scale 2 is 6173763. Nil for anything else, for digits beyond the scale that are not zero, and for
-  /// what does not fit 64 bits.
+  /// A string or a number written as a plain decimal, as a whole number of `10^-scale`:
+  /// `"61737.63"` at scale 2 is 6173763. Nil for anything else, for digits beyond the scale that
+  /// are not zero, and for what does not fit 64 bits.
   package func scaled(_ scale: UInt8) -> Int64? {
     var result: Int64 = 0
     let found = tree.bytes.withUnsafeBufferPointer { bytes in
@@ -80,8 +80,8 @@ package struct JSONScaledPairs: ~Copyable {
     count = found
   }
 
-  /// The same rows of two strings straight from the text at the cursor, which must hold no white space
-  /// there; false, and nothing read, when the text is anything else.
+  /// The same rows of two strings straight from the text at the cursor, which must hold no white
+  /// space there; false, and nothing read, when the text is anything else.
   package mutating func read(
     _ cursor: inout JSONCursor, scales first: UInt8, _ second: UInt8
   ) -> Bool {

@@ -161,9 +161,9 @@ import Venue
     #expect(question == FeedQuestion(.snapshot, id))
   }
 
-  /// The book itself allocates without optimisation. A twin that is given the same updates tells how
-  /// much of the count is its own; with optimisation both are nothing, as the benchmark of this path
-  /// makes sure.
+  /// The book itself allocates without optimisation. A twin that is given the same updates tells
+  /// how much of the count is its own; with optimisation both are nothing, as the benchmark of this
+  /// path makes sure.
   @Test(
     .enabled(
       if: RecordedData.isPresent(RecordedData.spot), "recorded data is absent: no frames to read"))

@@ -124,7 +124,7 @@ import Venue
   @Test(arguments: [Duration.seconds(2), .seconds(-2)])
   func `CLK-04 a venue two seconds ahead or behind still accepts us`(skew: Duration) async throws {
     try await withLoop { loop in
-      // A request is taken within one second of its timestamp, and half a second before it at most, so
+      // A request is taken within one second of its timestamp, and as much before it at most, so
       // our own clock would not do.
       let venue = try await ConnectedVenue(
         loop, venueTime: SkewedTime(skew), receiveWindow: .seconds(1))

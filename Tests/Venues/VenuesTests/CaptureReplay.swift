@@ -8,9 +8,9 @@ import Venue
 
 @testable import Venues
 
-/// A recording of Binance played through a feed as its socket and REST would, with everything checked
-/// that the recording allows: that updates follow each other, that no book is ever crossed, and that
-/// the best levels are those of bookTicker wherever both tell of one update.
+/// A recording of Binance played through a feed as its socket and REST would, with everything
+/// checked that the recording allows: that updates follow each other, that no book is ever crossed,
+/// and that the best levels are those of bookTicker wherever both tell of one update.
 struct CaptureReplay {
   let feed: BinanceFeed
   private(set) var counts = CaptureCounts()
@@ -30,15 +30,15 @@ struct CaptureReplay {
 
   init(_ feed: BinanceFeed) { self.feed = feed }
 
-  /// Instruments of futures with an update that ends exactly where the snapshot does: the venue's rule
-  /// chains from it. It tells nothing new and is not applied. Spot's rule leaves it out.
+  /// Instruments of futures with an update that ends exactly where the snapshot does: the venue's
+  /// rule chains from it. It tells nothing new and is not applied. Spot's rule leaves it out.
   private var joined: Set<InstrumentID> {
     guard feed.market.chainsByPrevious else { return [] }
     return Set(snapshotIDs.filter { early[$0.key]?.contains($0.value) == true }.keys)
   }
 
-  /// Updates that chain, and those among them of which bookTicker told too; and snapshots of which it
-  /// told and no update did.
+  /// Updates that chain, and those among them of which bookTicker told too; and snapshots of which
+  /// it told and no update did.
   var chained: Int { counts.deltas + joined.count }
   var bestChecks: Int { counts.bestChecks + joined.intersection(comparedAtSnapshot).count }
   var bestChecksOfSnapshots: Int { comparedAtSnapshot.subtracting(joined).count }

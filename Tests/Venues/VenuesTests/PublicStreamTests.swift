@@ -118,15 +118,15 @@ import Venue
   @Test func `a slow hearer is not the venue's silence`() async throws {
     let held = HeldHearer()
     try await run(
-      silenceMax: .milliseconds(10),
+      silenceMax: .milliseconds(1_500),
       talk: { socket, _ in try await Self.say(["one", "two"], socket) },
       hearer: { _ in await held.hear() },
       { feed, counters in
-        // The hearer keeps the first event while the clock ticks three times over the limit.
+        // The hearer keeps the first event for three ticks, of which two are over the limit.
         #expect(await soon { feed.count("tick") >= 3 })
         #expect(feed.count("opened") == 1 && feed.count("two") == 0)
         held.release()
-        #expect(await soon { feed.count("two") == 1 })
+        #expect(await soon { feed.count("two") >= 1 })
       })
   }
 

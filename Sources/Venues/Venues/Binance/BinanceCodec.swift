@@ -22,8 +22,8 @@ package enum BinanceFrame: Sendable, Hashable {
 /// Binance's public JSON to values. Numbers go from their text to integers of the instrument's
 /// scale; digits beyond it are an error, never rounded.
 ///
-/// Levels are read into `delta`, whose memory is used again for the next message once nobody keeps the
-/// last one.
+/// Levels are read into `delta`, whose memory is used again for the next message once nobody keeps
+/// the last one.
 package struct BinanceCodec: ~Copyable {
   private let market: BinanceMarket
   private let bySymbol: [String: Instrument]
@@ -55,8 +55,8 @@ package struct BinanceCodec: ~Copyable {
     try readsAsUsual(bytes, received) ? .depth : decodeAny(bytes, received: received)
   }
 
-  /// The same for any order of members, white space and kind of message; the reader of depth updates
-  /// as they usually are written must agree with it on every text.
+  /// The same for any order of members, white space and kind of message; the reader of depth
+  /// updates as they usually are written must agree with it on every text.
   package mutating func decodeAny(
     _ bytes: [UInt8], received: Instant
   ) throws(JSONError) -> BinanceFrame {
@@ -128,8 +128,8 @@ package struct BinanceCodec: ~Copyable {
 
   // MARK: The usual depth update
 
-  /// True when the bytes are a depth update of a known instrument exactly as Binance writes them, and
-  /// then it is in `delta`. False says nothing of them.
+  /// True when the bytes are a depth update of a known instrument exactly as Binance writes them,
+  /// and then it is in `delta`. False says nothing of them.
   mutating func readsAsUsual(_ bytes: [UInt8], _ received: Instant) -> Bool {
     bytes.withUnsafeBufferPointer { text in
       var cursor = JSONCursor(text)

@@ -7,10 +7,10 @@ package import Venue
 /// Binance's public streams of one connection: spot, USD-M and COIN-M futures.
 ///
 /// Books: REST is asked for a snapshot when a connection is new and when a book has lost its place,
-/// never otherwise; meanwhile deltas are kept. Spot: the first delta after snapshot L holds L + 1, then
-/// ids have no holes. Futures: deltas name their predecessor (`pu`), and the first one follows the
-/// snapshot's id or spans it.
-/// (developers.binance.com, "How to manage a local order book correctly".)
+/// never otherwise; meanwhile deltas are kept. Spot: the first delta after snapshot L holds L + 1,
+/// then ids have no holes. Futures: deltas name their predecessor (`pu`), and the first one follows
+/// the snapshot's id or spans it. (developers.binance.com, "How to manage a local order book
+/// correctly".)
 ///
 /// Trades: ids have no holes; what is missing is fetched and told late, as back-filled.
 /// Status: asked for with the instruments once a minute, as spot has no stream of it.

@@ -27,8 +27,8 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
   private var clockCheck: Task<Void, Never>?
   private var account: BinancePrivateStream?
 
-  /// The venue's time is asked for so often before anything is signed, and then once in a while; the
-  /// shortest round trip counts.
+  /// The venue's time is asked for so often before anything is signed, and then once in a while;
+  /// the shortest round trip counts.
   private static let clockSamples = 3
   private static let clockInterval = Duration.seconds(30)
 
@@ -122,8 +122,8 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
     }
   }
 
-  /// Instruments in as many connections as their streams need. Ids are places in the whole list, which
-  /// every feed has; it follows its own share.
+  /// Instruments in as many connections as their streams need. Ids are places in the whole list,
+  /// which every feed has; it follows its own share.
   private func feeds() -> [BinanceFeed] {
     let all = instruments.all
     let share = exchange.streamsMax / exchange.streams.count

@@ -2,8 +2,8 @@ internal import Chrono
 internal import JSON
 
 extension JSONValue {
-  /// A member that tells a time in milliseconds since 1970, as a number or as text; an error for what
-  /// is no time of this century or the next.
+  /// A member that tells a time in milliseconds since 1970, as a number or as text; an error for
+  /// what is no time of this century or the next.
   func instant(milliseconds name: String) throws(JSONError) -> Instant {
     let value = try member(name)
     guard let milliseconds = value.scaled(0), let instant = Instant(venueMilliseconds: milliseconds)

@@ -36,8 +36,8 @@ final class PublicStream: @unchecked Sendable {
   private var isStopped = false
   /// Counts connections.
   private var epoch = 0
-  /// When a frame was last heard or the hearer last took one, so that a slow hearer is not the venue's
-  /// silence; and whether it has one in hand.
+  /// When a frame was last heard or the hearer last took one, so that a slow hearer is not the
+  /// venue's silence; and whether it has one in hand.
   private var lastHeard = Uptime(nanoseconds: 0)
   private var isHandingOut = false
   /// Why this connection is being ended by us.
