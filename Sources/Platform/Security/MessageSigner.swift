@@ -1,8 +1,8 @@
 internal import COpenSSL
 private import Synchronization
 
-/// HMAC-SHA256 or HMAC-SHA512 with one key for many messages: the key's two blocks are hashed once (RFC 2104,
-/// section 4), and each message costs only itself.
+/// HMAC-SHA256 or HMAC-SHA512 with one key for many messages: the key's two blocks are hashed once
+/// (RFC 2104, section 4), and each message costs only itself.
 package final class MessageSigner: Sendable {
   package enum Hash: Sendable, Hashable {
     case sha256

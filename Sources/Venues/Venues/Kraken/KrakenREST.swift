@@ -91,8 +91,8 @@ final class KrakenREST: Sendable {
 
   // MARK: Private
 
-  /// The result of a private call. A nonce that the venue refuses means that nothing was done: another
-  /// user of the key was ahead, so the call is made once more with a nonce that is.
+  /// The result of a private call. A nonce that the venue refuses means that nothing was done:
+  /// another user of the key was ahead, so the call is made once more with a nonce that is.
   func call(
     _ call: KrakenCall, _ parameters: [(String, String)] = []
   ) async throws(KrakenFailure) -> JSONValue {
