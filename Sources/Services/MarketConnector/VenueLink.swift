@@ -50,15 +50,15 @@ actor VenueLink {
     market = Readers(config, context.loop, ended: ended.with("market"))
     reports = Readers(config, context.loop, ended: ended.with("reports"))
     published = context.metrics.histograms(
-      "market_publish_seconds",
+      "market_connector_publish_seconds",
       help: "From receiving a frame until its event is handed to readers.",
       labels: ["venue"], bounds: Self.publishBounds
     ).with(venue)
     failures = context.metrics.counters(
-      "market_quality_failures_total", help: "Events that failed a check.",
+      "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
     rates = context.metrics.gauges(
-      "market_quality_rate", help: "Stale events, crossed books and gaps as a share of all.",
+      "market_connector_quality_rate", help: "Stale events, crossed books and gaps as a share of all.",
       labels: ["venue", "rate"])
   }
 
