@@ -274,7 +274,7 @@ let rooms: [Room] = [
     "OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
   tests(
     "OrderBookTests", in: "Domain/OrderBookTests",
-    uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
+    uses: ["Bytes", "CAllocationCount", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
   tests(
     "PortfolioTests", in: "Domain/PortfolioTests",
     uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),

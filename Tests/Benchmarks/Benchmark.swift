@@ -17,6 +17,10 @@ struct Benchmark {
         name: "order-book.best", question: "what does reading the best bid and ask cost?",
         run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
       Benchmark(
+        name: "order-book.match",
+        question: "what does a command cost, of a mix of adding, cancelling and taking?",
+        run: { [Figures(matchingMix())] }),
+      Benchmark(
         name: "matching.add-cancel",
         question: "what does an order cost that waits and is cancelled, among 10,000 others?",
         run: { [Figures(matchingAddCancel())] }),
