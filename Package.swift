@@ -223,6 +223,9 @@ let rooms: [Room] = [
       "Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire",
     ]),
   support("Seeds", in: "Support/Seeds", uses: []),
+  support(
+    "SimulatorKit", in: "Support/SimulatorKit",
+    uses: ["Bytes", "Chrono", "JSON", "Security", "Transport", "Units", "Venue", "VenueSimulator"]),
   support("CAllocationCount", in: "Support/CAllocationCount", uses: [], kind: .shim(links: [])),
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
   tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
@@ -291,7 +294,13 @@ let rooms: [Room] = [
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
       "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Recording", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Recording", "SimulatorKit", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+    ]),
+  tests(
+    "SimulatorTests", in: "Venues/SimulatorTests",
+    uses: [
+      "Bytes", "Chrono", "JSON", "OrderBook", "Security", "SimulatorKit", "Transport", "Units",
+      "Venue", "VenueSimulator",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",

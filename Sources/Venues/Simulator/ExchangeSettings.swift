@@ -7,6 +7,7 @@ package enum FeeAsset: Sendable, Hashable {
 
 /// Everything that makes one simulated exchange differ from another.
 package struct ExchangeSettings: Sendable {
+  package var dialect: VenueDialect
   package var markets: [SimulatedMarket]
   package var accounts: [SimulatedAccountSettings]
   package var seed: UInt64
@@ -23,12 +24,14 @@ package struct ExchangeSettings: Sendable {
   package var listenKeyLifetime: Duration
 
   package init(
+    dialect: VenueDialect = .binance,
     markets: [SimulatedMarket] = SimulatedMarket.standard, accounts: [SimulatedAccountSettings],
     seed: UInt64, makerFeeBasisPoints: Int64 = 10, takerFeeBasisPoints: Int64 = 10,
     feeAsset: FeeAsset = .quote, requestWeightPerMinuteMax: Int = 60_000,
     ordersPerTenSecondsMax: Int = 10_000, historyMax: Int = 100_000,
     listenKeyLifetime: Duration = .seconds(3_600)
   ) {
+    self.dialect = dialect
     self.markets = markets
     self.accounts = accounts
     self.seed = seed

@@ -79,6 +79,7 @@ long copenssl_bio_bytes(BIO *bio, char *_Nullable *_Nonnull bytes);
 
 EVP_PKEY *_Nullable copenssl_ed25519_new(void);
 const EVP_MD *copenssl_sha256(void);
+const EVP_MD *copenssl_sha512(void);
 int copenssl_scrypt(
     const char *password, size_t password_length, const uint8_t *salt, size_t salt_length,
     uint64_t n, uint64_t r, uint64_t p, uint8_t *key, size_t key_length);

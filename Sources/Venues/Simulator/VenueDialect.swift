@@ -1,0 +1,25 @@
+/// In whose words an exchange speaks, and which paths of a shared port are its own.
+package enum VenueDialect: String, Sendable, Hashable, CaseIterable {
+  case binance
+
+  /// Whose a request is; nil for nobody's. A path is asked for as the venue documents it.
+  package init?(path: some StringProtocol) {
+    if path.hasPrefix("/api/v3/") || path == "/ws" || path.hasPrefix("/ws/")
+      || path == "/stream"
+    {
+      self = .binance
+    } else {
+      return nil
+    }
+  }
+
+  /// A path that is asked for to open a socket.
+  func isStream(_ path: some StringProtocol) -> Bool {
+    switch self {
+    case .binance: path == "/stream" || path == "/ws" || path.hasPrefix("/ws/")
+    }
+  }
+
+  /// Its depth messages carry a checksum that a fault can spoil.
+  var hasChecksums: Bool { false }
+}
