@@ -179,7 +179,7 @@ let rooms: [Room] = [
   room(
     .venues, "VenueSimulator", folder: "Simulator",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
+      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
       "Transport", "Units", "Venue",
     ]),
 
@@ -315,8 +315,8 @@ let rooms: [Room] = [
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
     uses: [
-      "Calls", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "TestKit", "Transport",
-      "VenueSimulator",
+      "Calls", "Chrono", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "Telemetry",
+      "TestKit", "Transport", "Units", "VenueSimulator",
     ]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),

@@ -1,3 +1,4 @@
+package import Calls
 package import Security
 package import Transport
 
@@ -35,6 +36,9 @@ package struct VenueSimulatorConfiguration: Sendable {
   /// One of a dialect at most; the path of a request says which one is meant.
   package var exchanges: [ExchangeSettings]
   package var replays: [ReplaySettings] = []
+  /// Calls that are served on the same port, made once the exchanges exist.
+  package var methods: @Sendable (VenueAdministration) -> [ServerMethod] = { _ in [] }
+  package var interceptors: [any ServerInterceptor] = []
   /// Where acknowledged orders are kept; nil to forget them at the end.
   package var stateDirectory: String?
 

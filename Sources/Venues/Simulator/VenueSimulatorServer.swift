@@ -5,6 +5,7 @@ package import Transport
 
 /// The simulated exchanges on one port: REST and WebSocket, each in its own dialect on its own paths.
 package final class VenueSimulatorServer: Sendable {
+  package let administration: VenueAdministration
   private let shells: [VenueDialect: VenueShell]
   private let server: Server
 
@@ -21,8 +22,11 @@ package final class VenueSimulatorServer: Sendable {
         exchange, configuration, time: time, loop: loop, log: log)
     }
     self.shells = shells
+    administration = VenueAdministration(shells: shells)
     var settings = ServerConfiguration(
-      address: configuration.address, tls: configuration.tls, responder: VenueResponder(shells))
+      address: configuration.address, tls: configuration.tls,
+      methods: configuration.methods(administration), responder: VenueResponder(shells))
+    settings.interceptors = configuration.interceptors
     settings.plaintextPolicy = .everything
     // A playback at full speed fills this before it lets others have a turn.
     settings.limits.webSocket.unsentMax = 128 << 10
@@ -52,48 +56,6 @@ package final class VenueSimulatorServer: Sendable {
   package func isReplayFinished() async -> Bool {
     for shell in shells.values where await !shell.isReplayFinished() { return false }
     return true
-  }
-
-  // MARK: Administration
-
-  /// Held playbacks begin.
-  package func startReplays() async {
-    for shell in shells.values { await shell.startReplays() }
-  }
-
-  package func inject(_ fault: VenueFault, at dialect: VenueDialect = .binance)
-    async throws(FaultError)
-  {
-    try await shell(dialect).inject(fault)
-  }
-
-  /// A market's book as the exchange itself has it, best first.
-  package func book(
-    of symbol: String, at dialect: VenueDialect, levelsMax: Int
-  ) async throws(FaultError) -> ExchangeBook {
-    let shell = try shell(dialect)
-    guard let book = await shell.inspect({ $0.book(of: symbol, levelsMax: levelsMax) }) else {
-      throw FaultError("symbol", "is \(symbol), which \(dialect) does not trade")
-    }
-    return book
-  }
-
-  /// What an account has and has open, as the exchange itself knows it.
-  package func account(
-    _ apiKey: String, at dialect: VenueDialect
-  ) async throws(FaultError) -> ExchangeAccount {
-    let shell = try shell(dialect)
-    guard let account = await shell.inspect({ $0.account(apiKey) }) else {
-      throw FaultError("api_key", "is no account of \(dialect)")
-    }
-    return account
-  }
-
-  private func shell(_ dialect: VenueDialect) throws(FaultError) -> VenueShell {
-    guard let shell = shells[dialect] else {
-      throw FaultError("venue", "is \(dialect), which is not simulated here")
-    }
-    return shell
   }
 }
 

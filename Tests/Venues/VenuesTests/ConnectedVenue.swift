@@ -64,9 +64,9 @@ final class ConnectedVenue: Sendable {
     await server.stop()
   }
 
-  func fault(_ fault: VenueFault) async throws { try await server.inject(fault) }
+  func fault(_ fault: VenueFault) async throws { try await server.administration.inject(fault) }
 
-  func startReplays() async throws { await server.startReplays() }
+  func startReplays() async throws { await server.administration.startReplays() }
 
   func depthRequests() async -> Int { await server.requestCounts()["GET /api/v3/depth"] ?? 0 }
 

@@ -1,4 +1,5 @@
 internal import Chrono
+internal import Contracts
 internal import Loop
 internal import Security
 internal import ServiceKit
@@ -28,13 +29,16 @@ enum VenueSimCommand {
         CommandForm.Option(
           "--speed", value: "SPEED", "of --replay: instant, realtime (default) or 10x"),
         CommandForm.Option(
-          "--hold", "--replay begins only when told: POST /sim/v1/replay:start"),
+          "--hold", "--replay begins only when told, by SimulatorService.StartReplay"),
         CommandForm.Option(
           "--tape", value: "SECONDS", "prints what the seed publishes, as a capture, and ends"),
         CommandForm.Option(
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
+        SimulatorService (faults on command, the exchange's own books and accounts) answers on the same \
+        port over gRPC, to callers with a certificate of the mesh.
+
         The state folder must have pki/venue-sim.* and bootstrap/venue-sim.json, which `up` makes; \
         acknowledged orders are kept in journal/venue-sim/.
         """)
@@ -83,8 +87,12 @@ enum VenueSimCommand {
       ], seed: seed)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
-      tls: try TLSContext.server(credentials, clients: .notAsked, alpn: .http11),
+      tls: try TLSContext.server(
+        credentials, clients: .asked(authorities: try readText(state.authority)),
+        alpn: .h2OrHTTP11),
       exchange: exchange)
+    configuration.methods = { SimulatorHandlers(venues: $0).methods }
+    configuration.interceptors = [AccessControl(tokens: NoTokens())]
     let journal = state.journal(of: "venue-sim")
     try makeFolder(journal, mode: 0o700)
     configuration.stateDirectory = journal
