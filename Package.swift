@@ -299,8 +299,8 @@ let rooms: [Room] = [
   tests(
     "SimulatorTests", in: "Venues/SimulatorTests",
     uses: [
-      "Bytes", "Chrono", "JSON", "OrderBook", "Security", "SimulatorKit", "Transport", "Units",
-      "Venue", "VenueSimulator",
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "SimulatorKit", "Telemetry",
+      "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",

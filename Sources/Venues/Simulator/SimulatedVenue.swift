@@ -19,6 +19,7 @@ package struct SimulatedVenue: ~Copyable {
   /// How often each endpoint was asked, by `GET /api/v3/depth`.
   package private(set) var requestCounts: [String: Int] = [:]
   var limits: RequestLimits
+  var kraken = KrakenDoor()
   /// Fills that are told after the cancel of their order.
   private var lateReports: [Happening] = []
 
@@ -34,6 +35,7 @@ package struct SimulatedVenue: ~Copyable {
     requestCounts[name, default: 0] += 1
     switch exchange.settings.dialect {
     case .binance: return binanceAnswer(request, name, now: now)
+    case .kraken: return krakenAnswer(request, now: now)
     }
   }
 

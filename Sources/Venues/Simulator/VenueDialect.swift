@@ -1,10 +1,13 @@
 /// In whose words an exchange speaks, and which paths of a shared port are its own.
 package enum VenueDialect: String, Sendable, Hashable, CaseIterable {
   case binance
+  case kraken
 
   /// Whose a request is; nil for nobody's. A path is asked for as the venue documents it.
   package init?(path: some StringProtocol) {
-    if path.hasPrefix("/api/v3/") || path == "/ws" || path.hasPrefix("/ws/")
+    if path.hasPrefix("/0/") || path == "/v2" || path.hasPrefix("/v2/") {
+      self = .kraken
+    } else if path.hasPrefix("/api/v3/") || path == "/ws" || path.hasPrefix("/ws/")
       || path == "/stream"
     {
       self = .binance
@@ -16,10 +19,11 @@ package enum VenueDialect: String, Sendable, Hashable, CaseIterable {
   /// A path that is asked for to open a socket.
   func isStream(_ path: some StringProtocol) -> Bool {
     switch self {
+    case .kraken: path == "/v2" || path.hasPrefix("/v2/")
     case .binance: path == "/stream" || path == "/ws" || path.hasPrefix("/ws/")
     }
   }
 
   /// Its depth messages carry a checksum that a fault can spoil.
-  var hasChecksums: Bool { false }
+  var hasChecksums: Bool { self != .binance }
 }

@@ -17,7 +17,7 @@ final class VenueShell: @unchecked Sendable {
   private let log: Log
   private let file: ExchangeLog?
   private let time: any TimeSource
-  private let loop: EventLoop
+  let loop: EventLoop
   private let players: [CapturePlayer]
   private var timer: TimerToken?
   private var isStopped = false
@@ -57,9 +57,15 @@ final class VenueShell: @unchecked Sendable {
     } else {
       self.file = nil
     }
-    let hub = StreamHub(symbols: settings.markets.map(\.symbol))
-    self.hub = hub
-    desk = hub
+    switch settings.dialect {
+    case .binance:
+      let hub = StreamHub(symbols: settings.markets.map(\.symbol))
+      self.hub = hub
+      desk = hub
+    case .kraken:
+      hub = nil
+      desk = KrakenDesk(exchange)
+    }
     venue = SimulatedVenue(exchange: exchange)
   }
 

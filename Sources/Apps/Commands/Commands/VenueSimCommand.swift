@@ -19,7 +19,8 @@ enum VenueSimCommand {
 
   static let command = Command(
     CommandForm(
-      "venue-sim", summary: "An exchange on loopback that speaks Binance's spot dialect over TLS.",
+      "venue-sim",
+      summary: "Exchanges on loopback that speak Binance's and Kraken's spot dialects over TLS.",
       options: MeshOptions.finding + [
         CommandForm.Option("--port", value: "PORT", "another port than that of ports.toml"),
         CommandForm.Option("--seed", value: "N", "of the background order flow (default 1)"),
@@ -36,6 +37,12 @@ enum VenueSimCommand {
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
+        One port serves both exchanges, told apart by path: /api/v3, /ws and /stream are Binance's, \
+        /0/public, /0/private and /v2 (WebSocket) Kraken's. Each has its own markets, books, accounts and \
+        seed (Kraken's is one more than --seed). Both accounts have the key and secret of \
+        bootstrap/venue-sim.json; Kraken's clients are given the secret in Base64, as Kraken does. \
+        --replay and --tape are for Binance's markets.
+
         SimulatorService (faults on command, the exchange's own books and accounts) answers on the same \
         port over gRPC, to callers with a certificate of the mesh.
 
@@ -85,12 +92,20 @@ enum VenueSimCommand {
         SimulatedAccountSettings(
           apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances)
       ], seed: seed)
+    // Another market with another tape: its prices are near the other's, not the same.
+    let kraken = ExchangeSettings(
+      dialect: .kraken, markets: SimulatedMarket.kraken,
+      accounts: [
+        SimulatedAccountSettings(
+          apiKey: key.key, secret: Array(key.secret.utf8),
+          balances: accountBalances.merging(["USD": Decimal(units: 10_000_000, scale: 0)]) { $1 })
+      ], seed: seed &+ 1)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
       tls: try TLSContext.server(
         credentials, clients: .asked(authorities: try readText(state.authority)),
         alpn: .h2OrHTTP11),
-      exchange: exchange)
+      exchanges: [exchange, kraken])
     configuration.methods = { SimulatorHandlers(venues: $0).methods }
     configuration.interceptors = [AccessControl(tokens: NoTokens())]
     let journal = state.journal(of: "venue-sim")
