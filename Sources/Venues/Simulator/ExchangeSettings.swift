@@ -22,6 +22,8 @@ package struct ExchangeSettings: Sendable {
   /// Closed orders, and fills, that are kept for queries; the oldest go first.
   package var historyMax: Int
   package var listenKeyLifetime: Duration
+  /// OKX gave a checksum with each book message until 2026 and gives zero since.
+  package var hasOKXChecksums = false
 
   package init(
     dialect: VenueDialect = .binance,
@@ -43,4 +45,9 @@ package struct ExchangeSettings: Sendable {
     self.historyMax = historyMax
     self.listenKeyLifetime = listenKeyLifetime
   }
+}
+
+extension ExchangeSettings {
+  /// Its depth messages carry a checksum that a fault can spoil.
+  var hasChecksums: Bool { dialect == .kraken || dialect == .okx && hasOKXChecksums }
 }

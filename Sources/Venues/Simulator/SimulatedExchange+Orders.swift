@@ -41,6 +41,21 @@ extension SimulatedExchange {
     return execute(order)
   }
 
+  /// An order that is taken and cancelled at once, untouched.
+  mutating func enterCancelled(_ ticket: OrderTicket) -> PrivateOrder {
+    var order = PrivateOrder(
+      id: takeOrderID(), account: ticket.account, market: ticket.market,
+      clientOrderID: ticket.clientOrderID ?? random.token(length: 22), side: ticket.side,
+      type: ticket.type, timeInForce: ticket.timeInForce, price: ticket.price,
+      quantity: ticket.quantity, created: now, updated: now)
+    save(order)
+    publishReport(order, .new)
+    order.status = .cancelled
+    close(&order)
+    publishReport(order, .cancelled(by: ""))
+    return order
+  }
+
   /// Puts an order that is saved and paid for into the book.
   mutating func execute(_ order: PrivateOrder) -> Placement {
     let result = markets[order.market].engine.place(

@@ -81,6 +81,19 @@ extension SimulatedMarket {
   package static let solana = spot(
     index: 2, base: "SOL", lotScale: 3, anchor: 150_00, rung: 1, typicalLots: 60_000, rate: 25)
 
+  /// The three against USDT, as OKX lists them.
+  package static let okx: [SimulatedMarket] = standard.map { market in
+    var market = market
+    let old = market.instrument
+    market.instrument = Instrument(
+      id: old.id, venue: VenueID("okx"), symbol: old.symbol,
+      venueSymbol: "\(old.base)-\(old.quote)", base: old.base, quote: old.quote,
+      priceScale: old.priceScale, quantityScale: old.quantityScale, tickSize: old.tickSize,
+      lotSize: old.lotSize, minQuantity: old.minQuantity, maxQuantity: old.maxQuantity,
+      minNotional: Notional(0))
+    return market
+  }
+
   /// The three against the dollar, as Kraken lists them.
   package static let kraken: [SimulatedMarket] = [
     kraken(0, "BTC", priceScale: 1, anchor: 60_000_0, rung: 5, minimum: 5_000, typical: 25, 60),

@@ -36,6 +36,7 @@ package struct SimulatedVenue: ~Copyable {
     switch exchange.settings.dialect {
     case .binance: return binanceAnswer(request, name, now: now)
     case .kraken: return krakenAnswer(request, now: now)
+    case .okx: return okxAnswer(request, now: now)
     }
   }
 
@@ -89,7 +90,7 @@ package struct SimulatedVenue: ~Copyable {
     switch fault {
     case .book(let kind, let symbol, _):
       market = try index(of: symbol)
-      guard kind != .badChecksum || exchange.settings.dialect.hasChecksums else {
+      guard kind != .badChecksum || exchange.settings.hasChecksums else {
         throw FaultError(
           "kind", "is for checksums, which \(exchange.settings.dialect) does not have")
       }

@@ -65,6 +65,9 @@ final class VenueShell: @unchecked Sendable {
     case .kraken:
       hub = nil
       desk = KrakenDesk(exchange)
+    case .okx:
+      hub = nil
+      desk = OKXDesk(exchange)
     }
     venue = SimulatedVenue(exchange: exchange)
   }

@@ -19,7 +19,9 @@ import VenueSimulator
     try await withLoop { loop in
       let configuration = VenueSimulatorConfiguration(
         address: .tcp(host: "127.0.0.1", port: 0), tls: nil,
-        exchanges: [DialectClient.settings(), try KrakenClient.settings()])
+        exchanges: [
+          DialectClient.settings(), try KrakenClient.settings(), OKXClient.settings(),
+        ])
       let server = try VenueSimulatorServer(
         configuration, time: SystemTime(), loop: loop, log: .silent)
       guard case .tcp(_, let port) = try await server.start() else { return }
@@ -83,6 +85,40 @@ import VenueSimulator
 
       #expect(updates == 0)
       await kraken.close()
+    }
+  }
+
+  @Test func `an order over OKX's socket is acknowledged, and told on the private channel`()
+    async throws
+  {
+    try await withServer { server, port, loop in
+      let socket = try await WebSocketClient.connect(
+        host: "127.0.0.1", port: port, target: "/ws/v5/private", tls: nil, loop: loop)
+      try await socket.send(text: #"{"op":"subscribe","args":[{"channel":"orders"}]}"#)
+      #expect(try await Self.next(socket) { _ in true }["code"]?.string == "60011")
+      let seconds = SystemTime().now.seconds
+      let sign = OKXClient.sign("\(seconds)GET/users/self/verify")
+      try await socket.send(
+        text: #"{"op":"login","args":[{"apiKey":"\#(OKXClient.key)","passphrase":"#
+          + #""\#(OKXClient.passphrase)","timestamp":"\#(seconds)","sign":"\#(sign)"}]}"#)
+      #expect(try await Self.next(socket) { _ in true }["event"]?.string == "login")
+      try await socket.send(
+        text: #"{"op":"subscribe","args":[{"channel":"orders","instType":"SPOT"}]}"#)
+      _ = try await Self.next(socket) { $0["event"]?.string == "subscribe" }
+      let order =
+        #"{"id":"7","op":"order","args":[{"instId":"BTC-USDT","tdMode":"cash","side":"buy","#
+        + #""ordType":"limit","px":"50000","sz":"0.5","clOrdId":"mine7"}]}"#
+      try await socket.send(text: order)
+
+      let placed = try await Self.next(socket) { $0["op"]?.string == "order" }
+      let told = try await Self.next(socket) { $0["arg"]?["channel"]?.string == "orders" }
+
+      #expect(placed["id"]?.string == "7" && placed["code"]?.string == "0")
+      #expect(told["data"]?[0]?["state"]?.string == "live")
+      #expect(told["data"]?[0]?["clOrdId"]?.string == "mine7")
+      let known = try await server.administration.account(OKXClient.key, at: .okx)
+      #expect(known.openOrders.map(\.clientOrderID) == ["mine7"])
+      await socket.close()
     }
   }
 

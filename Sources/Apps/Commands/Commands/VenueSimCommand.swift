@@ -20,7 +20,8 @@ enum VenueSimCommand {
   static let command = Command(
     CommandForm(
       "venue-sim",
-      summary: "Exchanges on loopback that speak Binance's and Kraken's spot dialects over TLS.",
+      summary:
+        "Exchanges on loopback that speak the spot dialects of Binance, Kraken and OKX over TLS.",
       options: MeshOptions.finding + [
         CommandForm.Option("--port", value: "PORT", "another port than that of ports.toml"),
         CommandForm.Option("--seed", value: "N", "of the background order flow (default 1)"),
@@ -37,11 +38,12 @@ enum VenueSimCommand {
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
-        One port serves both exchanges, told apart by path: /api/v3, /ws and /stream are Binance's, \
-        /0/public, /0/private and /v2 (WebSocket) Kraken's. Each has its own markets, books, accounts and \
-        seed (Kraken's is one more than --seed). Both accounts have the key and secret of \
-        bootstrap/venue-sim.json; Kraken's clients are given the secret in Base64, as Kraken does. \
-        --replay and --tape are for Binance's markets.
+        One port serves all exchanges, told apart by path: /api/v3, /ws and /stream are Binance's; \
+        /0/public, /0/private and /v2 (WebSocket) Kraken's; /api/v5, /ws/v5/public and /ws/v5/private \
+        OKX's. Each has its own markets, books, accounts and seed (Kraken's is one more than --seed, \
+        OKX's two). All accounts have the key and secret of bootstrap/venue-sim.json; Kraken's clients \
+        are given the secret in Base64, as Kraken does, and OKX's passphrase is the key. --replay and \
+        --tape are for Binance's markets.
 
         SimulatorService (faults on command, the exchange's own books and accounts) answers on the same \
         port over gRPC, to callers with a certificate of the mesh.
@@ -100,12 +102,19 @@ enum VenueSimCommand {
           apiKey: key.key, secret: Array(key.secret.utf8),
           balances: accountBalances.merging(["USD": Decimal(units: 10_000_000, scale: 0)]) { $1 })
       ], seed: seed &+ 1)
+    let okx = ExchangeSettings(
+      dialect: .okx, markets: SimulatedMarket.okx,
+      accounts: [
+        SimulatedAccountSettings(
+          apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances,
+          passphrase: key.key)
+      ], seed: seed &+ 2, feeAsset: .received)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
       tls: try TLSContext.server(
         credentials, clients: .asked(authorities: try readText(state.authority)),
         alpn: .h2OrHTTP11),
-      exchanges: [exchange, kraken])
+      exchanges: [exchange, kraken, okx])
     configuration.methods = { SimulatorHandlers(venues: $0).methods }
     configuration.interceptors = [AccessControl(tokens: NoTokens())]
     let journal = state.journal(of: "venue-sim")
