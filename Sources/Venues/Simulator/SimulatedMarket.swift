@@ -15,6 +15,7 @@ package struct SimulatedMarket: Sendable, Hashable {
   package var typicalQuantity: Quantity
   /// The mean rate of background events, per second of exchange time.
   package var eventsPerSecond: Int64
+  package var arrivals = FlowArrivals.uniform
 
   package init(
     instrument: Instrument, maxPrice: Price, anchor: Price, rung: Price,
