@@ -34,6 +34,13 @@ package struct SimulatedMarket: Sendable, Hashable {
 
   package var symbol: String { instrument.venueSymbol }
 
+  /// The same with another flow of events.
+  package func with(_ arrivals: FlowArrivals) -> SimulatedMarket {
+    var market = self
+    market.arrivals = arrivals
+    return market
+  }
+
   /// `maxNotional` as a raw notional of this market.
   var maxNotional: Notional {
     Notional(

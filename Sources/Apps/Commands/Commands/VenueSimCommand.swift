@@ -25,6 +25,8 @@ enum VenueSimCommand {
       options: MeshOptions.finding + [
         CommandForm.Option("--port", value: "PORT", "another port than that of ports.toml"),
         CommandForm.Option("--seed", value: "N", "of the background order flow (default 1)"),
+        CommandForm.Option(
+          "--flow", value: "KIND", "how its events follow: uniform (default), poisson or hawkes"),
         CommandForm.Option("--replay", value: "FILE", "plays a recorded capture; may be repeated"),
         CommandForm.Option(
           "--symbol", value: "SYMBOL", "the capture's market (default: from the file's name)"),
@@ -83,47 +85,65 @@ enum VenueSimCommand {
     let options = try MeshOptions(arguments)
     let known = try options.ports().port(of: "venue-sim") ?? 9443
     let port = try arguments.int("--port", in: 1...65_535, default: known)
-    let seed = try seed(arguments)
     let state = options.state
     let key = try SimulatorKey(reading: state)
     let credentials = Credentials(
       certificate: try readText(state.certificate(of: "venue-sim")),
       key: try readText(state.key(of: "venue-sim")))
-    let exchange = ExchangeSettings(
-      accounts: [
-        SimulatedAccountSettings(
-          apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances)
-      ], seed: seed)
-    // Another market with another tape: its prices are near the other's, not the same.
-    let kraken = ExchangeSettings(
-      dialect: .kraken, markets: SimulatedMarket.kraken,
-      accounts: [
-        SimulatedAccountSettings(
-          apiKey: key.key, secret: Array(key.secret.utf8),
-          balances: accountBalances.merging(["USD": Decimal(units: 10_000_000, scale: 0)]) { $1 })
-      ], seed: seed &+ 1)
-    let okx = ExchangeSettings(
-      dialect: .okx, markets: SimulatedMarket.okx,
-      accounts: [
-        SimulatedAccountSettings(
-          apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances,
-          passphrase: key.key)
-      ], seed: seed &+ 2, feeAsset: .received)
+    let exchanges = try exchanges(arguments, key)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
       tls: try TLSContext.server(
         credentials, clients: .asked(authorities: try readText(state.authority)),
         alpn: .h2OrHTTP11),
-      exchanges: [exchange, kraken, okx])
+      exchanges: exchanges)
     configuration.methods = { SimulatorHandlers(venues: $0).methods }
     configuration.interceptors = [AccessControl(tokens: NoTokens())]
     let journal = state.journal(of: "venue-sim")
     try makeFolder(journal, mode: 0o700)
     configuration.stateDirectory = journal
-    if let replay = try replay(arguments, symbols: exchange.markets.map(\.symbol)) {
+    if let replay = try replay(arguments, symbols: SimulatedMarket.standard.map(\.symbol)) {
       configuration.replays = [replay]
     }
     return configuration
+  }
+
+  /// Markets of their own and tapes of their own: prices are near each other, not the same.
+  private static func exchanges(
+    _ arguments: Arguments, _ key: SimulatorKey
+  ) throws -> [ExchangeSettings] {
+    let (seed, flow) = (try seed(arguments), try flow(arguments))
+    let secret = Array(key.secret.utf8)
+    return [
+      ExchangeSettings(
+        markets: SimulatedMarket.standard.map { $0.with(flow) },
+        accounts: [
+          SimulatedAccountSettings(apiKey: key.key, secret: secret, balances: accountBalances)
+        ], seed: seed),
+      ExchangeSettings(
+        dialect: .kraken, markets: SimulatedMarket.kraken.map { $0.with(flow) },
+        accounts: [
+          SimulatedAccountSettings(
+            apiKey: key.key, secret: secret,
+            balances: accountBalances.merging(["USD": Decimal(units: 10_000_000, scale: 0)]) { $1 })
+        ], seed: seed &+ 1),
+      ExchangeSettings(
+        dialect: .okx, markets: SimulatedMarket.okx.map { $0.with(flow) },
+        accounts: [
+          SimulatedAccountSettings(
+            apiKey: key.key, secret: secret, balances: accountBalances, passphrase: key.key)
+        ], seed: seed &+ 2, feeAsset: .received),
+    ]
+  }
+
+  private static func flow(_ arguments: Arguments) throws -> FlowArrivals {
+    switch arguments.value("--flow") ?? "uniform" {
+    case "uniform": return .uniform
+    case "poisson": return .poisson
+    case "hawkes": return .bursts
+    case let other:
+      throw UsageError("--flow is \"\(other)\": uniform, poisson or hawkes is expected")
+    }
   }
 
   private static func seed(_ arguments: Arguments) throws -> UInt64 {
@@ -131,9 +151,12 @@ enum VenueSimCommand {
   }
 
   private static func tape(_ arguments: Arguments) throws {
+    let flow = try flow(arguments)
     let seconds = try arguments.int("--tape", in: 1...86_400, default: 1)
     SimulatedTape.write(
-      ExchangeSettings(accounts: [], seed: try seed(arguments)), start: tapeStart,
+      ExchangeSettings(
+        markets: SimulatedMarket.standard.map { $0.with(flow) }, accounts: [],
+        seed: try seed(arguments)), start: tapeStart,
       duration: .seconds(seconds)
     ) { Terminal.write(String(decoding: $0, as: UTF8.self) + "\n", to: 1) }
   }
