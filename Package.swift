@@ -159,6 +159,7 @@ let rooms: [Room] = [
   room(.domain, "Venue", uses: ["Chrono", "Units"]),
   room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
   room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
@@ -189,7 +190,10 @@ let rooms: [Room] = [
   service("Gateway", uses: ["JSON", "Transcoding"]),
   service(
     "MarketConnector",
-    uses: ["JSON", "Security", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+    uses: [
+      "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "Translation",
+      "Venue", "Venues",
+    ]),
   service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
   service(
     "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
@@ -279,6 +283,9 @@ let rooms: [Room] = [
     "OrderBookTests", in: "Domain/OrderBookTests",
     uses: ["Bytes", "CAllocationCount", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
   tests(
+    "MarketQualityTests", in: "Domain/MarketQualityTests",
+    uses: ["Chrono", "MarketQuality", "Seeds", "Units", "Venue"]),
+  tests(
     "PortfolioTests", in: "Domain/PortfolioTests",
     uses: ["Chrono", "Portfolio", "Seeds", "Units", "Venue"]),
   tests(
@@ -293,8 +300,9 @@ let rooms: [Room] = [
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Recording", "SimulatorKit", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
+      "Security", "Seeds", "SimulatorKit", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "VenueSimulator", "Venues",
     ]),
   tests(
     "SimulatorTests", in: "Venues/SimulatorTests",
@@ -307,8 +315,8 @@ let rooms: [Room] = [
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService", "Execution",
       "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop",
-      "MarketConnectorService", "OMSService", "OrderBook", "OrderbookService", "Orders",
-      "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
+      "MarketConnectorService", "MarketQuality", "OMSService", "OrderBook", "OrderbookService",
+      "Orders", "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
       "Seeds", "ServiceKit", "Signals", "Telemetry", "TestKit", "TradingGatewayService",
       "Transcoding", "Translation", "Transport", "Units", "Venue", "Venues", "Wire",
     ]),
@@ -323,17 +331,17 @@ let rooms: [Room] = [
   support(
     "Fuzz", in: "Fuzz",
     uses: [
-      "Bytes", "Calls", "Contracts", "JSON", "Journal", "Loop", "Seeds", "ServiceKit", "Transport",
-      "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop", "OrderBook", "Seeds",
+      "ServiceKit", "Transport", "Units", "Venue", "Venues", "Wire",
     ], kind: .executable),
   support(
     "Benchmarks", in: "Benchmarks",
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
       "SharedRing", "Telemetry",
-      "Transport", "Units", "Venue", "VenueSimulator", "Wire",
+      "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),
 ]
 
