@@ -17,6 +17,10 @@ struct Benchmark {
         name: "order-book.best", question: "what does reading the best bid and ask cost?",
         run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
       Benchmark(
+        name: "order-book.match",
+        question: "what does a command cost, of a mix of adding, cancelling and taking?",
+        run: { [Figures(matchingMix())] }),
+      Benchmark(
         name: "market.frame-to-book.binance",
         question: "what does a depth message cost from its bytes to the book?",
         run: marketFrameToBook),
