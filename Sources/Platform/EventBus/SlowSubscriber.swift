@@ -7,4 +7,14 @@ package struct SlowSubscriber: Sendable, Hashable {
   package let silentFor: Duration
   /// It lost them, because it is one that may lose events; others are only named.
   package let wasShed: Bool
+
+  package init(
+    topic: String, name: String, behind: Int, silentFor: Duration, wasShed: Bool
+  ) {
+    self.topic = topic
+    self.name = name
+    self.behind = behind
+    self.silentFor = silentFor
+    self.wasShed = wasShed
+  }
 }

@@ -20,7 +20,7 @@ public final class Subscription<Event: Sendable>: Sendable {
     while true {
       if let event = nextNow() { return event }
       if Task.isCancelled || topic.isFinished() { return nextNow() }
-      await topic.waitForEvent(reader)
+      await sleep()
     }
   }
 
@@ -31,9 +31,16 @@ public final class Subscription<Event: Sendable>: Sendable {
       let events = batchNow(max: max)
       if !events.isEmpty { return events }
       if Task.isCancelled || topic.isFinished() { return batchNow(max: max) }
-      await topic.waitForEvent(reader)
+      await sleep()
     }
   }
+
+  private func sleep() async {
+    reader.bell.reset()
+    if ringsWhenNotEmpty() { await reader.bell.wait() }
+  }
+
+  func ringsWhenNotEmpty() -> Bool { topic.ringsWhenNotEmpty(reader) }
 
   /// The next event if there is one.
   package func nextNow() -> Event? {

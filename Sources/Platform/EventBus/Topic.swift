@@ -38,6 +38,8 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
     var isFinished = false
     var refused: UInt64 = 0
     var dropped: UInt64 = 0
+    /// By subscribers that have left.
+    var overrun: UInt64 = 0
   }
 
   package init(name: String, capacity: Int = 100_000) {
@@ -58,6 +60,10 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
   package var refused: UInt64 { state.withLock { $0.refused } }
   /// Events that nobody got because a subscriber with `.dropNewest` was full.
   package var dropped: UInt64 { state.withLock { $0.dropped } }
+  /// Events that single subscribers lost.
+  package var overrun: UInt64 {
+    state.withLock { state in state.readers.reduce(state.overrun) { $0 + $1.dropped } }
+  }
   package var subscriberCount: Int { state.withLock { $0.readers.count } }
 
   // MARK: Subscribing
@@ -66,12 +72,19 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
   package func subscribe(
     _ name: String, capacity: Int, overflow: Overflow
   ) -> Subscription<Event> {
+    subscribe(name, capacity: capacity, overflow: overflow, bell: Bell())
+  }
+
+  func subscribe(
+    _ name: String, capacity: Int, overflow: Overflow, bell: Bell
+  ) -> Subscription<Event> {
     precondition(capacity > 0, "a subscriber without room gets nothing")
     precondition(
       capacity <= self.capacity, "\(name): \(capacity) events; the topic has \(self.capacity)")
     let reader = state.withLock { state in
       let reader = TopicReader(
-        name: name, capacity: UInt64(capacity), overflow: overflow, after: state.next - 1)
+        name: name, capacity: UInt64(capacity), overflow: overflow, bell: bell,
+        after: state.next - 1)
       state.readers.append(reader)
       state.limit = 0
       return reader
@@ -82,7 +95,9 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
   func unsubscribe(_ reader: TopicReader) {
     let publishers = state.withLock { state in
       state.readers.removeAll { $0 === reader }
+      state.overrun += reader.dropped
       state.limit = 0
+      if reader.isAsleep { state.sleepers -= 1 }
       if state.readers.isEmpty { forget(upTo: state.next, &state) }
       return takeWaiting(&state)
     }
@@ -149,7 +164,7 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
       return (takeWaiting(&state), takeSleepers(&state))
     }
     for publisher in waiting.values { publisher.resume() }
-    for sleeper in sleepers { sleeper.resume() }
+    for sleeper in sleepers { sleeper.ring() }
   }
 
   @usableFromInline
@@ -166,7 +181,7 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
   private func offer(
     count: Int, mayWait: Bool, _ put: (inout State) -> Void
   ) throws(TopicError) -> Ticket? {
-    var sleepers: [UnsafeContinuation<Void, Never>] = []
+    var sleepers: [Bell] = []
     let result: Result<Ticket?, TopicError> = state.withLock { state in
       let end = state.next + UInt64(count)
       if state.isFinished { return .failure(.finished) }
@@ -192,7 +207,7 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
       if state.sleepers > 0 { sleepers = takeSleepers(&state) }
       return .success(nil)
     }
-    for sleeper in sleepers { sleeper.resume() }
+    for sleeper in sleepers { sleeper.ring() }
     return try result.get()
   }
 
@@ -245,9 +260,12 @@ public final class Topic<Event: Sendable>: @unchecked Sendable {
     }
   }
 
-  private func takeSleepers(_ state: inout State) -> [UnsafeContinuation<Void, Never>] {
+  private func takeSleepers(_ state: inout State) -> [Bell] {
     state.sleepers = 0
-    return state.readers.compactMap { $0.sleeper.take() }
+    return state.readers.compactMap { reader in
+      defer { reader.isAsleep = false }
+      return reader.isAsleep ? reader.bell : nil
+    }
   }
 
   private func takeWaiting(_ state: inout State) -> [Ticket: UnsafeContinuation<Void, Never>] {
@@ -297,25 +315,13 @@ extension Topic {
     for publisher in publishers.values { publisher.resume() }
   }
 
-  /// Returns when there is an event, at the end of the topic, or when the task is cancelled.
-  func waitForEvent(_ reader: TopicReader) async {
-    await withTaskCancellationHandler {
-      await withUnsafeContinuation { (consumer: UnsafeContinuation<Void, Never>) in
-        let isOver = state.withLock { state in
-          precondition(reader.sleeper == nil, "\(reader.name) is read by two tasks at once")
-          if reader.claimed < state.next - 1 || state.isFinished || Task.isCancelled { return true }
-          reader.sleeper = consumer
-          state.sleepers += 1
-          return false
-        }
-        if isOver { consumer.resume() }
-      }
-    } onCancel: {
-      let sleeper = state.withLock { state in
-        if reader.sleeper != nil { state.sleepers -= 1 }
-        return reader.sleeper.take()
-      }
-      sleeper?.resume()
+  /// The next event, or the end, rings the reader's bell; false when there is one already.
+  func ringsWhenNotEmpty(_ reader: TopicReader) -> Bool {
+    state.withLock { state in
+      if reader.claimed < state.next - 1 || state.isFinished { return false }
+      if !reader.isAsleep { state.sleepers += 1 }
+      reader.isAsleep = true
+      return true
     }
   }
 

@@ -7,14 +7,16 @@ private import Synchronization
 /// It claims a stretch of events, reads it, releases it. A topic makes it lose events by claiming and
 /// releasing them itself, which it can do only while the subscriber is not in between.
 ///
-/// `@unchecked Sendable`: the atomics are anybody's; `sleeper` and what `lookAt` remembers are touched
+/// `@unchecked Sendable`: the atomics are anybody's; `isAsleep` and what `lookAt` remembers are touched
 /// under the topic's lock only.
 @usableFromInline
 final class TopicReader: @unchecked Sendable {
   let name: String
   let capacity: UInt64
   let overflow: Overflow
-  var sleeper: UnsafeContinuation<Void, Never>?
+  let bell: Bell
+  /// The next event rings its bell.
+  var isAsleep = false
 
   private let lastClaimed: Atomic<UInt64>
   private let lastReleased: Atomic<UInt64>
@@ -23,10 +25,11 @@ final class TopicReader: @unchecked Sendable {
   private var seenAt: Uptime?
   private var isNamed = false
 
-  init(name: String, capacity: UInt64, overflow: Overflow, after sequence: UInt64) {
+  init(name: String, capacity: UInt64, overflow: Overflow, bell: Bell, after sequence: UInt64) {
     self.name = name
     self.capacity = capacity
     self.overflow = overflow
+    self.bell = bell
     lastClaimed = Atomic(sequence)
     lastReleased = Atomic(sequence)
     seenReleased = sequence
