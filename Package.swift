@@ -184,6 +184,8 @@ let rooms: [Room] = [
       "Transport", "Units", "Venue",
     ]),
 
+  room(.venues, "TickRing", uses: ["Chrono", "SharedRing", "Venue"]),
+
   // Services: one shape.
   service("Discovery"),
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
@@ -297,6 +299,9 @@ let rooms: [Room] = [
       "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
       "Recording", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
     ]),
+  tests(
+    "TickRingTests", in: "Venues/TickRingTests",
+    uses: ["Chrono", "Seeds", "SharedRing", "TickRing", "Units", "Venue"]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
     uses: [
