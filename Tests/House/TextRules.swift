@@ -68,7 +68,7 @@ extension TextRule {
           "Message", "OpenEnum", "ScalarCodec", "UnknownFields", "WireError", "WireReader",
           "WireSize", "WireWriter",
         ].map { ("Sources/Base/Wire/\($0).swift", "inlined into other modules only when public") }
-          + ["Overflow", "Subscription", "Topic"].map {
+          + ["EventRing", "Overflow", "Subscription", "Topic"].map {
             ("Sources/Platform/EventBus/\($0).swift", "inlined into other modules only when public")
           }),
       bad: ("Sources/A.swift", "  public let a: Int"), good: "  package let a: Int",
