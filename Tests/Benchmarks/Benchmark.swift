@@ -17,6 +17,13 @@ struct Benchmark {
         name: "order-book.best", question: "what does reading the best bid and ask cost?",
         run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
       Benchmark(
+        name: "market.frame-to-book.binance",
+        question: "what does a depth message cost from its bytes to the book?",
+        run: marketFrameToBook),
+      Benchmark(
+        name: "venue.sign.hmac-sha256", question: "what does the signature of an order cost?",
+        run: signing),
+      Benchmark(
         name: "matching.add-cancel",
         question: "what does an order cost that waits and is cancelled, among 10,000 others?",
         run: { [Figures(matchingAddCancel())] }),
