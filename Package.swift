@@ -184,6 +184,8 @@ let rooms: [Room] = [
       "Transport", "Units", "Venue",
     ]),
 
+  room(.venues, "TickRing", uses: ["Chrono", "SharedRing", "Venue"]),
+
   // Services: one shape.
   service("Discovery"),
   service("Auth", uses: ["JSON", "Postgres", "Security"]),
@@ -270,7 +272,7 @@ let rooms: [Room] = [
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
   tests("SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
-  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
+  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "Seeds"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: [
@@ -310,6 +312,9 @@ let rooms: [Room] = [
       "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "SimulatorKit", "Telemetry",
       "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
     ]),
+  tests(
+    "TickRingTests", in: "Venues/TickRingTests",
+    uses: ["Chrono", "Seeds", "SharedRing", "TickRing", "Units", "Venue"]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
     uses: [
