@@ -17,6 +17,13 @@ struct Benchmark {
         name: "order-book.best", question: "what does reading the best bid and ask cost?",
         run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
       Benchmark(
+        name: "order-book.consolidated",
+        question: "what does a venue's best price cost until the best of five venues is known?",
+        run: orderBookConsolidated),
+      Benchmark(
+        name: "order-book.memory", question: "what does a book take of the memory?",
+        run: orderBookMemory),
+      Benchmark(
         name: "matching.add-cancel",
         question: "what does an order cost that waits and is cancelled, among 10,000 others?",
         run: { [Figures(matchingAddCancel())] }),

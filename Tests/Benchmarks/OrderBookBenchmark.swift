@@ -81,7 +81,7 @@ func matchingAddFill() -> OrderBookMeasurement {
   return measureBatches(name: "matching.add-fill", batch: 64) { _ in market.fillAndReplace() }
 }
 
-private func measureBatches(
+func measureBatches(
   name: String, batch: Int, batches: Int = 2_000, _ body: (Int) -> Void
 ) -> OrderBookMeasurement {
   let time = SystemTime()
