@@ -3,8 +3,8 @@ import OrderBook
 import Units
 import Venue
 
-/// What does a best price of one of five venues cost, until the consolidated best is known? Venues of
-/// three different scales, prices within a few ticks of each other, so the best changes hands often.
+/// What does a best price of one of five venues cost, until the consolidated best is known? Venues
+/// of three scales, prices within a few ticks of each other, so the best changes hands often.
 func orderBookConsolidated() throws -> [Figures] {
   let factors: [Int64] = [1, 10, 1, 100, 1]
   let listings = [2, 1, 2, 0, 2].enumerated().map { index, scale in
@@ -46,7 +46,11 @@ func orderBookConsolidated() throws -> [Figures] {
 
 /// Resident memory of thousands of books: idle (a few levels), and with 1,000 levels a side.
 func orderBookMemory() throws -> [Figures] {
-  try [(name: "idle", levels: 5, books: 10_000), (name: "busy", levels: 1_000, books: 1_000)].map {
+  // None is let go before the end, or the next would be given memory that is resident already.
+  var all: [[PriceLevelBook]] = []
+  return try [
+    (name: "idle", levels: 5, books: 10_000), (name: "busy", levels: 1_000, books: 1_000),
+  ].map {
     let before = try anonymousBytes()
     var books: [PriceLevelBook] = []
     for _ in 0..<$0.books {
@@ -58,6 +62,7 @@ func orderBookMemory() throws -> [Figures] {
       books.append(book)
     }
     let resident = try anonymousBytes() - before
+    all.append(books)
     let heap = books.reduce(0) { $0 + $1.memoryBytes }
     var figures = Figures("order-book.memory.\($0.name)")
     figures.more = [

@@ -18,7 +18,7 @@ struct BestPrices: ~Copyable {
   private var bestKey = none
   /// Who is at the best price; zero when nobody shows any.
   private var mask: UInt64 = 0
-  /// What they show there together. 128 bits, for a sum that was cut could not be taken apart again.
+  /// What they show there together. 128 bits: a sum that was cut could not be taken apart again.
   private var total: Int128 = 0
 
   init(count: Int) {

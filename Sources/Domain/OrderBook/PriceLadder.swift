@@ -3,7 +3,8 @@
 /// A key is the price of a bid or the negated price of an ask, so both sides share this code.
 /// Entries live in chunks of at most 64 with a sorted directory over them: a search is two short
 /// searches, and an insertion or removal moves at most 63 entries however deep the book is. The
-/// chunk used last is tried first, for a venue's message lists its levels in order of price.
+/// chunk used last is tried first and then the one below it, for a venue's message lists its
+/// levels in order of price.
 /// On a recorded day of BTCUSDT a change lies 250 entries from the touch on average, which is why
 /// one flat array is not enough; no tick size is assumed, so an outlying price costs what any other
 /// does. Memory is taken when the ladder grows beyond its greatest size so far, never otherwise.
@@ -175,14 +176,18 @@ extension PriceLadder {
     return base
   }
 
-  /// The same for a change, which most often falls where the last one did.
+  /// The same for a change, which most often falls where the last one did, or in the chunk
+  /// below it: a message goes from the touch outwards.
   @inline(__always)
   private mutating func nextChunkIndex(of key: Int64) -> Int {
-    let guess = recent
-    if guess < chunkCount, guess == 0 || directory[guess].floor <= key,
-      guess == chunkCount &- 1 || key < directory[guess &+ 1].floor
-    {
-      return guess
+    var guess = recent
+    if guess < chunkCount, guess == chunkCount &- 1 || key < directory[guess &+ 1].floor {
+      if guess == 0 || directory[guess].floor <= key { return guess }
+      guess &-= 1
+      if guess == 0 || directory[guess].floor <= key {
+        recent = guess
+        return guess
+      }
     }
     recent = chunkIndex(of: key)
     return recent

@@ -9,8 +9,8 @@ extension Books {
   /// Most updates handed to a reader at once.
   static let updatesAtOnceMax = 256
 
-  /// What a reader of `StreamBookUpdates` is to be sent after the sequence it has: the changes since,
-  /// or a snapshot when it has none or what it misses is kept no more. Empty when it has all.
+  /// What a reader of `StreamBookUpdates` is to be sent after the sequence it has: the changes
+  /// since, or a snapshot when it has none or what it misses is kept no more. Empty when it has all.
   func updates(
     _ symbol: String, after known: UInt64, epoch: UInt64
   ) throws(RPCError) -> [OrderbookV1.BookUpdate] {

@@ -35,8 +35,8 @@ package struct Orderbook: ServiceDefinition {
           for venue in venues {
             readers.addTask { try await Self.follow(venue, market, books, feed) }
           }
-          // A reader ends by an error only, and the group then ends the others: all begin anew, each
-          // with snapshots.
+          // A reader ends by an error only, and the group then ends the others: all begin anew,
+          // each with snapshots.
           try await readers.next()
         }
         throw RPCError(.unavailable, "the market-connector has no venue")
