@@ -190,7 +190,10 @@ let rooms: [Room] = [
   service("Gateway", uses: ["JSON", "Transcoding"]),
   service(
     "MarketConnector",
-    uses: ["JSON", "Security", "Translation", "OrderBook", "Orders", "Venue", "Venues"]),
+    uses: [
+      "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "Translation",
+      "Venue", "Venues",
+    ]),
   service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
   service(
     "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
@@ -294,16 +297,17 @@ let rooms: [Room] = [
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
-      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Telemetry", "TestKit",
-      "Recording", "Transport", "Units", "Venue", "VenueSimulator", "Venues",
+      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
+      "Security", "Seeds", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "VenueSimulator", "Venues",
     ]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService", "Execution",
       "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop",
-      "MarketConnectorService", "OMSService", "OrderBook", "OrderbookService", "Orders",
-      "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
+      "MarketConnectorService", "MarketQuality", "OMSService", "OrderBook", "OrderbookService",
+      "Orders", "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
       "Seeds", "ServiceKit", "Signals", "Telemetry", "TestKit", "TradingGatewayService",
       "Transcoding", "Translation", "Transport", "Units", "Venue", "Venues", "Wire",
     ]),
@@ -318,17 +322,17 @@ let rooms: [Room] = [
   support(
     "Fuzz", in: "Fuzz",
     uses: [
-      "Bytes", "Calls", "Contracts", "JSON", "Journal", "Loop", "Seeds", "ServiceKit", "Transport",
-      "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop", "OrderBook", "Seeds",
+      "ServiceKit", "Transport", "Units", "Venue", "Venues", "Wire",
     ], kind: .executable),
   support(
     "Benchmarks", in: "Benchmarks",
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Risk", "Security",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
       "SharedRing", "Telemetry",
-      "Transport", "Units", "Venue", "VenueSimulator", "Wire",
+      "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),
 ]
 

@@ -24,6 +24,13 @@ struct Benchmark {
         name: "order-book.memory", question: "what does a book take of the memory?",
         run: orderBookMemory),
       Benchmark(
+        name: "market.frame-to-book.binance",
+        question: "what does a depth message cost from its bytes to the book?",
+        run: marketFrameToBook),
+      Benchmark(
+        name: "venue.sign.hmac-sha256", question: "what does the signature of an order cost?",
+        run: signing),
+      Benchmark(
         name: "matching.add-cancel",
         question: "what does an order cost that waits and is cancelled, among 10,000 others?",
         run: { [Figures(matchingAddCancel())] }),

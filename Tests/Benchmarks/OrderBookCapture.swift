@@ -51,8 +51,8 @@ struct OrderBookCapture {
     levelCount = self.deltas.reduce(0) { $0 + $1.bids.count + $1.asks.count }
   }
 
-  /// As many deltas of 36 levels as the recording has, most of them near the touch; the same for the
-  /// same seed.
+  /// As many deltas of 36 levels as the recording has, most of them near the touch; the same for
+  /// the same seed.
   init(seed: UInt64) {
     var random = SeededChoice(seed)
     snapshot = BookSnapshot(
@@ -80,7 +80,7 @@ struct OrderBookCapture {
     }
   }
 
-  private static func bytes(of path: String) throws -> [UInt8] {
+  static func bytes(of path: String) throws -> [UInt8] {
     guard let file = fopen(path, "rb") else { throw Problem.unreadable(path: path) }
     defer { fclose(file) }
     var bytes: [UInt8] = []

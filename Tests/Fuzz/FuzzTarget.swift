@@ -17,7 +17,7 @@ struct FuzzTarget: Sendable {
   static func all() async throws -> [FuzzTarget] {
     [
       http1, try await http2Server(), http2Client, grpcFrames, metadata, webSocket, names, json,
-      codec, toml,
+      codec, toml, okx, venueBinance, venueKraken,
       try await journal(),
     ]
   }

@@ -19,6 +19,46 @@ extension MarketV1.Instrument {
     maxQuantity = instrument.wire(instrument.maxQuantity)
     minNotional = try instrument.wire(instrument.minNotional)
     trading = instrument.isTrading
+    kind =
+      switch instrument.kind {
+      case .spot: "SPOT"
+      case .perpetual: "PERPETUAL"
+      case .future: "FUTURE"
+      case .option: "OPTION"
+      }
+    contractSize = TypeV1.Decimal(instrument.contractSize)
+    if let range = instrument.priceRange {
+      minPrice = instrument.wire(range.lowerBound)
+      maxPrice = instrument.wire(range.upperBound)
+    }
+    if let band = instrument.priceBand { priceBand = MarketV1.PriceBand(band) }
+    let has = instrument.features
+    if has.contains(.market) { orderTypes.append(.market) }
+    if has.contains(.limit) {
+      orderTypes.append(.limit)
+      timesInForce.append(.gtc)
+    }
+    if has.contains(.ioc) { timesInForce.append(.ioc) }
+    if has.contains(.fok) { timesInForce.append(.fok) }
+    if has.contains(.postOnly) { timesInForce.append(.postOnly) }
+    let names: [(OrderFeatures, String)] = [
+      (.stop, "STOP"), (.stopLimit, "STOP_LIMIT"), (.iceberg, "ICEBERG"), (.amend, "AMEND"),
+    ]
+    features = names.filter { has.contains($0.0) }.map(\.1)
+    if let fees = instrument.fees {
+      makerFee = TypeV1.Decimal(fees.maker)
+      takerFee = TypeV1.Decimal(fees.taker)
+    }
+  }
+}
+
+extension MarketV1.PriceBand {
+  init(_ band: PriceBand) {
+    self.init()
+    buyLowest = TypeV1.Decimal(band.buyLowest)
+    buyHighest = TypeV1.Decimal(band.buyHighest)
+    sellLowest = TypeV1.Decimal(band.sellLowest)
+    sellHighest = TypeV1.Decimal(band.sellHighest)
   }
 }
 

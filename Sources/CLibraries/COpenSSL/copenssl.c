@@ -260,6 +260,7 @@ long copenssl_bio_bytes(BIO *bio, char **bytes) { return BIO_get_mem_data(bio, b
 EVP_PKEY *copenssl_ed25519_new(void) { return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); }
 
 const EVP_MD *copenssl_sha256(void) { return EVP_sha256(); }
+const EVP_MD *copenssl_sha512(void) { return EVP_sha512(); }
 
 int copenssl_scrypt(
     const char *password, size_t password_length, const uint8_t *salt, size_t salt_length,

@@ -65,14 +65,4 @@ package enum QualityAction: UInt8, Sendable, Hashable, CaseIterable {
 
   package var discards: Bool { self == .discard || self == .discardAndAlert }
   package var alerts: Bool { self == .alert || self == .discardAndAlert }
-
-  /// As in settings.
-  package var name: String {
-    switch self {
-    case .flag: "flag"
-    case .alert: "alert"
-    case .discard: "discard"
-    case .discardAndAlert: "discard_and_alert"
-    }
-  }
 }

@@ -130,4 +130,27 @@ package enum MarketEvent: Sendable, Hashable {
   /// The book is tainted: not to be trusted until the next snapshot.
   case stale(InstrumentID, reason: String)
   case status(TradingStatus)
+
+  package var instrument: InstrumentID {
+    switch self {
+    case .snapshot(let snapshot): snapshot.instrument
+    case .delta(let delta): delta.instrument
+    case .trade(let trade): trade.instrument
+    case .top(let top): top.instrument
+    case .stale(let instrument, _): instrument
+    case .status(let status): status.instrument
+    }
+  }
+
+  /// When it was received; nil for what was not, but concluded.
+  package var receivedTime: Instant? {
+    switch self {
+    case .snapshot(let snapshot): snapshot.receivedTime
+    case .delta(let delta): delta.receivedTime
+    case .trade(let trade): trade.receivedTime
+    case .top(let top): top.receivedTime
+    case .status(let status): status.receivedTime
+    case .stale: nil
+    }
+  }
 }

@@ -2,9 +2,9 @@ internal import CSimdJSON
 
 /// Decimal text straight to integers: no String, no Double.
 extension JSONValue {
-  /// A string or a number written as a plain decimal, as a whole number of `10^-scale`: `"61737.63"` at
-  /// scale 2 is 6173763. Nil for anything else, for digits beyond the scale that are not zero, and for
-  /// what does not fit 64 bits.
+  /// A string or a number written as a plain decimal, as a whole number of `10^-scale`:
+  /// `"61737.63"` at scale 2 is 6173763. Nil for anything else, for digits beyond the scale that
+  /// are not zero, and for what does not fit 64 bits.
   package func scaled(_ scale: UInt8) -> Int64? {
     var result: Int64 = 0
     let found = tree.bytes.withUnsafeBufferPointer { bytes in
@@ -45,6 +45,11 @@ package struct JSONScaledPairs: ~Copyable {
   package func first(_ row: Int) -> Int64 { pairs[2 * row] }
   package func second(_ row: Int) -> Int64 { pairs[2 * row + 1] }
 
+  /// Both numbers of every row in their order: `count` times two of them.
+  package borrowing func withRows<R>(_ body: (UnsafeBufferPointer<Int64>) -> R) -> R {
+    body(UnsafeBufferPointer(start: pairs, count: 2 * count))
+  }
+
   /// Every row of the array, or an error that names the row.
   package mutating func read(
     _ array: JSONArray, _ rows: Rows, scales first: UInt8, _ second: UInt8
@@ -73,6 +78,23 @@ package struct JSONScaledPairs: ~Copyable {
           + "and \(second) places")
     }
     count = found
+  }
+
+  /// The same rows of two strings straight from the text at the cursor, which must hold no white
+  /// space there; false, and nothing read, when the text is anything else.
+  package mutating func read(
+    _ cursor: inout JSONCursor, scales first: UInt8, _ second: UInt8
+  ) -> Bool {
+    count = 0
+    while true {
+      let found = csimdjson_text_pairs(
+        cursor.bytes, cursor.count, &cursor.at, UInt32(first), UInt32(second), pairs, capacity)
+      if found >= 0 { count = found }
+      guard found == -2 else { return found >= 0 }
+      pairs.deallocate()
+      capacity *= 2
+      pairs = .allocate(capacity: 2 * capacity)
+    }
   }
 
   private static func text(_ name: StaticString) -> UnsafePointer<CChar> {

@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// SHA-256 and HMAC-SHA256, over whole messages.
+/// SHA-256, HMAC-SHA256 and HMAC-SHA512, over whole messages.
 package enum Digest {
   /// 32 bytes.
   package static func sha256(_ message: [UInt8]) -> [UInt8] {
@@ -19,6 +19,17 @@ package enum Digest {
     let key = key.isEmpty ? [0] : key
     let code = HMAC(copenssl_sha256(), key, Int32(key.count), message, message.count, &tag, &count)
     precondition(code != nil, "HMAC-SHA256 tags every message")
+    return tag
+  }
+
+  /// 64 bytes.
+  package static func hmacSHA512(_ message: [UInt8], key: [UInt8]) -> [UInt8] {
+    var tag = [UInt8](repeating: 0, count: 64)
+    var count: UInt32 = 64
+    // As above.
+    let key = key.isEmpty ? [0] : key
+    let code = HMAC(copenssl_sha512(), key, Int32(key.count), message, message.count, &tag, &count)
+    precondition(code != nil, "HMAC-SHA512 tags every message")
     return tag
   }
 

@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import EventBus
 internal import Translation
 internal import Units
 internal import Venue
@@ -9,6 +10,7 @@ internal import Wire
 struct Handlers: MarketV1.MarketServiceHandler {
   let links: [VenueLink]
   let config: Config
+  let notices: NoticeBoard
 
   private func link(_ venue: String) throws(RPCError) -> VenueLink {
     guard let link = links.first(where: { $0.venue == venue }) else {
@@ -31,7 +33,12 @@ struct Handlers: MarketV1.MarketServiceHandler {
   func getVenue(
     _ request: MarketV1.GetVenueRequest, _ context: ServerContext
   ) async throws -> MarketV1.Venue {
-    await venue(try link(request.venue))
+    let link = try link(request.venue)
+    var venue = await venue(link)
+    venue.instruments = try await link.instruments.map { instrument throws(RPCError) in
+      try MarketV1.Instrument(instrument)
+    }
+    return venue
   }
 
   private func venue(_ link: VenueLink) async -> MarketV1.Venue {
@@ -41,6 +48,21 @@ struct Handlers: MarketV1.MarketServiceHandler {
     venue.symbols = await link.instruments.map(\.symbol)
     venue.makerFeeBps = TypeV1.Decimal(Decimal(units: Int64(config.makerFeeBps), scale: 0))
     venue.takerFeeBps = TypeV1.Decimal(Decimal(units: Int64(config.takerFeeBps), scale: 0))
+    let registered = link.known.registration
+    venue.privateStream = registered.hasPrivateStream
+    venue.policy =
+      registered.hasPrivateStream && !config.shadowOnly.contains(link.venue)
+      ? .production : .shadowOnly
+    venue.rateLimits = registered.limits.map { limit in
+      var wire = MarketV1.RateLimit()
+      wire.name = limit.name
+      wire.max = UInt32(clamping: limit.max)
+      if case .window(let window) = limit.rule {
+        wire.windowSeconds = UInt32(clamping: window.components.seconds)
+      }
+      return wire
+    }
+    venue.tradingHours = "always"
     return venue
   }
 
@@ -73,12 +95,36 @@ struct Handlers: MarketV1.MarketServiceHandler {
     _ request: MarketV1.StreamMarketDataRequest, _ responses: Outgoing<MarketV1.MarketEvent>,
     _ context: ServerContext
   ) async throws {
-    guard let venue = request.venue.isEmpty ? links.first?.venue : request.venue else {
-      throw RPCError(.unavailable, "no venue is configured")
+    guard request.venue.isEmpty else {
+      let link = try link(request.venue)
+      for symbol in request.symbols { _ = try await link.instrument(symbol) }
+      return try await follow(link, request.symbols, responses)
     }
-    let link = try link(venue)
-    for symbol in request.symbols { _ = try await link.instrument(symbol) }
-    let reader = try await link.listen(Set(request.symbols))
+    try await check(request.symbols)
+    // One venue's loss must not be another's: each is followed by a task of its own, and the first
+    // that ends, ends the stream.
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for link in links {
+        group.addTask { try await follow(link, request.symbols, responses) }
+      }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
+
+  /// Every symbol is listed somewhere.
+  private func check(_ symbols: [String]) async throws(RPCError) {
+    var listed: Set<String> = []
+    for link in links { listed.formUnion(await link.instruments.map(\.symbol)) }
+    for symbol in symbols where !listed.contains(symbol) {
+      throw .invalid("symbols", "\(symbol.prefix(32)) is not listed at any venue")
+    }
+  }
+
+  private func follow(
+    _ link: VenueLink, _ symbols: [String], _ responses: Outgoing<MarketV1.MarketEvent>
+  ) async throws {
+    let reader = try await link.listen(Set(symbols))
     do {
       while !Task.isCancelled {
         for event in try await link.market.next(reader) { try await responses.send(event) }
@@ -89,10 +135,32 @@ struct Handlers: MarketV1.MarketServiceHandler {
       throw error
     }
   }
+
+  func streamNotices(
+    _ request: MarketV1.StreamNoticesRequest, _ responses: Outgoing<MarketV1.MarketNotice>,
+    _ context: ServerContext
+  ) async throws {
+    if !request.venue.isEmpty { _ = try link(request.venue) }
+    for topic in request.topics where !Self.topics.contains(topic) {
+      throw RPCError.invalid(
+        "topics", "has \(topic.prefix(32)): \(Self.topics.joined(separator: ", ")) are known")
+    }
+    let listening = try notices.listen()
+    for await notice in listening {
+      guard request.venue.isEmpty || notice.venue == request.venue else { continue }
+      let isWanted =
+        request.topics.isEmpty || request.topics.contains { notice.subject.hasPrefix($0 + ".") }
+      if isWanted { try await responses.send(notice) }
+    }
+    throw RPCError(.unavailable, "the market-connector is stopping")
+  }
+
+  private static let topics = ["md.gap", "md.anomaly", "md.health"]
 }
 
 struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   let links: [VenueLink]
+  let shadowOnly: Set<String>
 
   private func link(_ venue: String) throws(RPCError) -> VenueLink {
     guard let link = links.first(where: { $0.venue == venue }) else {
@@ -108,7 +176,21 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
     let link = try link(wire.venue)
     let instrument = try await link.instrument(wire.symbol)
     let order = try VenueOrder(wire, instrument)
+    if let refusal = refusal(link, instrument) {
+      return MarketV1.VenueOrderOutcome(refusal, instrument)
+    }
     return MarketV1.VenueOrderOutcome(await link.session.orders.place(order), instrument)
+  }
+
+  /// What the registry says before the venue is asked.
+  private func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
+    if !link.known.registration.hasPrivateStream || shadowOnly.contains(link.venue) {
+      return .rejected(.venuePolicy, text: "\(link.venue) is for market data and simulation only")
+    }
+    guard instrument.isTrading else {
+      return .rejected(.marketClosed, text: "\(instrument.symbol) is not trading at \(link.venue)")
+    }
+    return nil
   }
 
   func cancelOrder(

@@ -1,6 +1,7 @@
 package import Calls
 internal import Contracts
 internal import JSON
+internal import Loop
 internal import Security
 package import ServiceKit
 internal import Telemetry
@@ -14,32 +15,39 @@ package struct MarketConnector: ServiceDefinition {
 
   private let context: ServiceContext
   private let links: [VenueLink]
+  private let notices: NoticeBoard
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
-    links = try [KnownVenue.binance].map { venue in
+    let notices = NoticeBoard(config)
+    self.notices = notices
+    links = try config.venues.map { venue in
       let session = try venue.session(
-        Self.settings(context, config), loop: context.loop, time: context.time, log: context.log,
-        metrics: context.metrics)
-      return VenueLink(session, config, context)
+        Self.settings(venue, context, config), loop: context.loop, time: context.time,
+        log: context.log, metrics: context.metrics)
+      return VenueLink(venue, session, config, context, notices)
     }
     methods =
-      Handlers(links: links, config: config).methods + OrderHandlers(links: links).methods
+      Handlers(links: links, config: config, notices: notices).methods
+      + OrderHandlers(links: links, shadowOnly: config.shadowOnly).methods
   }
 
   private static func settings(
-    _ context: ServiceContext, _ config: Config
+    _ venue: KnownVenue, _ context: ServiceContext, _ config: Config
   ) throws -> VenueSettings {
+    guard let site = config.sites[venue] else {
+      throw RPCError(.failedPrecondition, "\(venue.rawValue) has no settings")
+    }
     let simulator = context.ports.port(of: "venue-sim") ?? 0
     let key = try JSONDocument(parsing: readFile(context.state.simulatorKey)).root
     let authority = String(decoding: try readFile(context.state.authority), as: UTF8.self)
     var settings = VenueSettings(
-      restURL: config.restURL.isEmpty ? "https://127.0.0.1:\(simulator)" : config.restURL,
-      streamHost: config.streamHost,
-      streamPort: config.streamPort == 0 ? simulator : config.streamPort,
+      restURL: site.restURL.isEmpty ? "https://127.0.0.1:\(simulator)" : site.restURL,
+      streamHost: site.streamHost,
+      streamPort: site.streamPort == 0 ? simulator : site.streamPort,
       trust: .authorities(authority), apiKey: try key.string("apiKey"),
-      secret: Array(try key.string("secretKey").utf8), symbols: config.symbols)
+      secret: Array(try key.string("secretKey").utf8), symbols: site.symbols)
     settings.requestTimeout = config.requestTimeout
     return settings
   }
@@ -54,10 +62,17 @@ package struct MarketConnector: ServiceDefinition {
           market: { await link.take($0) }, account: { await link.take($0) })
         listed.hold()
       }
+      context.spawn("watch \(link.venue)") { [loop = context.loop] in
+        while !Task.isCancelled {
+          await loop.sleep(for: .seconds(1))
+          await link.tick()
+        }
+      }
     }
   }
 
   package func drain() async {
+    notices.close()
     for link in links {
       await link.session.stop()
       let reason = RPCError(.unavailable, "the market-connector is stopping")

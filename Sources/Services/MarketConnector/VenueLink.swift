@@ -1,6 +1,7 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import MarketQuality
 internal import OrderBook
 internal import ServiceKit
 internal import Telemetry
@@ -11,52 +12,79 @@ internal import Venues
 
 /// One venue: its session, the books as of now, and everybody who listens.
 actor VenueLink {
+  nonisolated let known: KnownVenue
   nonisolated let venue: String
   nonisolated let session: any VenueSession
   nonisolated let market: Readers<MarketV1.MarketEvent>
   nonisolated let reports: Readers<MarketV1.VenueReportEvent>
+  nonisolated let notices: NoticeBoard
   private let time: any TimeSource
   private let log: Log
-  private(set) var instruments: [Instrument] = []
-  private var books: [InstrumentID: BookNow] = [:]
+  private let limits: QualityLimits
+  private let published: Histogram
+  private let failures: CounterFamily
+  private let rates: GaugeFamily
+  private(set) var books: [MarketBook] = []
   private var sequence: UInt64 = 0
+  private var noticeSequence: UInt64 = 0
+  private var watch = HealthWatch()
   private var lastMessage = Instant.epoch
+  private var lastReport = Instant.epoch
   private var isPrivateConnected = false
   private var balances: [VenueBalance] = []
 
-  private struct BookNow {
-    let book = PriceLevelBook()
-    var updateID: UInt64 = 0
-    var exchangeTime = Instant.epoch
-    var receivedTime = Instant.epoch
-    var staleReason: String? = "no snapshot yet"
-  }
-
-  init(_ session: any VenueSession, _ config: Config, _ context: ServiceContext) {
+  init(
+    _ known: KnownVenue, _ session: any VenueSession, _ config: Config, _ context: ServiceContext,
+    _ notices: NoticeBoard
+  ) {
+    self.known = known
     self.session = session
+    self.notices = notices
     venue = session.venue.name
     time = context.time
     log = context.log
+    limits = config.quality
     let ended = context.metrics.counters(
       "market_connector_slow_readers_total", help: "Streams ended because their reader was slow.",
       labels: ["stream"])
     market = Readers(config, context.loop, ended: ended.with("market"))
     reports = Readers(config, context.loop, ended: ended.with("reports"))
+    published = context.metrics.histograms(
+      "market_publish_seconds",
+      help: "From receiving a frame until its event is handed to readers.",
+      labels: ["venue"], bounds: Self.publishBounds
+    ).with(venue)
+    failures = context.metrics.counters(
+      "market_quality_failures_total", help: "Events that failed a check.",
+      labels: ["venue", "check"])
+    rates = context.metrics.gauges(
+      "market_quality_rate", help: "Stale events, crossed books and gaps as a share of all.",
+      labels: ["venue", "rate"])
   }
+
+  /// 1 us to 100 ms.
+  private static let publishBounds = [
+    0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001,
+    0.01, 0.1,
+  ]
 
   // MARK: Instruments
 
-  func load() async throws { instruments = try await session.loadInstruments() }
+  func load() async throws {
+    books = try await session.loadInstruments().map { MarketBook($0, limits) }
+  }
+
+  var instruments: [Instrument] { books.map(\.instrument) }
 
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
-    guard let instrument = instruments.first(where: { $0.symbol == symbol }) else {
+    guard let book = books.first(where: { $0.instrument.symbol == symbol }) else {
       throw .invalid("symbol", "\(symbol.prefix(32)) is not listed at \(venue)")
     }
-    return instrument
+    return book.instrument
   }
 
   private func instrument(_ id: InstrumentID) -> Instrument? {
-    instruments.first { $0.id == id }
+    books.indices.contains(Int(id.index)) ? books[Int(id.index)].instrument : nil
   }
 
   // MARK: Events in
@@ -64,14 +92,21 @@ actor VenueLink {
   /// Awaited by the session: a full reader holds the venue's stream back.
   func take(_ event: MarketEvent) async {
     lastMessage = time.now
+    let index = Int(event.instrument.index)
+    // Ids are places in the session's list.
+    guard books.indices.contains(index) else { return }
+    let step = books[index].take(event)
+    if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
+    guard let event = step.event else { return }
     sequence += 1
-    guard let message = message(event) else { return }
-    let ids = await market.ids
-    await market.publish(message, to: ids)
+    let message = message(event, books[index])
+    await market.publish(message, to: market.ids)
+    if let received = event.receivedTime { published.observe(time.now - received) }
   }
 
   func take(_ event: PrivateEvent) async {
     var message = MarketV1.VenueReportEvent()
+    lastReport = time.now
     switch event {
     case .connected:
       isPrivateConnected = true
@@ -97,69 +132,51 @@ actor VenueLink {
     return loss
   }
 
-  /// Applies an event to the book of now, and puts it into the contract's words.
-  private func message(_ event: MarketEvent) -> MarketV1.MarketEvent? {
+  // MARK: Events out
+
+  private func message(_ event: MarketEvent, _ book: MarketBook) -> MarketV1.MarketEvent {
+    let instrument = book.instrument
+    var message: MarketV1.MarketEvent
     switch event {
-    case .snapshot(let snapshot):
-      guard let instrument = instrument(snapshot.instrument) else { return nil }
-      var now = books[instrument.id] ?? BookNow()
-      now.book.apply(snapshot)
-      now.updateID = snapshot.updateID
-      now.exchangeTime = snapshot.exchangeTime
-      now.receivedTime = snapshot.receivedTime
-      now.staleReason = nil
-      books[instrument.id] = now
-      return self.snapshot(instrument, now)
+    case .snapshot: return snapshot(book)
     case .delta(let delta):
-      guard let instrument = instrument(delta.instrument) else { return nil }
-      var now = books[instrument.id] ?? BookNow()
-      now.book.apply(delta)
-      now.updateID = delta.lastUpdateID
-      now.exchangeTime = delta.exchangeTime
-      now.receivedTime = delta.receivedTime
-      books[instrument.id] = now
-      var message = header(instrument, delta.exchangeTime, delta.receivedTime)
+      message = header(instrument, delta.exchangeTime, delta.receivedTime)
       var wire = MarketV1.BookDelta()
       wire.firstUpdateId = delta.firstUpdateID
       wire.lastUpdateId = delta.lastUpdateID
       wire.bids = delta.bids.map(MarketV1.Level.init)
       wire.asks = delta.asks.map(MarketV1.Level.init)
       message.event = .delta(wire)
-      return message
     case .trade(let trade):
-      guard let instrument = instrument(trade.instrument) else { return nil }
-      var message = header(instrument, trade.exchangeTime, trade.receivedTime)
+      message = header(instrument, trade.exchangeTime, trade.receivedTime)
       var wire = MarketV1.Trade()
       wire.tradeId = trade.tradeID
       wire.price = trade.price.raw
       wire.quantity = trade.quantity.raw
       wire.aggressor = TypeV1.Side(trade.aggressor)
+      wire.backfilled = trade.isBackfilled
       message.event = .trade(wire)
-      return message
     case .top(let top):
-      guard let instrument = instrument(top.instrument) else { return nil }
-      var message = header(instrument, .epoch, top.receivedTime)
+      message = header(instrument, .epoch, top.receivedTime)
       var wire = MarketV1.TopOfBook()
       wire.updateId = top.updateID
       wire.bid = MarketV1.Level(top.bid)
       wire.ask = MarketV1.Level(top.ask)
       message.event = .top(wire)
-      return message
-    case .stale(let id, let reason):
-      guard let instrument = instrument(id) else { return nil }
-      books[id, default: BookNow()].staleReason = reason
-      var message = header(instrument, .epoch, time.now)
+    case .stale(_, let reason):
+      message = header(instrument, .epoch, time.now)
       var wire = MarketV1.BookStale()
       wire.reason = reason
       message.event = .stale(wire)
-      return message
     case .status(let status):
-      guard let index = instruments.firstIndex(where: { $0.id == status.instrument }) else {
-        return nil
-      }
-      instruments[index].isTrading = status.isTrading
-      return nil
+      message = header(instrument, .epoch, status.receivedTime)
+      var wire = MarketV1.InstrumentStatus()
+      wire.trading = status.isTrading
+      wire.text = status.text
+      message.event = .status(wire)
     }
+    message.quality = book.flags.rawValue
+    return message
   }
 
   private func header(
@@ -174,45 +191,115 @@ actor VenueLink {
     return message
   }
 
-  private func snapshot(_ instrument: Instrument, _ now: BookNow) -> MarketV1.MarketEvent {
-    var message = header(instrument, now.exchangeTime, now.receivedTime)
+  private func snapshot(_ book: MarketBook) -> MarketV1.MarketEvent {
+    var message = header(book.instrument, book.exchangeTime, book.receivedTime)
     var wire = MarketV1.BookSnapshot()
-    wire.updateId = now.updateID
-    wire.bids = now.book.levels(.buy, max: .max / 2).map(MarketV1.Level.init)
-    wire.asks = now.book.levels(.sell, max: .max / 2).map(MarketV1.Level.init)
-    wire.priceScale = UInt32(instrument.priceScale)
-    wire.quantityScale = UInt32(instrument.quantityScale)
+    wire.updateId = book.updateID
+    wire.bids = book.book.levels(.buy, max: .max / 2).map(MarketV1.Level.init)
+    wire.asks = book.book.levels(.sell, max: .max / 2).map(MarketV1.Level.init)
+    wire.priceScale = UInt32(book.instrument.priceScale)
+    wire.quantityScale = UInt32(book.instrument.quantityScale)
     message.event = .snapshot(wire)
+    message.quality = book.flags.rawValue
     return message
   }
 
   // MARK: Readers
 
+  /// The books as of now, for a reader that begins.
+  func snapshots(_ symbols: Set<String>) -> [MarketV1.MarketEvent] {
+    books.filter {
+      $0.staleReason == nil && (symbols.isEmpty || symbols.contains($0.instrument.symbol))
+    }.map(snapshot)
+  }
+
   /// A reader that begins with the books as of now.
   func listen(_ symbols: Set<String>) async throws(RPCError) -> Int {
-    var first: [MarketV1.MarketEvent] = []
-    for instrument in instruments where symbols.isEmpty || symbols.contains(instrument.symbol) {
-      guard let now = books[instrument.id], now.staleReason == nil else { continue }
-      first.append(snapshot(instrument, now))
-    }
-    return try await market.add(first: first) { event in
+    try await market.add(first: snapshots(symbols)) { event in
       symbols.isEmpty || symbols.contains(event.symbol)
     }
   }
 
-  // MARK: Health
+  // MARK: Quality and health
+
+  /// About once a second: silence is found, and the health is told.
+  func tick() {
+    let now = time.now
+    for index in books.indices {
+      let verdict = books[index].tick(at: now)
+      if !verdict.findings.isEmpty { tell(verdict, books[index].instrument) }
+    }
+    watch.look(session.counters, at: now)
+    let health = health
+    rates.with(venue, "stale").set(Double(health.staleMillionths) / 1e6)
+    rates.with(venue, "crossed").set(Double(health.crossedMillionths) / 1e6)
+    rates.with(venue, "gap").set(Double(health.gapMillionths) / 1e6)
+    var notice = notice("md.health.\(venue)", at: now)
+    notice.health = health
+    notices.post(notice)
+  }
+
+  private func tell(_ verdict: QualityVerdict, _ instrument: Instrument) {
+    for finding in verdict.findings {
+      failures.with(venue, finding.check.name).increment()
+      guard limits.action(of: finding.check).alerts else { continue }
+      let topic = finding.check == .tainted ? "md.gap" : "md.anomaly"
+      var notice = notice("\(topic).\(venue).\(instrument.symbol)", at: time.now)
+      notice.symbol = instrument.symbol
+      notice.check = finding.check.name
+      notice.text = finding.text
+      notices.post(notice)
+      log.warning(
+        "market quality",
+        [
+          "venue": .text(venue), "symbol": .text(instrument.symbol),
+          "check": .text(finding.check.name), "text": .text(finding.text),
+        ])
+    }
+  }
+
+  private func notice(_ subject: String, at now: Instant) -> MarketV1.MarketNotice {
+    noticeSequence += 1
+    var notice = MarketV1.MarketNotice()
+    notice.subject = subject
+    notice.venue = venue
+    notice.time = .init(now)
+    notice.sequence = noticeSequence
+    return notice
+  }
 
   var health: MarketV1.VenueHealth {
     let counters = session.counters
     var health = MarketV1.VenueHealth()
     health.venue = venue
-    health.publicConnected = books.values.contains { $0.staleReason == nil }
-    health.privateConnected = isPrivateConnected
-    if lastMessage > .epoch { health.lastMessageAt = .init(lastMessage) }
-    health.reconnects = counters.reconnections.value + counters.privateReconnections.value
+    health.time = .init(time.now)
+    var api = MarketV1.ApiHealth()
+    api.requestsPerSecond = watch.requestsPerSecond
+    api.limited = counters.limited.value
+    api.requests = counters.requests.value
+    api.unknownOutcomes = counters.unknownOutcomes.value
+    health.api = api
+    var open = MarketV1.StreamHealth()
+    open.connected = books.contains { $0.staleReason == nil }
+    open.reconnects = counters.reconnections.value
+    open.messagesPerSecond = watch.messagesPerSecond
+    if lastMessage > .epoch { open.lastMessage = .init(lastMessage) }
+    health.publicWs = open
+    var own = MarketV1.StreamHealth()
+    own.connected = isPrivateConnected
+    own.reconnects = counters.privateReconnections.value
+    if lastReport > .epoch { own.lastMessage = .init(lastReport) }
+    health.privateWs = own
     health.gaps = counters.gaps.value
+    health.checksumFailures = counters.checksums.value
     health.snapshots = counters.snapshots.value
-    health.messages = counters.messages.value
+    health.missedTrades = counters.missedTrades.value
+    health.malformed = counters.malformed.value
+    health.clockOffsetMs = (session.clockOffset ?? .zero).wholeNanoseconds / 1_000_000
+    let rates = QualityCounts.sum(books.map(\.monitor.counts))
+    health.staleMillionths = rates.stale
+    health.crossedMillionths = rates.crossed
+    health.gapMillionths = rates.gaps
     return health
   }
 }

@@ -146,6 +146,7 @@ actor Books {
         count(verdict, state)
       }
     case .stale(let stale): markStale(&state, stale.reason)
+    case .status: events.with("status").increment()
     case nil: events.with("unknown").increment()
     }
   }

@@ -14,6 +14,10 @@ package struct VenueSettings: Sendable {
   package var trust: Trust
   package var apiKey: String
   package var secret: [UInt8]
+  /// What the key was made with besides its secret (OKX); empty for others.
+  package var passphrase = ""
+  /// Books and best prices tick by tick, where the venue gives them to accounts that trade enough (OKX).
+  package var isTickByTick = false
   /// Symbols to connect, in our spelling.
   package var symbols: [String]
   /// For one request, from sending to the last byte of its answer.
@@ -27,6 +31,10 @@ package struct VenueSettings: Sendable {
   /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
   package var requestWeightMax: Int?
   package var orderRateMax: Int?
+  /// Where nonces survive a restart, at venues that have them; nil: they begin at the clock.
+  package var nonces: (any NonceStore)?
+  /// Of the private stream, where it is another host; nil: the venue's own, or `streamHost`.
+  package var privateStreamHost: String?
   /// Everything that the public streams say is written there too.
   package var recorder: FrameRecorder?
   package var reconnectMin = Duration.milliseconds(100)
@@ -51,6 +59,8 @@ package enum KnownVenue: String, Sendable, CaseIterable {
   case binance
   case binanceUSDM = "binance-usdm"
   case binanceCOINM = "binance-coinm"
+  case kraken
+  case okx
 
   package var id: VenueID { VenueID(rawValue) }
 
@@ -66,6 +76,39 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binanceCOINM:
       VenueAddress(
         restURL: "https://dapi.binance.com", streamHost: "dstream.binance.com", streamPort: 443)
+    case .kraken:
+      VenueAddress(
+        restURL: "https://api.kraken.com", streamHost: "ws.kraken.com", streamPort: 443)
+    case .okx:
+      VenueAddress(restURL: "https://www.okx.com", streamHost: "ws.okx.com", streamPort: 8443)
+    }
+  }
+
+  /// What the registry knows of the venue before it is asked.
+  package var registration: VenueRegistration {
+    switch self {
+    case .binance:
+      VenueRegistration(
+        hasPrivateStream: true,
+        limits: [
+          RequestLimit("REQUEST_WEIGHT", max: 6_000, .window(.seconds(60))),
+          RequestLimit("ORDERS", max: 100, .window(.seconds(10))),
+        ])
+    case .binanceUSDM, .binanceCOINM:
+      VenueRegistration(
+        hasPrivateStream: false,
+        limits: [RequestLimit("REQUEST_WEIGHT", max: 2_400, .window(.seconds(60)))])
+    case .kraken:
+      VenueRegistration(
+        hasPrivateStream: true,
+        limits: [RequestLimit("COUNTER", max: 15, .decay(perSecond: 1))])
+    case .okx:
+      VenueRegistration(
+        hasPrivateStream: true,
+        limits: [
+          RequestLimit("ORDERS", max: 60, .window(.seconds(2))),
+          RequestLimit("REQUESTS", max: 20, .window(.seconds(2))),
+        ])
     }
   }
 
@@ -82,6 +125,10 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     case .binance: return try binance(.spot)
     case .binanceUSDM: return try binance(.usdm)
     case .binanceCOINM: return try binance(.coinm)
+    case .kraken:
+      return try KrakenSession(settings, loop: loop, time: time, log: log, metrics: metrics)
+    case .okx:
+      return try OKXSession(self, settings, loop: loop, time: time, log: log, metrics: metrics)
     }
   }
 }
@@ -96,5 +143,18 @@ package struct VenueAddress: Sendable, Hashable {
     self.restURL = restURL
     self.streamHost = streamHost
     self.streamPort = streamPort
+  }
+}
+
+/// A venue's entry in the registry: what does not come from the venue itself.
+package struct VenueRegistration: Sendable, Hashable {
+  /// It tells fills by a stream; without one, live orders are against policy.
+  package var hasPrivateStream: Bool
+  /// As the venue documents them.
+  package var limits: [RequestLimit]
+
+  package init(hasPrivateStream: Bool, limits: [RequestLimit]) {
+    self.hasPrivateStream = hasPrivateStream
+    self.limits = limits
   }
 }

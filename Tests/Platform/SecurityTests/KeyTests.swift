@@ -36,10 +36,34 @@ import Testing
         let agrees = Digest.areEqual(Array(tag.prefix(tagBytes)), try hex(test.string("tag")))
         let isValid = try test.string("result") == "valid"
         #expect(agrees == isValid, "\(test)")
+        let signer = MessageSigner(key: try hex(test.string("key")))
+        // Twice: the key's state must survive a message.
+        #expect(signer.tag(try hex(test.string("msg"))) == tag, "\(test)")
+        #expect(signer.tag(try hex(test.string("msg"))) == tag, "\(test)")
         count += 1
       }
     }
     #expect(count > 50)
+  }
+
+  /// The example of Binance's documentation (rest-api.md, "SIGNED Endpoint Examples").
+  @Test func `EX-14 a request is signed as Binance's own example is`() {
+    let signer = MessageSigner(
+      key: Array("NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".utf8))
+    let query =
+      "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+      + "&timestamp=1499827319559"
+    var message = Array(query.utf8)
+    signer.sign(&message, "&signature=")
+    #expect(
+      String(decoding: message, as: UTF8.self) == query
+        + "&signature=c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71")
+    #expect(
+      signer.tag([])
+        == Digest.hmacSHA256(
+          [],
+          key: Array(
+            "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".utf8)))
   }
 
   @Test func `SHA-256 of abc is that of FIPS 180-4`() {

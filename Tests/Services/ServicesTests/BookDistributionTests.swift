@@ -72,6 +72,11 @@ private final class TwoVenues: MarketV1.MarketServiceHandler {
     return response
   }
 
+  func streamNotices(
+    _ request: MarketV1.StreamNoticesRequest, _ responses: Outgoing<MarketV1.MarketNotice>,
+    _ context: ServerContext
+  ) async throws { throw RPCError(.unimplemented, "") }
+
   func getVenue(
     _ request: MarketV1.GetVenueRequest, _ context: ServerContext
   ) async throws -> MarketV1.Venue { throw RPCError(.unimplemented, "") }

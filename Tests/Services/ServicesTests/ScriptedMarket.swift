@@ -31,4 +31,9 @@ struct ScriptedMarket: MarketV1.MarketServiceHandler {
     _ request: MarketV1.StreamMarketDataRequest, _ responses: Outgoing<MarketV1.MarketEvent>,
     _ context: ServerContext
   ) async throws { throw RPCError(.unimplemented, "") }
+
+  func streamNotices(
+    _ request: MarketV1.StreamNoticesRequest, _ responses: Outgoing<MarketV1.MarketNotice>,
+    _ context: ServerContext
+  ) async throws { throw RPCError(.unimplemented, "") }
 }

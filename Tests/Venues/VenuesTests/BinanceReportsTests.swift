@@ -103,7 +103,7 @@ import Venue
       #"{"u":1,"s":"BTCUSDT","b":"1","B":"2","a":"3","A":"4"}"#,
       #"{"e":"executionReport","s":"BTCUSDT","c":"a","C":"","x":"TRADE","X":"NEW","r":"NONE","i":1,"l":"1","z":"1","L":"1","n":"0","N":null,"T":1,"t":-1,"m":false}"#,
     ]
-    let codec = BinanceCodec(instruments.all)
+    var codec = BinanceCodec(.spot, instruments.all)
     var random = FlowRandom(seed: 20_240_808)
     var read = 0
     for _ in 0..<4_000 {

@@ -26,7 +26,8 @@ final class ConnectedVenue: Sendable {
 
   init(
     _ loop: EventLoop, replays: [ReplaySettings] = [], stateDirectory: String? = nil,
-    timeout: Duration = .seconds(5)
+    timeout: Duration = .seconds(5), venueTime: any TimeSource = SystemTime(),
+    receiveWindow: Duration = .seconds(5)
   ) async throws {
     let mesh = TestMesh.shared
     let trust = Trust.authorities(mesh.authority.certificate)
@@ -36,7 +37,7 @@ final class ConnectedVenue: Sendable {
       exchange: DialectClient.settings())
     configuration.replays = replays
     configuration.stateDirectory = stateDirectory
-    server = try VenueSimulatorServer(configuration, time: SystemTime(), loop: loop, log: .silent)
+    server = try VenueSimulatorServer(configuration, time: venueTime, loop: loop, log: .silent)
     guard case .tcp(_, let port) = try await server.start() else {
       throw TransportError("no port")
     }
@@ -46,6 +47,7 @@ final class ConnectedVenue: Sendable {
       trust: trust, apiKey: DialectClient.key, secret: DialectClient.secret,
       symbols: replays.isEmpty ? ["BTCUSDT", "NOPE", "ETHUSDT"] : ["BTCUSDT"])
     settings.requestTimeout = timeout
+    settings.receiveWindow = receiveWindow
     settings.reconnectMin = .milliseconds(20)
     session = try KnownVenue.binance.session(
       settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())

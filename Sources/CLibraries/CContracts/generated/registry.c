@@ -146,6 +146,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__execution__v1__route_order_request__descriptor,
   &shrivenquant__execution__v1__route_order_response__descriptor,
   &shrivenquant__execution__v1__stream_reports_request__descriptor,
+  &shrivenquant__market__v1__api_health__descriptor,
   &shrivenquant__market__v1__book_delta__descriptor,
   &shrivenquant__market__v1__book_snapshot__descriptor,
   &shrivenquant__market__v1__book_stale__descriptor,
@@ -154,6 +155,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__get_venue_health_request__descriptor,
   &shrivenquant__market__v1__get_venue_request__descriptor,
   &shrivenquant__market__v1__instrument__descriptor,
+  &shrivenquant__market__v1__instrument_status__descriptor,
   &shrivenquant__market__v1__level__descriptor,
   &shrivenquant__market__v1__list_instruments_request__descriptor,
   &shrivenquant__market__v1__list_instruments_response__descriptor,
@@ -164,9 +166,14 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__list_venues_request__descriptor,
   &shrivenquant__market__v1__list_venues_response__descriptor,
   &shrivenquant__market__v1__market_event__descriptor,
+  &shrivenquant__market__v1__market_notice__descriptor,
   &shrivenquant__market__v1__place_order_request__descriptor,
+  &shrivenquant__market__v1__price_band__descriptor,
   &shrivenquant__market__v1__query_venue_order_request__descriptor,
+  &shrivenquant__market__v1__rate_limit__descriptor,
+  &shrivenquant__market__v1__stream_health__descriptor,
   &shrivenquant__market__v1__stream_market_data_request__descriptor,
+  &shrivenquant__market__v1__stream_notices_request__descriptor,
   &shrivenquant__market__v1__stream_venue_reports_request__descriptor,
   &shrivenquant__market__v1__top_of_book__descriptor,
   &shrivenquant__market__v1__trade__descriptor,
@@ -244,7 +251,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 209;
+const unsigned ccontracts_messages_count = 216;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
@@ -260,6 +267,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__discovery__v1__watch_response__kind__descriptor,
   &shrivenquant__execution__v1__child_record__kind__descriptor,
   &shrivenquant__execution__v1__execution_report__kind__descriptor,
+  &shrivenquant__market__v1__venue_policy__descriptor,
   &shrivenquant__oms__v1__order_event__kind__descriptor,
   &shrivenquant__type__v1__order_status__descriptor,
   &shrivenquant__type__v1__order_type__descriptor,
@@ -267,7 +275,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__type__v1__side__descriptor,
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
-const unsigned ccontracts_enums_count = 19;
+const unsigned ccontracts_enums_count = 20;
 
 const char *const ccontracts_map_entries[] = {
   "google.rpc.ErrorInfo.MetadataEntry",

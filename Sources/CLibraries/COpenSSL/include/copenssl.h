@@ -75,10 +75,17 @@ int copenssl_make_certificate(
     const copenssl_certificate_request *request, BIO *certificate, BIO *key);
 /// Seconds since 1970 when the PEM certificate expires; -1 when it cannot be read.
 int64_t copenssl_expiry(const char *pem, int length);
+/// An HMAC whose key has been taken in: each message costs only itself. Null when out of memory; the
+/// owner frees it. `copenssl_mac_tag` writes a tag of the digest's length.
+HMAC_CTX *_Nullable copenssl_mac_new(const EVP_MD *digest, const uint8_t *key, int length);
+int copenssl_mac_tag(HMAC_CTX *mac, const uint8_t *message, size_t length, uint8_t *tag);
+void copenssl_mac_free(HMAC_CTX *_Nullable mac);
+
 long copenssl_bio_bytes(BIO *bio, char *_Nullable *_Nonnull bytes);
 
 EVP_PKEY *_Nullable copenssl_ed25519_new(void);
 const EVP_MD *copenssl_sha256(void);
+const EVP_MD *copenssl_sha512(void);
 int copenssl_scrypt(
     const char *password, size_t password_length, const uint8_t *salt, size_t salt_length,
     uint64_t n, uint64_t r, uint64_t p, uint8_t *key, size_t key_length);

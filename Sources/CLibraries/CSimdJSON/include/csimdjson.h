@@ -52,15 +52,15 @@ typedef enum {
   CSIMDJSON_NO_MEMORY,
 } csimdjson_status;
 
-// Nodes are written into `*nodes`, malloc'ed by this function and given again for the next text; it is
-// replaced by a larger block when `*capacity` nodes are too few. The root comes first. On failure
-// `*error_offset` is the byte where the text stops making sense. The owner frees `*nodes`.
+// Nodes are written into `*nodes`, malloc'ed by this function and given again for the next text; it
+// is replaced by a larger block when `*capacity` nodes are too few. The root comes first. On
+// failure `*error_offset` is the byte where the text stops making sense. The owner frees `*nodes`.
 csimdjson_status csimdjson_parse(
     const uint8_t *_Nullable bytes, size_t length, uint32_t depth_max,
     csimdjson_node *_Nullable *_Nonnull nodes, size_t *capacity, size_t *error_offset);
 
-// A string or number written as a plain decimal, as a whole number of 10^-scale (0 to 18). False for
-// anything else, for digits beyond the scale that are not zero, and for what does not fit.
+// A string or number written as a plain decimal, as a whole number of 10^-scale (0 to 18). False
+// for anything else, for digits beyond the scale that are not zero, and for what does not fit.
 bool csimdjson_scaled(
     const uint8_t *bytes, const csimdjson_node *node, uint32_t scale, int64_t *result);
 
@@ -71,6 +71,13 @@ size_t csimdjson_scaled_pairs(
     const uint8_t *bytes, const csimdjson_node *nodes, size_t array,
     const char *_Nullable first_name, const char *_Nullable second_name, uint32_t first_scale,
     uint32_t second_scale, int64_t *pairs);
+
+// The same rows straight from the text at `*at`: `[["61737.63","0.5"],...]`, two strings a row and
+// no white space. Returns how many rows there are and moves `*at` behind the array; -1 when the
+// text is anything else, -2 when there are more rows than `capacity`.
+ptrdiff_t csimdjson_text_pairs(
+    const uint8_t *bytes, size_t length, size_t *at, uint32_t first_scale, uint32_t second_scale,
+    int64_t *pairs, size_t capacity);
 
 #pragma clang assume_nonnull end
 

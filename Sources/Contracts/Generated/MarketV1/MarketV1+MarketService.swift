@@ -44,6 +44,11 @@ extension MarketV1 {
       scope: .scope("market.read"), isIdempotent: true,
       request: "shrivenquant.market.v1.StreamMarketDataRequest",
       response: "shrivenquant.market.v1.MarketEvent")
+    package static let streamNotices = Calls.MethodDescriptor(
+      service: name, name: "StreamNotices", shape: .serverStreaming,
+      scope: .scope("market.read"), isIdempotent: true,
+      request: "shrivenquant.market.v1.StreamNoticesRequest",
+      response: "shrivenquant.market.v1.MarketNotice")
 
     /// In the order of the contract.
     package static let methods = [
@@ -52,6 +57,7 @@ extension MarketV1 {
       getVenueHealth,
       listInstruments,
       streamMarketData,
+      streamNotices,
     ]
   }
 
@@ -74,6 +80,11 @@ extension MarketV1 {
     /// cannot keep up is ended with RESOURCE_EXHAUSTED and starts again with a snapshot.
     func streamMarketData(
       _ request: MarketV1.StreamMarketDataRequest, _ responses: Calls.Outgoing<MarketV1.MarketEvent>, _ context: Calls.ServerContext
+    ) async throws
+    /// What people and machines want to know of the data's quality: gaps, anomalies, and every venue's
+    /// health once a second. A slow reader loses the oldest, and the sequence shows it.
+    func streamNotices(
+      _ request: MarketV1.StreamNoticesRequest, _ responses: Calls.Outgoing<MarketV1.MarketNotice>, _ context: Calls.ServerContext
     ) async throws
   }
 
@@ -115,6 +126,14 @@ extension MarketV1 {
     ) async throws(Calls.RPCError) -> ClientCall<MarketV1.StreamMarketDataRequest, MarketV1.MarketEvent> {
       try await ClientCall.serverStreaming(channel, MarketService.streamMarketData, request, options)
     }
+
+    /// What people and machines want to know of the data's quality: gaps, anomalies, and every venue's
+    /// health once a second. A slow reader loses the oldest, and the sequence shows it.
+    package func streamNotices(
+      _ request: MarketV1.StreamNoticesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> ClientCall<MarketV1.StreamNoticesRequest, MarketV1.MarketNotice> {
+      try await ClientCall.serverStreaming(channel, MarketService.streamNotices, request, options)
+    }
   }
 }
 
@@ -127,6 +146,7 @@ extension MarketV1.MarketServiceHandler {
       .unary(MarketV1.MarketService.getVenueHealth, self.getVenueHealth),
       .unary(MarketV1.MarketService.listInstruments, self.listInstruments),
       .serverStreaming(MarketV1.MarketService.streamMarketData, self.streamMarketData),
+      .serverStreaming(MarketV1.MarketService.streamNotices, self.streamNotices),
     ]
   }
 }
@@ -266,6 +286,37 @@ extension MarketV1.VenueOrderServiceHandler {
 }
 
 extension MarketV1 {
+  package enum VenuePolicy: OpenEnum, CaseIterable {
+    case unspecified
+    case production
+    /// Market data and simulation; orders are refused with VENUE_POLICY.
+    case shadowOnly
+    /// A number that this version of the schema does not name.
+    case unrecognized(Int32)
+
+    package static let allCases: [Self] = [.unspecified, .production, .shadowOnly]
+
+    package init(rawValue: Int32) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .production
+      case 2: self = .shadowOnly
+      default: self = .unrecognized(rawValue)
+      }
+    }
+
+    package var rawValue: Int32 {
+      switch self {
+      case .unspecified: 0
+      case .production: 1
+      case .shadowOnly: 2
+      case .unrecognized(let number): number
+      }
+    }
+  }
+}
+
+extension MarketV1 {
   package struct Venue: Message {
     package static let typeName = "shrivenquant.market.v1.Venue"
     /// "binance"
@@ -273,9 +324,16 @@ extension MarketV1 {
     /// "simulated" or "live"
     package var mode: String = ""
     package var symbols: [String] = []
-    /// Basis points.
+    /// Basis points, of our account where the settings say so.
     package var makerFeeBps: TypeV1.Decimal?
     package var takerFeeBps: TypeV1.Decimal?
+    package var policy: MarketV1.VenuePolicy = MarketV1.VenuePolicy(rawValue: 0)
+    /// Fills are told by a stream of the venue's. Without one a venue is SHADOW_ONLY.
+    package var privateStream: Bool = false
+    package var rateLimits: [MarketV1.RateLimit] = []
+    /// "always", or what keeps it closed.
+    package var tradingHours: String = ""
+    package var instruments: [MarketV1.Instrument] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -287,6 +345,11 @@ extension MarketV1 {
       for value in self.symbols { size += 1 + WireSize.text(value) }
       if let value = self.makerFeeBps { size += 1 + WireSize.message(value) }
       if let value = self.takerFeeBps { size += 1 + WireSize.message(value) }
+      if self.policy.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.policy.rawValue))) }
+      if self.privateStream { size += 1 + 1 }
+      size += WireSize.messages(1, self.rateLimits)
+      if !self.tradingHours.isEmpty { size += 1 + WireSize.text(self.tradingHours) }
+      size += WireSize.messages(1, self.instruments)
       return size
     }
 
@@ -296,6 +359,11 @@ extension MarketV1 {
       for value in self.symbols { writer.text(26, value) }
       if let value = self.makerFeeBps { writer.message(34, value) }
       if let value = self.takerFeeBps { writer.message(42, value) }
+      if self.policy.rawValue != 0 { writer.varint(48, UInt64(bitPattern: Int64(self.policy.rawValue))) }
+      if self.privateStream { writer.varint(56, self.privateStream ? 1 : 0) }
+      writer.messages(66, self.rateLimits)
+      if !self.tradingHours.isEmpty { writer.text(74, self.tradingHours) }
+      writer.messages(82, self.instruments)
       writer.unknown(self.unknownFields)
     }
 
@@ -309,6 +377,53 @@ extension MarketV1 {
         case 26: self.symbols.append(try reader.text())
         case 34: try reader.message(&self.makerFeeBps)
         case 42: try reader.message(&self.takerFeeBps)
+        case 48: self.policy = try reader.enumeration()
+        case 56: self.privateStream = try reader.bool()
+        case 66: try reader.message(appendingTo: &self.rateLimits)
+        case 74: self.tradingHours = try reader.text()
+        case 82: try reader.message(appendingTo: &self.instruments)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct RateLimit: Message {
+    package static let typeName = "shrivenquant.market.v1.RateLimit"
+    /// The venue's own name: "REQUEST_WEIGHT".
+    package var name: String = ""
+    package var max: UInt32 = 0
+    /// Seconds of its window; 0 for a limit that decays.
+    package var windowSeconds: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.name.isEmpty { size += 1 + WireSize.text(self.name) }
+      if self.max != 0 { size += 1 + WireSize.varint(UInt64(self.max)) }
+      if self.windowSeconds != 0 { size += 1 + WireSize.varint(UInt64(self.windowSeconds)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.name.isEmpty { writer.text(10, self.name) }
+      if self.max != 0 { writer.varint(16, UInt64(self.max)) }
+      if self.windowSeconds != 0 { writer.varint(24, UInt64(self.windowSeconds)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.name = try reader.text()
+        case 16: self.max = try reader.uint32()
+        case 24: self.windowSeconds = try reader.uint32()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -320,15 +435,25 @@ extension MarketV1 {
   package struct VenueHealth: Message {
     package static let typeName = "shrivenquant.market.v1.VenueHealth"
     package var venue: String = ""
-    package var publicConnected: Bool = false
-    package var privateConnected: Bool = false
-    package var lastMessageAt: GoogleProtobuf.Timestamp?
-    package var reconnects: UInt64 = 0
+    package var time: GoogleProtobuf.Timestamp?
+    package var api: MarketV1.ApiHealth?
+    package var publicWs: MarketV1.StreamHealth?
+    package var privateWs: MarketV1.StreamHealth?
+    /// Orders do not leave for the venue for now.
+    package var circuitBreakerOpen: Bool = false
+    /// Books that lost their place, or whose checksum was wrong, since the start.
     package var gaps: UInt64 = 0
+    package var checksumFailures: UInt64 = 0
+    /// Fetched over REST.
     package var snapshots: UInt64 = 0
-    package var messages: UInt64 = 0
-    /// Venue clock minus ours, milliseconds.
+    package var missedTrades: UInt64 = 0
+    package var malformed: UInt64 = 0
+    /// Venue clock minus ours, milliseconds; absent (0) before it was asked.
     package var clockOffsetMs: Int64 = 0
+    /// Of all events: stale ones, crossed books and gaps, in millionths.
+    package var staleMillionths: UInt64 = 0
+    package var crossedMillionths: UInt64 = 0
+    package var gapMillionths: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -336,27 +461,39 @@ extension MarketV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
-      if self.publicConnected { size += 1 + 1 }
-      if self.privateConnected { size += 1 + 1 }
-      if let value = self.lastMessageAt { size += 1 + WireSize.message(value) }
-      if self.reconnects != 0 { size += 1 + WireSize.varint(self.reconnects) }
+      if let value = self.time { size += 1 + WireSize.message(value) }
+      if let value = self.api { size += 1 + WireSize.message(value) }
+      if let value = self.publicWs { size += 1 + WireSize.message(value) }
+      if let value = self.privateWs { size += 1 + WireSize.message(value) }
+      if self.circuitBreakerOpen { size += 1 + 1 }
       if self.gaps != 0 { size += 1 + WireSize.varint(self.gaps) }
+      if self.checksumFailures != 0 { size += 1 + WireSize.varint(self.checksumFailures) }
       if self.snapshots != 0 { size += 1 + WireSize.varint(self.snapshots) }
-      if self.messages != 0 { size += 1 + WireSize.varint(self.messages) }
+      if self.missedTrades != 0 { size += 1 + WireSize.varint(self.missedTrades) }
+      if self.malformed != 0 { size += 1 + WireSize.varint(self.malformed) }
       if self.clockOffsetMs != 0 { size += 1 + WireSize.varint(zigzag(self.clockOffsetMs)) }
+      if self.staleMillionths != 0 { size += 1 + WireSize.varint(self.staleMillionths) }
+      if self.crossedMillionths != 0 { size += 1 + WireSize.varint(self.crossedMillionths) }
+      if self.gapMillionths != 0 { size += 1 + WireSize.varint(self.gapMillionths) }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if !self.venue.isEmpty { writer.text(10, self.venue) }
-      if self.publicConnected { writer.varint(16, self.publicConnected ? 1 : 0) }
-      if self.privateConnected { writer.varint(24, self.privateConnected ? 1 : 0) }
-      if let value = self.lastMessageAt { writer.message(34, value) }
-      if self.reconnects != 0 { writer.varint(40, self.reconnects) }
-      if self.gaps != 0 { writer.varint(48, self.gaps) }
-      if self.snapshots != 0 { writer.varint(56, self.snapshots) }
-      if self.messages != 0 { writer.varint(64, self.messages) }
-      if self.clockOffsetMs != 0 { writer.varint(72, zigzag(self.clockOffsetMs)) }
+      if let value = self.time { writer.message(18, value) }
+      if let value = self.api { writer.message(26, value) }
+      if let value = self.publicWs { writer.message(34, value) }
+      if let value = self.privateWs { writer.message(42, value) }
+      if self.circuitBreakerOpen { writer.varint(48, self.circuitBreakerOpen ? 1 : 0) }
+      if self.gaps != 0 { writer.varint(56, self.gaps) }
+      if self.checksumFailures != 0 { writer.varint(64, self.checksumFailures) }
+      if self.snapshots != 0 { writer.varint(72, self.snapshots) }
+      if self.missedTrades != 0 { writer.varint(80, self.missedTrades) }
+      if self.malformed != 0 { writer.varint(88, self.malformed) }
+      if self.clockOffsetMs != 0 { writer.varint(96, zigzag(self.clockOffsetMs)) }
+      if self.staleMillionths != 0 { writer.varint(104, self.staleMillionths) }
+      if self.crossedMillionths != 0 { writer.varint(112, self.crossedMillionths) }
+      if self.gapMillionths != 0 { writer.varint(120, self.gapMillionths) }
       writer.unknown(self.unknownFields)
     }
 
@@ -366,14 +503,213 @@ extension MarketV1 {
         switch tag {
         case 0: return
         case 10: self.venue = try reader.text()
-        case 16: self.publicConnected = try reader.bool()
-        case 24: self.privateConnected = try reader.bool()
-        case 34: try reader.message(&self.lastMessageAt)
-        case 40: self.reconnects = try reader.uint64()
-        case 48: self.gaps = try reader.uint64()
-        case 56: self.snapshots = try reader.uint64()
-        case 64: self.messages = try reader.uint64()
-        case 72: self.clockOffsetMs = try reader.sint64()
+        case 18: try reader.message(&self.time)
+        case 26: try reader.message(&self.api)
+        case 34: try reader.message(&self.publicWs)
+        case 42: try reader.message(&self.privateWs)
+        case 48: self.circuitBreakerOpen = try reader.bool()
+        case 56: self.gaps = try reader.uint64()
+        case 64: self.checksumFailures = try reader.uint64()
+        case 72: self.snapshots = try reader.uint64()
+        case 80: self.missedTrades = try reader.uint64()
+        case 88: self.malformed = try reader.uint64()
+        case 96: self.clockOffsetMs = try reader.sint64()
+        case 104: self.staleMillionths = try reader.uint64()
+        case 112: self.crossedMillionths = try reader.uint64()
+        case 120: self.gapMillionths = try reader.uint64()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct ApiHealth: Message {
+    package static let typeName = "shrivenquant.market.v1.ApiHealth"
+    package var requestsPerSecond: UInt32 = 0
+    /// Requests refused or held back by a limit, since the start.
+    package var limited: UInt64 = 0
+    /// Requests since the start, and those of them that ended in silence.
+    package var requests: UInt64 = 0
+    package var unknownOutcomes: UInt64 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.requestsPerSecond != 0 { size += 1 + WireSize.varint(UInt64(self.requestsPerSecond)) }
+      if self.limited != 0 { size += 1 + WireSize.varint(self.limited) }
+      if self.requests != 0 { size += 1 + WireSize.varint(self.requests) }
+      if self.unknownOutcomes != 0 { size += 1 + WireSize.varint(self.unknownOutcomes) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.requestsPerSecond != 0 { writer.varint(8, UInt64(self.requestsPerSecond)) }
+      if self.limited != 0 { writer.varint(16, self.limited) }
+      if self.requests != 0 { writer.varint(24, self.requests) }
+      if self.unknownOutcomes != 0 { writer.varint(32, self.unknownOutcomes) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.requestsPerSecond = try reader.uint32()
+        case 16: self.limited = try reader.uint64()
+        case 24: self.requests = try reader.uint64()
+        case 32: self.unknownOutcomes = try reader.uint64()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct StreamHealth: Message {
+    package static let typeName = "shrivenquant.market.v1.StreamHealth"
+    package var connected: Bool = false
+    package var reconnects: UInt64 = 0
+    package var lastMessage: GoogleProtobuf.Timestamp?
+    package var messagesPerSecond: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.connected { size += 1 + 1 }
+      if self.reconnects != 0 { size += 1 + WireSize.varint(self.reconnects) }
+      if let value = self.lastMessage { size += 1 + WireSize.message(value) }
+      if self.messagesPerSecond != 0 { size += 1 + WireSize.varint(UInt64(self.messagesPerSecond)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.connected { writer.varint(8, self.connected ? 1 : 0) }
+      if self.reconnects != 0 { writer.varint(16, self.reconnects) }
+      if let value = self.lastMessage { writer.message(26, value) }
+      if self.messagesPerSecond != 0 { writer.varint(32, UInt64(self.messagesPerSecond)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.connected = try reader.bool()
+        case 16: self.reconnects = try reader.uint64()
+        case 26: try reader.message(&self.lastMessage)
+        case 32: self.messagesPerSecond = try reader.uint32()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct StreamNoticesRequest: Message {
+    package static let typeName = "shrivenquant.market.v1.StreamNoticesRequest"
+    /// Empty for all.
+    package var venue: String = ""
+    /// Any of "md.gap", "md.anomaly", "md.health"; empty for all.
+    package var topics: [String] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      for value in self.topics { size += 1 + WireSize.text(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      for value in self.topics { writer.text(18, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.topics.append(try reader.text())
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct MarketNotice: Message {
+    package static let typeName = "shrivenquant.market.v1.MarketNotice"
+    /// "md.gap.binance.BTCUSDT", "md.anomaly.binance.BTCUSDT", "md.health.binance"
+    package var subject: String = ""
+    package var venue: String = ""
+    package var symbol: String = ""
+    package var time: GoogleProtobuf.Timestamp?
+    /// The check: gap, crossed, stale, skewed, wide_spread, price_jump, silent, one_sided.
+    package var check: String = ""
+    /// With the numbers.
+    package var text: String = ""
+    /// Of md.health.
+    package var health: MarketV1.VenueHealth?
+    /// Grows by one with each notice of a venue.
+    package var sequence: UInt64 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.subject.isEmpty { size += 1 + WireSize.text(self.subject) }
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if let value = self.time { size += 1 + WireSize.message(value) }
+      if !self.check.isEmpty { size += 1 + WireSize.text(self.check) }
+      if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
+      if let value = self.health { size += 1 + WireSize.message(value) }
+      if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.subject.isEmpty { writer.text(10, self.subject) }
+      if !self.venue.isEmpty { writer.text(18, self.venue) }
+      if !self.symbol.isEmpty { writer.text(26, self.symbol) }
+      if let value = self.time { writer.message(34, value) }
+      if !self.check.isEmpty { writer.text(42, self.check) }
+      if !self.text.isEmpty { writer.text(50, self.text) }
+      if let value = self.health { writer.message(58, value) }
+      if self.sequence != 0 { writer.varint(64, self.sequence) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.subject = try reader.text()
+        case 18: self.venue = try reader.text()
+        case 26: self.symbol = try reader.text()
+        case 34: try reader.message(&self.time)
+        case 42: self.check = try reader.text()
+        case 50: self.text = try reader.text()
+        case 58: try reader.message(&self.health)
+        case 64: self.sequence = try reader.uint64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -397,6 +733,22 @@ extension MarketV1 {
     package var maxQuantity: TypeV1.Decimal?
     package var minNotional: TypeV1.Decimal?
     package var trading: Bool = false
+    /// "SPOT", "PERPETUAL", "FUTURE", "OPTION"
+    package var kind: String = ""
+    /// Units of the base (linear) or of the quote (inverse) that one contract stands for.
+    package var contractSize: TypeV1.Decimal?
+    /// Prices outside are refused whatever the market; absent when the venue tells none.
+    package var minPrice: TypeV1.Decimal?
+    package var maxPrice: TypeV1.Decimal?
+    /// Multiples of the venue's reference price; absent when the venue tells none.
+    package var priceBand: MarketV1.PriceBand?
+    package var orderTypes: [TypeV1.OrderType] = []
+    package var timesInForce: [TypeV1.TimeInForce] = []
+    /// What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG", "AMEND".
+    package var features: [String] = []
+    /// Fractions of the notional; absent when the venue does not tell.
+    package var makerFee: TypeV1.Decimal?
+    package var takerFee: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -416,6 +768,16 @@ extension MarketV1 {
       if let value = self.maxQuantity { size += 1 + WireSize.message(value) }
       if let value = self.minNotional { size += 1 + WireSize.message(value) }
       if self.trading { size += 1 + 1 }
+      if !self.kind.isEmpty { size += 1 + WireSize.text(self.kind) }
+      if let value = self.contractSize { size += 1 + WireSize.message(value) }
+      if let value = self.minPrice { size += 2 + WireSize.message(value) }
+      if let value = self.maxPrice { size += 2 + WireSize.message(value) }
+      if let value = self.priceBand { size += 2 + WireSize.message(value) }
+      size += WireSize.packed(2, self.orderTypes, EnumCodec<TypeV1.OrderType>.self)
+      size += WireSize.packed(2, self.timesInForce, EnumCodec<TypeV1.TimeInForce>.self)
+      for value in self.features { size += 2 + WireSize.text(value) }
+      if let value = self.makerFee { size += 2 + WireSize.message(value) }
+      if let value = self.takerFee { size += 2 + WireSize.message(value) }
       return size
     }
 
@@ -433,6 +795,16 @@ extension MarketV1 {
       if let value = self.maxQuantity { writer.message(90, value) }
       if let value = self.minNotional { writer.message(98, value) }
       if self.trading { writer.varint(104, self.trading ? 1 : 0) }
+      if !self.kind.isEmpty { writer.text(114, self.kind) }
+      if let value = self.contractSize { writer.message(122, value) }
+      if let value = self.minPrice { writer.message(130, value) }
+      if let value = self.maxPrice { writer.message(138, value) }
+      if let value = self.priceBand { writer.message(146, value) }
+      writer.packed(154, self.orderTypes, EnumCodec<TypeV1.OrderType>.self)
+      writer.packed(162, self.timesInForce, EnumCodec<TypeV1.TimeInForce>.self)
+      for value in self.features { writer.text(170, value) }
+      if let value = self.makerFee { writer.message(178, value) }
+      if let value = self.takerFee { writer.message(186, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -454,6 +826,62 @@ extension MarketV1 {
         case 90: try reader.message(&self.maxQuantity)
         case 98: try reader.message(&self.minNotional)
         case 104: self.trading = try reader.bool()
+        case 114: self.kind = try reader.text()
+        case 122: try reader.message(&self.contractSize)
+        case 130: try reader.message(&self.minPrice)
+        case 138: try reader.message(&self.maxPrice)
+        case 146: try reader.message(&self.priceBand)
+        case 152: self.orderTypes.append(try reader.enumeration())
+        case 154: try reader.packed(&self.orderTypes, EnumCodec<TypeV1.OrderType>.self)
+        case 160: self.timesInForce.append(try reader.enumeration())
+        case 162: try reader.packed(&self.timesInForce, EnumCodec<TypeV1.TimeInForce>.self)
+        case 170: self.features.append(try reader.text())
+        case 178: try reader.message(&self.makerFee)
+        case 186: try reader.message(&self.takerFee)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct PriceBand: Message {
+    package static let typeName = "shrivenquant.market.v1.PriceBand"
+    package var buyLowest: TypeV1.Decimal?
+    package var buyHighest: TypeV1.Decimal?
+    package var sellLowest: TypeV1.Decimal?
+    package var sellHighest: TypeV1.Decimal?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if let value = self.buyLowest { size += 1 + WireSize.message(value) }
+      if let value = self.buyHighest { size += 1 + WireSize.message(value) }
+      if let value = self.sellLowest { size += 1 + WireSize.message(value) }
+      if let value = self.sellHighest { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if let value = self.buyLowest { writer.message(10, value) }
+      if let value = self.buyHighest { writer.message(18, value) }
+      if let value = self.sellLowest { writer.message(26, value) }
+      if let value = self.sellHighest { writer.message(34, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: try reader.message(&self.buyLowest)
+        case 18: try reader.message(&self.buyHighest)
+        case 26: try reader.message(&self.sellLowest)
+        case 34: try reader.message(&self.sellHighest)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -652,6 +1080,7 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.StreamMarketDataRequest"
     /// Empty for all.
     package var symbols: [String] = []
+    /// Empty for all.
     package var venue: String = ""
     package var unknownFields = UnknownFields()
 
@@ -731,6 +1160,9 @@ extension MarketV1 {
     package var exchangeTimeNs: UInt64 = 0
     package var receivedTimeNs: UInt64 = 0
     package var event: Event?
+    /// What is wrong with the market now: 1 tainted, 2 crossed, 4 stale, 8 skewed clock, 16 wide spread,
+    /// 32 price jump, 64 silent, 128 one side empty. 0: nothing known.
+    package var quality: UInt32 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -748,8 +1180,10 @@ extension MarketV1 {
       case .trade(let value)?: size += 1 + WireSize.message(value)
       case .top(let value)?: size += 1 + WireSize.message(value)
       case .stale(let value)?: size += 1 + WireSize.message(value)
+      case .status(let value)?: size += 1 + WireSize.message(value)
       case nil: break
       }
+      if self.quality != 0 { size += 1 + WireSize.varint(UInt64(self.quality)) }
       return size
     }
 
@@ -765,8 +1199,10 @@ extension MarketV1 {
       case .trade(let value)?: writer.message(66, value)
       case .top(let value)?: writer.message(74, value)
       case .stale(let value)?: writer.message(82, value)
+      case .status(let value)?: writer.message(98, value)
       case nil: break
       }
+      if self.quality != 0 { writer.varint(88, UInt64(self.quality)) }
       writer.unknown(self.unknownFields)
     }
 
@@ -805,6 +1241,12 @@ extension MarketV1 {
           if case .stale(let known)? = self.event { value = known }
           try reader.message(&value)
           self.event = .stale(value)
+        case 88: self.quality = try reader.uint32()
+        case 98:
+          var value = MarketV1.InstrumentStatus()
+          if case .status(let known)? = self.event { value = known }
+          try reader.message(&value)
+          self.event = .status(value)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -816,6 +1258,7 @@ extension MarketV1 {
       case trade(MarketV1.Trade)
       case top(MarketV1.TopOfBook)
       case stale(MarketV1.BookStale)
+      case status(MarketV1.InstrumentStatus)
     }
   }
 }
@@ -922,6 +1365,8 @@ extension MarketV1 {
     package var price: Int64 = 0
     package var quantity: Int64 = 0
     package var aggressor: TypeV1.Side = TypeV1.Side(rawValue: 0)
+    /// Fetched after the stream had left it out.
+    package var backfilled: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -932,6 +1377,7 @@ extension MarketV1 {
       if self.price != 0 { size += 1 + WireSize.varint(zigzag(self.price)) }
       if self.quantity != 0 { size += 1 + WireSize.varint(zigzag(self.quantity)) }
       if self.aggressor.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.aggressor.rawValue))) }
+      if self.backfilled { size += 1 + 1 }
       return size
     }
 
@@ -940,6 +1386,7 @@ extension MarketV1 {
       if self.price != 0 { writer.varint(16, zigzag(self.price)) }
       if self.quantity != 0 { writer.varint(24, zigzag(self.quantity)) }
       if self.aggressor.rawValue != 0 { writer.varint(32, UInt64(bitPattern: Int64(self.aggressor.rawValue))) }
+      if self.backfilled { writer.varint(40, self.backfilled ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -952,6 +1399,44 @@ extension MarketV1 {
         case 16: self.price = try reader.sint64()
         case 24: self.quantity = try reader.sint64()
         case 32: self.aggressor = try reader.enumeration()
+        case 40: self.backfilled = try reader.bool()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct InstrumentStatus: Message {
+    package static let typeName = "shrivenquant.market.v1.InstrumentStatus"
+    package var trading: Bool = false
+    /// The venue's own word.
+    package var text: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.trading { size += 1 + 1 }
+      if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.trading { writer.varint(8, self.trading ? 1 : 0) }
+      if !self.text.isEmpty { writer.text(18, self.text) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.trading = try reader.bool()
+        case 18: self.text = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -7,10 +7,10 @@ package import Venue
 /// Binance's public streams of one connection: spot, USD-M and COIN-M futures.
 ///
 /// Books: REST is asked for a snapshot when a connection is new and when a book has lost its place,
-/// never otherwise; meanwhile deltas are kept. Spot: the first delta after snapshot L holds L + 1, then
-/// ids have no holes. Futures: deltas name their predecessor (`pu`), and the first one follows the
-/// snapshot's id or spans it.
-/// (developers.binance.com, "How to manage a local order book correctly".)
+/// never otherwise; meanwhile deltas are kept. Spot: the first delta after snapshot L holds L + 1,
+/// then ids have no holes. Futures: deltas name their predecessor (`pu`), and the first one follows
+/// the snapshot's id or spans it. (developers.binance.com, "How to manage a local order book
+/// correctly".)
 ///
 /// Trades: ids have no holes; what is missing is fetched and told late, as back-filled.
 /// Status: asked for with the instruments once a minute, as spot has no stream of it.
@@ -31,6 +31,8 @@ package final class BinanceFeed: PublicFeed {
   private static let statusInterval = Duration.seconds(60)
   /// Missed trades that are fetched; of longer stretches the last ones.
   package static let backfillMax = 1_000
+  /// Stretches of missed trades that one request may be for; the oldest gives way.
+  package static let missingMax = 100
 
   /// One instrument.
   private struct State {
@@ -39,7 +41,7 @@ package final class BinanceFeed: PublicFeed {
     var isAsking = false
     var lastTrade: UInt64?
     /// Ids of trades that are being fetched.
-    var missing: ClosedRange<UInt64>?
+    var missing: [ClosedRange<UInt64>] = []
     var isTrading: Bool
     /// Snapshots that did not help, in a row.
     var failures = 0
@@ -81,7 +83,7 @@ package final class BinanceFeed: PublicFeed {
       states[index].book.reset()
       states[index].isAsking = false
       states[index].lastTrade = nil
-      states[index].missing = nil
+      states[index].missing = []
       states[index].failures = 0
     }
     nextStatus = now + Self.statusInterval
@@ -109,7 +111,11 @@ package final class BinanceFeed: PublicFeed {
     do throws(JSONError) {
       switch try codec.decode(frame, received: received) {
       case .depth: apply(&output)
+      case .unreadableDepth(let id, let problem):
+        output.faults.append(.malformed(problem))
+        lose(Int(id.index) - first, problem, &output)
       case .trade(let trade): take(trade, &output)
+      case .untraded(let id, let tradeID): pass(tradeID, Int(id.index) - first, &output)
       case .top(let top): output.events.append(.top(top))
       case .answer(let id, let refusal): subscription.answered(id, refusal, &output)
       case .other: break
@@ -158,6 +164,16 @@ package final class BinanceFeed: PublicFeed {
     }
   }
 
+  /// An update of this book is gone.
+  private func lose(_ index: Int, _ problem: String, _ output: inout FeedOutput) {
+    let book = states[index].book
+    guard !book.isStale, case .requestSnapshot(let reason) = book.invalidate(problem) else {
+      return
+    }
+    ask(index, &output)
+    taint(index, reason, &output)
+  }
+
   private func taint(_ index: Int, _ reason: BookDesync, _ output: inout FeedOutput) {
     let id = states[index].instrument.id
     output.faults.append(.gap(id, reason.reason))
@@ -196,22 +212,29 @@ package final class BinanceFeed: PublicFeed {
   // MARK: Trades
 
   private func take(_ trade: Trade, _ output: inout FeedOutput) {
-    let index = Int(trade.instrument.index) - first
-    if let last = states[index].lastTrade {
-      guard trade.tradeID > last else { return }
-      if trade.tradeID > last + 1 { miss(last + 1...trade.tradeID - 1, index, &output) }
+    if pass(trade.tradeID, Int(trade.instrument.index) - first, &output) {
+      output.events.append(.trade(trade))
     }
-    states[index].lastTrade = trade.tradeID
-    output.events.append(.trade(trade))
+  }
+
+  /// False for an id that has been told already.
+  @discardableResult
+  private func pass(_ tradeID: UInt64, _ index: Int, _ output: inout FeedOutput) -> Bool {
+    if let last = states[index].lastTrade {
+      guard tradeID > last else { return false }
+      if tradeID > last + 1 { miss(last + 1...tradeID - 1, index, &output) }
+    }
+    states[index].lastTrade = tradeID
+    return true
   }
 
   private func miss(_ ids: ClosedRange<UInt64>, _ index: Int, _ output: inout FeedOutput) {
     let instrument = states[index].instrument
     output.faults.append(
       .missedTrades(instrument.id, "\(ids.lowerBound) to \(ids.upperBound)"))
-    let isAsking = states[index].missing != nil
-    let first = min(states[index].missing?.lowerBound ?? ids.lowerBound, ids.lowerBound)
-    states[index].missing = first...ids.upperBound
+    let isAsking = !states[index].missing.isEmpty
+    if states[index].missing.count == Self.missingMax { states[index].missing.removeFirst() }
+    states[index].missing.append(ids)
     guard !isAsking else { return }
     output.wishes.append(
       .get(
@@ -221,9 +244,9 @@ package final class BinanceFeed: PublicFeed {
   }
 
   private func backfill(_ trades: [Trade], _ index: Int, _ output: inout FeedOutput) {
-    guard let missing = states[index].missing else { return }
-    states[index].missing = nil
-    for trade in trades where missing.contains(trade.tradeID) {
+    let missing = states[index].missing
+    states[index].missing = []
+    for trade in trades where missing.contains(where: { $0.contains(trade.tradeID) }) {
       output.events.append(.trade(trade))
     }
   }

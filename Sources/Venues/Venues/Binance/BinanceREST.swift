@@ -1,4 +1,3 @@
-internal import Bytes
 internal import Chrono
 internal import JSON
 internal import Loop
@@ -42,6 +41,7 @@ final class BinanceREST: Sendable {
   private let market: BinanceMarket
   private let client: HTTPClient
   private let settings: VenueSettings
+  private let signer: MessageSigner
   private let loop: EventLoop
   private let time: any TimeSource
   private let clock = Mutex(ClockOffset())
@@ -56,6 +56,7 @@ final class BinanceREST: Sendable {
   ) {
     self.market = market
     self.settings = settings
+    signer = MessageSigner(key: settings.secret)
     self.client = client
     self.loop = loop
     self.time = time
@@ -109,10 +110,8 @@ final class BinanceREST: Sendable {
       throw BinanceErrors.failure(status: answer.status, body: answer.body)
     }
     do throws(JSONError) {
-      let venue = try JSONDocument(parsing: answer.body).root.int64("serverTime")
-      clock.withLock {
-        $0.sample(sent: before, received: after, venue: Instant(milliseconds: venue))
-      }
+      let venue = try JSONDocument(parsing: answer.body).root.instant(milliseconds: "serverTime")
+      clock.withLock { $0.sample(sent: before, received: after, venue: venue) }
     } catch {
       throw .unknown("time: \(error)")
     }
@@ -149,14 +148,15 @@ final class BinanceREST: Sendable {
     let window = settings.receiveWindow.wholeNanoseconds / 1_000_000
     let text =
       query + (query.isEmpty ? "" : "&") + "recvWindow=\(window)&timestamp=\(timestamp)"
-    let tag = Digest.hmacSHA256(Array(text.utf8), key: settings.secret)
-    return text + "&signature=" + Hexadecimal.encode(tag)
+    var bytes = Array(text.utf8)
+    signer.sign(&bytes, "&signature=")
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   // MARK: Limits
 
-  /// Takes the request's weight from the budget. Orders that do not fit are refused at once; anything
-  /// else waits for room, at most as long as a request may take.
+  /// Takes the request's weight from the budget. Orders that do not fit are refused at once;
+  /// anything else waits for room, at most as long as a request may take.
   private func admit(
     _ method: String, _ path: String, _ parameters: [(String, String)]
   ) async throws(BinanceFailure) {

@@ -24,7 +24,7 @@ package struct BinanceReports: Sendable {
 
   private func executionReport(_ json: JSONValue) throws(JSONError) -> VenueReport? {
     guard let instrument = instruments.named(try json.string("s")) else { return nil }
-    let time = Instant(milliseconds: try json.int64("T"))
+    let time = try json.instant(milliseconds: "T")
     // A cancel's report names the request in "c" and the order in "C".
     let original = try json.string("C")
     let name = try json.string("c")
@@ -51,20 +51,22 @@ package struct BinanceReports: Sendable {
   package func order(_ json: JSONValue) throws(JSONError) -> VenueReport {
     let instrument = try instrument(json)
     let times = ["transactTime", "updateTime", "time"]
-    let milliseconds = times.lazy.compactMap { json[$0]?.int64 }.first ?? 0
+    let time = times.first { json[$0]?.int64 != nil }
     return VenueReport(
       instrument: instrument.id,
       clientOrderID: try json.string(
         json["origClientOrderId"] == nil ? "clientOrderId" : "origClientOrderId"),
       venueOrderID: String(try json.int64("orderId")), status: try status(json.string("status")),
       filledQuantity: try instrument.quantity(text: json.string("executedQty")),
-      exchangeTime: Instant(milliseconds: milliseconds))
+      exchangeTime: try time.map { name throws(JSONError) in
+        try json.instant(milliseconds: name)
+      } ?? .epoch)
   }
 
   /// The body of amending: what changed is one level down.
   package func amended(_ json: JSONValue) throws(JSONError) -> VenueReport {
     var report = try order(json.member("amendedOrder"))
-    report.exchangeTime = Instant(milliseconds: try json.int64("transactTime"))
+    report.exchangeTime = try json.instant(milliseconds: "transactTime")
     return report
   }
 
@@ -85,7 +87,7 @@ package struct BinanceReports: Sendable {
         quantity: try instrument.quantity(text: row.string("qty")),
         fee: try decimal(row.string("commission")), feeAsset: try row.string("commissionAsset"),
         isMaker: try row.bool("isMaker"),
-        exchangeTime: Instant(milliseconds: try row.int64("time")))
+        exchangeTime: try row.instant(milliseconds: "time"))
       records.append(
         VenueFillRecord(
           instrument: instrument.id, venueOrderID: String(try row.int64("orderId")), fill: fill))

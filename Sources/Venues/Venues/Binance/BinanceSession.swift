@@ -27,7 +27,9 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
   private var clockCheck: Task<Void, Never>?
   private var account: BinancePrivateStream?
 
-  /// How often the venue is asked for its time.
+  /// The venue's time is asked for so often before anything is signed, and then once in a while;
+  /// the shortest round trip counts.
+  private static let clockSamples = 3
   private static let clockInterval = Duration.seconds(30)
 
   init(
@@ -60,7 +62,7 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
     do throws(BinanceFailure) {
-      try await rest.compareClocks()
+      for _ in 0..<Self.clockSamples { try await rest.compareClocks() }
       // All of them: asking for chosen symbols is refused whole when one is not listed.
       let body = try await rest.body("GET", "\(exchange.restPath)/exchangeInfo", [], .open)
       do throws(JSONError) {
@@ -120,8 +122,8 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
     }
   }
 
-  /// Instruments in as many connections as their streams need. Ids are places in the whole list, which
-  /// every feed has; it follows its own share.
+  /// Instruments in as many connections as their streams need. Ids are places in the whole list,
+  /// which every feed has; it follows its own share.
   private func feeds() -> [BinanceFeed] {
     let all = instruments.all
     let share = exchange.streamsMax / exchange.streams.count

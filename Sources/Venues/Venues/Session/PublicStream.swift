@@ -36,7 +36,12 @@ final class PublicStream: @unchecked Sendable {
   private var isStopped = false
   /// Counts connections.
   private var epoch = 0
-  private var lastFrame = Instant.epoch
+  /// When a frame was last heard or the hearer last took one, so that a slow hearer is not the
+  /// venue's silence; and whether it has one in hand.
+  private var lastHeard = Uptime(nanoseconds: 0)
+  private var isHandingOut = false
+  /// Why this connection is being ended by us.
+  private var endReason: String?
   /// The recorder's number of this connection.
   private var connectionNumber = 0
   private var output = FeedOutput()
@@ -103,39 +108,48 @@ final class PublicStream: @unchecked Sendable {
       counters.connections.increment()
       if epoch > 1 { counters.reconnections.increment() }
       if isStopped { socket.startClosing(.normal) }
-      lastFrame = time.now
+      lastHeard = loop.uptime
+      endReason = nil
       connectionNumber = settings.recorder?.nextConnection() ?? 0
       record(
         .opened,
         Array("wss://\(settings.streamHost):\(settings.streamPort)\(feed.target)".utf8))
       var opening = FeedOutput()
-      feed.opened(at: lastFrame, &opening)
+      feed.opened(at: time.now, &opening)
       await carryOut(opening)
       ticking = loop.spawn { [self, epoch] in await tick(epoch: epoch) }
       while let message = try await socket.receive() {
         delay.proven()
         await receive(message.bytes)
       }
-      return "closed by the venue"
+      return endReason ?? "closed by the venue"
     } catch {
-      return error.description
+      return endReason ?? error.description
     }
+  }
+
+  private func end(_ reason: String) {
+    endReason = reason
+    socket?.startClosing(.normal)
   }
 
   private func receive(_ frame: [UInt8]) async {
     counters.messages.increment()
-    lastFrame = time.now
+    let now = time.now
     if let recorder = settings.recorder {
-      recorder.record(.received, frame, connection: connectionNumber, at: lastFrame)
+      recorder.record(.received, frame, connection: connectionNumber, at: now)
     }
     output.removeAll()
-    feed.receive(frame, at: lastFrame, &output)
+    isHandingOut = true
+    feed.receive(frame, at: now, &output)
     if output.wishes.isEmpty, output.faults.isEmpty {
       await outlet.put(output.events)
     } else {
       await carryOut(output)
     }
     output.removeAll()
+    isHandingOut = false
+    lastHeard = loop.uptime
   }
 
   /// Faults first, so that a count is never behind the event that it explains.
@@ -149,10 +163,8 @@ final class PublicStream: @unchecked Sendable {
     switch wish {
     case .send(let bytes):
       record(.sent, bytes)
-      if socket?.trySend(.text, bytes) == false { socket?.startClosing(.normal) }
-    case .reconnect(let reason):
-      log.warning("reconnecting", ["reason": .text(reason)])
-      socket?.startClosing(.normal)
+      if socket?.trySend(.text, bytes) == false { end("the venue does not read what it is sent") }
+    case .reconnect(let reason): end(reason)
     case .get(let target, let weight, let question, let wait):
       loop.spawn { [self, epoch] in
         await ask(target, weight, question, after: wait, epoch: epoch)
@@ -183,17 +195,14 @@ final class PublicStream: @unchecked Sendable {
   }
 
   private func tick(epoch: Int) async {
-    while !isStopped, !Task.isCancelled, epoch == self.epoch, let socket {
+    while !isStopped, !Task.isCancelled, epoch == self.epoch, socket != nil {
       await loop.sleep(for: Self.tickInterval)
       guard !Task.isCancelled, epoch == self.epoch else { return }
-      let now = time.now
-      if now - lastFrame > settings.silenceMax {
-        log.warning("the public stream is silent", ["for": .text("\(now - lastFrame)")])
-        socket.startClosing(.normal)
-        return
+      if !isHandingOut, loop.uptime - lastHeard > settings.silenceMax {
+        return end("no frame for \(settings.silenceMax)")
       }
       var output = FeedOutput()
-      feed.tick(at: now, &output)
+      feed.tick(at: time.now, &output)
       await carryOut(output)
     }
   }

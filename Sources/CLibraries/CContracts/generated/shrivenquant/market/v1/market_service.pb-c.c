@@ -52,6 +52,51 @@ void   shrivenquant__market__v1__venue__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__rate_limit__init
+                     (Shrivenquant__Market__V1__RateLimit         *message)
+{
+  static const Shrivenquant__Market__V1__RateLimit init_value = SHRIVENQUANT__MARKET__V1__RATE_LIMIT__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__rate_limit__get_packed_size
+                     (const Shrivenquant__Market__V1__RateLimit *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__rate_limit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__rate_limit__pack
+                     (const Shrivenquant__Market__V1__RateLimit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__rate_limit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__rate_limit__pack_to_buffer
+                     (const Shrivenquant__Market__V1__RateLimit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__rate_limit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__RateLimit *
+       shrivenquant__market__v1__rate_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__RateLimit *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__rate_limit__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__rate_limit__free_unpacked
+                     (Shrivenquant__Market__V1__RateLimit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__rate_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__venue_health__init
                      (Shrivenquant__Market__V1__VenueHealth         *message)
 {
@@ -97,6 +142,186 @@ void   shrivenquant__market__v1__venue_health__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue_health__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__api_health__init
+                     (Shrivenquant__Market__V1__ApiHealth         *message)
+{
+  static const Shrivenquant__Market__V1__ApiHealth init_value = SHRIVENQUANT__MARKET__V1__API_HEALTH__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__api_health__get_packed_size
+                     (const Shrivenquant__Market__V1__ApiHealth *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__api_health__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__api_health__pack
+                     (const Shrivenquant__Market__V1__ApiHealth *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__api_health__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__api_health__pack_to_buffer
+                     (const Shrivenquant__Market__V1__ApiHealth *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__api_health__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__ApiHealth *
+       shrivenquant__market__v1__api_health__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__ApiHealth *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__api_health__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__api_health__free_unpacked
+                     (Shrivenquant__Market__V1__ApiHealth *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__api_health__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__stream_health__init
+                     (Shrivenquant__Market__V1__StreamHealth         *message)
+{
+  static const Shrivenquant__Market__V1__StreamHealth init_value = SHRIVENQUANT__MARKET__V1__STREAM_HEALTH__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__stream_health__get_packed_size
+                     (const Shrivenquant__Market__V1__StreamHealth *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_health__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__stream_health__pack
+                     (const Shrivenquant__Market__V1__StreamHealth *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_health__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__stream_health__pack_to_buffer
+                     (const Shrivenquant__Market__V1__StreamHealth *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_health__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__StreamHealth *
+       shrivenquant__market__v1__stream_health__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__StreamHealth *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__stream_health__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__stream_health__free_unpacked
+                     (Shrivenquant__Market__V1__StreamHealth *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_health__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__stream_notices_request__init
+                     (Shrivenquant__Market__V1__StreamNoticesRequest         *message)
+{
+  static const Shrivenquant__Market__V1__StreamNoticesRequest init_value = SHRIVENQUANT__MARKET__V1__STREAM_NOTICES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__stream_notices_request__get_packed_size
+                     (const Shrivenquant__Market__V1__StreamNoticesRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_notices_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__stream_notices_request__pack
+                     (const Shrivenquant__Market__V1__StreamNoticesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_notices_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__stream_notices_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__StreamNoticesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_notices_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__StreamNoticesRequest *
+       shrivenquant__market__v1__stream_notices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__StreamNoticesRequest *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__stream_notices_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__stream_notices_request__free_unpacked
+                     (Shrivenquant__Market__V1__StreamNoticesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__stream_notices_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__market_notice__init
+                     (Shrivenquant__Market__V1__MarketNotice         *message)
+{
+  static const Shrivenquant__Market__V1__MarketNotice init_value = SHRIVENQUANT__MARKET__V1__MARKET_NOTICE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__market_notice__get_packed_size
+                     (const Shrivenquant__Market__V1__MarketNotice *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__market_notice__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__market_notice__pack
+                     (const Shrivenquant__Market__V1__MarketNotice *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__market_notice__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__market_notice__pack_to_buffer
+                     (const Shrivenquant__Market__V1__MarketNotice *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__market_notice__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__MarketNotice *
+       shrivenquant__market__v1__market_notice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__MarketNotice *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__market_notice__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__market_notice__free_unpacked
+                     (Shrivenquant__Market__V1__MarketNotice *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__market_notice__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__instrument__init
                      (Shrivenquant__Market__V1__Instrument         *message)
 {
@@ -140,6 +365,51 @@ void   shrivenquant__market__v1__instrument__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &shrivenquant__market__v1__instrument__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__price_band__init
+                     (Shrivenquant__Market__V1__PriceBand         *message)
+{
+  static const Shrivenquant__Market__V1__PriceBand init_value = SHRIVENQUANT__MARKET__V1__PRICE_BAND__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__price_band__get_packed_size
+                     (const Shrivenquant__Market__V1__PriceBand *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__price_band__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__price_band__pack
+                     (const Shrivenquant__Market__V1__PriceBand *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__price_band__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__price_band__pack_to_buffer
+                     (const Shrivenquant__Market__V1__PriceBand *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__price_band__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__PriceBand *
+       shrivenquant__market__v1__price_band__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__PriceBand *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__price_band__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__price_band__free_unpacked
+                     (Shrivenquant__Market__V1__PriceBand *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__price_band__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   shrivenquant__market__v1__list_venues_request__init
@@ -680,6 +950,51 @@ void   shrivenquant__market__v1__trade__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &shrivenquant__market__v1__trade__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__instrument_status__init
+                     (Shrivenquant__Market__V1__InstrumentStatus         *message)
+{
+  static const Shrivenquant__Market__V1__InstrumentStatus init_value = SHRIVENQUANT__MARKET__V1__INSTRUMENT_STATUS__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__instrument_status__get_packed_size
+                     (const Shrivenquant__Market__V1__InstrumentStatus *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__instrument_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__instrument_status__pack
+                     (const Shrivenquant__Market__V1__InstrumentStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__instrument_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__instrument_status__pack_to_buffer
+                     (const Shrivenquant__Market__V1__InstrumentStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__instrument_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__InstrumentStatus *
+       shrivenquant__market__v1__instrument_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__InstrumentStatus *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__instrument_status__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__instrument_status__free_unpacked
+                     (Shrivenquant__Market__V1__InstrumentStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__instrument_status__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   shrivenquant__market__v1__top_of_book__init
@@ -1453,7 +1768,7 @@ void   shrivenquant__market__v1__venue_report_event__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue_report_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_descriptors[5] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_descriptors[10] =
 {
   {
     "venue",
@@ -1515,18 +1830,83 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "policy",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, policy),
+    &shrivenquant__market__v1__venue_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "private_stream",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, private_stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate_limits",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__Venue, n_rate_limits),
+    offsetof(Shrivenquant__Market__V1__Venue, rate_limits),
+    &shrivenquant__market__v1__rate_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trading_hours",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, trading_hours),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instruments",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__Venue, n_instruments),
+    offsetof(Shrivenquant__Market__V1__Venue, instruments),
+    &shrivenquant__market__v1__instrument__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue__field_indices_by_name[] = {
+  9,   /* field[9] = instruments */
   3,   /* field[3] = maker_fee_bps */
   1,   /* field[1] = mode */
+  5,   /* field[5] = policy */
+  6,   /* field[6] = private_stream */
+  7,   /* field[7] = rate_limits */
   2,   /* field[2] = symbols */
   4,   /* field[4] = taker_fee_bps */
+  8,   /* field[8] = trading_hours */
   0,   /* field[0] = venue */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__venue__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor =
 {
@@ -1536,14 +1916,78 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor =
   "Shrivenquant__Market__V1__Venue",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Venue),
-  5,
+  10,
   shrivenquant__market__v1__venue__field_descriptors,
   shrivenquant__market__v1__venue__field_indices_by_name,
   1,  shrivenquant__market__v1__venue__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__venue__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__field_descriptors[9] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__rate_limit__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__RateLimit, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__RateLimit, max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_seconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__RateLimit, window_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__rate_limit__field_indices_by_name[] = {
+  1,   /* field[1] = max */
+  0,   /* field[0] = name */
+  2,   /* field[2] = window_seconds */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__rate_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__rate_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.RateLimit",
+  "RateLimit",
+  "Shrivenquant__Market__V1__RateLimit",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__RateLimit),
+  3,
+  shrivenquant__market__v1__rate_limit__field_descriptors,
+  shrivenquant__market__v1__rate_limit__field_indices_by_name,
+  1,  shrivenquant__market__v1__rate_limit__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__rate_limit__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__field_descriptors[15] =
 {
   {
     "venue",
@@ -1558,48 +2002,60 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "public_connected",
+    "time",
     2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Market__V1__VenueHealth, public_connected),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "private_connected",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Market__V1__VenueHealth, private_connected),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_message_at",
-    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Market__V1__VenueHealth, last_message_at),
+    offsetof(Shrivenquant__Market__V1__VenueHealth, time),
     &google__protobuf__timestamp__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "reconnects",
+    "api",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, api),
+    &shrivenquant__market__v1__api_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "public_ws",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, public_ws),
+    &shrivenquant__market__v1__stream_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "private_ws",
     5,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Market__V1__VenueHealth, reconnects),
+    offsetof(Shrivenquant__Market__V1__VenueHealth, private_ws),
+    &shrivenquant__market__v1__stream_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "circuit_breaker_open",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, circuit_breaker_open),
     NULL,
     NULL,
     0,             /* flags */
@@ -1607,7 +2063,7 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
   },
   {
     "gaps",
-    6,
+    7,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -1618,8 +2074,20 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "checksum_failures",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, checksum_failures),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "snapshots",
-    7,
+    9,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -1630,12 +2098,24 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "messages",
-    8,
+    "missed_trades",
+    10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Market__V1__VenueHealth, messages),
+    offsetof(Shrivenquant__Market__V1__VenueHealth, missed_trades),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "malformed",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, malformed),
     NULL,
     NULL,
     0,             /* flags */
@@ -1643,7 +2123,7 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
   },
   {
     "clock_offset_ms",
-    9,
+    12,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_SINT64,
     0,   /* quantifier_offset */
@@ -1653,22 +2133,64 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale_millionths",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, stale_millionths),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "crossed_millionths",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, crossed_millionths),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gap_millionths",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, gap_millionths),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue_health__field_indices_by_name[] = {
-  8,   /* field[8] = clock_offset_ms */
-  5,   /* field[5] = gaps */
-  3,   /* field[3] = last_message_at */
-  7,   /* field[7] = messages */
-  2,   /* field[2] = private_connected */
-  1,   /* field[1] = public_connected */
-  4,   /* field[4] = reconnects */
-  6,   /* field[6] = snapshots */
+  2,   /* field[2] = api */
+  7,   /* field[7] = checksum_failures */
+  5,   /* field[5] = circuit_breaker_open */
+  11,   /* field[11] = clock_offset_ms */
+  13,   /* field[13] = crossed_millionths */
+  14,   /* field[14] = gap_millionths */
+  6,   /* field[6] = gaps */
+  10,   /* field[10] = malformed */
+  9,   /* field[9] = missed_trades */
+  4,   /* field[4] = private_ws */
+  3,   /* field[3] = public_ws */
+  8,   /* field[8] = snapshots */
+  12,   /* field[12] = stale_millionths */
+  1,   /* field[1] = time */
   0,   /* field[0] = venue */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__venue_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descriptor =
 {
@@ -1678,14 +2200,348 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descrip
   "Shrivenquant__Market__V1__VenueHealth",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueHealth),
-  9,
+  15,
   shrivenquant__market__v1__venue_health__field_descriptors,
   shrivenquant__market__v1__venue_health__field_indices_by_name,
   1,  shrivenquant__market__v1__venue_health__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__venue_health__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__field_descriptors[13] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__api_health__field_descriptors[4] =
+{
+  {
+    "requests_per_second",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, requests_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limited",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, limited),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requests",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unknown_outcomes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, unknown_outcomes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__api_health__field_indices_by_name[] = {
+  1,   /* field[1] = limited */
+  2,   /* field[2] = requests */
+  0,   /* field[0] = requests_per_second */
+  3,   /* field[3] = unknown_outcomes */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__api_health__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__api_health__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.ApiHealth",
+  "ApiHealth",
+  "Shrivenquant__Market__V1__ApiHealth",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__ApiHealth),
+  4,
+  shrivenquant__market__v1__api_health__field_descriptors,
+  shrivenquant__market__v1__api_health__field_indices_by_name,
+  1,  shrivenquant__market__v1__api_health__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__api_health__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__stream_health__field_descriptors[4] =
+{
+  {
+    "connected",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__StreamHealth, connected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reconnects",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__StreamHealth, reconnects),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_message",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__StreamHealth, last_message),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "messages_per_second",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__StreamHealth, messages_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__stream_health__field_indices_by_name[] = {
+  0,   /* field[0] = connected */
+  2,   /* field[2] = last_message */
+  3,   /* field[3] = messages_per_second */
+  1,   /* field[1] = reconnects */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__stream_health__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_health__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.StreamHealth",
+  "StreamHealth",
+  "Shrivenquant__Market__V1__StreamHealth",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__StreamHealth),
+  4,
+  shrivenquant__market__v1__stream_health__field_descriptors,
+  shrivenquant__market__v1__stream_health__field_indices_by_name,
+  1,  shrivenquant__market__v1__stream_health__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__stream_health__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__stream_notices_request__field_descriptors[2] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__StreamNoticesRequest, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "topics",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Market__V1__StreamNoticesRequest, n_topics),
+    offsetof(Shrivenquant__Market__V1__StreamNoticesRequest, topics),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__stream_notices_request__field_indices_by_name[] = {
+  1,   /* field[1] = topics */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__stream_notices_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_notices_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.StreamNoticesRequest",
+  "StreamNoticesRequest",
+  "Shrivenquant__Market__V1__StreamNoticesRequest",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__StreamNoticesRequest),
+  2,
+  shrivenquant__market__v1__stream_notices_request__field_descriptors,
+  shrivenquant__market__v1__stream_notices_request__field_indices_by_name,
+  1,  shrivenquant__market__v1__stream_notices_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__stream_notices_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_notice__field_descriptors[8] =
+{
+  {
+    "subject",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, subject),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "venue",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbol",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "check",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, check),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, text),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "health",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, health),
+    &shrivenquant__market__v1__venue_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sequence",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__market_notice__field_indices_by_name[] = {
+  4,   /* field[4] = check */
+  6,   /* field[6] = health */
+  7,   /* field[7] = sequence */
+  0,   /* field[0] = subject */
+  2,   /* field[2] = symbol */
+  5,   /* field[5] = text */
+  3,   /* field[3] = time */
+  1,   /* field[1] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__market_notice__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.MarketNotice",
+  "MarketNotice",
+  "Shrivenquant__Market__V1__MarketNotice",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__MarketNotice),
+  8,
+  shrivenquant__market__v1__market_notice__field_descriptors,
+  shrivenquant__market__v1__market_notice__field_indices_by_name,
+  1,  shrivenquant__market__v1__market_notice__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__market_notice__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__field_descriptors[23] =
 {
   {
     "venue",
@@ -1843,18 +2699,148 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kind",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "contract_size",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, contract_size),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "min_price",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, min_price),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_price",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, max_price),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_band",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, price_band),
+    &shrivenquant__market__v1__price_band__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_types",
+    19,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Shrivenquant__Market__V1__Instrument, n_order_types),
+    offsetof(Shrivenquant__Market__V1__Instrument, order_types),
+    &shrivenquant__type__v1__order_type__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "times_in_force",
+    20,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Shrivenquant__Market__V1__Instrument, n_times_in_force),
+    offsetof(Shrivenquant__Market__V1__Instrument, times_in_force),
+    &shrivenquant__type__v1__time_in_force__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "features",
+    21,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Market__V1__Instrument, n_features),
+    offsetof(Shrivenquant__Market__V1__Instrument, features),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "maker_fee",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, maker_fee),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "taker_fee",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, taker_fee),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__instrument__field_indices_by_name[] = {
   3,   /* field[3] = base_asset */
+  14,   /* field[14] = contract_size */
+  20,   /* field[20] = features */
+  13,   /* field[13] = kind */
   8,   /* field[8] = lot_size */
+  21,   /* field[21] = maker_fee */
+  16,   /* field[16] = max_price */
   10,   /* field[10] = max_quantity */
   11,   /* field[11] = min_notional */
+  15,   /* field[15] = min_price */
   9,   /* field[9] = min_quantity */
+  18,   /* field[18] = order_types */
+  17,   /* field[17] = price_band */
   5,   /* field[5] = price_scale */
   6,   /* field[6] = quantity_scale */
   4,   /* field[4] = quote_asset */
   1,   /* field[1] = symbol */
+  22,   /* field[22] = taker_fee */
   7,   /* field[7] = tick_size */
+  19,   /* field[19] = times_in_force */
   12,   /* field[12] = trading */
   0,   /* field[0] = venue */
   2,   /* field[2] = venue_symbol */
@@ -1862,7 +2848,7 @@ static const unsigned shrivenquant__market__v1__instrument__field_indices_by_nam
 static const ProtobufCIntRange shrivenquant__market__v1__instrument__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descriptor =
 {
@@ -1872,11 +2858,88 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descripto
   "Shrivenquant__Market__V1__Instrument",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Instrument),
-  13,
+  23,
   shrivenquant__market__v1__instrument__field_descriptors,
   shrivenquant__market__v1__instrument__field_indices_by_name,
   1,  shrivenquant__market__v1__instrument__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__instrument__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__price_band__field_descriptors[4] =
+{
+  {
+    "buy_lowest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__PriceBand, buy_lowest),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "buy_highest",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__PriceBand, buy_highest),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sell_lowest",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__PriceBand, sell_lowest),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sell_highest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__PriceBand, sell_highest),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__price_band__field_indices_by_name[] = {
+  1,   /* field[1] = buy_highest */
+  0,   /* field[0] = buy_lowest */
+  3,   /* field[3] = sell_highest */
+  2,   /* field[2] = sell_lowest */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__price_band__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__price_band__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.PriceBand",
+  "PriceBand",
+  "Shrivenquant__Market__V1__PriceBand",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__PriceBand),
+  4,
+  shrivenquant__market__v1__price_band__field_descriptors,
+  shrivenquant__market__v1__price_band__field_indices_by_name,
+  1,  shrivenquant__market__v1__price_band__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__price_band__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define shrivenquant__market__v1__list_venues_request__field_descriptors NULL
@@ -2189,7 +3252,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__level__descriptor =
   (ProtobufCMessageInit) shrivenquant__market__v1__level__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_event__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_event__field_descriptors[12] =
 {
   {
     "venue",
@@ -2311,14 +3374,40 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_event__fi
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "quality",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketEvent, quality),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__MarketEvent, event_case),
+    offsetof(Shrivenquant__Market__V1__MarketEvent, status),
+    &shrivenquant__market__v1__instrument_status__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__market_event__field_indices_by_name[] = {
   6,   /* field[6] = delta */
   3,   /* field[3] = exchange_time_ns */
+  10,   /* field[10] = quality */
   4,   /* field[4] = received_time_ns */
   2,   /* field[2] = sequence */
   5,   /* field[5] = snapshot */
   9,   /* field[9] = stale */
+  11,   /* field[11] = status */
   1,   /* field[1] = symbol */
   8,   /* field[8] = top */
   7,   /* field[7] = trade */
@@ -2327,7 +3416,7 @@ static const unsigned shrivenquant__market__v1__market_event__field_indices_by_n
 static const ProtobufCIntRange shrivenquant__market__v1__market_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__market_event__descriptor =
 {
@@ -2337,7 +3426,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__market_event__descrip
   "Shrivenquant__Market__V1__MarketEvent",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__MarketEvent),
-  10,
+  12,
   shrivenquant__market__v1__market_event__field_descriptors,
   shrivenquant__market__v1__market_event__field_indices_by_name,
   1,  shrivenquant__market__v1__market_event__number_ranges,
@@ -2511,7 +3600,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__book_delta__descripto
   (ProtobufCMessageInit) shrivenquant__market__v1__book_delta__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__trade__field_descriptors[4] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__trade__field_descriptors[5] =
 {
   {
     "trade_id",
@@ -2561,9 +3650,22 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__trade__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "backfilled",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Trade, backfilled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__trade__field_indices_by_name[] = {
   3,   /* field[3] = aggressor */
+  4,   /* field[4] = backfilled */
   1,   /* field[1] = price */
   2,   /* field[2] = quantity */
   0,   /* field[0] = trade_id */
@@ -2571,7 +3673,7 @@ static const unsigned shrivenquant__market__v1__trade__field_indices_by_name[] =
 static const ProtobufCIntRange shrivenquant__market__v1__trade__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__trade__descriptor =
 {
@@ -2581,11 +3683,62 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__trade__descriptor =
   "Shrivenquant__Market__V1__Trade",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Trade),
-  4,
+  5,
   shrivenquant__market__v1__trade__field_descriptors,
   shrivenquant__market__v1__trade__field_indices_by_name,
   1,  shrivenquant__market__v1__trade__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__trade__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument_status__field_descriptors[2] =
+{
+  {
+    "trading",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__InstrumentStatus, trading),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__InstrumentStatus, text),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__instrument_status__field_indices_by_name[] = {
+  1,   /* field[1] = text */
+  0,   /* field[0] = trading */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__instrument_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.InstrumentStatus",
+  "InstrumentStatus",
+  "Shrivenquant__Market__V1__InstrumentStatus",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__InstrumentStatus),
+  2,
+  shrivenquant__market__v1__instrument_status__field_descriptors,
+  shrivenquant__market__v1__instrument_status__field_indices_by_name,
+  1,  shrivenquant__market__v1__instrument_status__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__instrument_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__top_of_book__field_descriptors[3] =
@@ -3727,20 +4880,52 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_report_event__d
   (ProtobufCMessageInit) shrivenquant__market__v1__venue_report_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor shrivenquant__market__v1__market_service__method_descriptors[5] =
+static const ProtobufCEnumValue shrivenquant__market__v1__venue_policy__enum_values_by_number[3] =
+{
+  { "VENUE_POLICY_UNSPECIFIED", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED", 0 },
+  { "PRODUCTION", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__PRODUCTION", 1 },
+  { "SHADOW_ONLY", "SHRIVENQUANT__MARKET__V1__VENUE_POLICY__SHADOW_ONLY", 2 },
+};
+static const ProtobufCIntRange shrivenquant__market__v1__venue_policy__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex shrivenquant__market__v1__venue_policy__enum_values_by_name[3] =
+{
+  { "PRODUCTION", 1 },
+  { "SHADOW_ONLY", 2 },
+  { "VENUE_POLICY_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor shrivenquant__market__v1__venue_policy__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.VenuePolicy",
+  "VenuePolicy",
+  "Shrivenquant__Market__V1__VenuePolicy",
+  "shrivenquant.market.v1",
+  3,
+  shrivenquant__market__v1__venue_policy__enum_values_by_number,
+  3,
+  shrivenquant__market__v1__venue_policy__enum_values_by_name,
+  1,
+  shrivenquant__market__v1__venue_policy__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor shrivenquant__market__v1__market_service__method_descriptors[6] =
 {
   { "ListVenues", &shrivenquant__market__v1__list_venues_request__descriptor, &shrivenquant__market__v1__list_venues_response__descriptor },
   { "GetVenue", &shrivenquant__market__v1__get_venue_request__descriptor, &shrivenquant__market__v1__venue__descriptor },
   { "GetVenueHealth", &shrivenquant__market__v1__get_venue_health_request__descriptor, &shrivenquant__market__v1__venue_health__descriptor },
   { "ListInstruments", &shrivenquant__market__v1__list_instruments_request__descriptor, &shrivenquant__market__v1__list_instruments_response__descriptor },
   { "StreamMarketData", &shrivenquant__market__v1__stream_market_data_request__descriptor, &shrivenquant__market__v1__market_event__descriptor },
+  { "StreamNotices", &shrivenquant__market__v1__stream_notices_request__descriptor, &shrivenquant__market__v1__market_notice__descriptor },
 };
 const unsigned shrivenquant__market__v1__market_service__method_indices_by_name[] = {
   1,        /* GetVenue */
   2,        /* GetVenueHealth */
   3,        /* ListInstruments */
   0,        /* ListVenues */
-  4         /* StreamMarketData */
+  4,        /* StreamMarketData */
+  5         /* StreamNotices */
 };
 const ProtobufCServiceDescriptor shrivenquant__market__v1__market_service__descriptor =
 {
@@ -3749,7 +4934,7 @@ const ProtobufCServiceDescriptor shrivenquant__market__v1__market_service__descr
   "MarketService",
   "Shrivenquant__Market__V1__MarketService",
   "shrivenquant.market.v1",
-  5,
+  6,
   shrivenquant__market__v1__market_service__method_descriptors,
   shrivenquant__market__v1__market_service__method_indices_by_name
 };
@@ -3792,6 +4977,14 @@ void shrivenquant__market__v1__market_service__stream_market_data(ProtobufCServi
 {
   assert(service->descriptor == &shrivenquant__market__v1__market_service__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void shrivenquant__market__v1__market_service__stream_notices(ProtobufCService *service,
+                                                              const Shrivenquant__Market__V1__StreamNoticesRequest *input,
+                                                              Shrivenquant__Market__V1__MarketNotice_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__market__v1__market_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__market_service__init (Shrivenquant__Market__V1__MarketService_Service *service,
                                                      Shrivenquant__Market__V1__MarketService_ServiceDestroy destroy)

@@ -21,8 +21,14 @@ PROTOBUF_C__BEGIN_DECLS
 #include "shrivenquant/type/v1/order_terms.pb-c.h"
 
 typedef struct Shrivenquant__Market__V1__Venue Shrivenquant__Market__V1__Venue;
+typedef struct Shrivenquant__Market__V1__RateLimit Shrivenquant__Market__V1__RateLimit;
 typedef struct Shrivenquant__Market__V1__VenueHealth Shrivenquant__Market__V1__VenueHealth;
+typedef struct Shrivenquant__Market__V1__ApiHealth Shrivenquant__Market__V1__ApiHealth;
+typedef struct Shrivenquant__Market__V1__StreamHealth Shrivenquant__Market__V1__StreamHealth;
+typedef struct Shrivenquant__Market__V1__StreamNoticesRequest Shrivenquant__Market__V1__StreamNoticesRequest;
+typedef struct Shrivenquant__Market__V1__MarketNotice Shrivenquant__Market__V1__MarketNotice;
 typedef struct Shrivenquant__Market__V1__Instrument Shrivenquant__Market__V1__Instrument;
+typedef struct Shrivenquant__Market__V1__PriceBand Shrivenquant__Market__V1__PriceBand;
 typedef struct Shrivenquant__Market__V1__ListVenuesRequest Shrivenquant__Market__V1__ListVenuesRequest;
 typedef struct Shrivenquant__Market__V1__ListVenuesResponse Shrivenquant__Market__V1__ListVenuesResponse;
 typedef struct Shrivenquant__Market__V1__GetVenueRequest Shrivenquant__Market__V1__GetVenueRequest;
@@ -35,6 +41,7 @@ typedef struct Shrivenquant__Market__V1__MarketEvent Shrivenquant__Market__V1__M
 typedef struct Shrivenquant__Market__V1__BookSnapshot Shrivenquant__Market__V1__BookSnapshot;
 typedef struct Shrivenquant__Market__V1__BookDelta Shrivenquant__Market__V1__BookDelta;
 typedef struct Shrivenquant__Market__V1__Trade Shrivenquant__Market__V1__Trade;
+typedef struct Shrivenquant__Market__V1__InstrumentStatus Shrivenquant__Market__V1__InstrumentStatus;
 typedef struct Shrivenquant__Market__V1__TopOfBook Shrivenquant__Market__V1__TopOfBook;
 typedef struct Shrivenquant__Market__V1__BookStale Shrivenquant__Market__V1__BookStale;
 typedef struct Shrivenquant__Market__V1__VenueOrder Shrivenquant__Market__V1__VenueOrder;
@@ -57,6 +64,15 @@ typedef struct Shrivenquant__Market__V1__VenueReportEvent__Resynchronise Shriven
 
 /* --- enums --- */
 
+typedef enum _Shrivenquant__Market__V1__VenuePolicy {
+  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED = 0,
+  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__PRODUCTION = 1,
+  /*
+   * Market data and simulation; orders are refused with VENUE_POLICY.
+   */
+  SHRIVENQUANT__MARKET__V1__VENUE_POLICY__SHADOW_ONLY = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__MARKET__V1__VENUE_POLICY)
+} Shrivenquant__Market__V1__VenuePolicy;
 
 /* --- messages --- */
 
@@ -74,35 +90,166 @@ struct  Shrivenquant__Market__V1__Venue
   size_t n_symbols;
   char **symbols;
   /*
-   * Basis points.
+   * Basis points, of our account where the settings say so.
    */
   Shrivenquant__Type__V1__Decimal *maker_fee_bps;
   Shrivenquant__Type__V1__Decimal *taker_fee_bps;
+  Shrivenquant__Market__V1__VenuePolicy policy;
+  /*
+   * Fills are told by a stream of the venue's. Without one a venue is SHADOW_ONLY.
+   */
+  protobuf_c_boolean private_stream;
+  size_t n_rate_limits;
+  Shrivenquant__Market__V1__RateLimit **rate_limits;
+  /*
+   * "always", or what keeps it closed.
+   */
+  char *trading_hours;
+  size_t n_instruments;
+  Shrivenquant__Market__V1__Instrument **instruments;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Shrivenquant__Market__V1__RateLimit
+{
+  ProtobufCMessage base;
+  /*
+   * The venue's own name: "REQUEST_WEIGHT".
+   */
+  char *name;
+  uint32_t max;
+  /*
+   * Seconds of its window; 0 for a limit that decays.
+   */
+  uint32_t window_seconds;
+};
+#define SHRIVENQUANT__MARKET__V1__RATE_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__rate_limit__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Shrivenquant__Market__V1__VenueHealth
 {
   ProtobufCMessage base;
   char *venue;
-  protobuf_c_boolean public_connected;
-  protobuf_c_boolean private_connected;
-  Google__Protobuf__Timestamp *last_message_at;
-  uint64_t reconnects;
-  uint64_t gaps;
-  uint64_t snapshots;
-  uint64_t messages;
+  Google__Protobuf__Timestamp *time;
+  Shrivenquant__Market__V1__ApiHealth *api;
+  Shrivenquant__Market__V1__StreamHealth *public_ws;
+  Shrivenquant__Market__V1__StreamHealth *private_ws;
   /*
-   * Venue clock minus ours, milliseconds.
+   * Orders do not leave for the venue for now.
+   */
+  protobuf_c_boolean circuit_breaker_open;
+  /*
+   * Books that lost their place, or whose checksum was wrong, since the start.
+   */
+  uint64_t gaps;
+  uint64_t checksum_failures;
+  /*
+   * Fetched over REST.
+   */
+  uint64_t snapshots;
+  uint64_t missed_trades;
+  uint64_t malformed;
+  /*
+   * Venue clock minus ours, milliseconds; absent (0) before it was asked.
    */
   int64_t clock_offset_ms;
+  /*
+   * Of all events: stale ones, crossed books and gaps, in millionths.
+   */
+  uint64_t stale_millionths;
+  uint64_t crossed_millionths;
+  uint64_t gap_millionths;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_health__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, NULL, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+struct  Shrivenquant__Market__V1__ApiHealth
+{
+  ProtobufCMessage base;
+  uint32_t requests_per_second;
+  /*
+   * Requests refused or held back by a limit, since the start.
+   */
+  uint64_t limited;
+  /*
+   * Requests since the start, and those of them that ended in silence.
+   */
+  uint64_t requests;
+  uint64_t unknown_outcomes;
+};
+#define SHRIVENQUANT__MARKET__V1__API_HEALTH__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__api_health__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+struct  Shrivenquant__Market__V1__StreamHealth
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean connected;
+  uint64_t reconnects;
+  Google__Protobuf__Timestamp *last_message;
+  uint32_t messages_per_second;
+};
+#define SHRIVENQUANT__MARKET__V1__STREAM_HEALTH__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__stream_health__descriptor) \
+    , 0, 0, NULL, 0 }
+
+
+struct  Shrivenquant__Market__V1__StreamNoticesRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Empty for all.
+   */
+  char *venue;
+  /*
+   * Any of "md.gap", "md.anomaly", "md.health"; empty for all.
+   */
+  size_t n_topics;
+  char **topics;
+};
+#define SHRIVENQUANT__MARKET__V1__STREAM_NOTICES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__stream_notices_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Shrivenquant__Market__V1__MarketNotice
+{
+  ProtobufCMessage base;
+  /*
+   * "md.gap.binance.BTCUSDT", "md.anomaly.binance.BTCUSDT", "md.health.binance"
+   */
+  char *subject;
+  char *venue;
+  char *symbol;
+  Google__Protobuf__Timestamp *time;
+  /*
+   * The check: gap, crossed, stale, skewed, wide_spread, price_jump, silent, one_sided.
+   */
+  char *check;
+  /*
+   * With the numbers.
+   */
+  char *text;
+  /*
+   * Of md.health.
+   */
+  Shrivenquant__Market__V1__VenueHealth *health;
+  /*
+   * Grows by one with each notice of a venue.
+   */
+  uint64_t sequence;
+};
+#define SHRIVENQUANT__MARKET__V1__MARKET_NOTICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__market_notice__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0 }
 
 
 struct  Shrivenquant__Market__V1__Instrument
@@ -121,10 +268,54 @@ struct  Shrivenquant__Market__V1__Instrument
   Shrivenquant__Type__V1__Decimal *max_quantity;
   Shrivenquant__Type__V1__Decimal *min_notional;
   protobuf_c_boolean trading;
+  /*
+   * "SPOT", "PERPETUAL", "FUTURE", "OPTION"
+   */
+  char *kind;
+  /*
+   * Units of the base (linear) or of the quote (inverse) that one contract stands for.
+   */
+  Shrivenquant__Type__V1__Decimal *contract_size;
+  /*
+   * Prices outside are refused whatever the market; absent when the venue tells none.
+   */
+  Shrivenquant__Type__V1__Decimal *min_price;
+  Shrivenquant__Type__V1__Decimal *max_price;
+  /*
+   * Multiples of the venue's reference price; absent when the venue tells none.
+   */
+  Shrivenquant__Market__V1__PriceBand *price_band;
+  size_t n_order_types;
+  Shrivenquant__Type__V1__OrderType *order_types;
+  size_t n_times_in_force;
+  Shrivenquant__Type__V1__TimeInForce *times_in_force;
+  /*
+   * What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG", "AMEND".
+   */
+  size_t n_features;
+  char **features;
+  /*
+   * Fractions of the notional; absent when the venue does not tell.
+   */
+  Shrivenquant__Type__V1__Decimal *maker_fee;
+  Shrivenquant__Type__V1__Decimal *taker_fee;
 };
 #define SHRIVENQUANT__MARKET__V1__INSTRUMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__instrument__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, NULL, NULL, NULL, NULL, NULL, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, NULL, NULL }
+
+
+struct  Shrivenquant__Market__V1__PriceBand
+{
+  ProtobufCMessage base;
+  Shrivenquant__Type__V1__Decimal *buy_lowest;
+  Shrivenquant__Type__V1__Decimal *buy_highest;
+  Shrivenquant__Type__V1__Decimal *sell_lowest;
+  Shrivenquant__Type__V1__Decimal *sell_highest;
+};
+#define SHRIVENQUANT__MARKET__V1__PRICE_BAND__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__price_band__descriptor) \
+    , NULL, NULL, NULL, NULL }
 
 
 struct  Shrivenquant__Market__V1__ListVenuesRequest
@@ -199,6 +390,9 @@ struct  Shrivenquant__Market__V1__StreamMarketDataRequest
    */
   size_t n_symbols;
   char **symbols;
+  /*
+   * Empty for all.
+   */
   char *venue;
 };
 #define SHRIVENQUANT__MARKET__V1__STREAM_MARKET_DATA_REQUEST__INIT \
@@ -226,7 +420,8 @@ typedef enum {
   SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT_DELTA = 7,
   SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT_TRADE = 8,
   SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT_TOP = 9,
-  SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT_STALE = 10
+  SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT_STALE = 10,
+  SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT_STATUS = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT__CASE)
 } Shrivenquant__Market__V1__MarketEvent__EventCase;
 
@@ -241,6 +436,11 @@ struct  Shrivenquant__Market__V1__MarketEvent
   uint64_t sequence;
   uint64_t exchange_time_ns;
   uint64_t received_time_ns;
+  /*
+   * What is wrong with the market now: 1 tainted, 2 crossed, 4 stale, 8 skewed clock, 16 wide spread,
+   * 32 price jump, 64 silent, 128 one side empty. 0: nothing known.
+   */
+  uint32_t quality;
   Shrivenquant__Market__V1__MarketEvent__EventCase event_case;
   union {
     Shrivenquant__Market__V1__BookSnapshot *snapshot;
@@ -248,11 +448,12 @@ struct  Shrivenquant__Market__V1__MarketEvent
     Shrivenquant__Market__V1__Trade *trade;
     Shrivenquant__Market__V1__TopOfBook *top;
     Shrivenquant__Market__V1__BookStale *stale;
+    Shrivenquant__Market__V1__InstrumentStatus *status;
   };
 };
 #define SHRIVENQUANT__MARKET__V1__MARKET_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__market_event__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, SHRIVENQUANT__MARKET__V1__MARKET_EVENT__EVENT__NOT_SET, {0} }
 
 
 struct  Shrivenquant__Market__V1__BookSnapshot
@@ -302,10 +503,28 @@ struct  Shrivenquant__Market__V1__Trade
   int64_t price;
   int64_t quantity;
   Shrivenquant__Type__V1__Side aggressor;
+  /*
+   * Fetched after the stream had left it out.
+   */
+  protobuf_c_boolean backfilled;
 };
 #define SHRIVENQUANT__MARKET__V1__TRADE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__trade__descriptor) \
-    , 0, 0, 0, SHRIVENQUANT__TYPE__V1__SIDE__SIDE_UNSPECIFIED }
+    , 0, 0, 0, SHRIVENQUANT__TYPE__V1__SIDE__SIDE_UNSPECIFIED, 0 }
+
+
+struct  Shrivenquant__Market__V1__InstrumentStatus
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean trading;
+  /*
+   * The venue's own word.
+   */
+  char *text;
+};
+#define SHRIVENQUANT__MARKET__V1__INSTRUMENT_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__instrument_status__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
 
 
 struct  Shrivenquant__Market__V1__TopOfBook
@@ -580,6 +799,25 @@ Shrivenquant__Market__V1__Venue *
 void   shrivenquant__market__v1__venue__free_unpacked
                      (Shrivenquant__Market__V1__Venue *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__RateLimit methods */
+void   shrivenquant__market__v1__rate_limit__init
+                     (Shrivenquant__Market__V1__RateLimit         *message);
+size_t shrivenquant__market__v1__rate_limit__get_packed_size
+                     (const Shrivenquant__Market__V1__RateLimit   *message);
+size_t shrivenquant__market__v1__rate_limit__pack
+                     (const Shrivenquant__Market__V1__RateLimit   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__rate_limit__pack_to_buffer
+                     (const Shrivenquant__Market__V1__RateLimit   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__RateLimit *
+       shrivenquant__market__v1__rate_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__rate_limit__free_unpacked
+                     (Shrivenquant__Market__V1__RateLimit *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__VenueHealth methods */
 void   shrivenquant__market__v1__venue_health__init
                      (Shrivenquant__Market__V1__VenueHealth         *message);
@@ -599,6 +837,82 @@ Shrivenquant__Market__V1__VenueHealth *
 void   shrivenquant__market__v1__venue_health__free_unpacked
                      (Shrivenquant__Market__V1__VenueHealth *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__ApiHealth methods */
+void   shrivenquant__market__v1__api_health__init
+                     (Shrivenquant__Market__V1__ApiHealth         *message);
+size_t shrivenquant__market__v1__api_health__get_packed_size
+                     (const Shrivenquant__Market__V1__ApiHealth   *message);
+size_t shrivenquant__market__v1__api_health__pack
+                     (const Shrivenquant__Market__V1__ApiHealth   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__api_health__pack_to_buffer
+                     (const Shrivenquant__Market__V1__ApiHealth   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__ApiHealth *
+       shrivenquant__market__v1__api_health__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__api_health__free_unpacked
+                     (Shrivenquant__Market__V1__ApiHealth *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__StreamHealth methods */
+void   shrivenquant__market__v1__stream_health__init
+                     (Shrivenquant__Market__V1__StreamHealth         *message);
+size_t shrivenquant__market__v1__stream_health__get_packed_size
+                     (const Shrivenquant__Market__V1__StreamHealth   *message);
+size_t shrivenquant__market__v1__stream_health__pack
+                     (const Shrivenquant__Market__V1__StreamHealth   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__stream_health__pack_to_buffer
+                     (const Shrivenquant__Market__V1__StreamHealth   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__StreamHealth *
+       shrivenquant__market__v1__stream_health__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__stream_health__free_unpacked
+                     (Shrivenquant__Market__V1__StreamHealth *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__StreamNoticesRequest methods */
+void   shrivenquant__market__v1__stream_notices_request__init
+                     (Shrivenquant__Market__V1__StreamNoticesRequest         *message);
+size_t shrivenquant__market__v1__stream_notices_request__get_packed_size
+                     (const Shrivenquant__Market__V1__StreamNoticesRequest   *message);
+size_t shrivenquant__market__v1__stream_notices_request__pack
+                     (const Shrivenquant__Market__V1__StreamNoticesRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__stream_notices_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__StreamNoticesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__StreamNoticesRequest *
+       shrivenquant__market__v1__stream_notices_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__stream_notices_request__free_unpacked
+                     (Shrivenquant__Market__V1__StreamNoticesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__MarketNotice methods */
+void   shrivenquant__market__v1__market_notice__init
+                     (Shrivenquant__Market__V1__MarketNotice         *message);
+size_t shrivenquant__market__v1__market_notice__get_packed_size
+                     (const Shrivenquant__Market__V1__MarketNotice   *message);
+size_t shrivenquant__market__v1__market_notice__pack
+                     (const Shrivenquant__Market__V1__MarketNotice   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__market_notice__pack_to_buffer
+                     (const Shrivenquant__Market__V1__MarketNotice   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__MarketNotice *
+       shrivenquant__market__v1__market_notice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__market_notice__free_unpacked
+                     (Shrivenquant__Market__V1__MarketNotice *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__Instrument methods */
 void   shrivenquant__market__v1__instrument__init
                      (Shrivenquant__Market__V1__Instrument         *message);
@@ -617,6 +931,25 @@ Shrivenquant__Market__V1__Instrument *
                       const uint8_t       *data);
 void   shrivenquant__market__v1__instrument__free_unpacked
                      (Shrivenquant__Market__V1__Instrument *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__PriceBand methods */
+void   shrivenquant__market__v1__price_band__init
+                     (Shrivenquant__Market__V1__PriceBand         *message);
+size_t shrivenquant__market__v1__price_band__get_packed_size
+                     (const Shrivenquant__Market__V1__PriceBand   *message);
+size_t shrivenquant__market__v1__price_band__pack
+                     (const Shrivenquant__Market__V1__PriceBand   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__price_band__pack_to_buffer
+                     (const Shrivenquant__Market__V1__PriceBand   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__PriceBand *
+       shrivenquant__market__v1__price_band__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__price_band__free_unpacked
+                     (Shrivenquant__Market__V1__PriceBand *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__ListVenuesRequest methods */
 void   shrivenquant__market__v1__list_venues_request__init
@@ -845,6 +1178,25 @@ Shrivenquant__Market__V1__Trade *
                       const uint8_t       *data);
 void   shrivenquant__market__v1__trade__free_unpacked
                      (Shrivenquant__Market__V1__Trade *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__InstrumentStatus methods */
+void   shrivenquant__market__v1__instrument_status__init
+                     (Shrivenquant__Market__V1__InstrumentStatus         *message);
+size_t shrivenquant__market__v1__instrument_status__get_packed_size
+                     (const Shrivenquant__Market__V1__InstrumentStatus   *message);
+size_t shrivenquant__market__v1__instrument_status__pack
+                     (const Shrivenquant__Market__V1__InstrumentStatus   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__instrument_status__pack_to_buffer
+                     (const Shrivenquant__Market__V1__InstrumentStatus   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__InstrumentStatus *
+       shrivenquant__market__v1__instrument_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__instrument_status__free_unpacked
+                     (Shrivenquant__Market__V1__InstrumentStatus *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__TopOfBook methods */
 void   shrivenquant__market__v1__top_of_book__init
@@ -1177,11 +1529,29 @@ void   shrivenquant__market__v1__venue_report_event__free_unpacked
 typedef void (*Shrivenquant__Market__V1__Venue_Closure)
                  (const Shrivenquant__Market__V1__Venue *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__RateLimit_Closure)
+                 (const Shrivenquant__Market__V1__RateLimit *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__VenueHealth_Closure)
                  (const Shrivenquant__Market__V1__VenueHealth *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__ApiHealth_Closure)
+                 (const Shrivenquant__Market__V1__ApiHealth *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__StreamHealth_Closure)
+                 (const Shrivenquant__Market__V1__StreamHealth *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__StreamNoticesRequest_Closure)
+                 (const Shrivenquant__Market__V1__StreamNoticesRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__MarketNotice_Closure)
+                 (const Shrivenquant__Market__V1__MarketNotice *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__Instrument_Closure)
                  (const Shrivenquant__Market__V1__Instrument *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__PriceBand_Closure)
+                 (const Shrivenquant__Market__V1__PriceBand *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__ListVenuesRequest_Closure)
                  (const Shrivenquant__Market__V1__ListVenuesRequest *message,
@@ -1218,6 +1588,9 @@ typedef void (*Shrivenquant__Market__V1__BookDelta_Closure)
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__Trade_Closure)
                  (const Shrivenquant__Market__V1__Trade *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__InstrumentStatus_Closure)
+                 (const Shrivenquant__Market__V1__InstrumentStatus *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__TopOfBook_Closure)
                  (const Shrivenquant__Market__V1__TopOfBook *message,
@@ -1300,6 +1673,10 @@ struct Shrivenquant__Market__V1__MarketService_Service
                              const Shrivenquant__Market__V1__StreamMarketDataRequest *input,
                              Shrivenquant__Market__V1__MarketEvent_Closure closure,
                              void *closure_data);
+  void (*stream_notices)(Shrivenquant__Market__V1__MarketService_Service *service,
+                         const Shrivenquant__Market__V1__StreamNoticesRequest *input,
+                         Shrivenquant__Market__V1__MarketNotice_Closure closure,
+                         void *closure_data);
 };
 typedef void (*Shrivenquant__Market__V1__MarketService_ServiceDestroy)(Shrivenquant__Market__V1__MarketService_Service *);
 void shrivenquant__market__v1__market_service__init (Shrivenquant__Market__V1__MarketService_Service *service,
@@ -1312,7 +1689,8 @@ void shrivenquant__market__v1__market_service__init (Shrivenquant__Market__V1__M
       function_prefix__ ## get_venue,\
       function_prefix__ ## get_venue_health,\
       function_prefix__ ## list_instruments,\
-      function_prefix__ ## stream_market_data  }
+      function_prefix__ ## stream_market_data,\
+      function_prefix__ ## stream_notices  }
 void shrivenquant__market__v1__market_service__list_venues(ProtobufCService *service,
                                                            const Shrivenquant__Market__V1__ListVenuesRequest *input,
                                                            Shrivenquant__Market__V1__ListVenuesResponse_Closure closure,
@@ -1333,6 +1711,10 @@ void shrivenquant__market__v1__market_service__stream_market_data(ProtobufCServi
                                                                   const Shrivenquant__Market__V1__StreamMarketDataRequest *input,
                                                                   Shrivenquant__Market__V1__MarketEvent_Closure closure,
                                                                   void *closure_data);
+void shrivenquant__market__v1__market_service__stream_notices(ProtobufCService *service,
+                                                              const Shrivenquant__Market__V1__StreamNoticesRequest *input,
+                                                              Shrivenquant__Market__V1__MarketNotice_Closure closure,
+                                                              void *closure_data);
 typedef struct Shrivenquant__Market__V1__VenueOrderService_Service Shrivenquant__Market__V1__VenueOrderService_Service;
 struct Shrivenquant__Market__V1__VenueOrderService_Service
 {
@@ -1402,9 +1784,16 @@ void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCServ
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    shrivenquant__market__v1__venue_policy__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__api_health__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_health__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_notices_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__price_band__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venues_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venues_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__get_venue_request__descriptor;
@@ -1417,6 +1806,7 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__market_event__
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__book_snapshot__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__book_delta__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__trade__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument_status__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__top_of_book__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__book_stale__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_order__descriptor;

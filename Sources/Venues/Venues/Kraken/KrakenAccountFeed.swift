@@ -1,0 +1,173 @@
+internal import Chrono
+internal import JSON
+internal import Units
+internal import Venue
+
+/// The private stream without its socket: frames in, events out.
+///
+/// Kraken names an order's pair and our id of it once; later messages have its own id alone, so open
+/// orders are remembered from the snapshot and from their first message on
+/// (docs.kraken.com/api/docs/websocket-v2/executions).
+package struct KrakenAccountFeed: Sendable {
+  package struct Output: Sendable, Hashable {
+    package var events: [PrivateEvent] = []
+    /// The subscription of executions is acknowledged.
+    package var isSubscribed = false
+    /// Balances may have changed; how much of them is free, the stream does not tell.
+    package var areBalancesDue = false
+    /// The connection is of no use: what is missing must be asked for.
+    package var fault: String?
+
+    package init() {}
+  }
+
+  private struct OpenOrder {
+    var instrument: Instrument
+    var clientOrderID: String
+    var filled: Quantity
+  }
+
+  private let reports: KrakenReports
+  private var open: [String: OpenOrder] = [:]
+  private var sequence: UInt64?
+
+  /// More open orders than Kraken allows an account on all its pairs; one more is not remembered, and
+  /// what is said of it later has no name.
+  package static let ordersMax = 20_000
+
+  package init(_ instruments: InstrumentDirectory) { reports = KrakenReports(instruments) }
+
+  package mutating func opened() {
+    open.removeAll()
+    sequence = nil
+  }
+
+  /// The two subscriptions of a connection.
+  package func requests(token: String) -> [[UInt8]] {
+    ["executions", "balances"].enumerated().map { place, channel in
+      var writer = JSONWriter()
+      writer.object {
+        $0.member("method", "subscribe")
+        $0.name("params")
+        $0.object { params in
+          params.member("channel", channel)
+          params.member("token", token)
+          if channel == "executions" {
+            params.member("snap_orders", true)
+            params.member("snap_trades", false)
+            params.member("order_status", true)
+          } else {
+            params.member("snapshot", true)
+          }
+        }
+        $0.member("req_id", place + 1)
+      }
+      return writer.finished()
+    }
+  }
+
+  package mutating func read(_ frame: [UInt8]) -> Output {
+    var output = Output()
+    do throws(JSONError) {
+      let root = try JSONDocument(parsing: frame).root
+      if root["method"] != nil {
+        answer(root, &output)
+      } else if root["channel"]?.isString("executions") == true {
+        try follow(root, &output)
+        for row in try root.array("data") {
+          if let report = try report(row) { output.events.append(.report(report)) }
+        }
+        output.areBalancesDue = true
+      } else if root["channel"]?.isString("balances") == true {
+        output.areBalancesDue = true
+      }
+    } catch {
+      output.fault = "a private message cannot be read: \(error)"
+    }
+    return output
+  }
+
+  private func answer(_ root: JSONValue, _ output: inout Output) {
+    guard root["method"]?.isString("subscribe") == true else { return }
+    if root["success"]?.bool == true {
+      output.isSubscribed = root["result"]?["channel"]?.isString("executions") == true
+    } else {
+      output.fault = "the venue refuses a subscription: \(root["error"]?.string ?? "")"
+    }
+  }
+
+  /// Numbers of executions have no holes.
+  private mutating func follow(_ root: JSONValue, _ output: inout Output) throws(JSONError) {
+    guard root["sequence"] != nil else { return }
+    let found = try root.uint64("sequence")
+    if let last = sequence, found != last &+ 1 {
+      output.fault = "gap: expected message \(last &+ 1), found \(found)"
+    }
+    sequence = found
+  }
+
+  // MARK: Executions
+
+  /// Nil for what is not ours to follow, and for an order that only has arrived.
+  private mutating func report(_ row: JSONValue) throws(JSONError) -> VenueReport? {
+    let id = try row.string("order_id")
+    guard var order = open[id] ?? named(row) else { return nil }
+    if let name = row["cl_ord_id"]?.string { order.clientOrderID = name }
+    let kind = try row.string("exec_type")
+    let fill = kind == "trade" ? try fill(row, order.instrument) : nil
+    if row["cum_qty"] != nil {
+      order.filled = try reports.amount(row, "cum_qty", order.instrument)
+    } else if let fill {
+      let (sum, overflow) = order.filled.raw.addingReportingOverflow(fill.quantity.raw)
+      guard !overflow else { throw .unexpected("last_qty of \(id)") }
+      order.filled = Quantity(sum)
+    }
+    let status = try status(row["order_status"]?.string ?? "", kind)
+    if status?.isTerminal == true {
+      open[id] = nil
+    } else if open[id] != nil || open.count < Self.ordersMax {
+      open[id] = order
+    }
+    guard let status else { return nil }
+    let reason = row["reason"]?.string ?? ""
+    return VenueReport(
+      instrument: order.instrument.id, clientOrderID: order.clientOrderID, venueOrderID: id,
+      status: status, filledQuantity: order.filled, fill: fill,
+      rejectReason: status == .cancelled ? KrakenReports.reason(reason) : nil,
+      rejectText: status == .cancelled || status == .expired ? reason : "",
+      exchangeTime: row["timestamp"]?.krakenTime ?? .epoch)
+  }
+
+  private func named(_ row: JSONValue) -> OpenOrder? {
+    guard let symbol = row["symbol"]?.string, let instrument = reports.instrument(symbol) else {
+      return nil
+    }
+    return OpenOrder(instrument: instrument, clientOrderID: "", filled: .zero)
+  }
+
+  /// Nil while an order has not reached the book.
+  private func status(_ text: String, _ kind: String) throws(JSONError) -> VenueOrderStatus? {
+    switch text {
+    case "pending_new": nil
+    case "new": .new
+    case "partially_filled": .partiallyFilled
+    case "filled": .filled
+    case "canceled": .cancelled
+    case "expired": .expired
+    case "rejected": .rejected
+    default: throw .unexpected("an order status \(text) of \(kind)")
+    }
+  }
+
+  private func fill(_ row: JSONValue, _ instrument: Instrument) throws(JSONError) -> VenueFill {
+    let fee = row["fees"]?[0]
+    return VenueFill(
+      executionID: try row.string("exec_id"),
+      price: try reports.price(row, "last_price", instrument),
+      quantity: try reports.amount(row, "last_qty", instrument),
+      fee: try fee.map { value throws(JSONError) in try reports.decimal(value, "qty") } ?? .zero,
+      feeAsset: fee?["asset"]?.string.map(KrakenAssets.canonical) ?? instrument.quote,
+      isMaker: row["liquidity_ind"]?.isString("m") == true,
+      exchangeTime: row["timestamp"]?.krakenTime ?? .epoch)
+  }
+}

@@ -1,0 +1,104 @@
+package import Venue
+
+/// What an answer that is not a success means for the request.
+package enum KrakenFailure: Error, Sendable, Hashable {
+  /// The venue did not do it.
+  case definite(RejectReason, text: String)
+  /// It may have done it.
+  case unknown(String)
+
+  /// For questions that change nothing: silence is only an absence.
+  var asVenueError: VenueError {
+    switch self {
+    case .definite(let reason, let text): VenueError(reason, text)
+    case .unknown(let text): VenueError(.venueUnavailable, text)
+    }
+  }
+
+  /// For orders and cancels: silence is never a rejection.
+  var asOutcome: VenueOutcome {
+    switch self {
+    case .definite(let reason, let text): .rejected(reason, text: text)
+    case .unknown(let text): .unknown(reason: text)
+    }
+  }
+
+  var isInvalidNonce: Bool {
+    if case .definite(_, let text) = self {
+      text.hasPrefix(KrakenErrors.invalidNonce)
+    } else {
+      false
+    }
+  }
+}
+
+/// Kraken's error texts in our taxonomy (docs.kraken.com/api/docs/guides/spot-errors).
+package enum KrakenErrors {
+  package static let invalidNonce = "EAPI:Invalid nonce"
+
+  /// `status` other than 200 comes from the front; its word counts when there is no text of Kraken's.
+  package static func failure(status: Int, errors: [String]) -> KrakenFailure {
+    // Texts that begin with W are warnings.
+    let texts = errors.filter { $0.hasPrefix("E") }
+    guard let first = texts.first else {
+      switch status {
+      case 429: return .definite(.rateLimit, text: "status 429")
+      case 400..<500: return .definite(.venuePolicy, text: "status \(status)")
+      default: return .unknown("status \(status)")
+      }
+    }
+    let text = texts.joined(separator: ", ")
+    if status >= 500 || texts.contains(where: leavesFateOpen) { return .unknown(text) }
+    return .definite(reason(first), text: text)
+  }
+
+  /// The engine was away, busy or too late to say: the request may have been carried out.
+  private static func leavesFateOpen(_ error: String) -> Bool {
+    let open = [
+      "EService:Unavailable", "EService:Busy", "EService:Timeout", "EGeneral:Internal error",
+    ]
+    return open.contains { error.hasPrefix($0) }
+  }
+
+  private static let reasons: [(text: String, reason: RejectReason)] = [
+    ("EAPI:Rate limit exceeded", .rateLimit),
+    ("EOrder:Rate limit exceeded", .rateLimit),
+    ("EOrder:Domain rate limit exceeded", .rateLimit),
+    ("EOrder:Orders limit exceeded", .rateLimit),
+    ("EAuth:Rate limit exceeded", .rateLimit),
+    ("EAuth:Too many requests", .rateLimit),
+    ("EGeneral:Temporary lockout", .rateLimit),
+    ("EGeneral:Too many requests", .rateLimit),
+    ("EService:Throttled", .rateLimit),
+    ("EOrder:Insufficient funds", .insufficientBalance),
+    ("EOrder:Insufficient margin", .insufficientBalance),
+    ("EOrder:Margin allowance exceeded", .insufficientBalance),
+    ("EOrder:Order minimum not met", .minSize),
+    ("EOrder:Cost minimum not met", .minNotional),
+    ("EOrder:Tick size check failed", .pricePrecision),
+    ("EOrder:Invalid price", .priceBands),
+    ("EOrder:Positions limit exceeded", .positionLimit),
+    ("EOrder:Position limit exceeded", .positionLimit),
+    ("EOrder:Post only order", .wouldTakeLiquidity),
+    ("EOrder:Unknown order", .unknownOrder),
+    ("EOrder:Invalid order", .unknownOrder),
+    ("EQuery:Unknown asset pair", .invalidSymbol),
+    ("EQuery:Invalid asset pair", .invalidSymbol),
+    ("EQuery:Unknown asset", .invalidSymbol),
+    ("EService:Market in", .marketClosed),
+    ("EService:Market is", .marketClosed),
+    ("EService:Deadline elapsed", .venueUnavailable),
+    ("EOrder:Deadline", .venueUnavailable),
+    ("EGeneral:Invalid arguments:cl_ord_id", .duplicateOrder),
+    ("EOrder:Duplicate", .duplicateOrder),
+    ("EGeneral:Invalid arguments:volume", .sizePrecision),
+    ("EGeneral:Invalid arguments:price", .pricePrecision),
+    ("EGeneral:Invalid arguments", .invalidOrder),
+  ]
+
+  /// The longest beginning that is known counts; what is not known is the venue's own business.
+  package static func reason(_ error: String) -> RejectReason {
+    reasons.filter { error.hasPrefix($0.text) }.max { $0.text.utf8.count < $1.text.utf8.count }?
+      .reason ?? .venuePolicy
+  }
+}

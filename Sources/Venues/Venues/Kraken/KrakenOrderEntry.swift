@@ -1,0 +1,226 @@
+internal import Chrono
+internal import JSON
+internal import Telemetry
+internal import Units
+internal import Venue
+
+/// Orders over Kraken's private REST calls.
+///
+/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a timeout,
+/// a connection lost after sending, any 5xx, `EService:Unavailable` and the like, an answer that
+/// cannot be read). Nothing is retried: a second order would be a second exposure. Orders and amends
+/// carry a deadline, after which the engine does not take them.
+struct KrakenOrderEntry: VenueOrderEntry {
+  let rest: KrakenREST
+  let instruments: InstrumentDirectory
+  let reports: KrakenReports
+  let settlesAfter: Duration
+  private let window: Duration
+
+  /// Trades in one QueryTrades (docs.kraken.com/api/docs/rest-api/get-trades-info).
+  static let tradesPerQuery = 20
+  /// Trades in one page of TradesHistory.
+  static let tradesPerPage = 50
+  /// Fills in one answer of ours.
+  static let fillsMax = 1_000
+  /// Rounds of `cancelAll`: orders may be placed while others are cancelled.
+  private static let cancelRoundsMax = 3
+
+  init(
+    _ settings: VenueSettings, rest: KrakenREST, instruments: InstrumentDirectory
+  ) {
+    self.rest = rest
+    self.instruments = instruments
+    reports = KrakenReports(instruments)
+    // Kraken takes deadlines from half a second to a minute ahead.
+    window = min(max(settings.receiveWindow, .seconds(2)), .seconds(55))
+    // The venue's clock is known to half a second.
+    settlesAfter = window + .seconds(1)
+  }
+
+  // MARK: Changes
+
+  func place(_ order: VenueOrder) async -> VenueOutcome {
+    guard let instrument = instruments[order.instrument] else { return Self.noInstrument }
+    if let refusal = Self.refusal(of: order) { return refusal }
+    if let refusal = admit(order.clientOrderID, .add, instrument) { return refusal }
+    return await outcome { () async throws(KrakenFailure) in
+      let result = try await rest.call(.addOrder, parameters(order, instrument))
+      guard let id = result["txid"]?[0]?.string else {
+        throw .unknown("an order was placed, but its answer names none")
+      }
+      return VenueReport(
+        instrument: instrument.id, clientOrderID: order.clientOrderID, venueOrderID: id,
+        status: .new, filledQuantity: .zero, exchangeTime: rest.venueNow)
+    }
+  }
+
+  /// What the order has become is asked for afterwards, as the answer counts cancels only.
+  func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
+    guard let known = instruments[instrument] else { return Self.noInstrument }
+    _ = admit(clientOrderID, .cancel(age: rest.age(of: clientOrderID)), known)
+    let cancelled = await outcome { () async throws(KrakenFailure) in
+      let result = try await rest.call(.cancelOrder, [("cl_ord_id", clientOrderID)])
+      if result["count"]?.int == 0 { throw .definite(.unknownOrder, text: "nothing was cancelled") }
+      return try await state(of: clientOrderID, known)
+    }
+    guard case .acknowledged(let report) = cancelled, !report.status.isTerminal else {
+      return cancelled
+    }
+    return counted(.unknown(reason: "the cancel is under way"))
+  }
+
+  func replace(_ clientOrderID: String, with order: VenueOrder) async -> VenueReplacement {
+    if let refusal = Self.refusal(of: order) {
+      return VenueReplacement(cancel: refusal, place: nil)
+    }
+    let cancel = await cancel(clientOrderID, of: order.instrument)
+    guard case .acknowledged(let report) = cancel, report.status == .cancelled else {
+      return VenueReplacement(cancel: cancel, place: nil)
+    }
+    return VenueReplacement(cancel: cancel, place: await place(order))
+  }
+
+  func amend(_ amendment: VenueAmendment) async -> VenueOutcome {
+    guard let instrument = instruments[amendment.instrument] else { return Self.noInstrument }
+    let id = amendment.clientOrderID
+    if let refusal = admit(id, .amend(age: rest.age(of: id)), instrument) { return refusal }
+    var parameters = [("cl_ord_id", id), ("deadline", deadline)]
+    if let quantity = amendment.quantity {
+      parameters.append(("order_qty", instrument.decimal(quantity).description))
+    }
+    if let price = amendment.price {
+      parameters.append(("limit_price", instrument.decimal(price).description))
+    }
+    return await outcome { () async throws(KrakenFailure) in
+      _ = try await rest.call(.amendOrder, parameters)
+      return try await state(of: id, instrument)
+    }
+  }
+
+  /// Kraken cancels all orders of an account or one at a time; of one pair we do the latter.
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
+    let known = try known(instrument)
+    for _ in 0..<Self.cancelRoundsMax {
+      let open = try await openOrders(of: instrument)
+      if open.isEmpty { return }
+      for report in open {
+        do throws(KrakenFailure) {
+          _ = admit(report.clientOrderID, .cancel(age: rest.age(of: report.clientOrderID)), known)
+          _ = try await rest.call(.cancelOrder, [("txid", report.venueOrderID)])
+        } catch {
+          // It has ended by itself.
+          if case .definite(.unknownOrder, _) = error { continue }
+          throw error.asVenueError
+        }
+      }
+    }
+    guard try await openOrders(of: instrument).isEmpty else {
+      throw VenueError(.venueUnavailable, "orders are open after \(Self.cancelRoundsMax) rounds")
+    }
+  }
+
+  // MARK: Requests
+
+  static let noInstrument = VenueOutcome.rejected(
+    .invalidSymbol, text: "not an instrument of this session")
+
+  /// What Kraken would refuse, or misunderstand, is not sent.
+  static func refusal(of order: VenueOrder) -> VenueOutcome? {
+    if !isNameTaken(order.clientOrderID) {
+      return .rejected(
+        .invalidOrder,
+        text:
+          "clientOrderID \(order.clientOrderID) has \(order.clientOrderID.utf8.count) characters; "
+          + "Kraken takes \(nameMax), or a UUID")
+    }
+    if order.timeInForce == .fok {
+      return .rejected(.venuePolicy, text: "timeInForce: Kraken has no fill-or-kill")
+    }
+    if order.type == .limit, order.price == nil {
+      return .rejected(.invalidOrder, text: "price: a limit order without one")
+    }
+    return nil
+  }
+
+  /// The longest free text for `cl_ord_id`
+  /// (docs.kraken.com/api/docs/guides/spot-clordid).
+  static let nameMax = 18
+
+  /// Free text of 18 characters, or a UUID with or without its dashes.
+  static func isNameTaken(_ name: String) -> Bool {
+    let bytes = Array(name.utf8)
+    guard !bytes.isEmpty, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return false }
+    if bytes.count <= nameMax { return true }
+    let dashes = [8, 13, 18, 23]
+    let isDashed = bytes.count == 36 && dashes.allSatisfy { bytes[$0] == UInt8(ascii: "-") }
+    guard isDashed || bytes.count == 32 else { return false }
+    return bytes.enumerated().allSatisfy { place, byte in
+      isDashed && dashes.contains(place) ? true : Character(Unicode.Scalar(byte)).isHexDigit
+    }
+  }
+
+  private func parameters(_ order: VenueOrder, _ instrument: Instrument) -> [(String, String)] {
+    var parameters = [
+      ("ordertype", order.type == .market ? "market" : "limit"),
+      ("type", order.side == .buy ? "buy" : "sell"),
+      ("volume", instrument.decimal(order.quantity).description),
+      ("pair", KrakenAssets.restPair(instrument.venueSymbol)),
+      ("cl_ord_id", order.clientOrderID), ("deadline", deadline),
+    ]
+    if order.type == .limit, let price = order.price {
+      parameters.append(("price", instrument.decimal(price).description))
+      parameters.append(("timeinforce", order.timeInForce == .ioc ? "IOC" : "GTC"))
+    }
+    // Without `fciq` the fee of a sell is of the base, and answers do not say so.
+    let isPostOnly = order.type == .limit && order.timeInForce == .postOnly
+    parameters.append(("oflags", isPostOnly ? "fciq,post" : "fciq"))
+    return parameters
+  }
+
+  /// On the venue's clock.
+  private var deadline: String { (rest.venueNow + window).rfc3339 }
+
+  private func admit(
+    _ clientOrderID: String, _ change: KrakenLimits.Change, _ instrument: Instrument
+  ) -> VenueOutcome? {
+    let answer = rest.takeOrder(clientOrderID, change, of: instrument.venueSymbol)
+    guard case .wait(let wait, let limit) = answer else { return nil }
+    rest.counters.limited.increment()
+    return .rejected(.rateLimit, text: "held back for \(wait) by the limit \(limit)")
+  }
+
+  /// The state after a change that was made: not to learn it leaves the outcome open.
+  private func state(
+    of clientOrderID: String, _ instrument: Instrument
+  ) async throws(KrakenFailure) -> VenueReport {
+    do throws(KrakenFailure) {
+      if let report = try await find(clientOrderID, instrument) { return report }
+    } catch {
+      throw .unknown("it was done, but what became of the order is not known: \(error)")
+    }
+    throw .unknown("it was done, but Kraken has no such order now")
+  }
+
+  func outcome(
+    _ body: () async throws(KrakenFailure) -> VenueReport
+  ) async -> VenueOutcome {
+    do throws(KrakenFailure) {
+      return .acknowledged(try await body())
+    } catch {
+      return counted(error.asOutcome)
+    }
+  }
+
+  private func counted(_ outcome: VenueOutcome) -> VenueOutcome {
+    if case .unknown = outcome { rest.counters.unknownOutcomes.increment() }
+    return outcome
+  }
+
+  func known(_ instrument: InstrumentID) throws(VenueError) -> Instrument {
+    guard let known = instruments[instrument] else {
+      throw VenueError(.invalidSymbol, "not an instrument of this session")
+    }
+    return known
+  }
+}

@@ -1,0 +1,218 @@
+internal import Chrono
+internal import JSON
+internal import Loop
+private import Synchronization
+internal import Telemetry
+internal import Transport
+internal import Venue
+
+/// Requests to Kraken's REST API. Private ones are signed and go out one after the other, as their
+/// nonces must arrive in order.
+final class KrakenREST: Sendable {
+  let counters: VenueCounters
+  private let client: HTTPClient
+  private let settings: VenueSettings
+  private let secret: [UInt8]
+  private let loop: EventLoop
+  private let time: any TimeSource
+  private let lane = RequestLane()
+  private let nonces: Mutex<NonceReserve>
+  private let store: (any NonceStore)?
+  private let clock = Mutex(ClockOffset())
+  private let limits: Mutex<KrakenLimits>
+
+  /// `secret`: decoded.
+  init(
+    _ settings: VenueSettings, secret: [UInt8], client: HTTPClient, loop: EventLoop,
+    time: any TimeSource, counters: VenueCounters
+  ) throws(NonceStoreError) {
+    self.settings = settings
+    self.secret = secret
+    self.client = client
+    self.loop = loop
+    self.time = time
+    self.counters = counters
+    store = settings.nonces
+    nonces = Mutex(NonceReserve(saved: try settings.nonces?.load()))
+    var own = KrakenLimits.Settings()
+    if let most = settings.requestWeightMax { own.callsMax = most * 100 }
+    if let most = settings.orderRateMax { own.ordersMax = most * 100 }
+    limits = Mutex(KrakenLimits(own))
+  }
+
+  /// The venue's clock minus ours; nil before it was first asked.
+  var clockOffset: Duration? { clock.withLock { $0.offset } }
+
+  /// The moment by the venue's clock, as well as we know it.
+  var venueNow: Instant { time.now + (clockOffset ?? .zero) }
+
+  // MARK: Orders' own limit
+
+  /// How long ago we placed or amended an order; nil when that was not of late.
+  func age(of clientOrderID: String) -> Duration? {
+    let now = time.now
+    return limits.withLock { $0.age(of: clientOrderID, at: now) }
+  }
+
+  func takeOrder(
+    _ clientOrderID: String, _ change: KrakenLimits.Change, of pair: String
+  ) -> RequestBudget.Answer {
+    let now = time.now
+    return limits.withLock { $0.takeOrder(clientOrderID, change, of: pair, at: now) }
+  }
+
+  // MARK: Public
+
+  /// The body of a success, with its `error` and `result`.
+  func publicBody(_ target: String) async throws(KrakenFailure) -> [UInt8] {
+    let url = settings.restURL + target
+    var request = HTTPClientRequest(url: url, timeout: settings.requestTimeout)
+    request.headers = [Self.userAgent]
+    let response = try await exchange(request)
+    _ = try result(response)
+    return response.body
+  }
+
+  /// Asks the venue for its time, once. It tells whole seconds, so the middle of the second counts,
+  /// and the estimate is half a second off at most, the way of the question aside.
+  func compareClocks() async throws(KrakenFailure) {
+    let sent = time.now
+    let body = try await publicBody("/0/public/Time")
+    let received = time.now
+    do throws(JSONError) {
+      let seconds = try JSONDocument(parsing: body).root.member("result").int64("unixtime")
+      guard seconds > 0, seconds < 9_000_000_000 else { throw .unexpected("\(seconds) s") }
+      let venue = Instant(milliseconds: seconds * 1_000 + 500)
+      clock.withLock { $0.sample(sent: sent, received: received, venue: venue) }
+    } catch {
+      throw .unknown("the venue's time: \(error)")
+    }
+  }
+
+  // MARK: Private
+
+  /// The result of a private call. A nonce that the venue refuses means that nothing was done: another
+  /// user of the key was ahead, so the call is made once more with a nonce that is.
+  func call(
+    _ call: KrakenCall, _ parameters: [(String, String)] = []
+  ) async throws(KrakenFailure) -> JSONValue {
+    try await admit(call)
+    do throws(KrakenFailure) {
+      return try await inLane(call, parameters)
+    } catch {
+      guard error.isInvalidNonce else { throw error }
+      nonces.withLock { $0.skip(to: UInt64(max(0, time.now.nanoseconds / 1_000)) + 1_000_000) }
+      return try await inLane(call, parameters)
+    }
+  }
+
+  private func inLane(
+    _ call: KrakenCall, _ parameters: [(String, String)]
+  ) async throws(KrakenFailure) -> JSONValue {
+    guard await lane.enter() else {
+      throw .definite(.overloaded, text: "\(lane.waitingMax) requests are waiting")
+    }
+    defer { lane.leave() }
+    let nonce = try nonce()
+    var pairs = [("nonce", String(nonce))]
+    pairs += parameters
+    let body = Array(
+      pairs.map { "\($0.0)=\(percentEncoded($0.1))" }.joined(separator: "&").utf8)
+    var request = HTTPClientRequest(
+      method: "POST", url: settings.restURL + call.path, timeout: settings.requestTimeout)
+    request.body = body
+    request.headers = [
+      Self.userAgent, HTTPHeader("content-type", "application/x-www-form-urlencoded"),
+      HTTPHeader("api-key", settings.apiKey),
+      HTTPHeader(
+        "api-sign",
+        KrakenSignature.sign(path: call.path, nonce: nonce, body: body, secret: secret)),
+    ]
+    return try result(try await exchange(request))
+  }
+
+  /// The watermark is on the disk before the first nonce under it is used.
+  private func nonce() throws(KrakenFailure) -> UInt64 {
+    while true {
+      switch nonces.withLock({ $0.take(at: time.now) }) {
+      case .nonce(let nonce): return nonce
+      case .save(let watermark):
+        do throws(NonceStoreError) {
+          try store?.save(watermark)
+        } catch {
+          throw .definite(.venueUnavailable, text: "no nonce: \(error)")
+        }
+        nonces.withLock { $0.saved(watermark) }
+      }
+    }
+  }
+
+  private static let userAgent = HTTPHeader("user-agent", "shrivenquant")
+
+  private func exchange(_ request: HTTPClientRequest) async throws(KrakenFailure)
+    -> HTTPClientResponse
+  {
+    counters.requests.increment()
+    do throws(HTTPClientError) {
+      return try await client.send(request)
+    } catch {
+      // Only a promise that nothing was sent makes silence a refusal.
+      throw error.mayHaveReachedPeer
+        ? .unknown(error.description)
+        : .definite(.venueUnavailable, text: error.description)
+    }
+  }
+
+  /// A success's `result`; else what Kraken's texts or the status say.
+  private func result(_ response: HTTPClientResponse) throws(KrakenFailure) -> JSONValue {
+    let root: JSONValue
+    do throws(JSONError) {
+      root = try JSONDocument(parsing: response.body).root
+    } catch {
+      if response.status == 200 { throw .unknown("the answer cannot be read: \(error)") }
+      throw KrakenErrors.failure(status: response.status, errors: [])
+    }
+    let errors = root["error"]?.array?.compactMap(\.string) ?? []
+    if response.status == 200, !errors.contains(where: { $0.hasPrefix("E") }) {
+      guard let result = root["result"] else { throw .unknown("an answer without a result") }
+      return result
+    }
+    let failure = KrakenErrors.failure(status: response.status, errors: errors)
+    if case .definite(.rateLimit, let text) = failure { block(text) }
+    throw failure
+  }
+
+  /// The venue's counter of calls is full: a while without any.
+  private func block(_ text: String) {
+    counters.limited.increment()
+    guard !text.hasPrefix("EOrder") else { return }
+    let now = time.now
+    limits.withLock { $0.block(for: .seconds(5), at: now) }
+  }
+
+  /// Takes a call's cost from the budget, waiting for room at most as long as a request may take.
+  private func admit(_ call: KrakenCall) async throws(KrakenFailure) {
+    guard call.cost > 0 else { return }
+    let deadline = loop.uptime + settings.requestTimeout
+    while true {
+      let now = time.now
+      let answer = limits.withLock { $0.takeCall(call.cost, at: now) }
+      guard case .wait(let wait, let limit) = answer else { return }
+      counters.limited.increment()
+      guard loop.uptime + wait <= deadline else {
+        throw .definite(.rateLimit, text: "held back for \(wait) by the limit \(limit)")
+      }
+      await loop.sleep(for: wait)
+    }
+  }
+}
+
+extension KrakenREST: PublicREST {
+  func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
+    do throws(KrakenFailure) {
+      return try await publicBody(target)
+    } catch {
+      throw error.asVenueError
+    }
+  }
+}

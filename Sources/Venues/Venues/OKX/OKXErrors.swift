@@ -1,0 +1,118 @@
+internal import JSON
+package import Venue
+
+/// What an answer that is not a success means for the request.
+package enum OKXFailure: Error, Sendable, Hashable {
+  /// The venue did not do it.
+  case definite(RejectReason, text: String)
+  /// It may have done it.
+  case unknown(String)
+}
+
+/// OKX's error codes in our taxonomy. (okx.com/docs-v5, "Error Code".)
+package enum OKXErrors {
+  /// An answer as a whole, or one order of it. A status of 5xx, and a code that says that the venue
+  /// itself does not know, leave the fate of a request open.
+  package static func failure(status: Int, code: String, text: String) -> OKXFailure {
+    let words = code.isEmpty ? "status \(status)" : "\(code): \(text)"
+    if status >= 500 { return .unknown(words) }
+    guard let number = Int(code) else {
+      switch status {
+      // The firewall and the limits let no request through.
+      case 403, 429: return .definite(.rateLimit, text: words)
+      case 400..<500: return .definite(.venuePolicy, text: words)
+      default: return .unknown(words)
+      }
+    }
+    switch number {
+    // Unavailable, timed out, offline, system error, "order timed out".
+    case 50001, 50004, 50005, 50026, 51149: return .unknown(words)
+    default: return .definite(reason(number), text: words)
+    }
+  }
+
+  package static func reason(_ code: Int) -> RejectReason {
+    switch code {
+    case 50011, 50040, 50061: .rateLimit
+    case 50013: .overloaded
+    case 50000...50099: account(code)
+    case 50100...50199: .venuePolicy
+    case 51000...51099: placing(code)
+    case 51100...51299: terms(code)
+    case 51400...51699: changing(code)
+    default: .venuePolicy
+    }
+  }
+
+  private static func account(_ code: Int) -> RejectReason {
+    switch code {
+    case 50002, 50006, 50014...50016, 50024, 50025: .invalidOrder
+    default: .venuePolicy
+    }
+  }
+
+  private static func placing(_ code: Int) -> RejectReason {
+    switch code {
+    case 51000, 51003, 51014, 51017, 51018: .invalidOrder
+    case 51001, 51002, 51015, 51026: .invalidSymbol
+    case 51004, 51064: .positionLimit
+    case 51005: .maxSize
+    case 51006, 51031: .priceBands
+    case 51008: .insufficientBalance
+    case 51016: .duplicateOrder
+    case 51020: .minSize
+    case 51021, 51022, 51027...51030: .marketClosed
+    default: .venuePolicy
+    }
+  }
+
+  private static func terms(_ code: Int) -> RejectReason {
+    switch code {
+    case 51101...51103, 51108, 51201: .maxNotional
+    case 51104, 51105, 51202, 51203: .maxSize
+    case 51112, 51115, 51122, 51124, 51204, 51250: .invalidOrder
+    case 51116, 51136...51139: .priceBands
+    case 51119, 51127, 51131: .insufficientBalance
+    case 51120: .minSize
+    case 51121: .sizePrecision
+    default: .venuePolicy
+    }
+  }
+
+  private static func changing(_ code: Int) -> RejectReason {
+    switch code {
+    // Not there any more, or never.
+    case 51400...51402, 51410, 51416, 51503, 51509, 51510, 51600, 51603: .unknownOrder
+    case 51500, 51502, 51505...51508, 51511: .invalidOrder
+    default: .venuePolicy
+    }
+  }
+
+  /// Code and message of an answer; empty when it has none.
+  static func codeAndText(_ body: [UInt8]) -> (String, String) {
+    do throws(JSONError) {
+      let json = try JSONDocument(parsing: body).root
+      return (try json.string("code"), json["msg"]?.string ?? "")
+    } catch {
+      return ("", "")
+    }
+  }
+}
+
+extension OKXFailure {
+  /// For questions that change nothing: silence is only an absence.
+  var asVenueError: VenueError {
+    switch self {
+    case .definite(let reason, let text): VenueError(reason, text)
+    case .unknown(let text): VenueError(.venueUnavailable, text)
+    }
+  }
+
+  /// For orders and cancels: silence is never a rejection.
+  var asOutcome: VenueOutcome {
+    switch self {
+    case .definite(let reason, let text): .rejected(reason, text: text)
+    case .unknown(let text): .unknown(reason: text)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+internal import Chrono
+
+/// OKX's limits: so many requests of a path in two seconds, for order paths of each instrument.
+///
+/// (okx.com/docs-v5, at each path, and "Sub-account rate limit".)
+enum OKXLimits {
+  /// Orders, amendments and all that sub-accounts send of them.
+  static let accountOrders = "orders of the account"
+  private static let window = RequestLimit.Rule.window(.seconds(2))
+
+  /// Requests in two seconds, whoever they are about.
+  private static let paths: [(String, Int)] = [
+    ("/api/v5/trade/orders-pending", 60), ("/api/v5/trade/fills", 60),
+    ("/api/v5/trade/fills-history", 10), ("/api/v5/account/balance", 10),
+    ("/api/v5/public/instruments", 20), ("/api/v5/public/time", 10),
+    ("/api/v5/market/history-trades", 20),
+  ]
+
+  /// Requests in two seconds for one instrument.
+  private static let instrumentPaths: [(String, Int)] = [
+    ("POST /api/v5/trade/order", 60), ("POST /api/v5/trade/amend-order", 60),
+    ("POST /api/v5/trade/cancel-order", 60), ("GET /api/v5/trade/order", 60),
+    ("POST /api/v5/trade/cancel-batch-orders", 300),
+  ]
+
+  static func limits(_ symbols: [String], _ settings: VenueSettings) -> [RequestLimit] {
+    var limits = paths.map { RequestLimit("GET \($0.0)", max: $0.1, window) }
+    limits.append(RequestLimit(accountOrders, max: settings.orderRateMax ?? 1_000, window))
+    for symbol in symbols {
+      for (path, most) in instrumentPaths {
+        limits.append(RequestLimit("\(path) \(symbol)", max: most, window))
+      }
+    }
+    return limits
+  }
+
+  static func costs(
+    _ method: String, _ path: String, _ instrument: String, _ amount: Int
+  ) -> [RequestBudget.Cost] {
+    let name = "\(method) \(path)" + (instrument.isEmpty ? "" : " \(instrument)")
+    var costs = [RequestBudget.Cost(name, amount)]
+    if path == "/api/v5/trade/order" || path == "/api/v5/trade/amend-order", method == "POST" {
+      costs.append(RequestBudget.Cost(accountOrders, 1))
+    }
+    return costs
+  }
+}

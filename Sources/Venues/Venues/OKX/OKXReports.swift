@@ -1,0 +1,141 @@
+internal import Chrono
+package import JSON
+internal import Units
+package import Venue
+
+/// Orders, fills and balances of OKX's answers and private channels.
+package struct OKXReports: Sendable {
+  private let instruments: InstrumentDirectory
+
+  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
+
+  // MARK: Orders
+
+  /// An order as a query, the list of open orders and the channel `orders` tell it; nil for an
+  /// instrument of somebody else.
+  package func order(_ json: JSONValue) throws(JSONError) -> VenueReport? {
+    guard let instrument = instruments.named(try json.string("instId")) else { return nil }
+    let state = try json.string("state")
+    let source = json["cancelSource"]?.string ?? ""
+    var report = VenueReport(
+      instrument: instrument.id, clientOrderID: OKXClientID.parsed(try json.string("clOrdId")),
+      venueOrderID: try json.string("ordId"), status: try Self.status(state, source),
+      filledQuantity: Quantity(try json.scaled("accFillSz", instrument.quantityScale)),
+      exchangeTime: try json.instant(milliseconds: "uTime"))
+    if report.status == .rejected {
+      report.rejectReason = .wouldTakeLiquidity
+      report.rejectText = "a post-only order that would have taken liquidity"
+    } else if report.status == .expired || !source.isEmpty {
+      report.rejectText = json["cancelSourceReason"]?.string ?? "cancelSource \(source)"
+    }
+    return report
+  }
+
+  /// A message of the channel `orders`, which announces one fill at most.
+  package func channelOrder(_ json: JSONValue) throws(JSONError) -> VenueReport? {
+    guard var report = try order(json), let instrument = instruments[report.instrument] else {
+      return nil
+    }
+    let trade = try json.string("tradeId")
+    if !trade.isEmpty, try json.scaled("fillSz", instrument.quantityScale) > 0 {
+      report.fill = try fill(json, instrument, fee: "fillFee", feeAsset: "fillFeeCcy")
+    }
+    return report
+  }
+
+  package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
+    var reports: [VenueReport] = []
+    for json in try JSONDocument(parsing: body).root.array("data") {
+      if let report = try order(json) { reports.append(report) }
+    }
+    return reports
+  }
+
+  /// 13 and 14: fill-or-kill and immediate-or-cancel that did not fill. 31: post-only that would
+  /// have.
+  private static func status(
+    _ state: String, _ source: String
+  ) throws(JSONError) -> VenueOrderStatus {
+    switch state {
+    case "live": return .new
+    case "partially_filled": return .partiallyFilled
+    case "filled": return .filled
+    case "canceled", "mmp_canceled":
+      switch source {
+      case "13", "14": return .expired
+      case "31": return .rejected
+      default: return .cancelled
+      }
+    default: throw .unexpected("an order's state is \(state)")
+    }
+  }
+
+  // MARK: Fills
+
+  /// The venue writes what we pay as negative.
+  private func fill(
+    _ json: JSONValue, _ instrument: Instrument, fee: String, feeAsset: String
+  ) throws(JSONError) -> VenueFill {
+    let paid = try Self.decimal(json, fee)
+    return VenueFill(
+      executionID: try json.string("tradeId"),
+      price: Price(try json.scaled("fillPx", instrument.priceScale)),
+      quantity: Quantity(try json.scaled("fillSz", instrument.quantityScale)),
+      fee: Decimal(units: 0 - paid.units, scale: paid.scale), feeAsset: try json.string(feeAsset),
+      isMaker: try json.member("execType").isString("M"),
+      exchangeTime: try json.instant(milliseconds: json["fillTime"] == nil ? "ts" : "fillTime"))
+  }
+
+  /// A page of GET trade/fills, newest first as it comes, and the id that the next page is after.
+  package func fills(
+    _ body: [UInt8]
+  ) throws(JSONError) -> (records: [VenueFillRecord], count: Int, lastBill: String) {
+    let entries = try JSONDocument(parsing: body).root.array("data")
+    var records: [VenueFillRecord] = []
+    var lastBill = ""
+    for json in entries {
+      lastBill = try json.string("billId")
+      guard let instrument = instruments.named(try json.string("instId")) else { continue }
+      records.append(
+        VenueFillRecord(
+          instrument: instrument.id, venueOrderID: try json.string("ordId"),
+          fill: try fill(json, instrument, fee: "fee", feeAsset: "feeCcy")))
+    }
+    return (records, entries.count, lastBill)
+  }
+
+  // MARK: Balances
+
+  /// GET account/balance, and a message of the channel `account`.
+  package func balances(_ entries: JSONArray) throws(JSONError) -> [VenueBalance] {
+    var balances: [VenueBalance] = []
+    for entry in entries {
+      for detail in try entry.array("details") {
+        balances.append(
+          VenueBalance(
+            asset: try detail.string("ccy"), free: try Self.decimal(detail, "availBal"),
+            locked: try Self.decimal(detail, "frozenBal")))
+      }
+    }
+    return balances
+  }
+
+  /// Interest gives balances more digits than 64 bits hold: those beyond are cut, so that a balance
+  /// is never told as more than it is.
+  private static func decimal(_ json: JSONValue, _ name: String) throws(JSONError) -> Decimal {
+    let text = try json.string(name)
+    if text.isEmpty { return .zero }
+    var digits = text[...]
+    while true {
+      do throws(DecimalError) {
+        return try Decimal(parsing: digits)
+      } catch {
+        guard error == .tooManyDigits, digits.contains(".") else {
+          throw .unexpected("\(name) \(error.problem): \(text)")
+        }
+        digits.removeLast()
+        if digits.last == "." { digits.removeLast() }
+      }
+    }
+  }
+}

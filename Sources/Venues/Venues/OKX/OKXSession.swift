@@ -1,0 +1,159 @@
+internal import Chrono
+internal import JSON
+internal import Loop
+internal import Security
+internal import Telemetry
+internal import Transport
+internal import Venue
+
+/// OKX as a venue: REST for orders and recovery, public WebSockets as many as its instruments need,
+/// and a private one when there is a key.
+///
+/// `@unchecked Sendable`: the streams are made and dropped on the loop only; the rest is immutable.
+final class OKXSession: VenueSession, @unchecked Sendable {
+  let venue: VenueID
+  let counters: VenueCounters
+  let orders: any VenueOrderEntry
+
+  private let settings: VenueSettings
+  private let channels: OKXChannels
+  private let rest: OKXREST
+  private let instruments = InstrumentDirectory()
+  private let tls: TLSContext
+  private let loop: EventLoop
+  private let time: any TimeSource
+  private let log: Log
+  private var streams: [PublicStream] = []
+  private var account: OKXPrivateStream?
+  private var clockCheck: Task<Void, Never>?
+
+  private static let clockInterval = Duration.seconds(30)
+  /// Instruments on one connection: three topics each, so that all are asked for within seconds.
+  private static let instrumentsPerStream = 100
+
+  init(
+    _ known: KnownVenue, _ settings: VenueSettings, loop: EventLoop, time: any TimeSource,
+    log: Log, metrics: MetricsRegistry
+  ) throws(VenueError) {
+    venue = known.id
+    self.settings = settings
+    channels = settings.isTickByTick ? OKXChannels(book: .booksTick, top: .bestTick) : OKXChannels()
+    self.loop = loop
+    self.time = time
+    self.log = log
+    do throws(TLSError) {
+      tls = try .client(nil, trust: settings.trust, alpn: .http11)
+    } catch {
+      throw VenueError(.venueUnavailable, error.description)
+    }
+    counters = VenueCounters(metrics, venue: known.rawValue)
+    rest = OKXREST(
+      settings, client: HTTPClient(loop: loop, trust: settings.trust), loop: loop, time: time,
+      counters: counters)
+    orders =
+      settings.apiKey.isEmpty
+      ? MarketDataOnly(venue: known.rawValue)
+      : OKXOrderEntry(settings, rest: rest, instruments: instruments)
+  }
+
+  var clockOffset: Duration? { rest.clockOffset }
+
+  func loadInstruments() async throws(VenueError) -> [Instrument] {
+    do throws(OKXFailure) {
+      try await rest.compareClocks()
+      var listed: [String: Instrument] = [:]
+      for listing in Set(settings.symbols.map(OKXSymbols.listing)).sorted() {
+        for instrument in try await list(listing) { listed[instrument.symbol] = instrument }
+      }
+      var found: [Instrument] = []
+      for symbol in settings.symbols {
+        guard var instrument = listed[symbol] else { continue }
+        instrument.id = InstrumentID(Int32(found.count))
+        found.append(instrument)
+      }
+      instruments.set(found)
+      rest.limit(found)
+      return found
+    } catch {
+      throw error.asVenueError
+    }
+  }
+
+  private func list(_ query: String) async throws(OKXFailure) -> [Instrument] {
+    let parameters = query.split(separator: "&").map { pair in
+      let sides = pair.split(separator: "=").map(String.init)
+      return (sides[0], sides[1])
+    }
+    let body = try await rest.get("/api/v5/public/instruments", parameters, isSigned: false)
+    do throws(JSONError) {
+      return try OKXSymbols.instruments(body, venue: venue)
+    } catch {
+      throw .definite(.venueUnavailable, text: "instruments: \(error)")
+    }
+  }
+
+  func start(
+    market hearMarket: @escaping @Sendable (MarketEvent) async -> Void,
+    account hearAccount: @escaping @Sendable (PrivateEvent) async -> Void
+  ) async {
+    await withCheckedContinuation { continuation in
+      loop.onLoop { [self] in
+        precondition(streams.isEmpty, "the session has been started already")
+        streams = feeds().map { feed in
+          PublicStream(
+            feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
+            counters: counters, hearer: hearMarket)
+        }
+        if !settings.apiKey.isEmpty {
+          account = OKXPrivateStream(
+            settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
+            log: log, hearer: hearAccount)
+        }
+        account?.start()
+        for stream in streams { stream.start() }
+        clockCheck = loop.spawn { [self] in await compareClocks() }
+        continuation.resume()
+      }
+    }
+  }
+
+  func stop() async {
+    await withCheckedContinuation { continuation in
+      loop.onLoop { [self] in
+        let (streams, account, clockCheck) = (self.streams, self.account, self.clockCheck)
+        self.streams = []
+        self.account = nil
+        self.clockCheck = nil
+        clockCheck?.cancel()
+        loop.spawn {
+          for stream in streams { await stream.stop() }
+          await account?.stop()
+          await clockCheck?.value
+          continuation.resume()
+        }
+      }
+    }
+  }
+
+  private func feeds() -> [OKXFeed] {
+    let all = instruments.all
+    return stride(from: 0, to: all.count, by: Self.instrumentsPerStream).map { start in
+      OKXFeed(
+        all, following: start..<min(all.count, start + Self.instrumentsPerStream),
+        channels: channels,
+        login: { [rest] in rest.signer.login(at: $0 + (rest.clockOffset ?? .zero)) })
+    }
+  }
+
+  private func compareClocks() async {
+    while !Task.isCancelled {
+      await loop.sleep(for: Self.clockInterval)
+      if Task.isCancelled { return }
+      do throws(OKXFailure) {
+        try await rest.compareClocks()
+      } catch {
+        log.warning("the venue did not tell its time", ["error": .text("\(error)")])
+      }
+    }
+  }
+}

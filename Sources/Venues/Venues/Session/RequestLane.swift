@@ -1,0 +1,45 @@
+private import Synchronization
+
+/// One request at a time, in the order in which they came: the order of nonces is then the order of
+/// their arrival at the venue.
+final class RequestLane: Sendable {
+  private struct State {
+    var isBusy = false
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let state = Mutex(State())
+  /// More than this many waiting are turned away.
+  let waitingMax: Int
+
+  init(waitingMax: Int = 64) { self.waitingMax = waitingMax }
+
+  /// False when too many wait already. Whoever got true must `leave`.
+  func enter() async -> Bool {
+    let isFull = state.withLock { $0.isBusy && $0.waiting.count >= waitingMax }
+    if isFull { return false }
+    await withCheckedContinuation { continuation in
+      let isFree = state.withLock { state in
+        if state.isBusy {
+          state.waiting.append(continuation)
+          return false
+        }
+        state.isBusy = true
+        return true
+      }
+      if isFree { continuation.resume() }
+    }
+    return true
+  }
+
+  func leave() {
+    let next: CheckedContinuation<Void, Never>? = state.withLock { state in
+      if state.waiting.isEmpty {
+        state.isBusy = false
+        return nil
+      }
+      return state.waiting.removeFirst()
+    }
+    next?.resume()
+  }
+}

@@ -1,0 +1,145 @@
+import Chrono
+import Testing
+
+@testable import Venues
+
+@Suite struct `Request budget` {
+  private func at(_ milliseconds: Int64) -> Instant {
+    Instant(milliseconds: 60_000_000 + milliseconds)
+  }
+
+  private func cost(_ amount: Int, _ limit: String = "weight") -> [RequestBudget.Cost] {
+    [RequestBudget.Cost(limit, amount)]
+  }
+
+  @Test func `a window is filled and then waits for the next one`() {
+    var budget = RequestBudget([RequestLimit("weight", max: 100, .window(.seconds(60)))])
+
+    #expect(budget.take(cost(60), at: at(1_000)) == .granted)
+    #expect(budget.take(cost(41), at: at(2_000)) == .wait(.seconds(58), limit: "weight"))
+    #expect(budget.take(cost(40), at: at(2_000)) == .granted)
+    #expect(budget.remaining("weight", at: at(59_999)) == 0)
+    #expect(budget.take(cost(100), at: at(60_000)) == .granted)
+  }
+
+  @Test func `a refused request takes nothing of any limit`() {
+    var budget = RequestBudget([
+      RequestLimit("weight", max: 100, .window(.seconds(60))),
+      RequestLimit("orders", max: 1, .window(.seconds(10))),
+    ])
+    let order = cost(10) + cost(1, "orders")
+
+    #expect(budget.take(order, at: at(0)) == .granted)
+    #expect(budget.take(order, at: at(4_000)) == .wait(.seconds(6), limit: "orders"))
+    #expect(budget.remaining("weight", at: at(4_000)) == 90)
+    #expect(budget.take(order, at: at(10_000)) == .granted)
+    #expect(budget.remaining("weight", at: at(10_000)) == 80)
+  }
+
+  @Test func `the venue's own count wins when it is higher`() {
+    var budget = RequestBudget([RequestLimit("weight", max: 100, .window(.seconds(60)))])
+    _ = budget.take(cost(10), at: at(0))
+
+    budget.observe(5, of: "weight", at: at(1))
+    #expect(budget.remaining("weight", at: at(1)) == 90)
+    budget.observe(95, of: "weight", at: at(2))
+    #expect(budget.take(cost(6), at: at(3)) == .wait(.milliseconds(59_997), limit: "weight"))
+    #expect(budget.remaining("weight", at: at(60_000)) == 100)
+  }
+
+  @Test func `a ban stops everything until it is over`() {
+    var budget = RequestBudget([RequestLimit("weight", max: 100, .window(.seconds(60)))])
+
+    budget.block(for: .seconds(120), at: at(0))
+    budget.block(for: .seconds(1), at: at(0))
+
+    #expect(budget.take([], at: at(1_000)) == .wait(.seconds(119), limit: "blocked by the venue"))
+    #expect(budget.remaining("weight", at: at(1_000)) == 0)
+    #expect(budget.take(cost(1), at: at(120_000)) == .granted)
+  }
+
+  @Test func `a counter that decays lets through what has decayed`() {
+    var budget = RequestBudget([RequestLimit("weight", max: 20, .decay(perSecond: 2))])
+
+    #expect(budget.take(cost(20), at: at(0)) == .granted)
+    #expect(budget.take(cost(1), at: at(0)) == .wait(.milliseconds(500), limit: "weight"))
+    #expect(budget.take(cost(1), at: at(500)) == .granted)
+    #expect(budget.remaining("weight", at: at(10_500)) == 20)
+  }
+
+  @Test func `what is more than the whole limit fits an unused one only`() {
+    var budget = RequestBudget([RequestLimit("weight", max: 10, .window(.seconds(60)))])
+
+    #expect(budget.take(cost(1), at: at(0)) == .granted)
+    #expect(budget.take(cost(50), at: at(0)) == .wait(.seconds(60), limit: "weight"))
+    #expect(budget.take(cost(50), at: at(60_000)) == .granted)
+  }
+}
+
+@Suite struct `Clock offset` {
+  private func at(_ milliseconds: Int64) -> Instant {
+    Instant(milliseconds: 60_000_000 + milliseconds)
+  }
+
+  @Test func `CLK-04 the answer with the least round trip counts`() {
+    var clock = ClockOffset()
+    #expect(clock.offset == nil && clock.errorMax == nil)
+
+    // The venue is two seconds ahead; the first answer took most of its time on the way back.
+    clock.sample(sent: at(0), received: at(400), venue: at(2_010))
+    #expect(clock.offset == .milliseconds(1_810))
+    clock.sample(sent: at(1_000), received: at(1_010), venue: at(3_005))
+    clock.sample(sent: at(2_000), received: at(2_300), venue: at(4_290))
+
+    #expect(clock.offset == .seconds(2))
+    #expect(clock.errorMax == .milliseconds(5))
+  }
+
+  @Test func `old answers give way, and what was known can be forgotten`() {
+    var clock = ClockOffset()
+    clock.sample(sent: at(0), received: at(2), venue: at(1))
+    #expect(clock.offset == .zero)
+
+    for index in 0..<8 {
+      let sent = Int64(index) * 1_000
+      clock.sample(sent: at(sent), received: at(sent + 10), venue: at(sent + 505))
+    }
+    #expect(clock.offset == .milliseconds(500))
+
+    // Our own clock was set back in between: that says nothing.
+    clock.sample(sent: at(9_000), received: at(8_000), venue: at(0))
+    #expect(clock.offset == .milliseconds(500))
+    clock.forget()
+    #expect(clock.offset == nil)
+  }
+}
+
+@Suite struct `Waiting before the next attempt` {
+  @Test func `doubles from the least to the most, cut by up to a half, and starts again`() {
+    var delay = ReconnectDelay(from: .milliseconds(100), to: .seconds(2), seed: 5)
+    let whole: [Int64] = [100, 200, 400, 800, 1_600, 2_000, 2_000]
+    for milliseconds in whole {
+      let wait = delay.take()
+      #expect(wait <= .milliseconds(milliseconds) && wait > .milliseconds(milliseconds) / 2)
+    }
+    delay.proven()
+    #expect(delay.take() <= .milliseconds(100))
+  }
+
+  @Test func `is the same for the same seed and another for another`() {
+    func waits(_ seed: UInt64) -> [Duration] {
+      var delay = ReconnectDelay(from: .milliseconds(100), to: .seconds(10), seed: seed)
+      return (0..<10).map { _ in delay.take() }
+    }
+    #expect(waits(1) == waits(1))
+    #expect(waits(1) != waits(2))
+  }
+
+  @Test func `for a book grows with the answers that did not help`() {
+    let pause = ResyncPause()
+    #expect(pause.after(failures: 0) == .zero)
+    #expect(pause.after(failures: 1) == .milliseconds(100))
+    #expect(pause.after(failures: 3) == .milliseconds(400))
+    #expect(pause.after(failures: 1_000_000) == .seconds(30))
+  }
+}
