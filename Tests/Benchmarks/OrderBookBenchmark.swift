@@ -190,7 +190,7 @@ private struct Xorshift {
   }
 }
 
-private func measureBatches(
+func measureBatches(
   name: String, batch: Int, batches: Int = 2_000, _ body: (Int) -> Void
 ) -> OrderBookMeasurement {
   let time = SystemTime()

@@ -210,14 +210,19 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__oms__v1__trading_state__descriptor,
   &shrivenquant__orderbook__v1__book__descriptor,
   &shrivenquant__orderbook__v1__book_level__descriptor,
+  &shrivenquant__orderbook__v1__book_update__descriptor,
+  &shrivenquant__orderbook__v1__book_venue__descriptor,
   &shrivenquant__orderbook__v1__get_book_request__descriptor,
   &shrivenquant__orderbook__v1__list_books_request__descriptor,
   &shrivenquant__orderbook__v1__list_books_response__descriptor,
   &shrivenquant__orderbook__v1__list_trades_request__descriptor,
   &shrivenquant__orderbook__v1__list_trades_response__descriptor,
+  &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor,
   &shrivenquant__orderbook__v1__stream_tops_request__descriptor,
   &shrivenquant__orderbook__v1__top__descriptor,
   &shrivenquant__orderbook__v1__trade_print__descriptor,
+  &shrivenquant__orderbook__v1__venue_book_update__descriptor,
+  &shrivenquant__orderbook__v1__venue_quantity__descriptor,
   &shrivenquant__portfolio__v1__get_portfolio_request__descriptor,
   &shrivenquant__portfolio__v1__list_positions_request__descriptor,
   &shrivenquant__portfolio__v1__list_positions_response__descriptor,
@@ -258,7 +263,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 222;
+const unsigned ccontracts_messages_count = 227;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
