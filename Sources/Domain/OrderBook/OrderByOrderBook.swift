@@ -52,8 +52,27 @@ package final class OrderByOrderBook {
   package let levels: PriceLevelBook
   private var slots: [UInt64: Int32] = [:]
   private var queues: [LevelKey: Int32] = [:]
-  private var orders = Slab<OrderSlot>()
-  private var levelSlots = Slab<LevelSlot>()
+  private var orders = Slab<Entry>()
+  private var levelSlots = Slab<Level>()
+
+  /// An order, linked to its neighbours of one price; -1 is nobody.
+  fileprivate struct Entry {
+    var orderID: UInt64
+    var price: Price
+    var remaining: Quantity
+    var side: Side
+    var level: Int32
+    var next: Int32
+    var previous: Int32
+  }
+
+  /// The queue of one price.
+  fileprivate struct Level {
+    var price: Price
+    var total: Quantity
+    var head: Int32
+    var tail: Int32
+  }
 
   private struct LevelKey: Hashable {
     let side: Side
@@ -84,9 +103,9 @@ package final class OrderByOrderBook {
     guard slots[orderID] == nil else { throw .duplicateOrder(orderID) }
     guard slots.count < ordersMax else { throw .full(ordersMax: ordersMax) }
     slots[orderID] = orders.insert(
-      OrderSlot(
-        orderID: orderID, price: price, remaining: quantity, owner: 0, side: side, level: -1,
-        next: -1, previous: -1))
+      Entry(
+        orderID: orderID, price: price, remaining: quantity, side: side, level: -1, next: -1,
+        previous: -1))
     append(slots[orderID]!)
   }
 
@@ -182,7 +201,7 @@ extension OrderByOrderBook {
     return slot
   }
 
-  private static func value(_ order: OrderSlot) -> BookOrder {
+  private static func value(_ order: Entry) -> BookOrder {
     BookOrder(
       orderID: order.orderID, side: order.side, price: order.price, remaining: order.remaining)
   }
@@ -192,7 +211,7 @@ extension OrderByOrderBook {
     let key = LevelKey(side: order.side, price: order.price)
     guard let level = queues[key] else {
       let level = levelSlots.insert(
-        LevelSlot(price: order.price, total: order.remaining, head: slot, tail: slot))
+        Level(price: order.price, total: order.remaining, head: slot, tail: slot))
       queues[key] = level
       link(slot, level: level, after: -1)
       levels.set(order.side, order.price, to: order.remaining)
