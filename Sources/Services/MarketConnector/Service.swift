@@ -1,3 +1,4 @@
+internal import Bytes
 package import Calls
 internal import Contracts
 internal import JSON
@@ -48,6 +49,16 @@ package struct MarketConnector: ServiceDefinition {
       streamPort: site.streamPort == 0 ? simulator : site.streamPort,
       trust: .authorities(authority), apiKey: try key.string("apiKey"),
       secret: Array(try key.string("secretKey").utf8), symbols: site.symbols)
+    switch venue {
+    case .kraken:
+      // Kraken gives its secrets in Base64, and takes no nonce twice, also after a restart.
+      settings.secret = Array(Base64.standard.encode(settings.secret).utf8)
+      let journal = context.state.journal(of: "market-connector")
+      try makeFolder(journal, mode: 0o700)
+      settings.nonces = NonceFile(path: journal + "/kraken.nonce")
+    case .okx: settings.passphrase = settings.apiKey
+    case .binance, .binanceUSDM, .binanceCOINM: break
+    }
     settings.requestTimeout = config.requestTimeout
     return settings
   }
