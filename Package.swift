@@ -180,9 +180,11 @@ let rooms: [Room] = [
   room(
     .venues, "VenueSimulator", folder: "Simulator",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
+      "Bytes", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording", "Security", "Telemetry",
       "Transport", "Units", "Venue",
     ]),
+
+  room(.venues, "TickRing", uses: ["Chrono", "SharedRing", "Venue"]),
 
   // Services: one shape.
   service("Discovery"),
@@ -227,6 +229,9 @@ let rooms: [Room] = [
       "Bytes", "Calls", "Chrono", "Loop", "Security", "Telemetry", "Transport", "Units", "Wire",
     ]),
   support("Seeds", in: "Support/Seeds", uses: []),
+  support(
+    "SimulatorKit", in: "Support/SimulatorKit",
+    uses: ["Bytes", "Chrono", "JSON", "Security", "Transport", "Units", "Venue", "VenueSimulator"]),
   support("CAllocationCount", in: "Support/CAllocationCount", uses: [], kind: .shim(links: [])),
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
   tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
@@ -267,7 +272,7 @@ let rooms: [Room] = [
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
   tests("SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
-  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop"]),
+  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "Seeds"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: [
@@ -279,7 +284,7 @@ let rooms: [Room] = [
     "OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
   tests(
     "OrderBookTests", in: "Domain/OrderBookTests",
-    uses: ["Bytes", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
+    uses: ["Bytes", "CAllocationCount", "Chrono", "JSON", "OrderBook", "Units", "Venue"]),
   tests(
     "MarketQualityTests", in: "Domain/MarketQualityTests",
     uses: ["Chrono", "MarketQuality", "Seeds", "Units", "Venue"]),
@@ -299,9 +304,18 @@ let rooms: [Room] = [
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
       "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
-      "Security", "Seeds", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "Security", "Seeds", "SimulatorKit", "Telemetry", "TestKit", "Transport", "Units", "Venue",
       "VenueSimulator", "Venues",
     ]),
+  tests(
+    "SimulatorTests", in: "Venues/SimulatorTests",
+    uses: [
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "SimulatorKit", "Telemetry",
+      "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
+    ]),
+  tests(
+    "TickRingTests", in: "Venues/TickRingTests",
+    uses: ["Chrono", "Seeds", "SharedRing", "TickRing", "Units", "Venue"]),
   tests(
     "ServicesTests", in: "Services/ServicesTests",
     uses: [
@@ -315,8 +329,8 @@ let rooms: [Room] = [
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
     uses: [
-      "Calls", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "TestKit", "Transport",
-      "VenueSimulator",
+      "Calls", "Chrono", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "Telemetry",
+      "TestKit", "Transport", "Units", "VenueSimulator",
     ]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),

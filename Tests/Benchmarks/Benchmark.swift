@@ -17,6 +17,17 @@ struct Benchmark {
         name: "order-book.best", question: "what does reading the best bid and ask cost?",
         run: { [10, 1_000, 100_000].map { Figures(orderBookBest(depth: $0)) } }),
       Benchmark(
+        name: "order-book.match",
+        question: "what does a command cost, of a mix of adding, cancelling and taking?",
+        run: { [Figures(matchingMix())] }),
+      Benchmark(
+        name: "order-book.consolidated",
+        question: "what does a venue's best price cost until the best of five venues is known?",
+        run: orderBookConsolidated),
+      Benchmark(
+        name: "order-book.memory", question: "what does a book take of the memory?",
+        run: orderBookMemory),
+      Benchmark(
         name: "market.frame-to-book.binance",
         question: "what does a depth message cost from its bytes to the book?",
         run: marketFrameToBook),

@@ -19,7 +19,12 @@ enum BusBenchmark {
   private static let subscribers = 4
   private static let rounds = 5
 
+  /// One by one, and as many at a time as a frame of a venue may hold.
   static func run() throws -> [Figures] {
+    [try run("bus.broadcast", batch: 64), try run("bus.broadcast.single", batch: 1)]
+  }
+
+  private static func run(_ name: String, batch: Int) throws -> Figures {
     var rates: [Double] = []
     var allocations = 0.0
     for _ in 0..<rounds {
@@ -33,30 +38,48 @@ enum BusBenchmark {
       let time = SystemTime()
       let before = allocation_count()
       let start = time.uptime.nanoseconds
-      for sequence in 1...total {
-        publish(Tick(sequence: sequence, instrument: 1, bid: 2, ask: 3), topic)
-      }
+      publish(to: topic, batch)
       allocations = Double(allocation_count() - before) / Double(total)
       topic.finish()
       for thread in threads { thread.join() }
       rates.append(Double(total) * 1e9 / Double(time.uptime.nanoseconds - start))
       guard gaps.count.load(ordering: .relaxed) == 0 else { throw Broken("events were missing") }
     }
-    var figures = Figures("bus.broadcast")
+    var figures = Figures(name)
     figures.operationsPerSecond = rates.median
     figures.p50 = 1e9 / rates.median
     figures.allocations = allocations
-    figures.more = [("subscribers", Double(subscribers)), ("best_per_s", rates.max() ?? 0)]
-    return [figures]
+    figures.more = [
+      ("subscribers", Double(subscribers)), ("batch", Double(batch)),
+      ("best_per_s", rates.max() ?? 0),
+    ]
+    return figures
   }
 
-  private static func publish(_ tick: Tick, _ topic: Topic<Tick>) {
-    while true {
-      do throws(TopicError) {
-        return try topic.publishNow(tick)
-      } catch {
-        sched_yield()
+  private static func publish(to topic: Topic<Tick>, _ batch: Int) {
+    var sequence: UInt64 = 1
+    var ticks: [Tick] = []
+    while sequence <= total {
+      if batch == 1 {
+        attempt { () throws(TopicError) in try topic.publishNow(tick(sequence)) }
+      } else {
+        ticks.removeAll(keepingCapacity: true)
+        for offset in 0..<UInt64(batch) { ticks.append(tick(sequence + offset)) }
+        attempt { () throws(TopicError) in try topic.publishNow(contentsOf: ticks) }
       }
+      sequence += UInt64(batch)
+    }
+  }
+
+  private static func tick(_ sequence: UInt64) -> Tick {
+    Tick(sequence: sequence, instrument: 1, bid: 2, ask: 3)
+  }
+
+  /// Until there is room.
+  @inline(__always)
+  private static func attempt(_ publish: () throws(TopicError) -> Void) {
+    while true {
+      do throws(TopicError) { return try publish() } catch { sched_yield() }
     }
   }
 

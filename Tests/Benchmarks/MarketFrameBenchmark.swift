@@ -101,6 +101,28 @@ struct MarketFrameBenchmark {
     return figures
   }
 
+  /// The first part of it alone: from bytes to a delta, by the reader of usual updates and by the
+  /// general one over simdjson, which it must agree with.
+  func decoding(rounds: Int = 20) throws -> Figures {
+    var codec = BinanceCodec(feed.market, feed.instruments)
+    var (usual, general) = (Double.infinity, Double.infinity)
+    for _ in 0..<rounds {
+      let start = Self.threadNanoseconds
+      for frame in frames { _ = try codec.decode(frame, received: .epoch) }
+      let middle = Self.threadNanoseconds
+      for frame in frames { _ = try codec.decodeAny(frame, received: .epoch) }
+      usual = min(usual, Double(middle - start))
+      general = min(general, Double(Self.threadNanoseconds - middle))
+    }
+    let count = Double(frames.count)
+    var figures = Figures(name.replacing("frame-to-book", with: "frame-to-delta"))
+    figures.operationsPerSecond = count * 1e9 / usual
+    figures.peer = "our general reader"
+    figures.ratio = general / usual
+    figures.more = [("best_round_ns", usual / count), ("peer_best_round_ns", general / count)]
+    return figures
+  }
+
   /// What this thread has had of a processor: others that share the core do not count.
   private static var threadNanoseconds: UInt64 {
     var time = timespec()
@@ -144,8 +166,10 @@ func marketFrameToBook() throws -> [Figures] {
     ("market.frame-to-book.binance.usdm", "usdm_btcusdt_20240808.gz"),
   ]
   if recordings.allSatisfy({ access("\(Workspace.root)/\(folder)/\($0.1)", R_OK) == 0 }) {
-    return try recordings.map { name, file in
-      try MarketFrameBenchmark(name, recording: "\(Workspace.root)/\(folder)/\(file)").run()
+    return try recordings.flatMap { name, file in
+      let path = "\(Workspace.root)/\(folder)/\(file)"
+      let benchmark = try MarketFrameBenchmark(name, recording: path)
+      return [try benchmark.run(), try benchmark.decoding()]
     }
   }
   note("  the recordings of \(folder) are absent; a seeded synthetic stream takes their place")

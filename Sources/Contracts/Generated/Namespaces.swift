@@ -42,6 +42,9 @@ package enum PortfolioV1 {}
 /// Package `shrivenquant.risk.v1`.
 package enum RiskV1 {}
 
+/// Package `shrivenquant.simulator.v1`.
+package enum SimulatorV1 {}
+
 /// Package `shrivenquant.trading.v1`.
 package enum TradingV1 {}
 

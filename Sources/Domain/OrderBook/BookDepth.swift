@@ -62,7 +62,7 @@ extension PriceLevelBook {
     return groups
   }
 
-  private static func group(of price: Price, step: Price, side: Side) -> Price {
+  static func group(of price: Price, step: Price, side: Side) -> Price {
     let remainder = price.raw % step.raw
     let floor = price.raw - (remainder < 0 ? remainder + step.raw : remainder)
     return Price(side == .buy || remainder == 0 ? floor : floor + step.raw)

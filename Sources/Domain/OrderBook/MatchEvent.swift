@@ -56,7 +56,11 @@ package enum MatchEvent: Sendable, Hashable {
   case expired(orderID: UInt64, owner: UInt32, remaining: Quantity, Expiry)
   /// The owner made its order smaller; it kept its place.
   case reduced(orderID: UInt64, owner: UInt32, remaining: Quantity)
-  /// A level as it is now, zero when gone: the delta feed. Once per level and command.
+  /// The owner changed its order, which left its place and arrives as if it were new.
+  case replaced(orderID: UInt64, owner: UInt32, price: Price, remaining: Quantity)
+  /// A trade reached the price that a stop waited for; it arrives now.
+  case triggered(orderID: UInt64, owner: UInt32)
+  /// A level as it is now, zero when gone: the delta feed. Once per level and order that arrives.
   case level(Side, PriceLevel)
   /// The best levels as they are now; once per command that changed them.
   case top(bid: PriceLevel?, ask: PriceLevel?)

@@ -178,14 +178,6 @@ package final class PlaybackBook {
     return (found ?? asks.orders.first { $0.orderID == orderID })?.resting
   }
 
-  /// An owner's waiting order by its own name for it.
-  package func order(clientOrderID: String, owner: UInt32) -> RestingOrder? {
-    func isIt(_ order: QueuedOrder) -> Bool {
-      order.owner == owner && order.clientOrderID == clientOrderID
-    }
-    return (bids.orders.first(where: isIt) ?? asks.orders.first(where: isIt))?.resting
-  }
-
   /// Recorded quantity that trades before this order does.
   package func quantityAhead(of orderID: UInt64) -> Quantity? {
     let found = bids.orders.first { $0.orderID == orderID }
@@ -211,10 +203,9 @@ package final class PlaybackBook {
 
   private func refusal(of request: OrderRequest) -> RejectReason? {
     if let defect = request.defect { return defect }
-    let isNamed =
-      !request.clientOrderID.isEmpty
-      && order(clientOrderID: request.clientOrderID, owner: request.owner) != nil
-    guard !isNamed, order(request.orderID) == nil else { return .duplicateOrder }
+    // A recording does not say what it would have done to a stop, an iceberg or an all-or-none.
+    guard request.isPlain else { return .invalidOrder }
+    guard order(request.orderID) == nil else { return .duplicateOrder }
     guard orderCount < ordersMax else { return .overloaded }
     guard request.timeInForce == .postOnly else { return nil }
     var first = request

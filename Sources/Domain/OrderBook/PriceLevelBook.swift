@@ -9,6 +9,8 @@ package import Venue
 package final class PriceLevelBook {
   /// Most levels kept per side; the level farthest from the touch gives way at the limit.
   package let levelsMax: Int
+  /// Room taken per side before there is any level.
+  package static let levelsReserved = 64
   // Unchecked, because one owner at a time uses a book, and the check at run time costs more than
   // reading the best level does. The body of `forEachLevel` must not change the book.
   @exclusivity(unchecked) private var bids: PriceLadder
@@ -17,9 +19,13 @@ package final class PriceLevelBook {
   package init(levelsMax: Int = 20_000) {
     precondition(levelsMax > 0, "a book of \(levelsMax) levels")
     self.levelsMax = levelsMax
-    bids = PriceLadder(entries: min(levelsMax, 4_096))
-    asks = PriceLadder(entries: min(levelsMax, 4_096))
+    // Little at first, for most of thousands of instruments are quiet; a side doubles as it grows.
+    bids = PriceLadder(entries: min(levelsMax, Self.levelsReserved))
+    asks = PriceLadder(entries: min(levelsMax, Self.levelsReserved))
   }
+
+  /// Heap bytes of both sides, as grown so far.
+  package var memoryBytes: Int { bids.memoryBytes + asks.memoryBytes }
 
   // MARK: Changing
 

@@ -4,7 +4,6 @@ internal import Units
 struct QueuedOrder {
   let orderID: UInt64
   let owner: UInt32
-  let clientOrderID: String
   let side: Side
   let price: Price
   var remaining: Quantity
@@ -14,7 +13,6 @@ struct QueuedOrder {
   init(request: OrderRequest) {
     orderID = request.orderID
     owner = request.owner
-    clientOrderID = request.clientOrderID
     side = request.side
     price = request.limit
     remaining = request.quantity
@@ -22,8 +20,7 @@ struct QueuedOrder {
 
   var resting: RestingOrder {
     RestingOrder(
-      orderID: orderID, owner: owner, clientOrderID: clientOrderID, side: side, price: price,
-      remaining: remaining)
+      orderID: orderID, owner: owner, side: side, price: price, remaining: remaining)
   }
 
   func combine(into hash: inout StateHash) {

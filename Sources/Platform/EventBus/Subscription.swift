@@ -1,11 +1,15 @@
+public import Synchronization
+
 /// One subscriber's view of a topic, read by one task at a time.
-package final class Subscription<Event: Sendable>: Sendable {
+public final class Subscription<Event: Sendable>: Sendable {
   package var name: String { reader.name }
-  let topic: Topic<Event>
-  let reader: TopicReader
+  @usableFromInline let topic: Topic<Event>
+  @usableFromInline let ring: EventRing<Event>
+  @usableFromInline let reader: TopicReader
 
   init(_ topic: Topic<Event>, _ reader: TopicReader) {
     self.topic = topic
+    ring = topic.ring
     self.reader = reader
   }
 
@@ -16,7 +20,7 @@ package final class Subscription<Event: Sendable>: Sendable {
     while true {
       if let event = nextNow() { return event }
       if Task.isCancelled || topic.isFinished() { return nextNow() }
-      await topic.waitForEvent(reader)
+      await sleep()
     }
   }
 
@@ -27,27 +31,53 @@ package final class Subscription<Event: Sendable>: Sendable {
       let events = batchNow(max: max)
       if !events.isEmpty { return events }
       if Task.isCancelled || topic.isFinished() { return batchNow(max: max) }
-      await topic.waitForEvent(reader)
+      await sleep()
     }
   }
+
+  private func sleep() async {
+    reader.bell.reset()
+    if ringsWhenNotEmpty() { await reader.bell.wait() }
+  }
+
+  func ringsWhenNotEmpty() -> Bool { topic.ringsWhenNotEmpty(reader) }
 
   /// The next event if there is one.
   package func nextNow() -> Event? {
     var found: Event?
-    _ = topic.read(reader, max: 1) { found = $0 }
+    _ = read(max: 1) { found = $0 }
     return found
   }
 
   /// Gives what is queued, `max` events at most, to `body` in order; returns how many. Nothing is
   /// copied: while `body` runs, the events it is given take up the topic's room.
   @discardableResult
-  package func forEachNow(max: Int, _ body: (Event) -> Void) -> Int {
-    topic.read(reader, max: max, body)
+  @inlinable
+  public func forEachNow(max: Int, _ body: (Event) -> Void) -> Int {
+    read(max: max, body)
+  }
+
+  @inlinable
+  func read(max: Int, _ body: (Event) -> Void) -> Int {
+    let published = ring.last.pointee.load(ordering: .acquiring)
+    guard let claim = reader.claim(upTo: published, max: UInt64(max)) else { return 0 }
+    // After the claim, so that it is the base under which the events were written.
+    let base = ring.base.pointee.load(ordering: .relaxed)
+    let (slots, mask) = (ring.slots, ring.mask)
+    var offset = claim.lowerBound &- base
+    let end = claim.upperBound &- base
+    while offset <= end {
+      body(slots[Int(truncatingIfNeeded: offset & mask)])
+      offset &+= 1
+    }
+    reader.release(claim.upperBound)
+    if ring.waiting.pointee.load(ordering: .sequentiallyConsistent) != 0 { topic.wakePublishers() }
+    return Int(truncatingIfNeeded: claim.upperBound &- claim.lowerBound &+ 1)
   }
 
   private func batchNow(max: Int) -> [Event] {
     var events: [Event] = []
-    _ = topic.read(reader, max: max) { events.append($0) }
+    _ = read(max: max) { events.append($0) }
     return events
   }
 
@@ -58,17 +88,17 @@ package final class Subscription<Event: Sendable>: Sendable {
 }
 
 extension Subscription: AsyncSequence {
-  package typealias Element = Event
-  package typealias Failure = Never
+  public typealias Element = Event
+  public typealias Failure = Never
 
-  package func makeAsyncIterator() -> Iterator { Iterator(subscription: self) }
+  public func makeAsyncIterator() -> Iterator { Iterator(subscription: self) }
 
-  package struct Iterator: AsyncIteratorProtocol {
+  public struct Iterator: AsyncIteratorProtocol {
     fileprivate let subscription: Subscription
 
-    package mutating func next() async -> Event? { await subscription.next() }
+    public mutating func next() async -> Event? { await subscription.next() }
 
-    package mutating func next(isolation actor: isolated (any Actor)?) async -> Event? {
+    public mutating func next(isolation actor: isolated (any Actor)?) async -> Event? {
       await subscription.next()
     }
   }

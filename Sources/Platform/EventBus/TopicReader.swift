@@ -1,4 +1,5 @@
 internal import Chrono
+private import Glibc
 private import Synchronization
 
 /// One subscriber's place in a topic.
@@ -6,24 +7,29 @@ private import Synchronization
 /// It claims a stretch of events, reads it, releases it. A topic makes it lose events by claiming and
 /// releasing them itself, which it can do only while the subscriber is not in between.
 ///
-/// `@unchecked Sendable`: the atomics are anybody's; `sleeper` and what `lookAt` remembers are touched
+/// `@unchecked Sendable`: the atomics are anybody's; `isAsleep` and what `lookAt` remembers are touched
 /// under the topic's lock only.
+@usableFromInline
 final class TopicReader: @unchecked Sendable {
   let name: String
   let capacity: UInt64
   let overflow: Overflow
-  var sleeper: UnsafeContinuation<Void, Never>?
+  let bell: Bell
+  /// The next event rings its bell.
+  var isAsleep = false
 
   private let lastClaimed: Atomic<UInt64>
   private let lastReleased: Atomic<UInt64>
   private let lost = Atomic<UInt64>(0)
   private var seenReleased: UInt64
   private var seenAt: Uptime?
+  private var isNamed = false
 
-  init(name: String, capacity: UInt64, overflow: Overflow, after sequence: UInt64) {
+  init(name: String, capacity: UInt64, overflow: Overflow, bell: Bell, after sequence: UInt64) {
     self.name = name
     self.capacity = capacity
     self.overflow = overflow
+    self.bell = bell
     lastClaimed = Atomic(sequence)
     lastReleased = Atomic(sequence)
     seenReleased = sequence
@@ -37,6 +43,7 @@ final class TopicReader: @unchecked Sendable {
 
   // MARK: The subscriber's side
 
+  @usableFromInline
   func claim(upTo end: UInt64, max: UInt64) -> ClosedRange<UInt64>? {
     while true {
       let first = lastClaimed.load(ordering: .relaxed)
@@ -48,6 +55,7 @@ final class TopicReader: @unchecked Sendable {
     }
   }
 
+  @usableFromInline
   func release(_ sequence: UInt64) {
     lastReleased.store(sequence, ordering: .sequentiallyConsistent)
   }
@@ -57,7 +65,11 @@ final class TopicReader: @unchecked Sendable {
   /// Loses the oldest events until `sequence` has room. A stretch that is being read just now is waited
   /// for: that takes as long as its reading.
   func drop(toFit sequence: UInt64) {
-    while isFull(for: sequence) { drop(upTo: sequence - capacity) }
+    while isFull(for: sequence) {
+      drop(upTo: sequence - capacity)
+      // The reader may need this very core to be done.
+      if isFull(for: sequence) { sched_yield() }
+    }
   }
 
   private func drop(upTo end: UInt64) {
@@ -70,22 +82,24 @@ final class TopicReader: @unchecked Sendable {
     lost.wrappingAdd(end - first, ordering: .relaxed)
   }
 
-  func lookAt(now: Uptime, last: UInt64, limit: Duration) -> SlowSubscriber? {
+  /// Once for each time that it stands still.
+  func lookAt(_ topic: String, now: Uptime, last: UInt64, limit: Duration) -> SlowSubscriber? {
     let released = released
     guard released < last, released == seenReleased, let since = seenAt else {
       seenReleased = released
       seenAt = released < last ? now : nil
+      isNamed = false
       return nil
     }
-    guard now - since >= limit else { return nil }
+    guard now - since >= limit, !isNamed else { return nil }
+    isNamed = true
     let before = dropped
-    if overflow == .dropOldest {
+    if overflow == .dropOldest || overflow == .dropNewest {
       drop(upTo: last)
       seenReleased = self.released
-      seenAt = nil
     }
     return SlowSubscriber(
-      name: name, behind: Int(last - released), silentFor: now - since,
+      topic: topic, name: name, behind: Int(last - released), silentFor: now - since,
       wasShed: dropped > before)
   }
 }

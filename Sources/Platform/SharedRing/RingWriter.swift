@@ -37,7 +37,11 @@ package struct RingWriter: ~Copyable {
     mapping.word(RingLayout.Word.generation).pointee.wrappingAdd(1, ordering: .releasing)
   }
 
-  deinit { close(file) }
+  deinit {
+    // Unlocked by itself: a child that was forked meanwhile still has the file open.
+    flock(file, LOCK_UN)
+    close(file)
+  }
 
   package var capacity: Int { mapping.layout.capacity }
   package var generation: UInt64 {

@@ -57,6 +57,9 @@ struct BookState {
     message.exchangeTime = .init(exchangeTime)
     message.receivedTime = .init(receivedTime)
     message.stale = staleReason != nil
+    message.staleReason = staleReason ?? ""
+    message.quality = quality
+    message.hash = book.stateHash
     if let bid = book.bestBid, let ask = book.bestAsk {
       message.mid = TypeV1.Decimal(instrument.mid(bid.price, ask.price))
       message.spread = TypeV1.Decimal(

@@ -13,8 +13,13 @@ actor Books {
   typealias Key = InstrumentTable.Key
 
   private let config: Config
+  /// The run that sequences count in.
+  let epoch: UInt64
   private var instruments = InstrumentTable()
   private var states: [Key: BookState] = [:]
+  /// Of the symbols that several venues list; listings in order of the venues' names.
+  private var consolidated: [String: ConsolidatedBook] = [:]
+  private(set) var updates: [String: SymbolUpdates] = [:]
   private var version: UInt64 = 0
   private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
   private var lastWaiter = 0
@@ -23,9 +28,11 @@ actor Books {
   private let checks: CounterFamily
   private let stales: CounterFamily
   private let crossed: CounterFamily
+  private let overflows: CounterFamily
 
-  init(_ config: Config, _ metrics: MetricsRegistry) {
+  init(_ config: Config, _ metrics: MetricsRegistry, epoch: UInt64) {
     self.config = config
+    self.epoch = epoch
     events = metrics.counters(
       "orderbook_events_total", help: "Market events applied.", labels: ["kind"])
     checks = metrics.counters(
@@ -37,6 +44,10 @@ actor Books {
     crossed = metrics.counters(
       "orderbook_crossed_total", help: "Updates after which a book was crossed.", labels: ["symbol"]
     )
+    overflows = metrics.counters(
+      "orderbook_overflows_total",
+      help: "Prices beyond 64 bits in a consolidated book's scale; the venue was left out.",
+      labels: ["symbol", "venue"])
   }
 
   // MARK: Feed
@@ -47,7 +58,48 @@ actor Books {
       let key = Key(venue: wire.venue, symbol: wire.symbol)
       if states[key] == nil, let instrument = instruments[wire.venue, wire.symbol] {
         states[key] = BookState(instrument, levelsMax: config.levelsMax)
+        try consolidate(wire.symbol)
       }
+    }
+  }
+
+  private func consolidate(_ symbol: String) throws(RPCError) {
+    let listed = states(of: symbol)
+    guard listed.count > 1 else { return }
+    let listings = listed.map {
+      BookListing(
+        venue: $0.instrument.venue, book: $0.book, priceScale: $0.instrument.priceScale,
+        quantityScale: $0.instrument.quantityScale)
+    }
+    guard let book = ConsolidatedBook(listings) else {
+      throw RPCError(
+        .failedPrecondition,
+        "\(symbol) is listed at \(listed.count) venues, more than \(ConsolidatedBook.listingsMax)")
+    }
+    consolidated[symbol] = book
+    for state in listed { refresh(state) }
+  }
+
+  /// Every venue's book of a symbol, by the venues' names.
+  func states(of symbol: String) -> [BookState] {
+    instruments.all.filter { $0.symbol == symbol }.map(\.venue.name).sorted()
+      .compactMap { states[Key(venue: $0, symbol: symbol)] }
+  }
+
+  /// The consolidated book takes the venue's best prices, or lets the venue go while it is stale.
+  private func refresh(_ state: BookState) {
+    guard let book = consolidated[state.instrument.symbol],
+      let listing = book.listings.firstIndex(where: { $0.venue == state.instrument.venue })
+    else { return }
+    guard state.staleReason == nil else {
+      book.leave(listing)
+      return
+    }
+    do throws(ConsolidatedOverflow) {
+      try book.refresh(listing)
+    } catch {
+      // The venue is out until its price fits, which the book's "partial" tells.
+      overflows.with(state.instrument.symbol, error.venue.name).increment()
     }
   }
 
@@ -58,6 +110,10 @@ actor Books {
         .failedPrecondition, "\(event.symbol) of \(event.venue) is no known instrument")
     }
     defer { states[key] = state }
+    take(event, &state)
+  }
+
+  private func take(_ event: MarketV1.MarketEvent, _ state: inout BookState) {
     let received = Instant(nanoseconds: Int64(clamping: event.receivedTimeNs))
     let exchange = Instant(nanoseconds: Int64(clamping: event.exchangeTimeNs))
     switch event.event {
@@ -68,12 +124,14 @@ actor Books {
       state.book.apply(levels(snapshot.asks), to: .sell)
       state.check.reset()
       state.staleReason = nil
-      advance(&state, to: snapshot.updateId, exchange, received)
+      state.updateID = snapshot.updateId
+      advance(&state, exchange, received, replaces: true, snapshot.bids, snapshot.asks)
     case .delta(let delta):
       events.with("delta").increment()
       state.book.apply(levels(delta.bids), to: .buy)
       state.book.apply(levels(delta.asks), to: .sell)
-      advance(&state, to: delta.lastUpdateId, exchange, received)
+      state.updateID = delta.lastUpdateId
+      advance(&state, exchange, received, replaces: false, delta.bids, delta.asks)
     case .trade(let trade):
       events.with("trade").increment()
       keep(trade, exchange, in: &state)
@@ -101,20 +159,20 @@ actor Books {
   }
 
   private func advance(
-    _ state: inout BookState, to updateID: UInt64, _ exchange: Instant, _ received: Instant
+    _ state: inout BookState, _ exchange: Instant, _ received: Instant, replaces: Bool,
+    _ bids: [MarketV1.Level], _ asks: [MarketV1.Level]
   ) {
-    state.updateID = updateID
     state.exchangeTime = exchange
     state.receivedTime = received
-    for verdict in state.check.advance(state.book, to: updateID) { count(verdict, state) }
+    for verdict in state.check.advance(state.book, to: state.updateID) { count(verdict, state) }
     if state.book.isCrossed { crossed.with(state.instrument.symbol).increment() }
-    publish(&state)
+    publish(&state, replaces: replaces, bids, asks)
   }
 
   private func markStale(_ state: inout BookState, _ reason: String) {
     stales.with(state.instrument.symbol).increment()
     state.staleReason = reason
-    publish(&state)
+    publish(&state, replaces: false, [], [])
   }
 
   private func count(_ verdict: TopCheck.Verdict, _ state: BookState) {
@@ -142,9 +200,18 @@ actor Books {
 
   private func levels(_ wire: [MarketV1.Level]) -> [PriceLevel] { wire.map(level) }
 
-  private func publish(_ state: inout BookState) {
+  private func publish(
+    _ state: inout BookState, replaces: Bool, _ bids: [MarketV1.Level], _ asks: [MarketV1.Level]
+  ) {
     version += 1
     state.version = version
+    refresh(state)
+    let symbol = state.instrument.symbol
+    let number = (updates[symbol]?.sequence ?? 0) + 1
+    let isHashed = replaces || number % UInt64(config.hashEvery) == 0
+    updates[symbol, default: SymbolUpdates(limit: config.historyMax)].append(
+      state.change(
+        replaces: replaces, bids: bids, asks: asks, hash: isHashed ? state.book.stateHash : 0))
     let waiting = waiters
     waiters.removeAll(keepingCapacity: true)
     for waiter in waiting.values { waiter.resume() }
@@ -153,10 +220,16 @@ actor Books {
   // MARK: Questions
 
   func book(_ request: OrderbookV1.GetBookRequest) throws(RPCError) -> OrderbookV1.Book {
+    let depth = try depth(request)
+    if request.venue.isEmpty, let all = consolidated[request.symbol] {
+      return try consolidatedBook(request.symbol, all, depth: depth, group: request.group)
+    }
     let instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
     let state = try state(of: instrument)
-    return state.message(
-      depth: try depth(request), group: try group(request, instrument))
+    var message = state.message(depth: depth, group: try group(request, instrument))
+    message.sequence = updates[request.symbol]?.sequence ?? 0
+    message.epoch = epoch
+    return message
   }
 
   func tops(_ symbols: Set<String>) -> [OrderbookV1.Top] {
@@ -243,6 +316,9 @@ actor Books {
 
   /// The version of one book.
   func version(of request: OrderbookV1.GetBookRequest) throws(RPCError) -> UInt64 {
+    if request.venue.isEmpty, consolidated[request.symbol] != nil {
+      return states(of: request.symbol).map(\.version).max() ?? 0
+    }
     let instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
     return states[Key(venue: instrument.venue.name, symbol: instrument.symbol)]?.version ?? 0
   }

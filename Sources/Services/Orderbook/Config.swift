@@ -4,6 +4,8 @@ package struct Config: ServiceSettings {
   let levelsMax: Int
   let tradesKeptMax: Int
   let subscribersMax: Int
+  let historyMax: Int
+  let hashEvery: Int
 
   package init(_ settings: SettingsReader) {
     levelsMax = settings.int(
@@ -15,5 +17,12 @@ package struct Config: ServiceSettings {
     subscribersMax = settings.int(
       "subscribers_max", in: 1...100_000, default: 1_000, unit: "streams",
       "More streams are refused with RESOURCE_EXHAUSTED.")
+    historyMax = settings.int(
+      "history_max", in: 1...1_000_000, default: 1_024, unit: "updates",
+      "Updates kept per symbol for readers that resume; one who needs an older one gets a snapshot."
+    )
+    hashEvery = settings.int(
+      "hash_every", in: 1...1_000_000, default: 100, unit: "updates",
+      "Every so many updates of a symbol tell the hash of the venue's whole book.")
   }
 }

@@ -49,6 +49,22 @@ struct Handlers: OrderbookV1.OrderbookServiceHandler {
     }
   }
 
+  func streamBookUpdates(
+    _ request: OrderbookV1.StreamBookUpdatesRequest, _ responses: Outgoing<OrderbookV1.BookUpdate>,
+    _ context: ServerContext
+  ) async throws {
+    try await books.check([request.symbol])
+    var (sequence, epoch) = (request.afterSequence, request.epoch)
+    try await follow { _ in
+      while true {
+        let updates = try await books.updates(request.symbol, after: sequence, epoch: epoch)
+        guard let last = updates.last else { return }
+        for update in updates { try await responses.send(update) }
+        (sequence, epoch) = (last.sequence, last.epoch)
+      }
+    }
+  }
+
   /// Runs `send` with the version that the reader has seen, now and after each change, until the
   /// call ends. While a slow reader holds it up, changes gather and only the newest state is sent.
   private func follow(_ send: (UInt64) async throws -> Void) async throws {

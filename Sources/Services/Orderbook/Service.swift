@@ -1,4 +1,5 @@
 package import Calls
+internal import Chrono
 internal import Contracts
 package import ServiceKit
 
@@ -15,7 +16,9 @@ package struct Orderbook: ServiceDefinition {
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
-    self.books = Books(config, context.metrics)
+    // Two runs never start in the same nanosecond, so a sequence of another run is told apart.
+    self.books = Books(
+      config, context.metrics, epoch: UInt64(max(1, context.time.now.nanoseconds)))
     self.methods = Handlers(books: books).methods
   }
 
@@ -27,18 +30,37 @@ package struct Orderbook: ServiceDefinition {
       options.waitsForReady = true
       do {
         try await books.learn(market.listInstruments(.init(), options).instruments)
-        let events = try await market.streamMarketData(.init())
-        defer { events.cancel() }
-        while let event = try await events.next() {
-          try await books.apply(event)
-          feed.hold()
+        let venues = try await market.listVenues(.init(), options).venues.map(\.venue)
+        try await withThrowingTaskGroup(of: Void.self) { readers in
+          for venue in venues {
+            readers.addTask { try await Self.follow(venue, market, books, feed) }
+          }
+          // A reader ends by an error only, and the group then ends the others: all begin anew,
+          // each with snapshots.
+          try await readers.next()
         }
-        throw RPCError(.unavailable, "the market-connector ended its stream")
+        throw RPCError(.unavailable, "the market-connector has no venue")
       } catch {
         await books.loseFeed(errorText(error))
         feed.fail(errorText(error))
         throw error
       }
     }
+  }
+
+  /// One venue's market data, until its stream ends.
+  private static func follow(
+    _ venue: String, _ market: MarketV1.MarketServiceClient, _ books: Books,
+    _ feed: ReadinessBoard.Requirement
+  ) async throws {
+    var request = MarketV1.StreamMarketDataRequest()
+    request.venue = venue
+    let events = try await market.streamMarketData(request)
+    defer { events.cancel() }
+    while let event = try await events.next() {
+      try await books.apply(event)
+      feed.hold()
+    }
+    throw RPCError(.unavailable, "the market-connector ended its stream of \(venue)")
   }
 }

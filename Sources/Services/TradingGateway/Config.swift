@@ -8,7 +8,10 @@ package struct Config: ServiceSettings {
   let resolveAfter: Duration
   let riskSilenceMax: Duration
   let ordersOpenMax: Int
-  let eventsMax: Int
+  let ordersQueueMax: Int
+  let signalsQueueMax: Int
+  let marketQueueMax: Int
+  let slowAfter: Duration
   let signalsKeptMax: Int
   let makerSymbol: String
   let maker: MakerTerms
@@ -38,9 +41,18 @@ package struct Config: ServiceSettings {
     ordersOpenMax = settings.int(
       "orders_open_max", in: 1...10_000_000, default: 100_000, unit: "orders",
       "New orders beyond this are refused with OVERLOADED.")
-    eventsMax = settings.int(
-      "events_max", in: 16...10_000_000, default: 100_000, unit: "events",
-      "Capacity of the event bus per subscriber; the oldest market updates give way.")
+    ordersQueueMax = settings.int(
+      "orders_queue_max", in: 16...10_000_000, default: 1_000, unit: "events",
+      "Execution reports that may wait for a subscriber of the bus; the oms's stream is held back.")
+    signalsQueueMax = settings.int(
+      "signals_queue_max", in: 16...10_000_000, default: 5_000, unit: "events",
+      "Signals that may wait for a subscriber of the bus; more are refused and counted.")
+    marketQueueMax = settings.int(
+      "market_queue_max", in: 16...10_000_000, default: 10_000, unit: "events",
+      "Market updates that may wait for a subscriber of the bus; the oldest give way.")
+    slowAfter = settings.duration(
+      "slow_after", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(100),
+      "A subscriber that takes nothing for so long is named, and loses the market updates waiting.")
     signalsKeptMax = settings.int(
       "signals_kept_max", in: 1...1_000_000, default: 1_000, unit: "signals",
       "Signals kept for GET /v1/signals; the oldest give way.")

@@ -39,10 +39,34 @@ package struct TradingGateway: ServiceDefinition {
     followLimits()
     followTops()
     followOrders()
+    watchBus()
     for strategy in strategies {
-      let events = desk.bus.subscribe(
-        strategy.id, capacity: config.eventsMax, overflow: .dropOldest)
+      let events = desk.bus.subscribe(strategy.id)
       context.spawn("run \(strategy.id)") { await strategy.follow(events) }
+    }
+  }
+
+  /// Names the slow subscribers of the bus.
+  private func watchBus() {
+    let slow = context.metrics.counters(
+      "trading_gateway_bus_slow_subscribers_total",
+      help: "Times that a subscriber of the bus took nothing for too long.",
+      labels: ["subscriber", "topic"])
+    context.spawn("watch the bus") { [config, context, desk] in
+      while !Task.isCancelled {
+        await context.loop.sleep(for: config.slowAfter / 2)
+        let found = desk.bus.slowSubscribers(
+          now: context.loop.uptime, limit: config.slowAfter)
+        for subscriber in found {
+          slow.with(subscriber.name, subscriber.topic).increment()
+          context.log.warning(
+            "a subscriber of the bus is slow",
+            [
+              "subscriber": .text(subscriber.name), "topic": .text(subscriber.topic),
+              "behind": "\(subscriber.behind)", "shed": "\(subscriber.wasShed)",
+            ])
+        }
+      }
     }
   }
 

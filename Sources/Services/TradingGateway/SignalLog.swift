@@ -4,11 +4,11 @@ private import Synchronization
 
 /// The latest signals, newest last; each also goes onto the bus.
 final class SignalLog: Sendable {
-  private let bus: Topic<TradingEvent>
+  private let bus: PriorityBus<TradingEvent>
   private let keptMax: Int
   private let state = Mutex<(last: UInt64, signals: [TradingV1.Signal])>((0, []))
 
-  init(_ bus: Topic<TradingEvent>, keptMax: Int) {
+  init(_ bus: PriorityBus<TradingEvent>, keptMax: Int) {
     self.bus = bus
     self.keptMax = keptMax
   }
@@ -24,8 +24,10 @@ final class SignalLog: Sendable {
       }
       return numbered
     }
-    do throws(TopicError) { try bus.publishNow(.signal(numbered)) } catch {
-      // A finished bus has nobody left to tell.
+    do throws(TopicError) {
+      try bus.publishNow(.signal(numbered), on: BusLane.signals.rawValue)
+    } catch {
+      // A full lane has counted it; a finished bus has nobody left to tell.
       return
     }
   }

@@ -82,8 +82,8 @@ actor StrategyRunner {
   // MARK: Deciding
 
   /// Hears the bus until it ends.
-  func follow(_ events: Subscription<TradingEvent>) async {
-    for await event in events {
+  func follow(_ events: BusSubscription<TradingEvent>) async {
+    while let event = await events.next() {
       guard isRunning, let instrument else { continue }
       switch event {
       case .marketUpdate(let id, _) where id == instrument.id: await decide()

@@ -16,7 +16,7 @@ internal import Venue
 
 /// The orchestrator's one writer: the gate, the tops, the open orders, and the bus that tells of them.
 actor TradingDesk {
-  nonisolated let bus = Topic<TradingEvent>(name: "trading")
+  nonisolated let bus: PriorityBus<TradingEvent>
   nonisolated let killSwitch = KillSwitch()
   private let config: Config
   private let context: ServiceContext
@@ -35,6 +35,7 @@ actor TradingDesk {
   init(_ config: Config, _ context: ServiceContext) {
     self.config = config
     self.context = context
+    self.bus = BusLane.bus(config)
     self.oms = .init(channel: context.channel(to: "oms"))
     self.events = context.metrics.counters(
       "trading_gateway_events_total", help: "Events on the bus.", labels: ["kind"])
@@ -42,6 +43,7 @@ actor TradingDesk {
       "trading_gateway_admission_seconds", help: "Time of a decision of the risk gate.",
       bounds: [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3])
     Self.register(counters, in: context.metrics)
+    Self.register(bus, in: context.metrics)
   }
 
   private static func register(_ counters: RiskCounters, in metrics: MetricsRegistry) {
@@ -57,6 +59,19 @@ actor TradingDesk {
     metrics.gauge(
       "trading_gateway_refusal_ratio", help: "Refused orders of all, 0 to 1."
     ) { Double(counters.refusedPartsPerMillion) / 1_000_000 }
+  }
+
+  private static func register(_ bus: PriorityBus<TradingEvent>, in metrics: MetricsRegistry) {
+    for lane in BusLane.allCases {
+      metrics.counter(
+        "trading_gateway_bus_\(lane.name)_refused_total",
+        help: "Events of the lane \(lane.name) that found no room and that nobody got."
+      ) { Double(bus.counts(of: lane.rawValue).refused) }
+      metrics.counter(
+        "trading_gateway_bus_\(lane.name)_overrun_total",
+        help: "Events of the lane \(lane.name) that a slow subscriber lost."
+      ) { Double(bus.counts(of: lane.rawValue).overrun) }
+    }
   }
 
   // MARK: What it is told
@@ -126,7 +141,8 @@ actor TradingDesk {
     tops.removeAll()
   }
 
-  func take(_ event: OmsV1.OrderEvent) throws {
+  /// Returns when subscribers have room for it.
+  func take(_ event: OmsV1.OrderEvent) async throws {
     guard event.sequence > lastEvent, let wire = event.order else { return }
     guard let instrument = instruments[wire.venue, wire.symbol], book != nil else {
       throw RPCError(.failedPrecondition, "\(wire.symbol) of \(wire.venue) is no known instrument")
@@ -138,16 +154,19 @@ actor TradingDesk {
     }
     book!.follow(order)
     lastEvent = event.sequence
-    publish(.executionReport(event))
+    let report = TradingEvent.executionReport(event)
+    events.with(report.kind).increment()
+    try await bus.publish(report, on: BusLane.orders.rawValue)
   }
 
   func setSynced(_ synced: Bool) { isSynced = synced }
 
   private func publish(_ event: TradingEvent) {
     events.with(event.kind).increment()
-    // Subscribers let their oldest events go, so that a publisher is never refused.
-    do throws(TopicError) { try bus.publishNow(event) } catch {
-      context.log.warning("the event bus refused an event", ["error": LogValue(describing: error)])
+    let (lane, key) = event.lane
+    do throws(TopicError) { try bus.publishNow(event, on: lane.rawValue, key: key) } catch {
+      // Its lane has counted it; orders go on without.
+      context.log.debug("the event bus refused an event", ["error": LogValue(describing: error)])
     }
   }
 

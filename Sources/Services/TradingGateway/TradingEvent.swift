@@ -23,4 +23,13 @@ enum TradingEvent: Sendable {
     case .riskAlert: "risk_alert"
     }
   }
+
+  /// Where it waits, and for market updates the key of their queue.
+  var lane: (BusLane, key: Int) {
+    switch self {
+    case .executionReport: (.orders, 0)
+    case .signal, .orderRequest, .riskAlert: (.signals, 0)
+    case .marketUpdate(let instrument, _): (.marketData, Int(instrument.index))
+    }
+  }
 }

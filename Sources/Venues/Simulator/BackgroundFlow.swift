@@ -21,6 +21,7 @@ struct BackgroundFlow {
   private var fair: Int64
   private var resting: [[Resting]] = [[], []]
   private var positions: [UInt64: Int] = [:]
+  private var clock: ArrivalClock
   private(set) var nextTime: Instant
 
   /// Orders a side that the flow tends to; over half of them stand on a price of their own.
@@ -32,6 +33,7 @@ struct BackgroundFlow {
     self.market = market
     self.random = FlowRandom(seed: seed)
     self.fair = market.anchor.raw
+    self.clock = ArrivalClock(market.arrivals, eventsPerSecond: market.eventsPerSecond)
     self.nextTime = start
     scheduleNext(after: start)
   }
@@ -75,10 +77,8 @@ struct BackgroundFlow {
 
   private func slot(_ side: Side) -> Int { side == .buy ? 0 : 1 }
 
-  /// Uniform from nothing to twice the mean, in whole microseconds.
   private mutating func scheduleNext(after now: Instant) {
-    let mean = 1_000_000 / market.eventsPerSecond
-    nextTime = now + .microseconds(1 + random.below(2 * mean))
+    nextTime = now + clock.gap(&random)
   }
 
   /// One rung at most, drawn back by 1/512 of the distance from the anchor.

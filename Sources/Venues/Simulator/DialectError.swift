@@ -1,9 +1,13 @@
+internal import Chrono
+
 /// A refusal in Binance's words: a code of its errors.md, a message, and the HTTP status it comes
 /// with.
 package struct DialectError: Error, Sendable, Hashable {
   package var status: Int
   package var code: Int
   package var message: String
+  /// How long to wait, said with 429 and 418.
+  package var retrySeconds: Int64 = 1
 
   init(status: Int = 400, _ code: Int, _ message: String) {
     self.status = status
@@ -39,6 +43,19 @@ package struct DialectError: Error, Sendable, Hashable {
   static let wouldTake = rejected("Order would immediately match and take.")
   static let marketClosed = rejected("Market is closed.")
   static let unknownOrder = DialectError(-2011, "Unknown order sent.")
+
+  static let unavailable = DialectError(
+    status: 503, -1008, "Request throttled by system-level protection. Please try again later.")
+
+  /// An address that went on after 429 is banned, until a moment in milliseconds.
+  static func banned(until end: Instant, now: Instant) -> DialectError {
+    var error = DialectError(
+      status: 418, -1003,
+      "Way too much request weight used; IP banned until \(end.milliseconds). "
+        + "Please use WebSocket Streams for live updates to avoid bans.")
+    error.retrySeconds = (end - now).components.seconds
+    return error
+  }
 
   static func tooManyRequests(_ limit: Int) -> DialectError {
     DialectError(

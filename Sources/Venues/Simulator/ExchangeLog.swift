@@ -22,8 +22,9 @@ final class ExchangeLog {
   private let names: RecordNames
   private var file: Int32 = -1
 
-  init(directory: String, names: RecordNames) {
-    path = directory + "/orders.jsonl"
+  /// Each dialect's exchange has a file of its own.
+  init(directory: String, _ dialect: VenueDialect = .binance, names: RecordNames) {
+    path = directory + (dialect == .binance ? "/orders.jsonl" : "/\(dialect)-orders.jsonl")
     self.names = names
   }
 

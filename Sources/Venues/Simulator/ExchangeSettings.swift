@@ -7,6 +7,7 @@ package enum FeeAsset: Sendable, Hashable {
 
 /// Everything that makes one simulated exchange differ from another.
 package struct ExchangeSettings: Sendable {
+  package var dialect: VenueDialect
   package var markets: [SimulatedMarket]
   package var accounts: [SimulatedAccountSettings]
   package var seed: UInt64
@@ -21,14 +22,18 @@ package struct ExchangeSettings: Sendable {
   /// Closed orders, and fills, that are kept for queries; the oldest go first.
   package var historyMax: Int
   package var listenKeyLifetime: Duration
+  /// OKX gave a checksum with each book message until 2026 and gives zero since.
+  package var hasOKXChecksums = false
 
   package init(
+    dialect: VenueDialect = .binance,
     markets: [SimulatedMarket] = SimulatedMarket.standard, accounts: [SimulatedAccountSettings],
     seed: UInt64, makerFeeBasisPoints: Int64 = 10, takerFeeBasisPoints: Int64 = 10,
     feeAsset: FeeAsset = .quote, requestWeightPerMinuteMax: Int = 60_000,
     ordersPerTenSecondsMax: Int = 10_000, historyMax: Int = 100_000,
     listenKeyLifetime: Duration = .seconds(3_600)
   ) {
+    self.dialect = dialect
     self.markets = markets
     self.accounts = accounts
     self.seed = seed
@@ -40,4 +45,9 @@ package struct ExchangeSettings: Sendable {
     self.historyMax = historyMax
     self.listenKeyLifetime = listenKeyLifetime
   }
+}
+
+extension ExchangeSettings {
+  /// Its depth messages carry a checksum that a fault can spoil.
+  var hasChecksums: Bool { dialect == .kraken || dialect == .okx && hasOKXChecksums }
 }

@@ -92,6 +92,28 @@ struct MarketEngine {
     }
   }
 
+  /// Changes an order that waits: a smaller one keeps its place, any other arrives anew.
+  mutating func amend(
+    _ id: UInt64, _ side: Side, to price: Price, remaining: Quantity
+  ) -> EngineResult {
+    events.removeAll(keepingCapacity: true)
+    let order = EngineOrder(
+      id: id, side: side, limit: price, quantity: remaining, timeInForce: .gtc)
+    switch book {
+    case .generated(let engine):
+      let refusal = engine.amend(
+        orderID: id, owner: 0, price: price, remaining: remaining, into: &events)
+      precondition(refusal == nil, "a checked amendment of \(id) was refused")
+    case .playback(let playback):
+      playback.book.cancel(orderID: id, owner: 0, into: &events)
+      playback.book.place(
+        OrderRequest(
+          orderID: id, owner: 0, side: side, type: .limit, timeInForce: .gtc, price: price,
+          quantity: remaining, selfTradePrevention: .none), into: &events)
+    }
+    return Self.result(of: events, placed: order)
+  }
+
   /// What events of a recorded market did to our orders.
   static func result(of events: [MatchEvent], placed order: EngineOrder?) -> EngineResult {
     var result = EngineResult()

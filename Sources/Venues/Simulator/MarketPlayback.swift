@@ -42,8 +42,7 @@ extension SimulatedExchange {
   mutating func play(_ message: CaptureMessage, market index: Int) throws(JSONError) {
     guard let playback = markets[index].engine.playback else { return }
     let events = try playback.play(message)
-    publish(
-      .market(StreamKey(market: index, kind: message.kind), payload: message.payload))
+    publish(.recorded(market: index, message.kind, payload: message.payload))
     guard !events.isEmpty else { return }
     settle(MarketEngine.result(of: events, placed: nil), index)
     publishBalances()

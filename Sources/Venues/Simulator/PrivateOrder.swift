@@ -12,8 +12,8 @@ struct PrivateOrder: Hashable {
   let type: OrderType
   let timeInForce: TimeInForce
   /// Zero for a market order.
-  let price: Price
-  let quantity: Quantity
+  var price: Price
+  var quantity: Quantity
   let created: Instant
   var filled = Quantity.zero
   var spent = Notional.zero

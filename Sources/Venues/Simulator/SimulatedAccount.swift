@@ -5,8 +5,13 @@ package struct SimulatedAccountSettings: Sendable {
   package var apiKey: String
   package var secret: [UInt8]
   package var balances: [String: Decimal]
+  /// Asked for by OKX besides the signature.
+  package var passphrase: String
 
-  package init(apiKey: String, secret: [UInt8], balances: [String: Decimal]) {
+  package init(
+    apiKey: String, secret: [UInt8], balances: [String: Decimal], passphrase: String = ""
+  ) {
+    self.passphrase = passphrase
     self.apiKey = apiKey
     self.secret = secret
     self.balances = balances
@@ -22,6 +27,7 @@ struct Balance: Hashable {
 struct SimulatedAccount {
   let apiKey: String
   let secret: [UInt8]
+  let passphrase: String
   private(set) var balances: [String: Balance] = [:]
   /// Assets whose balance changed since the last `takeChanged`.
   private var changed: Set<String> = []
@@ -29,6 +35,7 @@ struct SimulatedAccount {
   init(_ settings: SimulatedAccountSettings) {
     apiKey = settings.apiKey
     secret = settings.secret
+    passphrase = settings.passphrase
     for (asset, decimal) in settings.balances {
       guard let amount = AssetAmount(decimal), amount >= .zero else {
         preconditionFailure("the balance of \(asset) is \(decimal)")

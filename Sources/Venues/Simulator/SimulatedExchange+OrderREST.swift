@@ -5,6 +5,24 @@ internal import Venue
 
 /// The trading endpoints: parameters to tickets, orders to bodies.
 extension SimulatedExchange {
+  mutating func place(_ ticket: OrderTicket) throws(DialectError) -> Placement {
+    do throws(Refusal) {
+      return try enter(ticket)
+    } catch {
+      throw error.binance
+    }
+  }
+
+  mutating func cancel(
+    _ order: PrivateOrder, by cancelID: String
+  ) throws(DialectError) -> PrivateOrder {
+    do throws(Refusal) {
+      return try withdraw(order, by: cancelID)
+    } catch {
+      throw error.binance
+    }
+  }
+
   mutating func placeOrder(
     _ parameters: RequestParameters, _ account: Int
   ) throws(DialectError) -> Body {
@@ -168,7 +186,7 @@ extension SimulatedExchange {
   }
 
   /// By venue id, else by client id; nil when there is none of this account.
-  private func find(
+  func find(
     _ parameters: RequestParameters, _ account: Int, idName: String = "orderId",
     clientName: String = "origClientOrderId"
   ) throws(DialectError) -> PrivateOrder? {

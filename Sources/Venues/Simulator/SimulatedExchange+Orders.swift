@@ -11,7 +11,7 @@ struct Placement {
 /// The life of the accounts' orders.
 extension SimulatedExchange {
   /// Precondition: `advance(to:)` has brought the exchange to the moment of the request.
-  mutating func place(_ ticket: OrderTicket) throws(DialectError) -> Placement {
+  mutating func enter(_ ticket: OrderTicket) throws(Refusal) -> Placement {
     let market = markets[ticket.market]
     try checkFilters(ticket, market)
     guard !market.isHalted else { throw .marketClosed }
@@ -41,6 +41,21 @@ extension SimulatedExchange {
     return execute(order)
   }
 
+  /// An order that is taken and cancelled at once, untouched.
+  mutating func enterCancelled(_ ticket: OrderTicket) -> PrivateOrder {
+    var order = PrivateOrder(
+      id: takeOrderID(), account: ticket.account, market: ticket.market,
+      clientOrderID: ticket.clientOrderID ?? random.token(length: 22), side: ticket.side,
+      type: ticket.type, timeInForce: ticket.timeInForce, price: ticket.price,
+      quantity: ticket.quantity, created: now, updated: now)
+    save(order)
+    publishReport(order, .new)
+    order.status = .cancelled
+    close(&order)
+    publishReport(order, .cancelled(by: ""))
+    return order
+  }
+
   /// Puts an order that is saved and paid for into the book.
   mutating func execute(_ order: PrivateOrder) -> Placement {
     let result = markets[order.market].engine.place(
@@ -59,9 +74,9 @@ extension SimulatedExchange {
     return Placement(order: ledger[order.id] ?? order, trades: trades)
   }
 
-  mutating func cancel(
+  mutating func withdraw(
     _ order: PrivateOrder, by cancelID: String
-  ) throws(DialectError) -> PrivateOrder {
+  ) throws(Refusal) -> PrivateOrder {
     guard var order = ledger[order.id], order.isOpen else { throw .unknownOrder }
     let level = markets[order.market].engine.cancel(order.id)
     order.status = .cancelled
@@ -70,6 +85,47 @@ extension SimulatedExchange {
     if let level { publishBook([level], order.market) }
     publishBalances()
     return order
+  }
+
+  /// Changes price or quantity (all of it, what is filled too) of an open order; in place when it only
+  /// gets smaller, else as if it came now.
+  mutating func amend(
+    _ order: PrivateOrder, price: Price?, quantity: Quantity?
+  ) throws(Refusal) -> PrivateOrder {
+    guard var order = ledger[order.id], order.isOpen, order.type == .limit else {
+      throw .unknownOrder
+    }
+    let market = markets[order.market]
+    guard !market.isHalted else { throw .marketClosed }
+    let old = order
+    order.price = price ?? old.price
+    order.quantity = quantity ?? old.quantity
+    guard order.remaining > .zero, order.price != old.price || order.quantity != old.quantity
+    else { throw .invalidAmendment }
+    try checkFilters(
+      OrderTicket(
+        account: order.account, market: order.market, clientOrderID: nil, side: order.side,
+        type: .limit, timeInForce: order.timeInForce, price: order.price,
+        quantity: order.quantity), market)
+    if order.timeInForce == .postOnly, let best = market.engine.best(order.side.opposite),
+      crosses(order.side, order.price, best.price)
+    {
+      throw .wouldTake
+    }
+    let locked = lock(order, remaining: order.remaining, market)
+    guard locked - order.locked <= accounts[order.account].free(spends(order, market)) else {
+      throw .insufficientBalance
+    }
+    release(&order, to: locked)
+    order.updated = now
+    save(order)
+    publishReport(order, .amended)
+    settle(
+      markets[order.market].engine.amend(
+        order.id, order.side, to: order.price, remaining: order.remaining),
+      order.market)
+    publishBalances()
+    return ledger[order.id] ?? order
   }
 
   /// Tells an account's order of one of its fills.
@@ -106,16 +162,40 @@ extension SimulatedExchange {
     publishReport(order, .trade(fill))
   }
 
+  /// Half of an open order trades with nobody in the book, and its report is given back instead of
+  /// told: a fault. Nil when half is less than a lot, or the market is a recorded one.
+  mutating func fillQuietly(_ order: PrivateOrder) -> (report: Happening, quantity: Quantity)? {
+    guard let order = ledger[order.id], order.isOpen, order.type == .limit,
+      !markets[order.market].engine.isPlayback
+    else { return nil }
+    let lot = markets[order.market].settings.instrument.lotSize.raw
+    let quantity = Quantity(order.remaining.raw / 2 / lot * lot)
+    guard quantity > .zero else { return nil }
+    let told = takeHappenings()
+    let result = markets[order.market].engine.amend(
+      order.id, order.side, to: order.price, remaining: order.remaining - quantity)
+    let trade = PublicTrade(
+      id: markets[order.market].takeTradeID(), price: order.price, quantity: quantity,
+      aggressor: order.side.opposite, time: now)
+    filled(order.id, trade, isMaker: true)
+    let reports = takeHappenings()
+    for happening in told { republish(happening) }
+    publishBook(result.changedLevels, order.market)
+    markets[order.market].traded(trade)
+    publish(.trade(market: order.market, trade))
+    return reports.first.map { ($0, quantity) }
+  }
+
   // MARK: Rules
 
   private func checkFilters(
     _ ticket: OrderTicket, _ market: ExchangeMarket
-  ) throws(DialectError) {
+  ) throws(Refusal) {
     let rules = market.settings.instrument
     let quantity = ticket.quantity
     guard quantity >= rules.minQuantity, quantity <= rules.maxQuantity,
       quantity.raw % rules.lotSize.raw == 0
-    else { throw .filter("LOT_SIZE") }
+    else { throw .lotSize }
     var price = ticket.price
     if ticket.type == .market {
       guard let best = market.engine.best(ticket.side.opposite) else { return }
@@ -123,12 +203,12 @@ extension SimulatedExchange {
     } else {
       guard price >= rules.tickSize, price <= market.settings.maxPrice,
         price.raw % rules.tickSize.raw == 0
-      else { throw .filter("PRICE_FILTER") }
+      else { throw .priceFilter }
     }
     let notional = price * quantity
     guard notional >= rules.minNotional,
       ticket.type == .market || notional <= market.settings.maxNotional
-    else { throw .filter("NOTIONAL") }
+    else { throw .notional }
   }
 
   private func crosses(_ side: Side, _ price: Price, _ best: Price) -> Bool {

@@ -3,19 +3,50 @@ internal import JSON
 internal import Units
 internal import Venue
 
-/// Why an executionReport is sent.
-enum ReportCause {
-  case new
-  case trade(PrivateTrade)
-  case cancelled(by: String)
-  case expired
+/// What happens in Binance's words.
+extension SimulatedExchange {
+  /// What has been published since the last call.
+  package mutating func takeMessages() -> [ExchangeMessage] {
+    takeHappenings().compactMap { binanceMessage(of: $0) }
+  }
 
-  var text: String {
+  func binanceMessage(of happening: Happening, isCrossed: Bool = false) -> ExchangeMessage? {
+    let time = happening.time
+    switch happening.what {
+    case .window(let index, let kind, var window):
+      if isCrossed { window.cross() }
+      return .market(
+        StreamKey(market: index, kind: kind),
+        payload: markets[index].settings.depthUpdate(window, now: time))
+    case .top(let index, let updateID, let bid, let ask):
+      return .market(
+        StreamKey(market: index, kind: .bookTicker),
+        payload: markets[index].settings.bookTicker(updateID: updateID, bid: bid, ask: ask))
+    case .trade(let index, let trade):
+      return .market(
+        StreamKey(market: index, kind: .trade),
+        payload: markets[index].settings.tradeEvent(trade, now: time))
+    case .report(let order, let cause, let executionID):
+      return .account(
+        order.account, payload: executionReport(order, cause, executionID: executionID, time))
+    case .balances(let account, let changed):
+      return .account(account, payload: accountPosition(changed, time))
+    // Binance says it in exchangeInfo only.
+    case .status: return nil
+    case .recorded(let index, let kind, let payload):
+      return .market(StreamKey(market: index, kind: kind), payload: payload)
+    }
+  }
+}
+
+extension ReportCause {
+  var binanceText: String {
     switch self {
     case .new: "NEW"
     case .trade: "TRADE"
     case .cancelled: "CANCELED"
     case .expired: "EXPIRED"
+    case .amended: "REPLACED"
     }
   }
 }
@@ -23,6 +54,13 @@ enum ReportCause {
 /// The private stream's messages (user-data-stream.md).
 extension SimulatedExchange {
   mutating func publishReport(_ order: PrivateOrder, _ cause: ReportCause) {
+    publish(.report(order, cause, executionID: nextExecutionID))
+    nextExecutionID += 1
+  }
+
+  private func executionReport(
+    _ order: PrivateOrder, _ cause: ReportCause, executionID: UInt64, _ now: Instant
+  ) -> [UInt8] {
     let market = markets[order.market].settings
     var fill: PrivateTrade?
     if case .trade(let trade) = cause { fill = trade }
@@ -37,7 +75,7 @@ extension SimulatedExchange {
       json.member("P", "0.00000000")
       json.member("F", "0.00000000")
       json.member("g", -1)
-      json.member("x", cause.text)
+      json.member("x", cause.binanceText)
       json.member("X", order.statusText)
       json.member("r", "NONE")
       json.member("i", order.id)
@@ -50,7 +88,7 @@ extension SimulatedExchange {
       json.member("T", now.milliseconds)
       json.name("t")
       if let fill { json.integer(fill.id) } else { json.integer(-1) }
-      json.member("I", nextExecutionID)
+      json.member("I", executionID)
       json.member("w", order.isOpen && order.type == .limit)
       json.member("m", fill?.isMaker ?? false)
       json.member("M", false)
@@ -61,8 +99,7 @@ extension SimulatedExchange {
       json.member("W", order.created.milliseconds)
       json.member("V", "NONE")
     }
-    nextExecutionID += 1
-    publish(.account(order.account, payload: json.finished()))
+    return json.finished()
   }
 
   /// Cancelling names the request in `c` and the order in `C`; everything else names the order in
@@ -90,23 +127,29 @@ extension SimulatedExchange {
       for (asset, balance) in changed {
         record(.balance(apiKey: accounts[index].apiKey, asset: asset, balance))
       }
-      var json = JSONWriter()
-      json.object { json in
-        json.member("e", "outboundAccountPosition")
-        json.member("E", now.milliseconds)
-        json.member("u", now.milliseconds)
-        json.name("B")
-        json.array { json in
-          for (asset, balance) in changed {
-            json.object { json in
-              json.member("a", asset)
-              json.member("f", balance.free.text)
-              json.member("l", balance.locked.text)
-            }
+      publish(.balances(account: index, changed))
+    }
+  }
+
+  private func accountPosition(
+    _ changed: [(asset: String, balance: Balance)], _ now: Instant
+  ) -> [UInt8] {
+    var json = JSONWriter()
+    json.object { json in
+      json.member("e", "outboundAccountPosition")
+      json.member("E", now.milliseconds)
+      json.member("u", now.milliseconds)
+      json.name("B")
+      json.array { json in
+        for (asset, balance) in changed {
+          json.object { json in
+            json.member("a", asset)
+            json.member("f", balance.free.text)
+            json.member("l", balance.locked.text)
           }
         }
       }
-      publish(.account(index, payload: json.finished()))
     }
+    return json.finished()
   }
 }

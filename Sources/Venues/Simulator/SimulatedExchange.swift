@@ -22,7 +22,7 @@ package struct SimulatedExchange: ~Copyable {
   var nextExecutionID: UInt64 = 1
   private var nextFastFlush: Instant
   private var nextSlowFlush: Instant
-  private var messages: [ExchangeMessage] = []
+  private var happenings: [Happening] = []
   private var records: [ExchangeRecord] = []
 
   static let fastInterval = Duration.milliseconds(100)
@@ -59,10 +59,10 @@ package struct SimulatedExchange: ~Copyable {
     for index in markets.indices { openBook(index) }
   }
 
-  /// What has been published since the last call.
-  package mutating func takeMessages() -> [ExchangeMessage] {
-    defer { messages.removeAll(keepingCapacity: true) }
-    return messages
+  /// What has happened since the last call.
+  mutating func takeHappenings() -> [Happening] {
+    defer { happenings.removeAll(keepingCapacity: true) }
+    return happenings
   }
 
   /// What must be on disk before an answer leaves, since the last call.
@@ -71,7 +71,11 @@ package struct SimulatedExchange: ~Copyable {
     return records
   }
 
-  mutating func publish(_ message: ExchangeMessage) { messages.append(message) }
+  mutating func publish(_ what: Happening.What) {
+    happenings.append(Happening(time: now, what: what))
+  }
+
+  mutating func republish(_ happening: Happening) { happenings.append(happening) }
   mutating func record(_ record: ExchangeRecord) { records.append(record) }
 
   /// When something will happen by itself next.
@@ -94,6 +98,13 @@ package struct SimulatedExchange: ~Copyable {
     now = max(now, moment)
   }
 
+  /// Halts trading in a market, or lets it go on.
+  mutating func halt(_ index: Int, _ isHalted: Bool) {
+    guard markets[index].isHalted != isHalted else { return }
+    markets[index].isHalted = isHalted
+    publish(.status(market: index))
+  }
+
   // MARK: Background flow
 
   private mutating func openBook(_ index: Int) {
@@ -102,7 +113,7 @@ package struct SimulatedExchange: ~Copyable {
     // The opening is the state that the first snapshot shows, not news.
     _ = markets[index].feed.takeFast()
     _ = markets[index].feed.takeSlow()
-    _ = takeMessages()
+    _ = takeHappenings()
   }
 
   private mutating func runFlow(_ index: Int) {
@@ -147,7 +158,7 @@ package struct SimulatedExchange: ~Copyable {
         time: now)
       if !markets[index].engine.isPlayback {
         markets[index].traded(trade)
-        publish(trade, index)
+        publish(.trade(market: index, trade))
       }
       if ledger[fill.maker] != nil {
         filled(fill.maker, trade, isMaker: true)
@@ -167,27 +178,13 @@ package struct SimulatedExchange: ~Copyable {
     }
     let (bid, ask) = (markets[index].engine.best(.buy), markets[index].engine.best(.sell))
     guard markets[index].feed.topChanged(bid: bid, ask: ask) else { return }
-    publish(
-      .market(
-        StreamKey(market: index, kind: .bookTicker),
-        payload: markets[index].settings.bookTicker(
-          updateID: markets[index].feed.lastUpdateID, bid: bid, ask: ask)))
-  }
-
-  private mutating func publish(_ trade: PublicTrade, _ index: Int) {
-    publish(
-      .market(
-        StreamKey(market: index, kind: .trade),
-        payload: markets[index].settings.tradeEvent(trade, now: now)))
+    publish(.top(market: index, updateID: markets[index].feed.lastUpdateID, bid: bid, ask: ask))
   }
 
   private mutating func flushFast() {
     for index in markets.indices {
       guard let window = markets[index].feed.takeFast() else { continue }
-      publish(
-        .market(
-          StreamKey(market: index, kind: .depthFast),
-          payload: markets[index].settings.depthUpdate(window, now: now)))
+      publish(.window(market: index, .depthFast, window))
     }
     nextFastFlush = nextFastFlush + Self.fastInterval
   }
@@ -195,10 +192,7 @@ package struct SimulatedExchange: ~Copyable {
   private mutating func flushSlow() {
     for index in markets.indices {
       guard let window = markets[index].feed.takeSlow() else { continue }
-      publish(
-        .market(
-          StreamKey(market: index, kind: .depthSlow),
-          payload: markets[index].settings.depthUpdate(window, now: now)))
+      publish(.window(market: index, .depthSlow, window))
     }
     nextSlowFlush = nextSlowFlush + Self.slowInterval
   }

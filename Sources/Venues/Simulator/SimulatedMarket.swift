@@ -15,6 +15,7 @@ package struct SimulatedMarket: Sendable, Hashable {
   package var typicalQuantity: Quantity
   /// The mean rate of background events, per second of exchange time.
   package var eventsPerSecond: Int64
+  package var arrivals = FlowArrivals.uniform
 
   package init(
     instrument: Instrument, maxPrice: Price, anchor: Price, rung: Price,
@@ -32,6 +33,13 @@ package struct SimulatedMarket: Sendable, Hashable {
   }
 
   package var symbol: String { instrument.venueSymbol }
+
+  /// The same with another flow of events.
+  package func with(_ arrivals: FlowArrivals) -> SimulatedMarket {
+    var market = self
+    market.arrivals = arrivals
+    return market
+  }
 
   /// `maxNotional` as a raw notional of this market.
   var maxNotional: Notional {
@@ -80,6 +88,45 @@ extension SimulatedMarket {
     index: 1, base: "ETH", lotScale: 4, anchor: 2_500_00, rung: 5, typicalLots: 40_000, rate: 40)
   package static let solana = spot(
     index: 2, base: "SOL", lotScale: 3, anchor: 150_00, rung: 1, typicalLots: 60_000, rate: 25)
+
+  /// The three against USDT, as OKX lists them.
+  package static let okx: [SimulatedMarket] = standard.map { market in
+    var market = market
+    let old = market.instrument
+    market.instrument = Instrument(
+      id: old.id, venue: VenueID("okx"), symbol: old.symbol,
+      venueSymbol: "\(old.base)-\(old.quote)", base: old.base, quote: old.quote,
+      priceScale: old.priceScale, quantityScale: old.quantityScale, tickSize: old.tickSize,
+      lotSize: old.lotSize, minQuantity: old.minQuantity, maxQuantity: old.maxQuantity,
+      minNotional: Notional(0))
+    return market
+  }
+
+  /// The three against the dollar, as Kraken lists them.
+  package static let kraken: [SimulatedMarket] = [
+    kraken(0, "BTC", priceScale: 1, anchor: 60_000_0, rung: 5, minimum: 5_000, typical: 25, 60),
+    kraken(1, "ETH", priceScale: 2, anchor: 2_500_00, rung: 5, minimum: 200_000, typical: 400, 40),
+    kraken(
+      2, "SOL", priceScale: 2, anchor: 150_00, rung: 1, minimum: 2_000_000, typical: 6_000, 25),
+  ]
+
+  /// `minimum` in 10^-8, `typical` in hundredths.
+  private static func kraken(
+    _ index: Int32, _ base: String, priceScale: UInt8, anchor: Int64, rung: Int64, minimum: Int64,
+    typical: Int64, _ rate: Int64
+  ) -> SimulatedMarket {
+    let one = powerOfTen(8)!
+    let instrument = Instrument(
+      id: InstrumentID(index), venue: VenueID("kraken"), symbol: base + "USD",
+      venueSymbol: base + "/USD", base: base, quote: "USD", priceScale: priceScale,
+      quantityScale: 8, tickSize: Price(1), lotSize: Quantity(1), minQuantity: Quantity(minimum),
+      maxQuantity: Quantity(9_000 * one),
+      minNotional: Notional(Int128(powerOfTen(priceScale)!) * Int128(one) / 2))
+    return SimulatedMarket(
+      instrument: instrument, maxPrice: Price(1_000_000 * powerOfTen(priceScale)!),
+      anchor: Price(anchor), rung: Price(rung), typicalQuantity: Quantity(typical * one / 100),
+      eventsPerSecond: rate)
+  }
 
   /// A market against USDT as the three are at Binance: prices of two places, lots of `lotScale`
   /// places, but quantities of eight, for orders from the days of smaller lots still stand in

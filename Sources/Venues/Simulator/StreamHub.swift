@@ -1,15 +1,11 @@
 internal import Transport
 
-/// All WebSockets of the simulator. Confined to its loop.
-final class StreamHub {
+/// Binance's streams: names in the path or by SUBSCRIBE, alone or combined.
+final class StreamHub: StreamDesk {
   private var sessions: [ObjectIdentifier: StreamSession] = [:]
   private var waiters: [CheckedContinuation<Void, Never>] = []
   private let symbols: [String]
-  private(set) var slowClientCount = 0
-
-  /// Bytes that a client may be behind before it is sent away: far more than what a playback at full
-  /// speed leaves unread, for that one waits.
-  private static let behindMax = 8 << 20
+  private var paths: [StreamKey: FaultyPath<ExchangeMessage>] = [:]
 
   init(symbols: [String]) { self.symbols = symbols.map { $0.lowercased() } }
 
@@ -24,11 +20,10 @@ final class StreamHub {
     return StreamKey(market: market, kind: kind)
   }
 
-  func add(_ session: StreamSession) { sessions[ObjectIdentifier(session)] = session }
-  func remove(_ session: StreamSession) { sessions[ObjectIdentifier(session)] = nil }
+  private func remove(_ session: StreamSession) { sessions[ObjectIdentifier(session)] = nil }
 
   /// Someone's subscriptions have changed.
-  func subscribed() {
+  private func subscribed() {
     let woken = waiters
     waiters = []
     for waiter in woken { waiter.resume() }
@@ -43,14 +38,58 @@ final class StreamHub {
     await withCheckedContinuation { waiters.append($0) }
   }
 
-  /// To everyone who listens; a client that is far behind is sent away, not waited for.
-  func broadcast(_ message: ExchangeMessage) {
-    for session in sessions.values where session.listens(to: message) {
-      let text = session.text(message, name(of:))
-      if !session.socket.trySend(.text, text, unsentMax: Self.behindMax) {
-        slowClientCount += 1
-        session.socket.startClosing(.policy("too slow"))
+  // MARK: Sockets
+
+  func serve(_ socket: WebSocket, _ request: HTTPRequest, _ shell: VenueShell) async {
+    let path = request.path
+    var names = ""
+    if path == "/stream" {
+      names = request.queryItems?.first { $0.name == "streams" }?.value ?? ""
+    } else if path.hasPrefix("/ws/") {
+      names = percentDecoded(path.dropFirst(4)) ?? ""
+    }
+    let session = StreamSession(socket, isCombined: path == "/stream")
+    let resolve: StreamResolver = { [self] name in
+      if let key = key(of: name) { return .market(key) }
+      return shell.account(ofListenKey: name).map { .account($0) }
+    }
+    for name in names.split(separator: "/") { session.subscribe(String(name), resolve) }
+    sessions[ObjectIdentifier(session)] = session
+    subscribed()
+    defer { remove(session) }
+    do throws(WebSocketError) {
+      while let message = try await socket.receive() {
+        try await socket.send(text: session.answer(message.bytes, resolve))
+        subscribed()
       }
+    } catch {
+      shell.streamEnded(error)
+    }
+  }
+
+  // MARK: Telling
+
+  func hear(_ deliveries: [Delivery], _ shell: VenueShell) {
+    for message in messages(deliveries, shell) { broadcast(message) }
+  }
+
+  /// What the deliveries become, the faulty ones too.
+  func messages(_ deliveries: [Delivery], _ shell: VenueShell) -> [ExchangeMessage] {
+    deliveries.flatMap { delivery -> [ExchangeMessage] in
+      guard
+        let message = shell.venue.exchange.binanceMessage(
+          of: delivery.happening, isCrossed: delivery.fault == .crossed)
+      else { return [] }
+      guard case .market(let key, _) = message,
+        key.kind == .depthFast || key.kind == .depthSlow
+      else { return [message] }
+      return paths[key, default: FaultyPath()].pass([message], delivery.fault)
+    }
+  }
+
+  private func broadcast(_ message: ExchangeMessage) {
+    for session in sessions.values where session.listens(to: message) {
+      say(session.text(message, name(of:)), to: session.socket)
     }
   }
 

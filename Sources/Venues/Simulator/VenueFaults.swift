@@ -1,93 +1,109 @@
-internal import JSON
-internal import Transport
+internal import Chrono
 
-/// What is to go wrong, as told over `POST /sim/v1/faults`. Counts run down as faults happen.
-package struct VenueFaults: Sendable, Hashable {
-  /// New orders and cancels that are carried out but never answered.
-  package var dropOrderAcknowledgements = 0
-  /// Requests answered 429 before they are looked at.
-  package var tooManyRequests = 0
-  /// Order requests that are carried out and answered 504, execution status unknown.
-  package var gatewayTimeouts = 0
-  /// Order requests answered 500 and not carried out, which the client cannot know.
-  package var internalErrors = 0
-  /// Added to the venue's clock, in milliseconds.
-  package var clockSkewMilliseconds: Int64 = 0
-  /// By symbol: depth messages that are lost on the way to everyone.
-  package var depthGaps: [String: Int] = [:]
-  /// By symbol: trading is halted.
-  package var halted: Set<String> = []
+/// What is to go wrong still. Counts run down as faults happen.
+struct VenueFaults {
+  private(set) var clockSkew = Duration.zero
+  private(set) var lateFills = 0
+  private var lostFills = 0
+  private var requests: [RequestFault: Int] = [:]
+  private var books: [Int: [(fault: BookFault, count: Int)]] = [:]
+  private var stalledUntil = Instant.epoch
+  private var bannedUntil = Instant.epoch
+  private var closedUntil = Instant.epoch
 
-  package init() {}
+  /// More of one kind is a mistake of who asks.
+  private static let countMax = 1_000_000
+  private static let durationMax = Duration.seconds(86_400)
 
-  mutating func takes(_ count: WritableKeyPath<VenueFaults, Int>) -> Bool {
-    guard self[keyPath: count] > 0 else { return false }
-    self[keyPath: count] -= 1
-    return true
-  }
-
-  mutating func losesDepth(of symbol: String) -> Bool {
-    guard let count = depthGaps[symbol], count > 0 else { return false }
-    depthGaps[symbol] = count - 1
-    return true
-  }
-}
-
-/// Streams that are cut at once by a fault.
-package enum StreamScope: String, Sendable, Hashable, CaseIterable {
-  case publicStreams = "public"
-  case privateStreams = "private"
-}
-
-extension VenueFaults {
-  /// Applies an order for faults; returns the streams to cut. The body is one JSON object:
-  /// `{"dropOrderAcknowledgements":1,"depthGap":"BTCUSDT","disconnect":"public","halt":"ETHUSDT"}`.
-  mutating func apply(
-    _ body: [UInt8], symbols: Set<String>
-  ) throws(DialectError) -> Set<StreamScope> {
-    let document: JSONDocument
-    do throws(JSONError) {
-      document = try JSONDocument(parsing: body)
-    } catch {
-      throw DialectError(-1135, "Invalid JSON Request: \(error)")
-    }
-    guard let object = document.root.object else {
-      throw DialectError(-1135, "Invalid JSON Request")
-    }
-    var cut: Set<StreamScope> = []
-    for member in object {
-      switch member.name {
-      case "dropOrderAcknowledgements": dropOrderAcknowledgements = try count(member)
-      case "tooManyRequests": tooManyRequests = try count(member)
-      case "gatewayTimeouts": gatewayTimeouts = try count(member)
-      case "internalErrors": internalErrors = try count(member)
-      case "clockSkewMilliseconds":
-        guard let skew = member.value.int64 else { throw .missing(member.name) }
-        clockSkewMilliseconds = skew
-      case "depthGap": depthGaps[try symbol(member, symbols), default: 0] += 1
-      case "halt": halted.insert(try symbol(member, symbols))
-      case "resume": halted.remove(try symbol(member, symbols))
-      case "disconnect":
-        guard let text = member.value.string else { throw .missing(member.name) }
-        cut =
-          text == "all"
-          ? Set(StreamScope.allCases) : Set([StreamScope(rawValue: text)].compactMap(\.self))
-        guard !cut.isEmpty else { throw .missing(member.name) }
-      default: throw DialectError(-1103, "An unknown parameter was sent: \(member.name)")
+  /// `market`: the index of the fault's symbol.
+  mutating func add(_ fault: VenueFault, market: Int?, now: Instant) throws(FaultError) {
+    switch fault {
+    case .book(let kind, _, let count):
+      guard let market else { throw FaultError("symbol", "is missing") }
+      books[market, default: []].append((kind, try Self.checked(count)))
+    case .request(let kind, let count): requests[kind, default: 0] += try Self.checked(count)
+    case .lostFill(let count): lostFills += try Self.checked(count)
+    case .lateFill(let count): lateFills += try Self.checked(count)
+    case .stall(let time): stalledUntil = now + (try Self.checked(time))
+    case .ban(let time): bannedUntil = now + (try Self.checked(time))
+    case .maintenance(let time): closedUntil = now + (try Self.checked(time))
+    case .clockSkew(let skew):
+      guard skew >= .zero - Self.durationMax, skew <= Self.durationMax else {
+        throw FaultError("skew", "is \(skew): at most a day either way is possible")
       }
+      clockSkew = skew
+    case .none: self = VenueFaults()
+    case .disconnect, .halt, .resume: break
     }
-    return cut
   }
 
-  private func count(_ member: JSONObject.Member) throws(DialectError) -> Int {
-    guard let count = member.value.int, count >= 0 else { throw .missing(member.name) }
+  mutating func takes(_ kind: RequestFault) -> Bool {
+    guard let count = requests[kind], count > 0 else { return false }
+    requests[kind] = count - 1
+    return true
+  }
+
+  mutating func losesFill() -> Bool {
+    guard lostFills > 0 else { return false }
+    lostFills -= 1
+    return true
+  }
+
+  mutating func tookLateFill() { lateFills -= 1 }
+
+  /// What goes wrong with the next message of a market's book: what was asked for first.
+  mutating func next(market: Int) -> BookFault? {
+    guard var asked = books[market], let first = asked.first else { return nil }
+    if first.count > 1 { asked[0].count -= 1 } else { asked.removeFirst() }
+    books[market] = asked
+    return first.fault
+  }
+
+  func isStalled(_ now: Instant) -> Bool { now < stalledUntil }
+  func isClosed(_ now: Instant) -> Bool { now < closedUntil }
+
+  /// Whole seconds that a banned address has to wait; nil when it is not banned.
+  func banSeconds(_ now: Instant) -> Int64? {
+    now < bannedUntil ? (bannedUntil - now).components.seconds + 1 : nil
+  }
+
+  private static func checked(_ count: Int) throws(FaultError) -> Int {
+    guard count > 0, count <= countMax else {
+      throw FaultError("count", "is \(count): 1 to \(countMax) is possible")
+    }
     return count
   }
 
-  private func symbol(
-    _ member: JSONObject.Member, _ symbols: Set<String>
-  ) throws(DialectError) -> String {
-    guard let symbol = member.value.string, symbols.contains(symbol) else { throw .invalidSymbol }
-    return symbol
+  private static func checked(_ time: Duration) throws(FaultError) -> Duration {
+    guard time > .zero, time <= durationMax else {
+      throw FaultError("duration", "is \(time): more than nothing and at most a day is possible")
+    }
+    return time
+  }
+}
+
+/// Something to tell, and what goes wrong with it on the way.
+struct Delivery {
+  let happening: Happening
+  let fault: BookFault?
+}
+
+/// Messages on their way to one kind of stream: loses, doubles and holds them back as told.
+struct FaultyPath<Message> {
+  private var held: [Message] = []
+
+  mutating func pass(_ messages: [Message], _ fault: BookFault?) -> [Message] {
+    guard !messages.isEmpty else { return [] }
+    switch fault {
+    case .gap: return []
+    case .duplicate: return messages + messages
+    case .reorder:
+      held += messages
+      return []
+    case .crossed, .badChecksum, nil:
+      guard !held.isEmpty else { return messages }
+      defer { held = [] }
+      return messages + held
+    }
   }
 }

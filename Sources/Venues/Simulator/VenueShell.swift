@@ -10,12 +10,14 @@ internal import Transport
 /// `@unchecked Sendable`: its state is touched on the loop only; `respond`, WebSocket handlers and
 /// timers all run there.
 final class VenueShell: @unchecked Sendable {
-  private var venue: SimulatedVenue
-  private let hub: StreamHub
+  private(set) var venue: SimulatedVenue
+  private let desk: any StreamDesk
+  /// The desk of Binance's dialect, which playbacks wait for.
+  private let hub: StreamHub?
   private let log: Log
   private let file: ExchangeLog?
   private let time: any TimeSource
-  private let loop: EventLoop
+  let loop: EventLoop
   private let players: [CapturePlayer]
   private var timer: TimerToken?
   private var isStopped = false
@@ -26,15 +28,16 @@ final class VenueShell: @unchecked Sendable {
   private static let withheldMax = Duration.seconds(60)
 
   init(
-    _ configuration: VenueSimulatorConfiguration, time: any TimeSource, loop: EventLoop, log: Log
+    _ settings: ExchangeSettings, _ configuration: VenueSimulatorConfiguration,
+    time: any TimeSource, loop: EventLoop, log: Log
   ) throws(ExchangeLogError) {
     self.time = time
     self.loop = loop
     self.log = log
-    let settings = configuration.exchange
     var playbacks: [String: MarketPlayback] = [:]
     var players: [CapturePlayer] = []
-    for replay in configuration.replays {
+    // The recorded markets are Binance's.
+    for replay in configuration.replays where settings.dialect == .binance {
       guard let index = settings.markets.firstIndex(where: { $0.symbol == replay.symbol }) else {
         throw ExchangeLogError(replay.files.first ?? "", "no market \(replay.symbol)")
       }
@@ -45,7 +48,8 @@ final class VenueShell: @unchecked Sendable {
     self.players = players
     var exchange = SimulatedExchange(settings: settings, start: time.now, playbacks: playbacks)
     if let directory = configuration.stateDirectory {
-      let file = ExchangeLog(directory: directory, names: exchange.recordNames)
+      let file = ExchangeLog(
+        directory: directory, settings.dialect, names: exchange.recordNames)
       exchange.restore(try file.load())
       _ = exchange.takeRecords()
       try file.begin(with: exchange.stateRecords)
@@ -53,7 +57,18 @@ final class VenueShell: @unchecked Sendable {
     } else {
       self.file = nil
     }
-    hub = StreamHub(symbols: settings.markets.map(\.symbol))
+    switch settings.dialect {
+    case .binance:
+      let hub = StreamHub(symbols: settings.markets.map(\.symbol))
+      self.hub = hub
+      desk = hub
+    case .kraken:
+      hub = nil
+      desk = KrakenDesk(exchange)
+    case .okx:
+      hub = nil
+      desk = OKXDesk(exchange)
+    }
     venue = SimulatedVenue(exchange: exchange)
   }
 
@@ -69,7 +84,7 @@ final class VenueShell: @unchecked Sendable {
       isStopped = true
       if let timer { loop.cancel(timer) }
       for player in players { player.stop() }
-      hub.close()
+      desk.close()
     }
   }
 
@@ -100,7 +115,8 @@ final class VenueShell: @unchecked Sendable {
   /// Records first, then messages: nobody hears of what a crash would forget.
   private func publish() {
     save()
-    for message in venue.takeMessages() { hub.broadcast(message) }
+    let deliveries = venue.takeDeliveries(now: time.now)
+    if !deliveries.isEmpty { desk.hear(deliveries, self) }
   }
 
   private func save() {
@@ -121,8 +137,6 @@ final class VenueShell: @unchecked Sendable {
     loop.assertInLoop()
     let answer = venue.answer(request, now: time.now)
     publish()
-    for scope in answer.disconnects { hub.disconnect(scope) }
-    if answer.startsReplays { players.forEach { $0.release() } }
     if let symbol = answer.snapshotOf {
       // After the tick, when the answer is on its way before the tape goes on.
       loop.atTickEnd { [self] in players.forEach { $0.snapshotTaken(of: symbol) } }
@@ -133,41 +147,77 @@ final class VenueShell: @unchecked Sendable {
 
   // MARK: Streams
 
-  func serve(_ socket: WebSocket, names: [String], isCombined: Bool) async {
+  /// Refused while the exchange is closed for maintenance.
+  var acceptsStreams: Bool { !venue.faults.isClosed(time.now) }
+
+  func serve(_ socket: WebSocket, _ request: HTTPRequest) async {
     loop.assertInLoop()
-    let session = StreamSession(socket, isCombined: isCombined)
-    for name in names { session.subscribe(name, resolve) }
-    hub.add(session)
-    hub.subscribed()
-    defer { hub.remove(session) }
-    do throws(WebSocketError) {
-      while let message = try await socket.receive() {
-        let answer = session.answer(message.bytes, resolve)
-        try await socket.send(text: answer)
-        hub.subscribed()
+    await desk.serve(socket, request, self)
+  }
+
+  func streamEnded(_ error: WebSocketError) {
+    log.debug("a stream ended", ["error": .text(error.description)])
+  }
+
+  func account(ofListenKey key: String) -> Int? {
+    venue.exchange.listenKeys.account(of: key, now: time.now)
+  }
+
+  /// What a socket asks of the exchange, at the present moment; everyone is told what came of it after
+  /// the answer is on its way.
+  func command<R>(_ body: (inout SimulatedVenue, Instant) -> R) -> R {
+    loop.assertInLoop()
+    venue.exchange.advance(to: time.now)
+    let result = body(&venue, time.now)
+    save()
+    loop.atTickEnd { [weak self] in self?.publish() }
+    return result
+  }
+
+  // MARK: Administration
+
+  func inject(_ fault: VenueFault) async throws(FaultError) {
+    let result = await onLoop { [self] () -> Result<Void, FaultError> in
+      do throws(FaultError) {
+        let scopes = try venue.inject(fault, now: time.now)
+        publish()
+        for scope in scopes { desk.disconnect(scope) }
+        return .success(())
+      } catch {
+        return .failure(error)
       }
-    } catch {
-      log.debug("a stream ended", ["error": .text(error.description)])
+    }
+    try result.get()
+  }
+
+  func inspect<R: Sendable>(_ body: @escaping @Sendable (borrowing SimulatedExchange) -> R) async
+    -> R
+  {
+    await onLoop { [self] in
+      venue.exchange.advance(to: time.now)
+      let result = body(venue.exchange)
+      publish()
+      return result
     }
   }
 
-  private func resolve(_ name: String) -> StreamTarget? {
-    if let key = hub.key(of: name) { return .market(key) }
-    return venue.exchange.listenKeys.account(of: name, now: time.now).map { .account($0) }
+  func startReplays() async {
+    await onLoop { [self] in players.forEach { $0.release() } }
   }
 
   // MARK: Playback
 
-  func hasListeners(market: Int) -> Bool { hub.hasListeners(market: market) }
-  func nextSubscription() async { await hub.nextSubscription() }
+  func hasListeners(market: Int) -> Bool { hub?.hasListeners(market: market) ?? false }
+  func nextSubscription() async { await hub?.nextSubscription() }
 
   /// Plays one recorded message to the book and to everyone; waits for slow readers when told so.
   func play(_ message: CaptureMessage, market: Int, waiting: Bool) async throws(JSONError) {
     venue.exchange.advance(to: time.now)
     try venue.exchange.play(message, market: market)
-    guard waiting else { return publish() }
+    guard waiting, let hub else { return publish() }
     save()
-    for message in venue.takeMessages() { await hub.deliver(message) }
+    let messages = hub.messages(venue.takeDeliveries(now: time.now), self)
+    for message in messages { await hub.deliver(message) }
   }
 
   func playbackFailed(_ problem: String) {

@@ -1,3 +1,4 @@
+package import Calls
 package import Security
 package import Transport
 
@@ -17,7 +18,7 @@ package struct ReplaySettings: Sendable, Hashable {
   /// Played one after another.
   package var files: [String]
   package var speed: ReplaySpeed
-  /// It begins only when told by `POST /sim/v1/replay:start`, so that a whole mesh can be listening.
+  /// It begins only when told by `StartReplay`, so that a whole mesh can be listening.
   package var isHeld = false
 
   package init(symbol: String, files: [String], speed: ReplaySpeed) {
@@ -32,14 +33,22 @@ package struct VenueSimulatorConfiguration: Sendable {
   package var address: Address
   /// Nil for plaintext, in tests only.
   package var tls: TLSContext?
-  package var exchange: ExchangeSettings
+  /// One of a dialect at most; the path of a request says which one is meant.
+  package var exchanges: [ExchangeSettings]
   package var replays: [ReplaySettings] = []
+  /// Calls that are served on the same port, made once the exchanges exist.
+  package var methods: @Sendable (VenueAdministration) -> [ServerMethod] = { _ in [] }
+  package var interceptors: [any ServerInterceptor] = []
   /// Where acknowledged orders are kept; nil to forget them at the end.
   package var stateDirectory: String?
 
-  package init(address: Address, tls: TLSContext?, exchange: ExchangeSettings) {
+  package init(address: Address, tls: TLSContext?, exchanges: [ExchangeSettings]) {
     self.address = address
     self.tls = tls
-    self.exchange = exchange
+    self.exchanges = exchanges
+  }
+
+  package init(address: Address, tls: TLSContext?, exchange: ExchangeSettings) {
+    self.init(address: address, tls: tls, exchanges: [exchange])
   }
 }

@@ -3,67 +3,78 @@ package import Loop
 package import Telemetry
 package import Transport
 
-/// The simulated exchange on a port: REST and WebSocket, in Binance's dialect.
+/// The simulated exchanges on one port: REST and WebSocket, each in its own dialect on its own paths.
 package final class VenueSimulatorServer: Sendable {
-  private let shell: VenueShell
+  package let administration: VenueAdministration
+  private let shells: [VenueDialect: VenueShell]
   private let server: Server
 
   /// Reads captures and the state directory; nothing listens yet.
   package init(
     _ configuration: VenueSimulatorConfiguration, time: any TimeSource, loop: EventLoop, log: Log
   ) throws(ExchangeLogError) {
-    shell = try VenueShell(configuration, time: time, loop: loop, log: log)
+    var shells: [VenueDialect: VenueShell] = [:]
+    for exchange in configuration.exchanges {
+      guard shells[exchange.dialect] == nil else {
+        throw ExchangeLogError("exchanges", "two speak the dialect of \(exchange.dialect)")
+      }
+      shells[exchange.dialect] = try VenueShell(
+        exchange, configuration, time: time, loop: loop, log: log)
+    }
+    self.shells = shells
+    administration = VenueAdministration(shells: shells)
     var settings = ServerConfiguration(
-      address: configuration.address, tls: configuration.tls, responder: VenueResponder(shell))
+      address: configuration.address, tls: configuration.tls,
+      methods: configuration.methods(administration), responder: VenueResponder(shells))
+    settings.interceptors = configuration.interceptors
     settings.plaintextPolicy = .everything
     // A playback at full speed fills this before it lets others have a turn.
     settings.limits.webSocket.unsentMax = 128 << 10
     server = Server(settings, loop: loop)
   }
 
-  /// Listens and starts the market; the address has the port that was chosen for port 0.
+  /// Listens and starts the markets; the address has the port that was chosen for port 0.
   package func start() async throws(TransportError) -> Address {
     let address = try await server.start()
-    await shell.start()
+    for shell in shells.values { await shell.start() }
     return address
   }
 
   package func stop() async {
-    await shell.stop()
+    for shell in shells.values { await shell.stop() }
     await server.stop()
   }
 
   /// How often each endpoint was asked since the start, by `GET /api/v3/depth`.
-  package func requestCounts() async -> [String: Int] { await shell.requestCounts() }
-
-  /// True when every capture has been played to its end.
-  package func isReplayFinished() async -> Bool { await shell.isReplayFinished() }
-}
-
-/// Hands requests and sockets to the shell.
-private struct VenueResponder: HTTPResponder {
-  private let shell: VenueShell
-
-  init(_ shell: VenueShell) { self.shell = shell }
-
-  func respond(to request: HTTPRequest) async -> HTTPResponse {
-    let path = request.path
-    guard request.method == "GET" else { return await shell.answer(request) }
-    if path == "/stream" {
-      let names = request.queryItems?.first { $0.name == "streams" }?.value ?? ""
-      return upgrade(names, isCombined: true)
-    }
-    if path == "/ws" { return upgrade("", isCombined: false) }
-    if path.hasPrefix("/ws/") {
-      return upgrade(percentDecoded(path.dropFirst(4)) ?? "", isCombined: false)
-    }
-    return await shell.answer(request)
+  package func requestCounts() async -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for shell in shells.values { counts.merge(await shell.requestCounts()) { $0 + $1 } }
+    return counts
   }
 
-  private func upgrade(_ names: String, isCombined: Bool) -> HTTPResponse {
-    let names = names.split(separator: "/").map(String.init)
-    return .webSocket { socket in
-      await shell.serve(socket, names: names, isCombined: isCombined)
+  /// True when every capture has been played to its end.
+  package func isReplayFinished() async -> Bool {
+    for shell in shells.values where await !shell.isReplayFinished() { return false }
+    return true
+  }
+}
+
+/// Hands requests and sockets to the exchange whose path they ask for.
+private struct VenueResponder: HTTPResponder {
+  private let shells: [VenueDialect: VenueShell]
+
+  init(_ shells: [VenueDialect: VenueShell]) { self.shells = shells }
+
+  func respond(to request: HTTPRequest) async -> HTTPResponse {
+    guard let dialect = VenueDialect(path: request.path), let shell = shells[dialect] else {
+      return HTTPResponse(status: 404, contentType: "text/html", body: "Not Found")
     }
+    guard request.method == "GET", dialect.isStream(request.path) else {
+      return await shell.answer(request)
+    }
+    guard shell.acceptsStreams else {
+      return HTTPResponse(status: 503, contentType: "text/plain", body: "maintenance")
+    }
+    return .webSocket { socket in await shell.serve(socket, request) }
   }
 }

@@ -102,6 +102,22 @@ import Testing
     #expect(fresh.read().value == 1)
   }
 
+  @Test func `a process that was forked beside a writer does not keep its successor out`() throws {
+    let file = RingFile()
+    var bystander: pid_t = 0
+    do {
+      let writer = try RingWriter(file.path, capacity: 8)
+      bystander = child { while true { pause() } }
+      #expect(writer.generation == 1)
+    }
+    defer {
+      kill(bystander, SIGKILL)
+      _ = exitCode(bystander)
+    }
+
+    #expect(try RingWriter(file.path, capacity: 8).generation == 2)
+  }
+
   @Test func `SHM-01 a reader that is killed costs the writer nothing`() throws {
     let file = RingFile()
     var writer = try RingWriter(file.path, capacity: 64)

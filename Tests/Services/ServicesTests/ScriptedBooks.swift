@@ -43,4 +43,9 @@ final class ScriptedBooks: OrderbookV1.OrderbookServiceHandler {
     _ request: OrderbookV1.GetBookRequest, _ responses: Outgoing<OrderbookV1.Book>,
     _ context: ServerContext
   ) async throws { throw RPCError(.unimplemented, "") }
+
+  func streamBookUpdates(
+    _ request: OrderbookV1.StreamBookUpdatesRequest, _ responses: Outgoing<OrderbookV1.BookUpdate>,
+    _ context: ServerContext
+  ) async throws { throw RPCError(.unimplemented, "") }
 }

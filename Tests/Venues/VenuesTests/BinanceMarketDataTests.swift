@@ -87,7 +87,7 @@ import Venue
       _ = try await venue.start()
       #expect(await soon { snapshots(bitcoin(venue)) == 1 })
 
-      try await venue.fault(#"{"disconnect":"public"}"#)
+      try await venue.fault(.disconnect(.publicStreams))
 
       #expect(await soon { snapshots(bitcoin(venue)) == 2 })
       let events = bitcoin(venue)
@@ -107,7 +107,7 @@ import Venue
       #expect(await soon { deltas(bitcoin(venue)) >= 2 })
       let before = await venue.depthRequests()
 
-      try await venue.fault(#"{"depthGap":"BTCUSDT"}"#)
+      try await venue.fault(.book(.gap, symbol: "BTCUSDT", count: 1))
 
       #expect(await soon { snapshots(bitcoin(venue)) == 2 })
       #expect(await soon { deltas(bitcoin(venue)) >= 12 })

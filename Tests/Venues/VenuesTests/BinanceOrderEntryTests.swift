@@ -89,7 +89,7 @@ import Venue
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop, timeout: .milliseconds(700))
       _ = try await venue.start()
-      try await venue.fault(#"{"dropOrderAcknowledgements":1}"#)
+      try await venue.fault(.request(.lostAcknowledgement, count: 1))
 
       let placed = await venue.session.orders.place(order("u-1", .buy, 10_000, at: 50_000_00))
       let queried = await venue.session.orders.query("u-1", of: ConnectedVenue.bitcoin)
@@ -112,13 +112,13 @@ import Venue
       _ = try await venue.start()
       let orders = venue.session.orders
 
-      try await venue.fault(#"{"gatewayTimeouts":1}"#)
+      try await venue.fault(.request(.statusUnknown, count: 1))
       let timeout = await orders.place(order("g-1", .buy, 10_000, at: 50_000_00))
       let carriedOut = await orders.query("g-1", of: ConnectedVenue.bitcoin)
-      try await venue.fault(#"{"internalErrors":1}"#)
+      try await venue.fault(.request(.internalError, count: 1))
       let error = await orders.place(order("g-2", .buy, 10_000, at: 50_000_00))
       let notCarriedOut = await orders.query("g-2", of: ConnectedVenue.bitcoin)
-      try await venue.fault(#"{"tooManyRequests":1}"#)
+      try await venue.fault(.request(.tooMany, count: 1))
       let limited = await orders.place(order("g-3", .buy, 10_000, at: 50_000_00))
 
       guard case .unknown = timeout, case .unknown = error else {
@@ -151,7 +151,7 @@ import Venue
     try await withLoop { loop in
       let venue = try await ConnectedVenue(loop)
       _ = try await venue.start()
-      try await venue.fault(#"{"clockSkewMilliseconds":120000}"#)
+      try await venue.fault(.clockSkew(.seconds(120)))
 
       let placed = await venue.session.orders.place(order("c-1", .buy, 10_000, at: 50_000_00))
 
@@ -166,7 +166,7 @@ import Venue
       _ = try await venue.start()
       #expect(await soon { venue.account.all.contains(.connected(attempt: 1)) })
 
-      try await venue.fault(#"{"disconnect":"private"}"#)
+      try await venue.fault(.disconnect(.privateStreams))
 
       #expect(await soon { venue.account.all.contains(.connected(attempt: 2)) })
       _ = await venue.session.orders.place(order("p-1", .buy, 10_000, at: 50_000_00))

@@ -1,6 +1,7 @@
 import Chrono
 import Loop
 import Security
+import SimulatorKit
 import Synchronization
 import Telemetry
 import TestKit
@@ -19,7 +20,6 @@ final class ConnectedVenue: Sendable {
   let port: Int
   let market = Heard<MarketEvent>()
   let account = Heard<PrivateEvent>()
-  let control: HTTPClient
   private let loop: EventLoop
 
   static let bitcoin = InstrumentID(0)
@@ -51,7 +51,6 @@ final class ConnectedVenue: Sendable {
     settings.reconnectMin = .milliseconds(20)
     session = try KnownVenue.binance.session(
       settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())
-    control = HTTPClient(loop: loop, trust: trust)
     self.loop = loop
   }
 
@@ -67,18 +66,9 @@ final class ConnectedVenue: Sendable {
     await server.stop()
   }
 
-  func fault(_ json: String) async throws { try await command("faults", json) }
+  func fault(_ fault: VenueFault) async throws { try await server.administration.inject(fault) }
 
-  func startReplays() async throws { try await command("replay:start", "") }
-
-  private func command(_ name: String, _ body: String) async throws {
-    let response = try await control.send(
-      HTTPClientRequest(
-        method: "POST", url: "https://127.0.0.1:\(port)/sim/v1/\(name)", body: Array(body.utf8)))
-    guard response.status == 200 else {
-      throw TransportError(String(decoding: response.body, as: UTF8.self))
-    }
-  }
+  func startReplays() async throws { await server.administration.startReplays() }
 
   func depthRequests() async -> Int { await server.requestCounts()["GET /api/v3/depth"] ?? 0 }
 

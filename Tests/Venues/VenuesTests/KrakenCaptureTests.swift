@@ -217,8 +217,8 @@ struct `Kraken's recordings` {
     unharmed.play(frames[resume...], through: twin)
   }
 
-  /// The first frame from `place` on whose level is among the best ten after it, with the last digit
-  /// of its quantity changed.
+  /// The first frame from `place` on whose level is among the best ten after it, with the last
+  /// digit of its quantity changed.
   private static func flipped(
     _ frames: [RecordedFrame], from place: Int
   ) throws -> (Int, RecordedFrame)? {

@@ -2,6 +2,7 @@ import Bytes
 import Chrono
 import Foundation
 import JSON
+import Security
 import Seeds
 import TestKit
 import Testing
@@ -16,13 +17,28 @@ import Venue
     let secret = try Base64.standard.decode(
       "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg==")
     let body = "nonce=1616492376594&ordertype=limit&pair=XBTUSD&price=37500&type=buy&volume=1.25"
-    let signature = KrakenSignature.sign(
-      path: "/0/private/AddOrder", nonce: 1_616_492_376_594, body: Array(body.utf8),
-      secret: secret)
+    let signature = KrakenSignature(secret: secret).sign(
+      path: "/0/private/AddOrder", nonce: 1_616_492_376_594, body: Array(body.utf8))
     #expect(
       signature
         == "4/dpxb3iT4tp/ZCVEwSnEsLxx0bqyhLpdfOpc6fn7OR8+UClSV5n9E6aSS8MPtnRfp32bAb0nmbRn6H8ndwLUQ=="
     )
+  }
+
+  @Test func `EX-14 a kept key signs as one that is taken in anew, SHA-512 as RFC 4231 says`() {
+    // RFC 4231, test case 2.
+    let key = Array("Jefe".utf8)
+    let message = Array("what do ya want for nothing?".utf8)
+    let tag = Digest.hmacSHA512(message, key: key)
+    #expect(
+      Hexadecimal.encode(tag)
+        == "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+        + "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737")
+    let signer = MessageSigner(key: key, .sha512)
+    for _ in 0..<3 {
+      #expect(signer.tag(message) == tag)
+      #expect(signer.tag([]) == Digest.hmacSHA512([], key: key))
+    }
   }
 
   @Test func `nonces grow, follow the clock and never reach an unsaved watermark`() {

@@ -17,7 +17,8 @@ enum KrakenText {
     let symbolMember = symbol.map { #","symbol":"\#($0)""# } ?? ""
     if let error {
       return
-        #"{"error":"\#(error)","method":"\#(method)","req_id":\#(id),"success":false\#(symbolMember)}"#
+        #"{"error":"\#(error)","method":"\#(method)","req_id":\#(id),"#
+        + #""success":false\#(symbolMember)}"#
     }
     return
       #"{"method":"\#(method)","req_id":\#(id),"result":{"channel":"\#(channel)"\#(symbolMember)},"#

@@ -36,10 +36,11 @@ import Venue
   }
 
   private func withVenue(
+    timeout: Duration = .seconds(30), orderRateMax: Int? = nil,
     _ body: @escaping @Sendable (ScriptedOKX) async throws -> Void
   ) async throws {
     try await withLoop { loop in
-      let venue = try await ScriptedOKX(loop)
+      let venue = try await ScriptedOKX(loop, timeout: timeout, orderRateMax: orderRateMax)
       let found = try await venue.session.loadInstruments()
       #expect(found.map(\.symbol) == ["BTCUSDT"] && found[0].id == InstrumentID(0))
       try await body(venue)
@@ -83,7 +84,7 @@ import Venue
   @Test func `TST-01 refusals have reasons, silence is unknown and nothing is sent twice`()
     async throws
   {
-    try await withVenue { venue in
+    try await withVenue(timeout: .seconds(3)) { venue in
       let orders = venue.session.orders
       venue.answer("POST \(Self.orderPath)", Self.result("51008", "Insufficient USDT"))
       venue.answer(
@@ -253,7 +254,7 @@ import Venue
   }
 
   @Test func `orders beyond the venue's rate are held back by our own count`() async throws {
-    try await withVenue { venue in
+    try await withVenue(orderRateMax: 5) { venue in
       venue.answer("POST \(Self.orderPath)", Self.result())
       var outcomes: [VenueOutcome] = []
       for _ in 0..<200 where !outcomes.contains(where: Self.isLimited) {

@@ -41,7 +41,7 @@ final class ScriptedOKX: Sendable {
   let account = Heard<PrivateEvent>()
   let session: any VenueSession
 
-  init(_ loop: EventLoop, symbols: [String] = ["BTCUSDT"]) async throws {
+  init(_ loop: EventLoop, timeout: Duration = .seconds(30), orderRateMax: Int? = nil) async throws {
     let mesh = TestMesh.shared
     let responder = Responder()
     var configuration = ServerConfiguration(
@@ -54,9 +54,10 @@ final class ScriptedOKX: Sendable {
     var settings = VenueSettings(
       restURL: "https://127.0.0.1:\(port)", streamHost: "127.0.0.1", streamPort: port,
       trust: .authorities(mesh.authority.certificate), apiKey: Self.key,
-      secret: Array(Self.secret.utf8), symbols: symbols)
+      secret: Array(Self.secret.utf8), symbols: ["BTCUSDT"])
     settings.passphrase = Self.passphrase
-    settings.requestTimeout = .milliseconds(700)
+    settings.requestTimeout = timeout
+    settings.orderRateMax = orderRateMax
     settings.reconnectMin = .milliseconds(20)
     session = try KnownVenue.okx.session(
       settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())

@@ -1,4 +1,5 @@
 internal import Chrono
+internal import Contracts
 internal import Loop
 internal import Security
 internal import ServiceKit
@@ -18,23 +19,37 @@ enum VenueSimCommand {
 
   static let command = Command(
     CommandForm(
-      "venue-sim", summary: "An exchange on loopback that speaks Binance's spot dialect over TLS.",
+      "venue-sim",
+      summary:
+        "Exchanges on loopback that speak the spot dialects of Binance, Kraken and OKX over TLS.",
       options: MeshOptions.finding + [
         CommandForm.Option("--port", value: "PORT", "another port than that of ports.toml"),
         CommandForm.Option("--seed", value: "N", "of the background order flow (default 1)"),
+        CommandForm.Option(
+          "--flow", value: "KIND", "how its events follow: uniform (default), poisson or hawkes"),
         CommandForm.Option("--replay", value: "FILE", "plays a recorded capture; may be repeated"),
         CommandForm.Option(
           "--symbol", value: "SYMBOL", "the capture's market (default: from the file's name)"),
         CommandForm.Option(
           "--speed", value: "SPEED", "of --replay: instant, realtime (default) or 10x"),
         CommandForm.Option(
-          "--hold", "--replay begins only when told: POST /sim/v1/replay:start"),
+          "--hold", "--replay begins only when told, by SimulatorService.StartReplay"),
         CommandForm.Option(
           "--tape", value: "SECONDS", "prints what the seed publishes, as a capture, and ends"),
         CommandForm.Option(
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
+        One port serves all exchanges, told apart by path: /api/v3, /ws and /stream are Binance's; \
+        /0/public, /0/private and /v2 (WebSocket) Kraken's; /api/v5, /ws/v5/public and /ws/v5/private \
+        OKX's. Each has its own markets, books, accounts and seed (Kraken's is one more than --seed, \
+        OKX's two). All accounts have the key and secret of bootstrap/venue-sim.json; Kraken's clients \
+        are given the secret in Base64, as Kraken does, and OKX's passphrase is the key. --replay and \
+        --tape are for Binance's markets.
+
+        SimulatorService (faults on command, the exchange's own books and accounts) answers on the same \
+        port over gRPC, to callers with a certificate of the mesh.
+
         The state folder must have pki/venue-sim.* and bootstrap/venue-sim.json, which `up` makes; \
         acknowledged orders are kept in journal/venue-sim/.
         """)
@@ -70,28 +85,65 @@ enum VenueSimCommand {
     let options = try MeshOptions(arguments)
     let known = try options.ports().port(of: "venue-sim") ?? 9443
     let port = try arguments.int("--port", in: 1...65_535, default: known)
-    let seed = try seed(arguments)
     let state = options.state
     let key = try SimulatorKey(reading: state)
     let credentials = Credentials(
       certificate: try readText(state.certificate(of: "venue-sim")),
       key: try readText(state.key(of: "venue-sim")))
-    let exchange = ExchangeSettings(
-      accounts: [
-        SimulatedAccountSettings(
-          apiKey: key.key, secret: Array(key.secret.utf8), balances: accountBalances)
-      ], seed: seed)
+    let exchanges = try exchanges(arguments, key)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
-      tls: try TLSContext.server(credentials, clients: .notAsked, alpn: .http11),
-      exchange: exchange)
+      tls: try TLSContext.server(
+        credentials, clients: .asked(authorities: try readText(state.authority)),
+        alpn: .h2OrHTTP11),
+      exchanges: exchanges)
+    configuration.methods = { SimulatorHandlers(venues: $0).methods }
+    configuration.interceptors = [AccessControl(tokens: NoTokens())]
     let journal = state.journal(of: "venue-sim")
     try makeFolder(journal, mode: 0o700)
     configuration.stateDirectory = journal
-    if let replay = try replay(arguments, symbols: exchange.markets.map(\.symbol)) {
+    if let replay = try replay(arguments, symbols: SimulatedMarket.standard.map(\.symbol)) {
       configuration.replays = [replay]
     }
     return configuration
+  }
+
+  /// Markets of their own and tapes of their own: prices are near each other, not the same.
+  private static func exchanges(
+    _ arguments: Arguments, _ key: SimulatorKey
+  ) throws -> [ExchangeSettings] {
+    let (seed, flow) = (try seed(arguments), try flow(arguments))
+    let secret = Array(key.secret.utf8)
+    return [
+      ExchangeSettings(
+        markets: SimulatedMarket.standard.map { $0.with(flow) },
+        accounts: [
+          SimulatedAccountSettings(apiKey: key.key, secret: secret, balances: accountBalances)
+        ], seed: seed),
+      ExchangeSettings(
+        dialect: .kraken, markets: SimulatedMarket.kraken.map { $0.with(flow) },
+        accounts: [
+          SimulatedAccountSettings(
+            apiKey: key.key, secret: secret,
+            balances: accountBalances.merging(["USD": Decimal(units: 10_000_000, scale: 0)]) { $1 })
+        ], seed: seed &+ 1),
+      ExchangeSettings(
+        dialect: .okx, markets: SimulatedMarket.okx.map { $0.with(flow) },
+        accounts: [
+          SimulatedAccountSettings(
+            apiKey: key.key, secret: secret, balances: accountBalances, passphrase: key.key)
+        ], seed: seed &+ 2, feeAsset: .received),
+    ]
+  }
+
+  private static func flow(_ arguments: Arguments) throws -> FlowArrivals {
+    switch arguments.value("--flow") ?? "uniform" {
+    case "uniform": return .uniform
+    case "poisson": return .poisson
+    case "hawkes": return .bursts
+    case let other:
+      throw UsageError("--flow is \"\(other)\": uniform, poisson or hawkes is expected")
+    }
   }
 
   private static func seed(_ arguments: Arguments) throws -> UInt64 {
@@ -99,9 +151,12 @@ enum VenueSimCommand {
   }
 
   private static func tape(_ arguments: Arguments) throws {
+    let flow = try flow(arguments)
     let seconds = try arguments.int("--tape", in: 1...86_400, default: 1)
     SimulatedTape.write(
-      ExchangeSettings(accounts: [], seed: try seed(arguments)), start: tapeStart,
+      ExchangeSettings(
+        markets: SimulatedMarket.standard.map { $0.with(flow) }, accounts: [],
+        seed: try seed(arguments)), start: tapeStart,
       duration: .seconds(seconds)
     ) { Terminal.write(String(decoding: $0, as: UTF8.self) + "\n", to: 1) }
   }

@@ -106,8 +106,9 @@ final class MeshRun: @unchecked Sendable {
   private func startReplay() throws {
     guard plan.replay != nil, replay == nil else { return }
     let simulator = Self.simulator.text
-    let start = try ReplayStart(
-      port: ports.port(of: Self.simulator) ?? 0, authority: state.authority, loop: loop
+    let start = ReplayStart(
+      port: ports.port(of: Self.simulator) ?? 0,
+      tls: try MeshTLS(state, name: "operator", facesPeople: false).client, loop: loop
     ) { [unowned self] in say($0) }
     replay = start
     start.simulatorIs(supervisor.processes[simulator])

@@ -1,3 +1,6 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
 internal import Loop
 internal import Security
 internal import ServiceKit
@@ -8,8 +11,7 @@ internal import Transport
 ///
 /// `@unchecked Sendable`: confined to its loop.
 final class ReplayStart: @unchecked Sendable {
-  private let url: String
-  private let client: HTTPClient
+  private let channel: NetworkChannel
   private let loop: EventLoop
   private let announce: (String) -> Void
   /// The simulator's process that was told, or is being told.
@@ -20,11 +22,11 @@ final class ReplayStart: @unchecked Sendable {
   private static let requestTimeMax = Duration.seconds(2)
 
   init(
-    port: Int, authority: String, loop: EventLoop, announce: @escaping (String) -> Void
-  ) throws(FileError) {
-    let authority = String(decoding: try readFile(authority), as: UTF8.self)
-    url = "https://127.0.0.1:\(port)/sim/v1/replay:start"
-    client = HTTPClient(loop: loop, trust: .authorities(authority))
+    port: Int, tls: TLSContext, loop: EventLoop, announce: @escaping (String) -> Void
+  ) {
+    channel = NetworkChannel(
+      to: "venue-sim", at: [.tcp(host: "127.0.0.1", port: port)],
+      options: ChannelOptions(tls: tls), loop: loop)
     self.loop = loop
     self.announce = announce
   }
@@ -47,17 +49,17 @@ final class ReplayStart: @unchecked Sendable {
   /// Until it has answered; it listens a moment after its process begins.
   private func tell() async {
     var problem = ""
+    let client = SimulatorV1.SimulatorServiceClient(channel: channel)
     while !Task.isCancelled {
-      var request = HTTPClientRequest(method: "POST", url: url, timeout: Self.requestTimeMax)
-      request.maySendTwice = true
-      do throws(HTTPClientError) {
-        let response = try await client.send(request)
-        if response.status == 200 { return announce("the replay begins") }
-        say("the simulator does not begin the replay: status \(response.status)", unless: &problem)
+      var options = CallOptions()
+      options.deadline = loop.uptime + Self.requestTimeMax
+      do {
+        _ = try await client.startReplay(SimulatorV1.StartReplayRequest(), options)
+        return announce("the replay begins")
       } catch {
-        // A refused connection: it does not listen yet.
-        if error.kind != .connect {
-          say("the simulator cannot be told to begin the replay: \(error)", unless: &problem)
+        // Unavailable: it does not listen yet.
+        if error.code != .unavailable {
+          say("the simulator does not begin the replay: \(error.message)", unless: &problem)
         }
       }
       await loop.sleep(for: Self.retryWait)

@@ -29,6 +29,7 @@
 #include "shrivenquant/orderbook/v1/orderbook_service.pb-c.h"
 #include "shrivenquant/portfolio/v1/portfolio_service.pb-c.h"
 #include "shrivenquant/risk/v1/risk_service.pb-c.h"
+#include "shrivenquant/simulator/v1/simulator_service.pb-c.h"
 #include "shrivenquant/trading/v1/trading_service.pb-c.h"
 #include "shrivenquant/type/v1/decimal.pb-c.h"
 #include "shrivenquant/type/v1/order_terms.pb-c.h"
@@ -209,14 +210,19 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__oms__v1__trading_state__descriptor,
   &shrivenquant__orderbook__v1__book__descriptor,
   &shrivenquant__orderbook__v1__book_level__descriptor,
+  &shrivenquant__orderbook__v1__book_update__descriptor,
+  &shrivenquant__orderbook__v1__book_venue__descriptor,
   &shrivenquant__orderbook__v1__get_book_request__descriptor,
   &shrivenquant__orderbook__v1__list_books_request__descriptor,
   &shrivenquant__orderbook__v1__list_books_response__descriptor,
   &shrivenquant__orderbook__v1__list_trades_request__descriptor,
   &shrivenquant__orderbook__v1__list_trades_response__descriptor,
+  &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor,
   &shrivenquant__orderbook__v1__stream_tops_request__descriptor,
   &shrivenquant__orderbook__v1__top__descriptor,
   &shrivenquant__orderbook__v1__trade_print__descriptor,
+  &shrivenquant__orderbook__v1__venue_book_update__descriptor,
+  &shrivenquant__orderbook__v1__venue_quantity__descriptor,
   &shrivenquant__portfolio__v1__get_portfolio_request__descriptor,
   &shrivenquant__portfolio__v1__list_positions_request__descriptor,
   &shrivenquant__portfolio__v1__list_positions_response__descriptor,
@@ -232,6 +238,17 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__risk__v1__set_account_limits_request__descriptor,
   &shrivenquant__risk__v1__set_symbol_limits_request__descriptor,
   &shrivenquant__risk__v1__symbol_limits__descriptor,
+  &shrivenquant__simulator__v1__get_simulated_account_request__descriptor,
+  &shrivenquant__simulator__v1__get_simulated_book_request__descriptor,
+  &shrivenquant__simulator__v1__inject_fault_request__descriptor,
+  &shrivenquant__simulator__v1__inject_fault_response__descriptor,
+  &shrivenquant__simulator__v1__simulated_account__descriptor,
+  &shrivenquant__simulator__v1__simulated_balance__descriptor,
+  &shrivenquant__simulator__v1__simulated_book__descriptor,
+  &shrivenquant__simulator__v1__simulated_level__descriptor,
+  &shrivenquant__simulator__v1__simulated_order__descriptor,
+  &shrivenquant__simulator__v1__start_replay_request__descriptor,
+  &shrivenquant__simulator__v1__start_replay_response__descriptor,
   &shrivenquant__trading__v1__check_order_response__descriptor,
   &shrivenquant__trading__v1__list_signals_request__descriptor,
   &shrivenquant__trading__v1__list_signals_response__descriptor,
@@ -246,7 +263,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 211;
+const unsigned ccontracts_messages_count = 227;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
@@ -264,13 +281,15 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__execution__v1__execution_report__kind__descriptor,
   &shrivenquant__market__v1__venue_policy__descriptor,
   &shrivenquant__oms__v1__order_event__kind__descriptor,
+  &shrivenquant__simulator__v1__fault_kind__descriptor,
+  &shrivenquant__simulator__v1__fault_scope__descriptor,
   &shrivenquant__type__v1__order_status__descriptor,
   &shrivenquant__type__v1__order_type__descriptor,
   &shrivenquant__type__v1__reject_reason__descriptor,
   &shrivenquant__type__v1__side__descriptor,
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
-const unsigned ccontracts_enums_count = 20;
+const unsigned ccontracts_enums_count = 22;
 
 const char *const ccontracts_map_entries[] = {
   "google.rpc.ErrorInfo.MetadataEntry",

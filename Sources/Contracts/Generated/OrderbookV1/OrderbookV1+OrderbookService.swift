@@ -36,6 +36,11 @@ extension OrderbookV1 {
       scope: .scope("market.read"), isIdempotent: true,
       request: "shrivenquant.orderbook.v1.GetBookRequest",
       response: "shrivenquant.orderbook.v1.Book")
+    package static let streamBookUpdates = Calls.MethodDescriptor(
+      service: name, name: "StreamBookUpdates", shape: .serverStreaming,
+      scope: .scope("market.read"), isIdempotent: true,
+      request: "shrivenquant.orderbook.v1.StreamBookUpdatesRequest",
+      response: "shrivenquant.orderbook.v1.BookUpdate")
     package static let streamTops = Calls.MethodDescriptor(
       service: name, name: "StreamTops", shape: .serverStreaming,
       scope: .scope("market.read"), isIdempotent: true,
@@ -48,6 +53,7 @@ extension OrderbookV1 {
       listBooks,
       listTrades,
       streamBook,
+      streamBookUpdates,
       streamTops,
     ]
   }
@@ -69,6 +75,13 @@ extension OrderbookV1 {
     /// every state.
     func streamBook(
       _ request: OrderbookV1.GetBookRequest, _ responses: Calls.Outgoing<OrderbookV1.Book>, _ context: Calls.ServerContext
+    ) async throws
+    /// Every change of a symbol's books at all its venues, without a hole: one sequence per symbol, the
+    /// same for every subscriber. The first message is a snapshot of all venues, or, when the request
+    /// names the last sequence it has, the next one as long as the service still keeps it
+    /// (history_max). A reader slower than that is given a snapshot in place of what it missed.
+    func streamBookUpdates(
+      _ request: OrderbookV1.StreamBookUpdatesRequest, _ responses: Calls.Outgoing<OrderbookV1.BookUpdate>, _ context: Calls.ServerContext
     ) async throws
     /// Best bid and ask of the chosen symbols after each change of them; conflated for slow readers.
     func streamTops(
@@ -110,6 +123,16 @@ extension OrderbookV1 {
       try await ClientCall.serverStreaming(channel, OrderbookService.streamBook, request, options)
     }
 
+    /// Every change of a symbol's books at all its venues, without a hole: one sequence per symbol, the
+    /// same for every subscriber. The first message is a snapshot of all venues, or, when the request
+    /// names the last sequence it has, the next one as long as the service still keeps it
+    /// (history_max). A reader slower than that is given a snapshot in place of what it missed.
+    package func streamBookUpdates(
+      _ request: OrderbookV1.StreamBookUpdatesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> ClientCall<OrderbookV1.StreamBookUpdatesRequest, OrderbookV1.BookUpdate> {
+      try await ClientCall.serverStreaming(channel, OrderbookService.streamBookUpdates, request, options)
+    }
+
     /// Best bid and ask of the chosen symbols after each change of them; conflated for slow readers.
     package func streamTops(
       _ request: OrderbookV1.StreamTopsRequest, _ options: Calls.CallOptions = Calls.CallOptions()
@@ -127,6 +150,7 @@ extension OrderbookV1.OrderbookServiceHandler {
       .unary(OrderbookV1.OrderbookService.listBooks, self.listBooks),
       .unary(OrderbookV1.OrderbookService.listTrades, self.listTrades),
       .serverStreaming(OrderbookV1.OrderbookService.streamBook, self.streamBook),
+      .serverStreaming(OrderbookV1.OrderbookService.streamBookUpdates, self.streamBookUpdates),
       .serverStreaming(OrderbookV1.OrderbookService.streamTops, self.streamTops),
     ]
   }
@@ -136,7 +160,7 @@ extension OrderbookV1 {
   package struct GetBookRequest: Message {
     package static let typeName = "shrivenquant.orderbook.v1.GetBookRequest"
     package var symbol: String = ""
-    /// Empty: the only venue that lists the symbol, or the first by name.
+    /// Empty: the only venue that lists the symbol, or the consolidated book when several do.
     package var venue: String = ""
     /// Levels per side, 1 to 5000; 0 means 20.
     package var depth: UInt32 = 0
@@ -182,8 +206,10 @@ extension OrderbookV1 {
 extension OrderbookV1 {
   package struct Book: Message {
     package static let typeName = "shrivenquant.orderbook.v1.Book"
+    /// Empty in a consolidated book.
     package var venue: String = ""
     package var symbol: String = ""
+    /// The venue's own; zero in a consolidated book.
     package var updateId: UInt64 = 0
     package var bids: [OrderbookV1.BookLevel] = []
     package var asks: [OrderbookV1.BookLevel] = []
@@ -191,10 +217,21 @@ extension OrderbookV1 {
     package var imbalance: TypeV1.Decimal?
     package var exchangeTime: GoogleProtobuf.Timestamp?
     package var receivedTime: GoogleProtobuf.Timestamp?
-    /// Not to be trusted: the feed is broken and a snapshot is awaited.
+    /// Not to be trusted: the feed is broken and a snapshot is awaited. A consolidated book is stale
+    /// when every venue is; a stale venue's levels are not in it.
     package var stale: Bool = false
     package var mid: TypeV1.Decimal?
     package var spread: TypeV1.Decimal?
+    /// The symbol's sequence in StreamBookUpdates that this book is as of, and the run it counts in.
+    package var sequence: UInt64 = 0
+    package var epoch: UInt64 = 0
+    /// Equal exactly when, chance aside, all levels of the whole book are, shown or not.
+    package var hash: UInt64 = 0
+    /// What is wrong or to be known: "stale", "crossed", "one-sided", "partial" (a venue is left out).
+    package var quality: [String] = []
+    package var staleReason: String = ""
+    /// The venues of a consolidated book, those left out too.
+    package var venues: [OrderbookV1.BookVenue] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -212,6 +249,12 @@ extension OrderbookV1 {
       if self.stale { size += 1 + 1 }
       if let value = self.mid { size += 1 + WireSize.message(value) }
       if let value = self.spread { size += 1 + WireSize.message(value) }
+      if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
+      if self.epoch != 0 { size += 1 + 8 }
+      if self.hash != 0 { size += 1 + 8 }
+      for value in self.quality { size += 1 + WireSize.text(value) }
+      if !self.staleReason.isEmpty { size += 2 + WireSize.text(self.staleReason) }
+      size += WireSize.messages(2, self.venues)
       return size
     }
 
@@ -227,6 +270,12 @@ extension OrderbookV1 {
       if self.stale { writer.varint(72, self.stale ? 1 : 0) }
       if let value = self.mid { writer.message(82, value) }
       if let value = self.spread { writer.message(90, value) }
+      if self.sequence != 0 { writer.varint(96, self.sequence) }
+      if self.epoch != 0 { writer.fixed64(105, self.epoch) }
+      if self.hash != 0 { writer.fixed64(113, self.hash) }
+      for value in self.quality { writer.text(122, value) }
+      if !self.staleReason.isEmpty { writer.text(130, self.staleReason) }
+      writer.messages(138, self.venues)
       writer.unknown(self.unknownFields)
     }
 
@@ -246,6 +295,12 @@ extension OrderbookV1 {
         case 72: self.stale = try reader.bool()
         case 82: try reader.message(&self.mid)
         case 90: try reader.message(&self.spread)
+        case 96: self.sequence = try reader.uint64()
+        case 105: self.epoch = try reader.fixed64()
+        case 113: self.hash = try reader.fixed64()
+        case 122: self.quality.append(try reader.text())
+        case 130: self.staleReason = try reader.text()
+        case 138: try reader.message(appendingTo: &self.venues)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -258,6 +313,8 @@ extension OrderbookV1 {
     package static let typeName = "shrivenquant.orderbook.v1.BookLevel"
     package var price: TypeV1.Decimal?
     package var quantity: TypeV1.Decimal?
+    /// Of a consolidated book: who shows how much; adds up to quantity.
+    package var byVenue: [OrderbookV1.VenueQuantity] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -266,12 +323,14 @@ extension OrderbookV1 {
       var size = self.unknownFields.bytes.count
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
+      size += WireSize.messages(1, self.byVenue)
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if let value = self.price { writer.message(10, value) }
       if let value = self.quantity { writer.message(18, value) }
+      writer.messages(26, self.byVenue)
       writer.unknown(self.unknownFields)
     }
 
@@ -282,6 +341,259 @@ extension OrderbookV1 {
         case 0: return
         case 10: try reader.message(&self.price)
         case 18: try reader.message(&self.quantity)
+        case 26: try reader.message(appendingTo: &self.byVenue)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  package struct VenueQuantity: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.VenueQuantity"
+    package var venue: String = ""
+    package var quantity: TypeV1.Decimal?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if let value = self.quantity { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if let value = self.quantity { writer.message(18, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: try reader.message(&self.quantity)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  package struct BookVenue: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.BookVenue"
+    package var venue: String = ""
+    package var updateId: UInt64 = 0
+    package var stale: Bool = false
+    package var staleReason: String = ""
+    package var hash: UInt64 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if self.updateId != 0 { size += 1 + WireSize.varint(self.updateId) }
+      if self.stale { size += 1 + 1 }
+      if !self.staleReason.isEmpty { size += 1 + WireSize.text(self.staleReason) }
+      if self.hash != 0 { size += 1 + 8 }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if self.updateId != 0 { writer.varint(16, self.updateId) }
+      if self.stale { writer.varint(24, self.stale ? 1 : 0) }
+      if !self.staleReason.isEmpty { writer.text(34, self.staleReason) }
+      if self.hash != 0 { writer.fixed64(41, self.hash) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 16: self.updateId = try reader.uint64()
+        case 24: self.stale = try reader.bool()
+        case 34: self.staleReason = try reader.text()
+        case 41: self.hash = try reader.fixed64()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  package struct StreamBookUpdatesRequest: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.StreamBookUpdatesRequest"
+    package var symbol: String = ""
+    /// The last sequence the reader has, and the epoch it came with; zero for a snapshot.
+    package var afterSequence: UInt64 = 0
+    package var epoch: UInt64 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if self.afterSequence != 0 { size += 1 + WireSize.varint(self.afterSequence) }
+      if self.epoch != 0 { size += 1 + 8 }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.symbol.isEmpty { writer.text(10, self.symbol) }
+      if self.afterSequence != 0 { writer.varint(16, self.afterSequence) }
+      if self.epoch != 0 { writer.fixed64(25, self.epoch) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.symbol = try reader.text()
+        case 16: self.afterSequence = try reader.uint64()
+        case 25: self.epoch = try reader.fixed64()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  package struct BookUpdate: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.BookUpdate"
+    package var symbol: String = ""
+    /// Of the run of the service that counts the sequence.
+    package var epoch: UInt64 = 0
+    /// Grows by one with each change of the symbol.
+    package var sequence: UInt64 = 0
+    /// All venues as of this sequence, whatever the reader had; else one venue's change.
+    package var snapshot: Bool = false
+    package var venues: [OrderbookV1.VenueBookUpdate] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if self.epoch != 0 { size += 1 + 8 }
+      if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
+      if self.snapshot { size += 1 + 1 }
+      size += WireSize.messages(1, self.venues)
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.symbol.isEmpty { writer.text(10, self.symbol) }
+      if self.epoch != 0 { writer.fixed64(17, self.epoch) }
+      if self.sequence != 0 { writer.varint(24, self.sequence) }
+      if self.snapshot { writer.varint(32, self.snapshot ? 1 : 0) }
+      writer.messages(42, self.venues)
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.symbol = try reader.text()
+        case 17: self.epoch = try reader.fixed64()
+        case 24: self.sequence = try reader.uint64()
+        case 32: self.snapshot = try reader.bool()
+        case 42: try reader.message(appendingTo: &self.venues)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  package struct VenueBookUpdate: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.VenueBookUpdate"
+    package var venue: String = ""
+    package var updateId: UInt64 = 0
+    /// The levels replace all that the reader had of this venue.
+    package var replaces: Bool = false
+    /// Absolute quantities; zero removes the level.
+    package var bids: [OrderbookV1.BookLevel] = []
+    package var asks: [OrderbookV1.BookLevel] = []
+    /// The venue's best bid reached its best ask.
+    package var crossed: Bool = false
+    package var stale: Bool = false
+    package var staleReason: String = ""
+    package var exchangeTimeNs: UInt64 = 0
+    package var receivedTimeNs: UInt64 = 0
+    /// Of the venue's whole book after this; zero where it was not taken (hash_every).
+    package var hash: UInt64 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if self.updateId != 0 { size += 1 + WireSize.varint(self.updateId) }
+      if self.replaces { size += 1 + 1 }
+      size += WireSize.messages(1, self.bids)
+      size += WireSize.messages(1, self.asks)
+      if self.crossed { size += 1 + 1 }
+      if self.stale { size += 1 + 1 }
+      if !self.staleReason.isEmpty { size += 1 + WireSize.text(self.staleReason) }
+      if self.exchangeTimeNs != 0 { size += 1 + 8 }
+      if self.receivedTimeNs != 0 { size += 1 + 8 }
+      if self.hash != 0 { size += 1 + 8 }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if self.updateId != 0 { writer.varint(16, self.updateId) }
+      if self.replaces { writer.varint(24, self.replaces ? 1 : 0) }
+      writer.messages(34, self.bids)
+      writer.messages(42, self.asks)
+      if self.crossed { writer.varint(48, self.crossed ? 1 : 0) }
+      if self.stale { writer.varint(56, self.stale ? 1 : 0) }
+      if !self.staleReason.isEmpty { writer.text(66, self.staleReason) }
+      if self.exchangeTimeNs != 0 { writer.fixed64(73, self.exchangeTimeNs) }
+      if self.receivedTimeNs != 0 { writer.fixed64(81, self.receivedTimeNs) }
+      if self.hash != 0 { writer.fixed64(89, self.hash) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 16: self.updateId = try reader.uint64()
+        case 24: self.replaces = try reader.bool()
+        case 34: try reader.message(appendingTo: &self.bids)
+        case 42: try reader.message(appendingTo: &self.asks)
+        case 48: self.crossed = try reader.bool()
+        case 56: self.stale = try reader.bool()
+        case 66: self.staleReason = try reader.text()
+        case 73: self.exchangeTimeNs = try reader.fixed64()
+        case 81: self.receivedTimeNs = try reader.fixed64()
+        case 89: self.hash = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

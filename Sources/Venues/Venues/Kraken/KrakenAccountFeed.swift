@@ -5,8 +5,8 @@ internal import Venue
 
 /// The private stream without its socket: frames in, events out.
 ///
-/// Kraken names an order's pair and our id of it once; later messages have its own id alone, so open
-/// orders are remembered from the snapshot and from their first message on
+/// Kraken names an order's pair and our id of it once; later messages have its own id alone, so
+/// open orders are remembered from the snapshot and from their first message on
 /// (docs.kraken.com/api/docs/websocket-v2/executions).
 package struct KrakenAccountFeed: Sendable {
   package struct Output: Sendable, Hashable {
@@ -31,8 +31,8 @@ package struct KrakenAccountFeed: Sendable {
   private var open: [String: OpenOrder] = [:]
   private var sequence: UInt64?
 
-  /// More open orders than Kraken allows an account on all its pairs; one more is not remembered, and
-  /// what is said of it later has no name.
+  /// More open orders than Kraken allows an account on all its pairs; one more is not remembered,
+  /// and what is said of it later has no name.
   package static let ordersMax = 20_000
 
   package init(_ instruments: InstrumentDirectory) { reports = KrakenReports(instruments) }

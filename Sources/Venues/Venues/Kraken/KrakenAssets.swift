@@ -1,7 +1,7 @@
 /// Kraken's names of assets and pairs, and ours.
 package enum KrakenAssets {
-  /// Names from before Kraken followed the market's: `XXBT`, `ZUSD`; and the two tickers of its own,
-  /// XBT and XDG (support.kraken.com, "Asset codes and market symbols").
+  /// Names from before Kraken followed the market's: `XXBT`, `ZUSD`; and the two tickers of its
+  /// own, XBT and XDG (support.kraken.com, "Asset codes and market symbols").
   private static let canonicalNames = [
     "XXBT": "BTC", "XBT": "BTC", "XXDG": "DOGE", "XDG": "DOGE", "XETH": "ETH", "XETC": "ETC",
     "XLTC": "LTC", "XXRP": "XRP", "XXLM": "XLM", "XXMR": "XMR", "XZEC": "ZEC", "XREP": "REP",

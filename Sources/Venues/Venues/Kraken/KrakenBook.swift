@@ -7,14 +7,14 @@ package import Venue
 /// One instrument's book as Kraken defines it: cut to the subscribed depth after each message, with
 /// a checksum over the digits of its best ten levels a side.
 ///
-/// The checksum is the CRC-32 of the ten best asks and then the ten best bids, each the digits of its
-/// price and of its quantity without the point and without leading zeros
-/// (docs.kraken.com/api/docs/guides/spot-ws-book-v2). What counts are the digits that were sent: the
-/// book knows how many places the venue writes in it, and remembers each level that was written
+/// The checksum is the CRC-32 of the ten best asks and then the ten best bids, each the digits of
+/// its price and of its quantity without the point and without leading zeros
+/// (docs.kraken.com/api/docs/guides/spot-ws-book-v2). What counts are the digits that were sent:
+/// the book knows how many places the venue writes in it, and remembers each level that was written
 /// otherwise.
 ///
-/// A change becomes a delta of `BookDelta`, with a removal for each level that fell out of the depth:
-/// a hearer of the deltas has the venue's book without knowing the depth.
+/// A change becomes a delta of `BookDelta`, with a removal for each level that fell out of the
+/// depth: a hearer of the deltas has the venue's book without knowing the depth.
 package final class KrakenBook {
   package let instrument: Instrument
   package let depth: Int
@@ -43,7 +43,8 @@ package final class KrakenBook {
   private var textCount = 0
   private static let checkedLevels = 10
 
-  /// `depth`: levels a side that are kept; nil keeps all of them, and is for venues without truncation.
+  /// `depth`: levels a side that are kept; nil keeps all of them, and is for venues without
+  /// truncation.
   package init(_ instrument: Instrument, depth: Int?) {
     self.instrument = instrument
     self.depth = depth ?? .max

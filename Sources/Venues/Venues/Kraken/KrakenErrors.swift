@@ -36,7 +36,8 @@ package enum KrakenFailure: Error, Sendable, Hashable {
 package enum KrakenErrors {
   package static let invalidNonce = "EAPI:Invalid nonce"
 
-  /// `status` other than 200 comes from the front; its word counts when there is no text of Kraken's.
+  /// `status` other than 200 comes from the front; its word counts when there is no text of
+  /// Kraken's.
   package static func failure(status: Int, errors: [String]) -> KrakenFailure {
     // Texts that begin with W are warnings.
     let texts = errors.filter { $0.hasPrefix("E") }

@@ -27,7 +27,8 @@ package final class KrakenFeed: PublicFeed {
   private var isPinging = false
 
   package static let depths = [10, 25, 100, 500, 1_000]
-  /// After so long without a frame the venue is asked for a sign; it sends heartbeats once a second.
+  /// After so long without a frame the venue is asked for a sign; it sends heartbeats once a
+  /// second.
   static let quietMax = Duration.seconds(5)
 
   package init(_ instruments: [Instrument], depth: Int = 1_000) {

@@ -3,9 +3,9 @@ internal import Venue
 
 /// Kraken's limits, counted on our side: one counter of calls a key, and one of orders a pair.
 ///
-/// Both are counters that requests raise and time lowers. Costs and limits are in hundredths, as the
-/// counters fall by fractions a second. (docs.kraken.com/api/docs/guides/spot-rest-ratelimits and
-/// spot-ratelimits; the standard is the tier "Intermediate".)
+/// Both are counters that requests raise and time lowers. Costs and limits are in hundredths, as
+/// the counters fall by fractions a second. (docs.kraken.com/api/docs/guides/spot-rest-ratelimits
+/// and spot-ratelimits; the standard is the tier "Intermediate".)
 package struct KrakenLimits: Sendable {
   package struct Settings: Sendable, Hashable {
     /// Most calls, and by how much their counter falls a second.

@@ -6,10 +6,10 @@ internal import Venue
 
 /// Orders over Kraken's private REST calls.
 ///
-/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a timeout,
-/// a connection lost after sending, any 5xx, `EService:Unavailable` and the like, an answer that
-/// cannot be read). Nothing is retried: a second order would be a second exposure. Orders and amends
-/// carry a deadline, after which the engine does not take them.
+/// Every ending is one of three: the venue's answer, its refusal, or `unknown` for silence (a
+/// timeout, a connection lost after sending, any 5xx, `EService:Unavailable` and the like, an
+/// answer that cannot be read). Nothing is retried: a second order would be a second exposure.
+/// Orders and amends carry a deadline, after which the engine does not take them.
 struct KrakenOrderEntry: VenueOrderEntry {
   let rest: KrakenREST
   let instruments: InstrumentDirectory
@@ -32,9 +32,9 @@ struct KrakenOrderEntry: VenueOrderEntry {
     self.rest = rest
     self.instruments = instruments
     reports = KrakenReports(instruments)
-    // Kraken takes deadlines from half a second to a minute ahead.
-    window = min(max(settings.receiveWindow, .seconds(2)), .seconds(55))
-    // The venue's clock is known to half a second.
+    // Kraken takes deadlines from two seconds to a minute ahead, and we know its clock to half a
+    // second.
+    window = min(max(settings.receiveWindow, .seconds(3)), .seconds(55))
     settlesAfter = window + .seconds(1)
   }
 
@@ -178,8 +178,8 @@ struct KrakenOrderEntry: VenueOrderEntry {
     return parameters
   }
 
-  /// On the venue's clock.
-  private var deadline: String { (rest.venueNow + window).rfc3339 }
+  /// On the venue's clock, to the millisecond.
+  private var deadline: String { "\((rest.venueNow + window).rfc3339.prefix(23))Z" }
 
   private func admit(
     _ clientOrderID: String, _ change: KrakenLimits.Change, _ instrument: Instrument

@@ -4,11 +4,11 @@ package import Venue
 
 /// Instruments out of GET /0/public/AssetPairs.
 package enum KrakenPairs {
-  /// Bodies from before 2022 have no tick, status or least cost: the tick is then the last place, the
-  /// pair is open, and there is no least cost.
+  /// Bodies from before 2022 have no tick, status or least cost: the tick is then the last place,
+  /// the pair is open, and there is no least cost.
   ///
-  /// The instruments of these symbols, numbered in their order; symbols that are not listed are left
-  /// out, and keep no number.
+  /// The instruments of these symbols, numbered in their order; symbols that are not listed are
+  /// left out, and keep no number.
   package static func instruments(
     _ body: [UInt8], symbols: [String], venue: VenueID
   ) throws(JSONError) -> [Instrument] {

@@ -8,10 +8,10 @@ internal import Venue
 
 /// Kraken's private stream of one account, kept connected.
 ///
-/// Each connection has a token of its own, which must be used within a quarter of an hour and is good
-/// as long as the connection lives (docs.kraken.com/api/docs/guides/spot-ws-auth). What is free of a
-/// balance the stream does not say, so it is asked for over REST when something has changed, and not
-/// more often than every two seconds.
+/// Each connection has a token of its own, which must be used within a quarter of an hour and is
+/// good as long as the connection lives (docs.kraken.com/api/docs/guides/spot-ws-auth). What is
+/// free of a balance the stream does not say, so it is asked for over REST when something has
+/// changed, and not more often than every two seconds.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
 final class KrakenPrivateStream: @unchecked Sendable {

@@ -12,7 +12,7 @@ final class KrakenREST: Sendable {
   let counters: VenueCounters
   private let client: HTTPClient
   private let settings: VenueSettings
-  private let secret: [UInt8]
+  private let signature: KrakenSignature
   private let loop: EventLoop
   private let time: any TimeSource
   private let lane = RequestLane()
@@ -27,7 +27,7 @@ final class KrakenREST: Sendable {
     time: any TimeSource, counters: VenueCounters
   ) throws(NonceStoreError) {
     self.settings = settings
-    self.secret = secret
+    signature = KrakenSignature(secret: secret)
     self.client = client
     self.loop = loop
     self.time = time
@@ -91,8 +91,8 @@ final class KrakenREST: Sendable {
 
   // MARK: Private
 
-  /// The result of a private call. A nonce that the venue refuses means that nothing was done: another
-  /// user of the key was ahead, so the call is made once more with a nonce that is.
+  /// The result of a private call. A nonce that the venue refuses means that nothing was done:
+  /// another user of the key was ahead, so the call is made once more with a nonce that is.
   func call(
     _ call: KrakenCall, _ parameters: [(String, String)] = []
   ) async throws(KrakenFailure) -> JSONValue {
@@ -126,7 +126,7 @@ final class KrakenREST: Sendable {
       HTTPHeader("api-key", settings.apiKey),
       HTTPHeader(
         "api-sign",
-        KrakenSignature.sign(path: call.path, nonce: nonce, body: body, secret: secret)),
+        signature.sign(path: call.path, nonce: nonce, body: body)),
     ]
     return try result(try await exchange(request))
   }

@@ -62,7 +62,8 @@ struct KrakenRequests {
     output.wishes.append(.send(writer.finished()))
   }
 
-  /// An answer came; a refusal without a symbol is of the whole request, whose symbols are returned.
+  /// An answer came; a refusal without a symbol is of the whole request, whose symbols are
+  /// returned.
   mutating func answered(_ id: Int, symbol: String?) -> [String] {
     guard let symbol else {
       return waiting.removeValue(forKey: id).map { Array($0.symbols) } ?? []

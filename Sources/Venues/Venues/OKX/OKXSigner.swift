@@ -9,12 +9,12 @@ package import Transport
 /// (okx.com/docs-v5, "Signature" and "WebSocket: Login".)
 package struct OKXSigner: Sendable {
   private let apiKey: String
-  private let secret: [UInt8]
+  private let key: MessageSigner
   private let passphrase: String
 
   package init(apiKey: String, secret: [UInt8], passphrase: String) {
     self.apiKey = apiKey
-    self.secret = secret
+    key = MessageSigner(key: secret)
     self.passphrase = passphrase
   }
 
@@ -22,7 +22,7 @@ package struct OKXSigner: Sendable {
     _ timestamp: String, _ method: String, _ target: String, _ body: [UInt8] = []
   ) -> String {
     let message = Array((timestamp + method + target).utf8) + body
-    return Base64.standard.encode(Digest.hmacSHA256(message, key: secret))
+    return Base64.standard.encode(key.tag(message))
   }
 
   /// `now` is on the venue's clock; it refuses a time that is 30 s off.

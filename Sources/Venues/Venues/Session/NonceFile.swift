@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// A watermark of nonces in a file of its own: a new file is written, synced and put in its place, so
-/// there is always a whole one.
+/// A watermark of nonces in a file of its own: a new file is written, synced and put in its place,
+/// so there is always a whole one.
 package struct NonceFile: NonceStore {
   private let path: String
 

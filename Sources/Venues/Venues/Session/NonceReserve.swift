@@ -13,12 +13,12 @@ package struct NonceStoreError: Error, Sendable, Hashable, CustomStringConvertib
   package init(_ description: String) { self.description = description }
 }
 
-/// Numbers that only grow, over restarts and with a clock that is set back, for venues that refuse a
-/// nonce not above the last.
+/// Numbers that only grow, over restarts and with a clock that is set back, for venues that refuse
+/// a nonce not above the last.
 ///
-/// They follow the clock in microseconds where it runs ahead of them. None at or above the watermark
-/// is handed out: first a higher watermark is saved, so a restart, which begins at the saved one, is
-/// above all that was ever used. Pure: the clock and the saving are the owner's.
+/// They follow the clock in microseconds where it runs ahead of them. None at or above the
+/// watermark is handed out: first a higher watermark is saved, so a restart, which begins at the
+/// saved one, is above all that was ever used. Pure: the clock and the saving are the owner's.
 package struct NonceReserve: Sendable, Hashable {
   /// How far ahead a watermark is saved: so many microseconds of the clock.
   package let span: UInt64

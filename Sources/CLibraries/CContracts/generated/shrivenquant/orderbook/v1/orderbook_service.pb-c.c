@@ -142,6 +142,231 @@ void   shrivenquant__orderbook__v1__book_level__free_unpacked
   assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_level__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__orderbook__v1__venue_quantity__init
+                     (Shrivenquant__Orderbook__V1__VenueQuantity         *message)
+{
+  static const Shrivenquant__Orderbook__V1__VenueQuantity init_value = SHRIVENQUANT__ORDERBOOK__V1__VENUE_QUANTITY__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__venue_quantity__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__VenueQuantity *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_quantity__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__venue_quantity__pack
+                     (const Shrivenquant__Orderbook__V1__VenueQuantity *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_quantity__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__venue_quantity__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__VenueQuantity *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_quantity__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__VenueQuantity *
+       shrivenquant__orderbook__v1__venue_quantity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__VenueQuantity *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__venue_quantity__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__venue_quantity__free_unpacked
+                     (Shrivenquant__Orderbook__V1__VenueQuantity *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_quantity__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__orderbook__v1__book_venue__init
+                     (Shrivenquant__Orderbook__V1__BookVenue         *message)
+{
+  static const Shrivenquant__Orderbook__V1__BookVenue init_value = SHRIVENQUANT__ORDERBOOK__V1__BOOK_VENUE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__book_venue__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__BookVenue *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_venue__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__book_venue__pack
+                     (const Shrivenquant__Orderbook__V1__BookVenue *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_venue__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__book_venue__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__BookVenue *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_venue__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__BookVenue *
+       shrivenquant__orderbook__v1__book_venue__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__BookVenue *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__book_venue__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__book_venue__free_unpacked
+                     (Shrivenquant__Orderbook__V1__BookVenue *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_venue__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__orderbook__v1__stream_book_updates_request__init
+                     (Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest         *message)
+{
+  static const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest init_value = SHRIVENQUANT__ORDERBOOK__V1__STREAM_BOOK_UPDATES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__stream_book_updates_request__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__stream_book_updates_request__pack
+                     (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__stream_book_updates_request__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *
+       shrivenquant__orderbook__v1__stream_book_updates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__stream_book_updates_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__stream_book_updates_request__free_unpacked
+                     (Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__orderbook__v1__book_update__init
+                     (Shrivenquant__Orderbook__V1__BookUpdate         *message)
+{
+  static const Shrivenquant__Orderbook__V1__BookUpdate init_value = SHRIVENQUANT__ORDERBOOK__V1__BOOK_UPDATE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__book_update__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__BookUpdate *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_update__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__book_update__pack
+                     (const Shrivenquant__Orderbook__V1__BookUpdate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_update__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__book_update__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__BookUpdate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_update__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__BookUpdate *
+       shrivenquant__orderbook__v1__book_update__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__BookUpdate *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__book_update__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__book_update__free_unpacked
+                     (Shrivenquant__Orderbook__V1__BookUpdate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__book_update__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__orderbook__v1__venue_book_update__init
+                     (Shrivenquant__Orderbook__V1__VenueBookUpdate         *message)
+{
+  static const Shrivenquant__Orderbook__V1__VenueBookUpdate init_value = SHRIVENQUANT__ORDERBOOK__V1__VENUE_BOOK_UPDATE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__venue_book_update__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__VenueBookUpdate *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_book_update__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__venue_book_update__pack
+                     (const Shrivenquant__Orderbook__V1__VenueBookUpdate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_book_update__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__venue_book_update__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__VenueBookUpdate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_book_update__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__VenueBookUpdate *
+       shrivenquant__orderbook__v1__venue_book_update__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__VenueBookUpdate *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__venue_book_update__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__venue_book_update__free_unpacked
+                     (Shrivenquant__Orderbook__V1__VenueBookUpdate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__venue_book_update__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__orderbook__v1__list_books_request__init
                      (Shrivenquant__Orderbook__V1__ListBooksRequest         *message)
 {
@@ -534,7 +759,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__get_book_request__
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__get_book_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book__field_descriptors[11] =
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book__field_descriptors[17] =
 {
   {
     "venue",
@@ -668,24 +893,102 @@ static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sequence",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Book, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Book, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hash",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Book, hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quality",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Orderbook__V1__Book, n_quality),
+    offsetof(Shrivenquant__Orderbook__V1__Book, quality),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale_reason",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Book, stale_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "venues",
+    17,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Orderbook__V1__Book, n_venues),
+    offsetof(Shrivenquant__Orderbook__V1__Book, venues),
+    &shrivenquant__orderbook__v1__book_venue__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__orderbook__v1__book__field_indices_by_name[] = {
   4,   /* field[4] = asks */
   3,   /* field[3] = bids */
+  12,   /* field[12] = epoch */
   6,   /* field[6] = exchange_time */
+  13,   /* field[13] = hash */
   5,   /* field[5] = imbalance */
   9,   /* field[9] = mid */
+  14,   /* field[14] = quality */
   7,   /* field[7] = received_time */
+  11,   /* field[11] = sequence */
   10,   /* field[10] = spread */
   8,   /* field[8] = stale */
+  15,   /* field[15] = stale_reason */
   1,   /* field[1] = symbol */
   2,   /* field[2] = update_id */
   0,   /* field[0] = venue */
+  16,   /* field[16] = venues */
 };
 static const ProtobufCIntRange shrivenquant__orderbook__v1__book__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book__descriptor =
 {
@@ -695,14 +998,14 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book__descriptor =
   "Shrivenquant__Orderbook__V1__Book",
   "shrivenquant.orderbook.v1",
   sizeof(Shrivenquant__Orderbook__V1__Book),
-  11,
+  17,
   shrivenquant__orderbook__v1__book__field_descriptors,
   shrivenquant__orderbook__v1__book__field_indices_by_name,
   1,  shrivenquant__orderbook__v1__book__number_ranges,
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__book__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_level__field_descriptors[2] =
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_level__field_descriptors[3] =
 {
   {
     "price",
@@ -728,15 +1031,28 @@ static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_level__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "by_venue",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Orderbook__V1__BookLevel, n_by_venue),
+    offsetof(Shrivenquant__Orderbook__V1__BookLevel, by_venue),
+    &shrivenquant__orderbook__v1__venue_quantity__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__orderbook__v1__book_level__field_indices_by_name[] = {
+  2,   /* field[2] = by_venue */
   0,   /* field[0] = price */
   1,   /* field[1] = quantity */
 };
 static const ProtobufCIntRange shrivenquant__orderbook__v1__book_level__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_level__descriptor =
 {
@@ -746,11 +1062,474 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_level__descri
   "Shrivenquant__Orderbook__V1__BookLevel",
   "shrivenquant.orderbook.v1",
   sizeof(Shrivenquant__Orderbook__V1__BookLevel),
-  2,
+  3,
   shrivenquant__orderbook__v1__book_level__field_descriptors,
   shrivenquant__orderbook__v1__book_level__field_indices_by_name,
   1,  shrivenquant__orderbook__v1__book_level__number_ranges,
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__book_level__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__venue_quantity__field_descriptors[2] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueQuantity, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueQuantity, quantity),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__venue_quantity__field_indices_by_name[] = {
+  1,   /* field[1] = quantity */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__venue_quantity__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_quantity__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.VenueQuantity",
+  "VenueQuantity",
+  "Shrivenquant__Orderbook__V1__VenueQuantity",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__VenueQuantity),
+  2,
+  shrivenquant__orderbook__v1__venue_quantity__field_descriptors,
+  shrivenquant__orderbook__v1__venue_quantity__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__venue_quantity__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__venue_quantity__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_venue__field_descriptors[5] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, update_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, stale),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale_reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, stale_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hash",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__book_venue__field_indices_by_name[] = {
+  4,   /* field[4] = hash */
+  2,   /* field[2] = stale */
+  3,   /* field[3] = stale_reason */
+  1,   /* field[1] = update_id */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__book_venue__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_venue__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.BookVenue",
+  "BookVenue",
+  "Shrivenquant__Orderbook__V1__BookVenue",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__BookVenue),
+  5,
+  shrivenquant__orderbook__v1__book_venue__field_descriptors,
+  shrivenquant__orderbook__v1__book_venue__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__book_venue__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__book_venue__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__stream_book_updates_request__field_descriptors[3] =
+{
+  {
+    "symbol",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_sequence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest, after_sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__stream_book_updates_request__field_indices_by_name[] = {
+  1,   /* field[1] = after_sequence */
+  2,   /* field[2] = epoch */
+  0,   /* field[0] = symbol */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__stream_book_updates_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_book_updates_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.StreamBookUpdatesRequest",
+  "StreamBookUpdatesRequest",
+  "Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest),
+  3,
+  shrivenquant__orderbook__v1__stream_book_updates_request__field_descriptors,
+  shrivenquant__orderbook__v1__stream_book_updates_request__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__stream_book_updates_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__stream_book_updates_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_update__field_descriptors[5] =
+{
+  {
+    "symbol",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookUpdate, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookUpdate, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookUpdate, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "snapshot",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__BookUpdate, snapshot),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "venues",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Orderbook__V1__BookUpdate, n_venues),
+    offsetof(Shrivenquant__Orderbook__V1__BookUpdate, venues),
+    &shrivenquant__orderbook__v1__venue_book_update__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__book_update__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
+  2,   /* field[2] = sequence */
+  3,   /* field[3] = snapshot */
+  0,   /* field[0] = symbol */
+  4,   /* field[4] = venues */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__book_update__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_update__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.BookUpdate",
+  "BookUpdate",
+  "Shrivenquant__Orderbook__V1__BookUpdate",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__BookUpdate),
+  5,
+  shrivenquant__orderbook__v1__book_update__field_descriptors,
+  shrivenquant__orderbook__v1__book_update__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__book_update__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__book_update__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__venue_book_update__field_descriptors[11] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "update_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, update_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replaces",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, replaces),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bids",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, n_bids),
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, bids),
+    &shrivenquant__orderbook__v1__book_level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "asks",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, n_asks),
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, asks),
+    &shrivenquant__orderbook__v1__book_level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "crossed",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, crossed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, stale),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale_reason",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, stale_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exchange_time_ns",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, exchange_time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "received_time_ns",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, received_time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hash",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__venue_book_update__field_indices_by_name[] = {
+  4,   /* field[4] = asks */
+  3,   /* field[3] = bids */
+  5,   /* field[5] = crossed */
+  8,   /* field[8] = exchange_time_ns */
+  10,   /* field[10] = hash */
+  9,   /* field[9] = received_time_ns */
+  2,   /* field[2] = replaces */
+  6,   /* field[6] = stale */
+  7,   /* field[7] = stale_reason */
+  1,   /* field[1] = update_id */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__venue_book_update__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_book_update__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.VenueBookUpdate",
+  "VenueBookUpdate",
+  "Shrivenquant__Orderbook__V1__VenueBookUpdate",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__VenueBookUpdate),
+  11,
+  shrivenquant__orderbook__v1__venue_book_update__field_descriptors,
+  shrivenquant__orderbook__v1__venue_book_update__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__venue_book_update__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__venue_book_update__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define shrivenquant__orderbook__v1__list_books_request__field_descriptors NULL
@@ -1220,12 +1999,13 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__trade_print__descr
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__trade_print__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor shrivenquant__orderbook__v1__orderbook_service__method_descriptors[5] =
+static const ProtobufCMethodDescriptor shrivenquant__orderbook__v1__orderbook_service__method_descriptors[6] =
 {
   { "GetBook", &shrivenquant__orderbook__v1__get_book_request__descriptor, &shrivenquant__orderbook__v1__book__descriptor },
   { "ListBooks", &shrivenquant__orderbook__v1__list_books_request__descriptor, &shrivenquant__orderbook__v1__list_books_response__descriptor },
   { "ListTrades", &shrivenquant__orderbook__v1__list_trades_request__descriptor, &shrivenquant__orderbook__v1__list_trades_response__descriptor },
   { "StreamBook", &shrivenquant__orderbook__v1__get_book_request__descriptor, &shrivenquant__orderbook__v1__book__descriptor },
+  { "StreamBookUpdates", &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor, &shrivenquant__orderbook__v1__book_update__descriptor },
   { "StreamTops", &shrivenquant__orderbook__v1__stream_tops_request__descriptor, &shrivenquant__orderbook__v1__top__descriptor },
 };
 const unsigned shrivenquant__orderbook__v1__orderbook_service__method_indices_by_name[] = {
@@ -1233,7 +2013,8 @@ const unsigned shrivenquant__orderbook__v1__orderbook_service__method_indices_by
   1,        /* ListBooks */
   2,        /* ListTrades */
   3,        /* StreamBook */
-  4         /* StreamTops */
+  4,        /* StreamBookUpdates */
+  5         /* StreamTops */
 };
 const ProtobufCServiceDescriptor shrivenquant__orderbook__v1__orderbook_service__descriptor =
 {
@@ -1242,7 +2023,7 @@ const ProtobufCServiceDescriptor shrivenquant__orderbook__v1__orderbook_service_
   "OrderbookService",
   "Shrivenquant__Orderbook__V1__OrderbookService",
   "shrivenquant.orderbook.v1",
-  5,
+  6,
   shrivenquant__orderbook__v1__orderbook_service__method_descriptors,
   shrivenquant__orderbook__v1__orderbook_service__method_indices_by_name
 };
@@ -1278,13 +2059,21 @@ void shrivenquant__orderbook__v1__orderbook_service__stream_book(ProtobufCServic
   assert(service->descriptor == &shrivenquant__orderbook__v1__orderbook_service__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void shrivenquant__orderbook__v1__orderbook_service__stream_book_updates(ProtobufCService *service,
+                                                                         const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *input,
+                                                                         Shrivenquant__Orderbook__V1__BookUpdate_Closure closure,
+                                                                         void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__orderbook__v1__orderbook_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void shrivenquant__orderbook__v1__orderbook_service__stream_tops(ProtobufCService *service,
                                                                  const Shrivenquant__Orderbook__V1__StreamTopsRequest *input,
                                                                  Shrivenquant__Orderbook__V1__Top_Closure closure,
                                                                  void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__orderbook__v1__orderbook_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__orderbook__v1__orderbook_service__init (Shrivenquant__Orderbook__V1__OrderbookService_Service *service,
                                                            Shrivenquant__Orderbook__V1__OrderbookService_ServiceDestroy destroy)

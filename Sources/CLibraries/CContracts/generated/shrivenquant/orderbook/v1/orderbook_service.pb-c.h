@@ -23,6 +23,11 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Shrivenquant__Orderbook__V1__GetBookRequest Shrivenquant__Orderbook__V1__GetBookRequest;
 typedef struct Shrivenquant__Orderbook__V1__Book Shrivenquant__Orderbook__V1__Book;
 typedef struct Shrivenquant__Orderbook__V1__BookLevel Shrivenquant__Orderbook__V1__BookLevel;
+typedef struct Shrivenquant__Orderbook__V1__VenueQuantity Shrivenquant__Orderbook__V1__VenueQuantity;
+typedef struct Shrivenquant__Orderbook__V1__BookVenue Shrivenquant__Orderbook__V1__BookVenue;
+typedef struct Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest;
+typedef struct Shrivenquant__Orderbook__V1__BookUpdate Shrivenquant__Orderbook__V1__BookUpdate;
+typedef struct Shrivenquant__Orderbook__V1__VenueBookUpdate Shrivenquant__Orderbook__V1__VenueBookUpdate;
 typedef struct Shrivenquant__Orderbook__V1__ListBooksRequest Shrivenquant__Orderbook__V1__ListBooksRequest;
 typedef struct Shrivenquant__Orderbook__V1__ListBooksResponse Shrivenquant__Orderbook__V1__ListBooksResponse;
 typedef struct Shrivenquant__Orderbook__V1__StreamTopsRequest Shrivenquant__Orderbook__V1__StreamTopsRequest;
@@ -42,7 +47,7 @@ struct  Shrivenquant__Orderbook__V1__GetBookRequest
   ProtobufCMessage base;
   char *symbol;
   /*
-   * Empty: the only venue that lists the symbol, or the first by name.
+   * Empty: the only venue that lists the symbol, or the consolidated book when several do.
    */
   char *venue;
   /*
@@ -62,8 +67,14 @@ struct  Shrivenquant__Orderbook__V1__GetBookRequest
 struct  Shrivenquant__Orderbook__V1__Book
 {
   ProtobufCMessage base;
+  /*
+   * Empty in a consolidated book.
+   */
   char *venue;
   char *symbol;
+  /*
+   * The venue's own; zero in a consolidated book.
+   */
   uint64_t update_id;
   size_t n_bids;
   Shrivenquant__Orderbook__V1__BookLevel **bids;
@@ -76,15 +87,36 @@ struct  Shrivenquant__Orderbook__V1__Book
   Google__Protobuf__Timestamp *exchange_time;
   Google__Protobuf__Timestamp *received_time;
   /*
-   * Not to be trusted: the feed is broken and a snapshot is awaited.
+   * Not to be trusted: the feed is broken and a snapshot is awaited. A consolidated book is stale
+   * when every venue is; a stale venue's levels are not in it.
    */
   protobuf_c_boolean stale;
   Shrivenquant__Type__V1__Decimal *mid;
   Shrivenquant__Type__V1__Decimal *spread;
+  /*
+   * The symbol's sequence in StreamBookUpdates that this book is as of, and the run it counts in.
+   */
+  uint64_t sequence;
+  uint64_t epoch;
+  /*
+   * Equal exactly when, chance aside, all levels of the whole book are, shown or not.
+   */
+  uint64_t hash;
+  /*
+   * What is wrong or to be known: "stale", "crossed", "one-sided", "partial" (a venue is left out).
+   */
+  size_t n_quality;
+  char **quality;
+  char *stale_reason;
+  /*
+   * The venues of a consolidated book, those left out too.
+   */
+  size_t n_venues;
+  Shrivenquant__Orderbook__V1__BookVenue **venues;
 };
 #define SHRIVENQUANT__ORDERBOOK__V1__BOOK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__book__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, NULL, NULL, 0, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 struct  Shrivenquant__Orderbook__V1__BookLevel
@@ -92,10 +124,113 @@ struct  Shrivenquant__Orderbook__V1__BookLevel
   ProtobufCMessage base;
   Shrivenquant__Type__V1__Decimal *price;
   Shrivenquant__Type__V1__Decimal *quantity;
+  /*
+   * Of a consolidated book: who shows how much; adds up to quantity.
+   */
+  size_t n_by_venue;
+  Shrivenquant__Orderbook__V1__VenueQuantity **by_venue;
 };
 #define SHRIVENQUANT__ORDERBOOK__V1__BOOK_LEVEL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__book_level__descriptor) \
-    , NULL, NULL }
+    , NULL, NULL, 0,NULL }
+
+
+struct  Shrivenquant__Orderbook__V1__VenueQuantity
+{
+  ProtobufCMessage base;
+  char *venue;
+  Shrivenquant__Type__V1__Decimal *quantity;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__VENUE_QUANTITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__venue_quantity__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Shrivenquant__Orderbook__V1__BookVenue
+{
+  ProtobufCMessage base;
+  char *venue;
+  uint64_t update_id;
+  protobuf_c_boolean stale;
+  char *stale_reason;
+  uint64_t hash;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__BOOK_VENUE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__book_venue__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest
+{
+  ProtobufCMessage base;
+  char *symbol;
+  /*
+   * The last sequence the reader has, and the epoch it came with; zero for a snapshot.
+   */
+  uint64_t after_sequence;
+  uint64_t epoch;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__STREAM_BOOK_UPDATES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__stream_book_updates_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Shrivenquant__Orderbook__V1__BookUpdate
+{
+  ProtobufCMessage base;
+  char *symbol;
+  /*
+   * Of the run of the service that counts the sequence.
+   */
+  uint64_t epoch;
+  /*
+   * Grows by one with each change of the symbol.
+   */
+  uint64_t sequence;
+  /*
+   * All venues as of this sequence, whatever the reader had; else one venue's change.
+   */
+  protobuf_c_boolean snapshot;
+  size_t n_venues;
+  Shrivenquant__Orderbook__V1__VenueBookUpdate **venues;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__BOOK_UPDATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__book_update__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0,NULL }
+
+
+struct  Shrivenquant__Orderbook__V1__VenueBookUpdate
+{
+  ProtobufCMessage base;
+  char *venue;
+  uint64_t update_id;
+  /*
+   * The levels replace all that the reader had of this venue.
+   */
+  protobuf_c_boolean replaces;
+  /*
+   * Absolute quantities; zero removes the level.
+   */
+  size_t n_bids;
+  Shrivenquant__Orderbook__V1__BookLevel **bids;
+  size_t n_asks;
+  Shrivenquant__Orderbook__V1__BookLevel **asks;
+  /*
+   * The venue's best bid reached its best ask.
+   */
+  protobuf_c_boolean crossed;
+  protobuf_c_boolean stale;
+  char *stale_reason;
+  uint64_t exchange_time_ns;
+  uint64_t received_time_ns;
+  /*
+   * Of the venue's whole book after this; zero where it was not taken (hash_every).
+   */
+  uint64_t hash;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__VENUE_BOOK_UPDATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__venue_book_update__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 struct  Shrivenquant__Orderbook__V1__ListBooksRequest
@@ -250,6 +385,101 @@ Shrivenquant__Orderbook__V1__BookLevel *
 void   shrivenquant__orderbook__v1__book_level__free_unpacked
                      (Shrivenquant__Orderbook__V1__BookLevel *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__VenueQuantity methods */
+void   shrivenquant__orderbook__v1__venue_quantity__init
+                     (Shrivenquant__Orderbook__V1__VenueQuantity         *message);
+size_t shrivenquant__orderbook__v1__venue_quantity__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__VenueQuantity   *message);
+size_t shrivenquant__orderbook__v1__venue_quantity__pack
+                     (const Shrivenquant__Orderbook__V1__VenueQuantity   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__venue_quantity__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__VenueQuantity   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__VenueQuantity *
+       shrivenquant__orderbook__v1__venue_quantity__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__venue_quantity__free_unpacked
+                     (Shrivenquant__Orderbook__V1__VenueQuantity *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__BookVenue methods */
+void   shrivenquant__orderbook__v1__book_venue__init
+                     (Shrivenquant__Orderbook__V1__BookVenue         *message);
+size_t shrivenquant__orderbook__v1__book_venue__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__BookVenue   *message);
+size_t shrivenquant__orderbook__v1__book_venue__pack
+                     (const Shrivenquant__Orderbook__V1__BookVenue   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__book_venue__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__BookVenue   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__BookVenue *
+       shrivenquant__orderbook__v1__book_venue__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__book_venue__free_unpacked
+                     (Shrivenquant__Orderbook__V1__BookVenue *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest methods */
+void   shrivenquant__orderbook__v1__stream_book_updates_request__init
+                     (Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest         *message);
+size_t shrivenquant__orderbook__v1__stream_book_updates_request__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest   *message);
+size_t shrivenquant__orderbook__v1__stream_book_updates_request__pack
+                     (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__stream_book_updates_request__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *
+       shrivenquant__orderbook__v1__stream_book_updates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__stream_book_updates_request__free_unpacked
+                     (Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__BookUpdate methods */
+void   shrivenquant__orderbook__v1__book_update__init
+                     (Shrivenquant__Orderbook__V1__BookUpdate         *message);
+size_t shrivenquant__orderbook__v1__book_update__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__BookUpdate   *message);
+size_t shrivenquant__orderbook__v1__book_update__pack
+                     (const Shrivenquant__Orderbook__V1__BookUpdate   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__book_update__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__BookUpdate   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__BookUpdate *
+       shrivenquant__orderbook__v1__book_update__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__book_update__free_unpacked
+                     (Shrivenquant__Orderbook__V1__BookUpdate *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__VenueBookUpdate methods */
+void   shrivenquant__orderbook__v1__venue_book_update__init
+                     (Shrivenquant__Orderbook__V1__VenueBookUpdate         *message);
+size_t shrivenquant__orderbook__v1__venue_book_update__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__VenueBookUpdate   *message);
+size_t shrivenquant__orderbook__v1__venue_book_update__pack
+                     (const Shrivenquant__Orderbook__V1__VenueBookUpdate   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__venue_book_update__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__VenueBookUpdate   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__VenueBookUpdate *
+       shrivenquant__orderbook__v1__venue_book_update__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__venue_book_update__free_unpacked
+                     (Shrivenquant__Orderbook__V1__VenueBookUpdate *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Orderbook__V1__ListBooksRequest methods */
 void   shrivenquant__orderbook__v1__list_books_request__init
                      (Shrivenquant__Orderbook__V1__ListBooksRequest         *message);
@@ -394,6 +624,21 @@ typedef void (*Shrivenquant__Orderbook__V1__Book_Closure)
 typedef void (*Shrivenquant__Orderbook__V1__BookLevel_Closure)
                  (const Shrivenquant__Orderbook__V1__BookLevel *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__VenueQuantity_Closure)
+                 (const Shrivenquant__Orderbook__V1__VenueQuantity *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__BookVenue_Closure)
+                 (const Shrivenquant__Orderbook__V1__BookVenue *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest_Closure)
+                 (const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__BookUpdate_Closure)
+                 (const Shrivenquant__Orderbook__V1__BookUpdate *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__VenueBookUpdate_Closure)
+                 (const Shrivenquant__Orderbook__V1__VenueBookUpdate *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Orderbook__V1__ListBooksRequest_Closure)
                  (const Shrivenquant__Orderbook__V1__ListBooksRequest *message,
                   void *closure_data);
@@ -438,6 +683,10 @@ struct Shrivenquant__Orderbook__V1__OrderbookService_Service
                       const Shrivenquant__Orderbook__V1__GetBookRequest *input,
                       Shrivenquant__Orderbook__V1__Book_Closure closure,
                       void *closure_data);
+  void (*stream_book_updates)(Shrivenquant__Orderbook__V1__OrderbookService_Service *service,
+                              const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *input,
+                              Shrivenquant__Orderbook__V1__BookUpdate_Closure closure,
+                              void *closure_data);
   void (*stream_tops)(Shrivenquant__Orderbook__V1__OrderbookService_Service *service,
                       const Shrivenquant__Orderbook__V1__StreamTopsRequest *input,
                       Shrivenquant__Orderbook__V1__Top_Closure closure,
@@ -454,6 +703,7 @@ void shrivenquant__orderbook__v1__orderbook_service__init (Shrivenquant__Orderbo
       function_prefix__ ## list_books,\
       function_prefix__ ## list_trades,\
       function_prefix__ ## stream_book,\
+      function_prefix__ ## stream_book_updates,\
       function_prefix__ ## stream_tops  }
 void shrivenquant__orderbook__v1__orderbook_service__get_book(ProtobufCService *service,
                                                               const Shrivenquant__Orderbook__V1__GetBookRequest *input,
@@ -471,6 +721,10 @@ void shrivenquant__orderbook__v1__orderbook_service__stream_book(ProtobufCServic
                                                                  const Shrivenquant__Orderbook__V1__GetBookRequest *input,
                                                                  Shrivenquant__Orderbook__V1__Book_Closure closure,
                                                                  void *closure_data);
+void shrivenquant__orderbook__v1__orderbook_service__stream_book_updates(ProtobufCService *service,
+                                                                         const Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest *input,
+                                                                         Shrivenquant__Orderbook__V1__BookUpdate_Closure closure,
+                                                                         void *closure_data);
 void shrivenquant__orderbook__v1__orderbook_service__stream_tops(ProtobufCService *service,
                                                                  const Shrivenquant__Orderbook__V1__StreamTopsRequest *input,
                                                                  Shrivenquant__Orderbook__V1__Top_Closure closure,
@@ -481,6 +735,11 @@ void shrivenquant__orderbook__v1__orderbook_service__stream_tops(ProtobufCServic
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__get_book_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_level__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_quantity__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_venue__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_book_updates_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_update__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_book_update__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__list_books_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__list_books_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_tops_request__descriptor;

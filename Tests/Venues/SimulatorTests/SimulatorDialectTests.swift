@@ -1,5 +1,6 @@
 import Chrono
 import JSON
+import SimulatorKit
 import Testing
 import Units
 
@@ -51,7 +52,7 @@ import Units
     var client = DialectClient()
     _ = client.order("symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.00100&newClientOrderId=m")
 
-    let events = client.venue.takeMessages().compactMap { message -> JSONValue? in
+    let events = client.venue.takeMessages(now: client.now).compactMap { message -> JSONValue? in
       guard case .account(0, let payload) = message else { return nil }
       return try? JSONDocument(parsing: payload).root
     }
@@ -158,21 +159,20 @@ import Units
     #expect(client.send("GET", "/api/v3/ping").status == 200)
   }
 
-  @Test func `faults happen as often as told`() {
+  @Test func `faults of requests happen as often as told`() throws {
     var client = DialectClient()
-    let told = client.send(
-      "POST", "/sim/v1/faults", body: #"{"dropOrderAcknowledgements":1,"halt":"ETHUSDT"}"#)
+    try client.inject(.request(.lostAcknowledgement, count: 1))
+    try client.inject(.halt(symbol: "ETHUSDT"))
 
     let lost = client.order(resting + "&newClientOrderId=lost")
     let kept = client.order(resting + "&newClientOrderId=kept")
 
-    #expect(told.status == 200)
     #expect(lost.isWithheld && !kept.isWithheld)
     #expect(
       client.signed("GET", "/api/v3/order", "symbol=BTCUSDT&origClientOrderId=lost")
         .json["status"]?.string == "NEW")
     #expect(client.order("symbol=ETHUSDT&side=BUY&type=MARKET&quantity=1").code == -2010)
-    #expect(client.send("POST", "/sim/v1/faults", body: #"{"typo":1}"#).code == -1103)
+    #expect(client.send("POST", "/sim/v1/faults", body: "{}").status == 404)
   }
 
   @Test func `a listen key opens its account's stream until it is closed`() throws {

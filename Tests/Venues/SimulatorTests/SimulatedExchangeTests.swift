@@ -3,6 +3,7 @@ import Chrono
 import JSON
 import OrderBook
 import Security
+import SimulatorKit
 import Testing
 import Units
 import Venue

@@ -1,23 +1,21 @@
-import Bytes
-import Chrono
-import JSON
-import Security
-import Transport
-import Units
-import Venue
-
-@testable import VenueSimulator
+internal import Bytes
+package import Chrono
+package import JSON
+internal import Security
+internal import Transport
+internal import Units
+package import VenueSimulator
 
 /// A client of the simulator's dialect without sockets: signs requests and reads answers.
-struct DialectClient: ~Copyable {
-  static let key = "key-of-alice"
-  static let secret = Array("secret-of-alice".utf8)
-  static let start = Instant(milliseconds: 1_790_000_000_000)
+package struct DialectClient: ~Copyable {
+  package static let key = "key-of-alice"
+  package static let secret = Array("secret-of-alice".utf8)
+  package static let start = Instant(milliseconds: 1_790_000_000_000)
 
-  var venue: SimulatedVenue
-  var now = DialectClient.start
+  package var venue: SimulatedVenue
+  package var now = DialectClient.start
 
-  static func settings(seed: UInt64 = 7) -> ExchangeSettings {
+  package static func settings(seed: UInt64 = 7) -> ExchangeSettings {
     ExchangeSettings(
       accounts: [
         SimulatedAccountSettings(
@@ -28,13 +26,13 @@ struct DialectClient: ~Copyable {
       ], seed: seed, feeAsset: .received)
   }
 
-  init(_ settings: ExchangeSettings = DialectClient.settings()) {
+  package init(_ settings: ExchangeSettings = DialectClient.settings()) {
     venue = SimulatedVenue(
       exchange: SimulatedExchange(settings: settings, start: DialectClient.start))
   }
 
   /// A signed request at the present moment.
-  mutating func signed(
+  package mutating func signed(
     _ method: String, _ path: String, _ parameters: String = "", key: String = DialectClient.key,
     secret: [UInt8] = DialectClient.secret, skew: Int64 = 0
   ) -> VenueAnswer {
@@ -44,7 +42,7 @@ struct DialectClient: ~Copyable {
     return send(method, "\(path)?\(query)&signature=\(tag)", key: key)
   }
 
-  mutating func send(
+  package mutating func send(
     _ method: String, _ target: String, key: String? = nil, body: String = ""
   ) -> VenueAnswer {
     let request = HTTPRequest(
@@ -54,15 +52,19 @@ struct DialectClient: ~Copyable {
     return venue.answer(request, now: now)
   }
 
-  mutating func order(_ parameters: String) -> VenueAnswer {
+  package mutating func inject(_ fault: VenueFault) throws(FaultError) {
+    _ = try venue.inject(fault, now: now)
+  }
+
+  package mutating func order(_ parameters: String) -> VenueAnswer {
     signed("POST", "/api/v3/order", parameters)
   }
 }
 
 extension VenueAnswer {
-  var json: JSONDocument { try! JSONDocument(parsing: response.body) }
-  var status: Int { response.status }
-  var weight: String? { response.headers.first("x-mbx-used-weight-1m") }
-  var code: Int64? { json["code"]?.int64 }
-  var text: String { String(decoding: response.body, as: UTF8.self) }
+  package var json: JSONDocument { try! JSONDocument(parsing: response.body) }
+  package var status: Int { response.status }
+  package var weight: String? { response.headers.first("x-mbx-used-weight-1m") }
+  package var code: Int64? { json["code"]?.int64 }
+  package var text: String { String(decoding: response.body, as: UTF8.self) }
 }

@@ -1,4 +1,5 @@
 import JSON
+import SimulatorKit
 import Testing
 import Units
 

@@ -1,0 +1,33 @@
+internal import Chrono
+internal import Units
+internal import Venue
+
+/// Something that an exchange has to tell, as a fact; its dialect makes messages of it.
+struct Happening {
+  let time: Instant
+  let what: What
+
+  enum What {
+    /// The changes of a market's book since the last window of this kind.
+    case window(market: Int, StreamKind, DepthWindow)
+    case top(market: Int, updateID: UInt64, bid: PriceLevel?, ask: PriceLevel?)
+    case trade(market: Int, PublicTrade)
+    case report(PrivateOrder, ReportCause, executionID: UInt64)
+    /// Balances of an account, by asset.
+    case balances(account: Int, [(asset: String, balance: Balance)])
+    /// Trading was halted or goes on.
+    case status(market: Int)
+    /// A message of a recorded market, as it was.
+    case recorded(market: Int, StreamKind, payload: [UInt8])
+  }
+}
+
+/// Why a report on an order is sent.
+enum ReportCause {
+  case new
+  case trade(PrivateTrade)
+  case cancelled(by: String)
+  case expired
+  /// Its price or quantity is another now.
+  case amended
+}

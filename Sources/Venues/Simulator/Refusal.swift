@@ -1,0 +1,29 @@
+/// Why an exchange does not do what an account asks; each dialect has its own words for it.
+enum Refusal: Error, Hashable {
+  case lotSize
+  case priceFilter
+  case notional
+  case marketClosed
+  case duplicateOrder
+  case wouldTake
+  case insufficientBalance
+  case unknownOrder
+  /// An amendment that would leave nothing open, or that changes nothing.
+  case invalidAmendment
+}
+
+extension Refusal {
+  var binance: DialectError {
+    switch self {
+    case .lotSize: .filter("LOT_SIZE")
+    case .priceFilter: .filter("PRICE_FILTER")
+    case .notional: .filter("NOTIONAL")
+    case .marketClosed: .marketClosed
+    case .duplicateOrder: .duplicateOrder
+    case .wouldTake: .wouldTake
+    case .insufficientBalance: .insufficientBalance
+    case .unknownOrder: .unknownOrder
+    case .invalidAmendment: DialectError(-2038, "Order amend rejected.")
+    }
+  }
+}

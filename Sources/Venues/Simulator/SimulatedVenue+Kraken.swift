@@ -1,0 +1,358 @@
+internal import Bytes
+internal import Chrono
+internal import JSON
+internal import Security
+internal import Transport
+internal import Units
+internal import Venue
+
+/// REST in Kraken's words (docs.kraken.com/api/docs/rest-api): every answer is 200 with `error` and
+/// `result`.
+extension SimulatedVenue {
+  mutating func krakenAnswer(_ request: HTTPRequest, now: Instant) -> VenueAnswer {
+    var answer = VenueAnswer(response: HTTPResponse(status: 200))
+    do throws(KrakenError) {
+      let result = try krakenResult(request, now: now, &answer)
+      var json = JSONWriter(reserving: result.count + 32)
+      json.object { json in
+        json.name("error")
+        json.array { _ in }
+        json.name("result")
+        json.raw(result)
+      }
+      answer.response = HTTPResponse(status: 200, json: json.finished())
+    } catch {
+      var json = JSONWriter()
+      json.object { json in
+        json.name("error")
+        json.array { json in json.string(error.text) }
+      }
+      answer.response = HTTPResponse(status: 200, json: json.finished())
+    }
+    return answer
+  }
+
+  /// Refusals that come before a request is looked at.
+  mutating func krakenRefusal(_ account: String, now: Instant) -> KrakenError? {
+    if faults.isClosed(now) { return KrakenError("EService:Unavailable") }
+    if faults.banSeconds(now) != nil { return KrakenError("EGeneral:Temporary lockout") }
+    if faults.takes(.tooMany) { return KrakenError("EAPI:Rate limit exceeded") }
+    do throws(DialectError) {
+      _ = try limits.spend(1, address: account, now: now)
+      return nil
+    } catch {
+      return KrakenError("EAPI:Rate limit exceeded")
+    }
+  }
+
+  private mutating func krakenResult(
+    _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
+  ) throws(KrakenError) -> [UInt8] {
+    let isPrivate = request.path.hasPrefix("/0/private/")
+    let address = String(request.peerAddress.prefix { $0 != ":" })
+    let who = request.header("api-key") ?? address
+    if let refusal = krakenRefusal(who, now: now) { throw refusal }
+    guard let fields = KrakenFields(request) else { throw KrakenError("EAPI:Bad request") }
+    exchange.advance(to: now)
+    let name = String(request.path.split(separator: "/").last ?? "")
+    guard isPrivate else { return try krakenPublic(name, fields, now: now, &answer) }
+    let account = try krakenAccount(request, fields)
+    guard Self.krakenOrderNames.contains(name) else {
+      return try krakenPrivate(name, fields, account, now: now)
+    }
+    if faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
+    let result = try krakenTrade(name, fields, account)
+    if faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
+    answer.isWithheld = faults.takes(.lostAcknowledgement)
+    return result
+  }
+
+  private static var krakenOrderNames: Set<String> {
+    ["AddOrder", "AmendOrder", "CancelOrder", "CancelAll"]
+  }
+
+  /// API-Sign is HMAC-SHA512 of the path and SHA-256 of nonce and body, in Base64
+  /// (docs: "Spot REST Authentication").
+  private mutating func krakenAccount(
+    _ request: HTTPRequest, _ fields: KrakenFields
+  ) throws(KrakenError) -> Int {
+    guard request.method == "POST", let key = request.header("api-key"),
+      let account = exchange.accountByKey[key]
+    else { throw KrakenError("EAPI:Invalid key") }
+    guard let text = fields["nonce"], let nonce = UInt64(text) else {
+      throw KrakenError("EAPI:Invalid nonce")
+    }
+    let inner = Digest.sha256(Array(text.utf8) + request.body)
+    let tag = Digest.hmacSHA512(
+      Array(request.path.utf8) + inner, key: exchange.accounts[account].secret)
+    guard let sign = request.header("api-sign"), sign == Base64.standard.encode(tag) else {
+      throw KrakenError("EAPI:Invalid signature")
+    }
+    guard kraken.accepts(nonce, of: account) else { throw KrakenError("EAPI:Invalid nonce") }
+    return account
+  }
+
+  // MARK: Public
+
+  private func krakenPublic(
+    _ name: String, _ fields: KrakenFields, now: Instant, _ answer: inout VenueAnswer
+  ) throws(KrakenError) -> [UInt8] {
+    let time = venueTime(now)
+    switch name {
+    case "Time":
+      return Self.object { json in
+        json.member("unixtime", time.seconds)
+        json.member("rfc1123", time.krakenText)
+      }
+    case "SystemStatus":
+      return Self.object { json in
+        json.member("status", "online")
+        json.member("timestamp", time.krakenText)
+      }
+    case "AssetPairs":
+      var chosen = Array(exchange.markets.indices)
+      if let pairs = fields["pair"] {
+        chosen = []
+        for pair in pairs.split(separator: ",") {
+          chosen.append(try exchange.krakenMarket(String(pair)))
+        }
+      }
+      return Self.object { json in for index in chosen { krakenPair(index, &json) } }
+    case "Depth":
+      let market = exchange.markets[try exchange.krakenMarket(fields["pair"])]
+      let count = min(500, max(1, fields["count"].flatMap { Int($0) } ?? 100))
+      answer.snapshotOf = market.settings.symbol
+      return Self.object { json in krakenDepth(market, count, time, &json) }
+    default: throw KrakenError("EGeneral:Unknown method")
+    }
+  }
+
+  private func krakenPair(_ index: Int, _ json: inout JSONWriter) {
+    let market = exchange.markets[index]
+    let instrument = market.settings.instrument
+    let fee = { (points: Int64) in decimalText(Int128(points), scale: 2) }
+    json.name(market.settings.krakenPairName)
+    json.object { json in
+      json.member("altname", market.settings.krakenAltName)
+      json.member("wsname", market.settings.symbol)
+      json.member("base", Self.krakenBalanceName(instrument.base))
+      json.member("quote", Self.krakenBalanceName(instrument.quote))
+      json.member("pair_decimals", instrument.priceScale)
+      json.member("lot_decimals", instrument.quantityScale)
+      json.member("cost_decimals", 5)
+      json.member("lot_multiplier", 1)
+      for (name, points) in [
+        ("fees", exchange.settings.takerFeeBasisPoints),
+        ("fees_maker", exchange.settings.makerFeeBasisPoints),
+      ] {
+        json.name(name)
+        json.array { json in
+          json.array { json in
+            json.integer(0)
+            json.number(text: fee(points))
+          }
+        }
+      }
+      json.member("ordermin", market.settings.krakenText(instrument.minQuantity))
+      json.member("costmin", market.settings.krakenText(instrument.minNotional))
+      json.member("tick_size", market.settings.krakenText(instrument.tickSize))
+      json.member("status", market.isHalted ? "cancel_only" : "online")
+    }
+  }
+
+  private func krakenDepth(
+    _ market: ExchangeMarket, _ count: Int, _ time: Instant, _ json: inout JSONWriter
+  ) {
+    json.name(market.settings.krakenPairName)
+    json.object { json in
+      for (name, side) in [("asks", Side.sell), ("bids", .buy)] {
+        json.name(name)
+        json.array { json in
+          for level in market.engine.levels(side, max: count) {
+            json.array { json in
+              json.string(market.settings.krakenText(level.price))
+              json.string(market.settings.krakenText(level.quantity))
+              json.integer(time.seconds)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: Private
+
+  private mutating func krakenPrivate(
+    _ name: String, _ fields: KrakenFields, _ account: Int, now: Instant
+  ) throws(KrakenError) -> [UInt8] {
+    switch name {
+    case "GetWebSocketsToken":
+      let token = kraken.open(account, now: now, &exchange.random)
+      return Self.object { json in
+        json.member("token", token)
+        json.member("expires", KrakenDoor.tokenLifetime.components.seconds)
+      }
+    case "Balance", "BalanceEx":
+      return Self.object { json in
+        for (asset, balance) in exchange.accounts[account].balances.sorted(by: { $0.key < $1.key })
+        {
+          let total = (balance.free + balance.locked).text
+          guard name == "BalanceEx" else {
+            json.member(Self.krakenBalanceName(asset), total)
+            continue
+          }
+          json.name(Self.krakenBalanceName(asset))
+          json.object { json in
+            json.member("balance", total)
+            json.member("hold_trade", balance.locked.text)
+          }
+        }
+      }
+    case "OpenOrders":
+      let open = exchange.ledger.openOrders(account: account, market: nil)
+      return Self.object { json in
+        json.name("open")
+        json.object { json in for order in open { krakenOrder(order, &json) } }
+      }
+    case "QueryOrders":
+      var found: [PrivateOrder] = []
+      for text in (fields["txid"] ?? "").split(separator: ",") {
+        guard let id = KrakenID.number(String(text)), let order = exchange.ledger[id],
+          order.account == account
+        else { throw .unknownOrder }
+        found.append(order)
+      }
+      return Self.object { json in for order in found { krakenOrder(order, &json) } }
+    case "TradesHistory":
+      let fills = exchange.ledger.trades.filter { $0.account == account }.suffix(50)
+      return Self.object { json in
+        json.name("trades")
+        json.object { json in for fill in fills { krakenFill(fill, &json) } }
+        json.member("count", fills.count)
+      }
+    default: throw KrakenError("EGeneral:Unknown method")
+    }
+  }
+
+  private mutating func krakenTrade(
+    _ name: String, _ fields: KrakenFields, _ account: Int
+  ) throws(KrakenError) -> [UInt8] {
+    switch name {
+    case "AddOrder":
+      let form = KrakenOrderForm(
+        pair: fields["pair"], side: fields["type"], type: fields["ordertype"],
+        price: fields["price"], quantity: fields["volume"], timeInForce: fields["timeinforce"],
+        isPostOnly: fields["oflags"]?.split(separator: ",").contains("post") ?? false,
+        clientOrderID: fields["cl_ord_id"])
+      let order = try exchange.krakenPlace(form, account).order
+      return Self.object { json in
+        json.name("descr")
+        json.object { json in json.member("order", krakenDescription(order)) }
+        json.name("txid")
+        json.array { json in json.string(KrakenID.text(order.id, "O")) }
+      }
+    case "AmendOrder":
+      let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
+      _ = try exchange.krakenAmend(
+        order, price: fields["limit_price"], quantity: fields["order_qty"])
+      return Self.object { json in json.member("amend_id", KrakenID.text(order.id, "T")) }
+    case "CancelOrder":
+      let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
+      beforeCancel(order)
+      try exchange.krakenCancel(order)
+      return Self.object { json in json.member("count", 1) }
+    default:
+      let open = exchange.ledger.openOrders(account: account, market: nil)
+      for order in open { try exchange.krakenCancel(order) }
+      return Self.object { json in json.member("count", open.count) }
+    }
+  }
+
+  private func krakenDescription(_ order: PrivateOrder) -> String {
+    let market = exchange.markets[order.market].settings
+    let kind = order.type == .limit ? "limit \(market.krakenText(order.price))" : "market"
+    return "\(order.sideText.lowercased()) \(market.krakenText(order.quantity)) "
+      + "\(market.krakenAltName) @ \(kind)"
+  }
+
+  private func krakenOrder(_ order: PrivateOrder, _ json: inout JSONWriter) {
+    let market = exchange.markets[order.market].settings
+    json.name(KrakenID.text(order.id, "O"))
+    json.object { json in
+      json.member("cl_ord_id", order.clientOrderID)
+      json.member(
+        "status",
+        order.isOpen ? "open" : order.status == .filled ? "closed" : order.krakenStatus)
+      json.member("opentm", number: order.created.krakenSeconds)
+      json.name("descr")
+      json.object { json in
+        json.member("pair", market.krakenAltName)
+        json.member("type", order.sideText.lowercased())
+        json.member("ordertype", order.typeText == "MARKET" ? "market" : "limit")
+        json.member("price", market.krakenText(order.price))
+      }
+      json.member("vol", market.krakenText(order.quantity))
+      json.member("vol_exec", market.krakenText(order.filled))
+      json.member("cost", market.krakenText(order.spent))
+    }
+  }
+
+  private func krakenFill(_ fill: PrivateTrade, _ json: inout JSONWriter) {
+    let market = exchange.markets[fill.market].settings
+    json.name(KrakenID.text(fill.id, "T"))
+    json.object { json in
+      json.member("ordertxid", KrakenID.text(fill.orderID, "O"))
+      json.member("pair", market.krakenPairName)
+      json.member("time", number: fill.time.krakenSeconds)
+      json.member("type", fill.isBuyer ? "buy" : "sell")
+      json.member("price", market.krakenText(fill.price))
+      json.member("vol", market.krakenText(fill.quantity))
+      json.member("cost", market.krakenText(fill.price * fill.quantity))
+      json.member("fee", fill.fee.text)
+      json.member("trade_id", fill.id)
+      json.member("maker", fill.isMaker)
+    }
+  }
+
+  private static func krakenBalanceName(_ asset: String) -> String {
+    switch asset {
+    case "BTC": "XXBT"
+    case "ETH": "XETH"
+    case "USD": "ZUSD"
+    default: asset
+    }
+  }
+
+  private static func object(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+    var json = JSONWriter(reserving: 512)
+    json.object { json in body(&json) }
+    return json.finished()
+  }
+}
+
+/// The fields of a request: its query and its body, a form or a JSON object.
+struct KrakenFields {
+  private var values: [String: String] = [:]
+
+  /// Nil when the body cannot be read.
+  init?(_ request: HTTPRequest) {
+    var items = request.queryItems ?? []
+    if request.body.first == UInt8(ascii: "{") {
+      do throws(JSONError) {
+        for member in try JSONDocument(parsing: request.body).root.object.map(Array.init) ?? [] {
+          values[member.name] = member.value.stringOrNumberText ?? member.value.description
+        }
+      } catch {
+        return nil
+      }
+    } else {
+      let form = HTTPRequest(
+        method: "POST", target: "/?" + String(decoding: request.body, as: UTF8.self))
+      guard let more = form.queryItems else { return nil }
+      items += more
+    }
+    for (name, value) in items { values[name] = value }
+  }
+
+  subscript(name: String) -> String? { values[name] }
+}

@@ -1,0 +1,288 @@
+internal import Bytes
+internal import Chrono
+internal import JSON
+internal import Security
+internal import Transport
+internal import Units
+internal import Venue
+
+/// REST in OKX's words (www.okx.com/docs-v5): `code`, `msg` and `data`.
+extension SimulatedVenue {
+  mutating func okxAnswer(_ request: HTTPRequest, now: Instant) -> VenueAnswer {
+    var answer = VenueAnswer(response: HTTPResponse(status: 200))
+    do throws(OKXError) {
+      let body = try okxBody(request, now: now, &answer)
+      answer.response = HTTPResponse(status: 200, json: body)
+    } catch {
+      let body = Self.okxEnvelope(code: error.code, error.message) { _ in }
+      answer.response = HTTPResponse(status: error.status, json: body)
+    }
+    return answer
+  }
+
+  mutating func okxRefusal(_ who: String, now: Instant) -> OKXError? {
+    if faults.isClosed(now) {
+      return OKXError(
+        status: 503, 50_001, "Service temporarily unavailable. Please try again later")
+    }
+    let tooMany = OKXError(status: 429, 50_011, "Too Many Requests")
+    if faults.banSeconds(now) != nil || faults.takes(.tooMany) { return tooMany }
+    do throws(DialectError) {
+      _ = try limits.spend(1, address: who, now: now)
+      return nil
+    } catch {
+      return tooMany
+    }
+  }
+
+  private mutating func okxBody(
+    _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
+  ) throws(OKXError) -> [UInt8] {
+    let address = String(request.peerAddress.prefix { $0 != ":" })
+    if let refusal = okxRefusal(request.header("ok-access-key") ?? address, now: now) {
+      throw refusal
+    }
+    exchange.advance(to: now)
+    let name = "\(request.method) \(request.path.dropFirst("/api/v5/".count))"
+    if name.hasPrefix("GET public/") || name.hasPrefix("GET market/") {
+      return try okxPublic(name, request, now: now, &answer)
+    }
+    let account = try okxAccount(request, now: now)
+    guard name.hasPrefix("POST trade/") else { return try okxPrivate(name, request, account, now) }
+    let document: JSONDocument
+    do throws(JSONError) {
+      document = try JSONDocument(parsing: request.body)
+    } catch {
+      throw OKXError(status: 400, 50_002, "JSON syntax error")
+    }
+    let operation = String(name.dropFirst("POST trade/".count))
+    guard let known = OKXOperation(rest: operation) else {
+      throw OKXError(status: 404, 404, "Resource not found")
+    }
+    let list = document.root.array.map { Array($0) } ?? [document.root]
+    let (body, isLost) = okxTrade(known, list, account, now: now, envelope: Self.okxEnvelope)
+    answer.isWithheld = isLost
+    return body
+  }
+
+  /// The signature is over time, method, path with query, and body (docs: "REST Authentication").
+  private func okxAccount(_ request: HTTPRequest, now: Instant) throws(OKXError) -> Int {
+    guard let key = request.header("ok-access-key"), let account = exchange.accountByKey[key] else {
+      throw OKXError(status: 401, 50_111, "Invalid OK-ACCESS-KEY")
+    }
+    let text = request.header("ok-access-timestamp") ?? ""
+    guard let time = Instant(rfc3339: text) else {
+      throw OKXError(status: 401, 50_112, "Invalid OK-ACCESS-TIMESTAMP")
+    }
+    let away = venueTime(now) - time
+    guard away <= .seconds(30), away >= .seconds(-30) else {
+      throw OKXError(status: 401, 50_102, "Timestamp request expired")
+    }
+    try okxCheck(
+      account, sign: request.header("ok-access-sign"),
+      passphrase: request.header("ok-access-passphrase"),
+      over: Array("\(text)\(request.method)\(request.target)".utf8) + request.body)
+    return account
+  }
+
+  func okxCheck(
+    _ account: Int, sign: String?, passphrase: String?, over message: [UInt8]
+  ) throws(OKXError) {
+    let tag = Digest.hmacSHA256(message, key: exchange.accounts[account].secret)
+    guard sign == Base64.standard.encode(tag) else {
+      throw OKXError(status: 401, 50_113, "Invalid Sign")
+    }
+    guard passphrase == exchange.accounts[account].passphrase else {
+      throw OKXError(status: 401, 50_105, "Request header OK-ACCESS-PASSPHRASE incorrect.")
+    }
+  }
+
+  // MARK: Answers
+
+  static func okxEnvelope(
+    code: Int, _ message: String, _ data: (inout JSONWriter) -> Void
+  ) -> [UInt8] {
+    var json = JSONWriter(reserving: 1_024)
+    json.object { json in
+      json.member("code", String(code))
+      json.member("msg", message)
+      json.name("data")
+      json.array { json in data(&json) }
+    }
+    return json.finished()
+  }
+
+  private func okxPublic(
+    _ name: String, _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
+  ) throws(OKXError) -> [UInt8] {
+    func query(_ name: String) -> String? {
+      request.queryItems?.first { $0.name == name }?.value
+    }
+    let time = venueTime(now)
+    switch name {
+    case "GET public/time":
+      return Self.okxEnvelope(code: 0, "") { json in
+        json.object { json in json.member("ts", String(time.milliseconds)) }
+      }
+    case "GET public/instruments":
+      guard query("instType") == "SPOT" else { throw .parameter("instType") }
+      var chosen = Array(exchange.markets.indices)
+      if let symbol = query("instId") { chosen = [try exchange.okxMarket(symbol)] }
+      return Self.okxEnvelope(code: 0, "") { json in
+        for index in chosen { exchange.okxInstrument(index, &json) }
+      }
+    case "GET market/books":
+      let market = exchange.markets[try exchange.okxMarket(query("instId"))]
+      let size = min(400, max(1, query("sz").flatMap { Int($0) } ?? 1))
+      answer.snapshotOf = market.settings.symbol
+      return Self.okxEnvelope(code: 0, "") { json in
+        json.object { json in
+          for (name, side) in [("asks", Side.sell), ("bids", .buy)] {
+            json.name(name)
+            json.array { json in
+              for level in market.engine.levels(side, max: size) {
+                market.settings.writeOKX(level, &json)
+              }
+            }
+          }
+          json.member("ts", String(time.milliseconds))
+          json.member("seqId", market.lastUpdateID)
+        }
+      }
+    case "GET market/trades":
+      let market = exchange.markets[try exchange.okxMarket(query("instId"))]
+      return Self.okxEnvelope(code: 0, "") { json in
+        for trade in market.recentTrades.suffix(100).reversed() {
+          market.settings.writeOKX(trade, &json)
+        }
+      }
+    default: throw OKXError(status: 404, 404, "Resource not found")
+    }
+  }
+
+  private func okxPrivate(
+    _ name: String, _ request: HTTPRequest, _ account: Int, _ now: Instant
+  ) throws(OKXError) -> [UInt8] {
+    switch name {
+    case "GET account/balance":
+      return Self.okxEnvelope(code: 0, "") { json in
+        exchange.okxBalances(exchange.okxBalances(account), now, &json)
+      }
+    case "GET trade/orders-pending":
+      let open = exchange.ledger.openOrders(account: account, market: nil)
+      return Self.okxEnvelope(code: 0, "") { json in
+        for order in open { exchange.okxOrder(order, nil, &json) }
+      }
+    case "GET trade/order":
+      var fields = JSONWriter()
+      fields.object { json in
+        for item in request.queryItems ?? [] { json.member(item.name, item.value) }
+      }
+      let document: JSONDocument
+      do throws(JSONError) {
+        document = try JSONDocument(parsing: fields.finished())
+      } catch {
+        throw .parameter("ordId")
+      }
+      guard let order = try exchange.okxOrder(document.root, account) else {
+        throw OKXError(51_603, "Order does not exist")
+      }
+      return Self.okxEnvelope(code: 0, "") { json in exchange.okxOrder(order, nil, &json) }
+    case "GET trade/fills":
+      let fills = exchange.ledger.trades.filter { $0.account == account }.suffix(100).reversed()
+      return Self.okxEnvelope(code: 0, "") { json in for fill in fills { okxFill(fill, &json) } }
+    default: throw OKXError(status: 404, 404, "Resource not found")
+    }
+  }
+
+  private func okxFill(_ fill: PrivateTrade, _ json: inout JSONWriter) {
+    let market = exchange.markets[fill.market].settings
+    json.object { json in
+      json.member("instType", "SPOT")
+      json.member("instId", market.symbol)
+      json.member("tradeId", String(fill.id))
+      json.member("ordId", String(fill.orderID))
+      json.member("clOrdId", exchange.ledger[fill.orderID]?.clientOrderID ?? "")
+      json.member("fillPx", market.okxText(fill.price))
+      json.member("fillSz", market.okxText(fill.quantity))
+      json.member("side", fill.isBuyer ? "buy" : "sell")
+      json.member("execType", fill.isMaker ? "M" : "T")
+      json.member("fee", (AssetAmount.zero - fill.fee).text)
+      json.member("feeCcy", fill.feeAsset)
+      json.member("ts", String(fill.time.milliseconds))
+    }
+  }
+}
+
+/// What is done with orders, by REST and by the private WebSocket.
+enum OKXOperation: String {
+  case place = "order"
+  case amend = "amend-order"
+  case cancel = "cancel-order"
+
+  /// Batches are lists of the same.
+  init?(rest name: String) {
+    switch name {
+    case "order", "batch-orders": self = .place
+    case "amend-order", "amend-batch-orders": self = .amend
+    case "cancel-order", "cancel-batch-orders": self = .cancel
+    default: return nil
+    }
+  }
+}
+
+extension SimulatedVenue {
+  /// Each order of the list has a code of its own; the whole has 0 when all went well, 1 when all
+  /// failed, 2 when some did. Also says whether the answer must get lost.
+  mutating func okxTrade(
+    _ operation: OKXOperation, _ list: [JSONValue], _ account: Int, now: Instant,
+    envelope: (Int, String, (inout JSONWriter) -> Void) -> [UInt8]
+  ) -> (body: [UInt8], isLost: Bool) {
+    if faults.takes(.internalError) {
+      return (envelope(50_026, "System error. Please try again later.") { _ in }, false)
+    }
+    var results: [(order: PrivateOrder?, name: String, error: OKXError?)] = []
+    for fields in list {
+      let name = fields["clOrdId"]?.string ?? ""
+      do throws(OKXError) {
+        results.append((try okxCarryOut(operation, fields, account), name, nil))
+      } catch {
+        results.append((nil, name, error))
+      }
+    }
+    if faults.takes(.statusUnknown) {
+      return (envelope(50_004, "API endpoint request timeout.") { _ in }, false)
+    }
+    let failures = results.count { $0.error != nil }
+    let code = failures == 0 ? 0 : failures == results.count ? 1 : 2
+    let body = envelope(code, code == 0 ? "" : "Operation failed.") { json in
+      for result in results {
+        json.object { json in
+          json.member("ordId", result.order.map { String($0.id) } ?? "")
+          json.member("clOrdId", result.order?.clientOrderID ?? result.name)
+          json.member("ts", String(venueTime(now).milliseconds))
+          json.member("sCode", String(result.error?.code ?? 0))
+          json.member("sMsg", result.error?.message ?? "")
+        }
+      }
+    }
+    return (body, faults.takes(.lostAcknowledgement))
+  }
+
+  private mutating func okxCarryOut(
+    _ operation: OKXOperation, _ fields: JSONValue, _ account: Int
+  ) throws(OKXError) -> PrivateOrder {
+    switch operation {
+    case .place: return try exchange.okxPlace(fields, account)
+    case .amend: return try exchange.okxAmend(fields, account)
+    case .cancel:
+      guard let order = try exchange.okxOrder(fields, account) else { throw .orderGone }
+      beforeCancel(order)
+      do throws(Refusal) {
+        return try exchange.withdraw(order, by: "")
+      } catch {
+        throw OKXError(error)
+      }
+    }
+  }
+}
