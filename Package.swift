@@ -279,6 +279,7 @@ let rooms: [Room] = [
       "Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit",
       "Transport", "Units", "Wire",
     ]),
+  tests("VenueTests", in: "Domain/VenueTests", uses: ["Chrono", "Seeds", "Units", "Venue"]),
   tests(
     "OrdersTests", in: "Domain/OrdersTests", uses: ["Chrono", "Orders", "Seeds", "Units", "Venue"]),
   tests(

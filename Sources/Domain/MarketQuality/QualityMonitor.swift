@@ -111,8 +111,8 @@ package struct QualityMonitor: Sendable {
   private mutating func judge(
     _ exchange: Instant, _ received: Instant, _ verdict: inout QualityVerdict
   ) {
-    counts.timed += 1
     guard exchange > .epoch else { return }
+    counts.timed += 1
     let age = received - exchange
     if raise(.stale, when: age > limits.ageMax) {
       verdict.findings.append(

@@ -6,6 +6,8 @@ struct GateSlot {
   var isKnown = false
   var isTrading = false
   var hasReference = false
+  /// Its book lost its place, or the word of it: from then until the next reference nothing passes.
+  var isTainted = false
   /// Signed; filled.
   var position: Int64 = 0
   /// Admitted and not yet filled or released.

@@ -37,14 +37,17 @@ extension RiskGate {
   }
 
   /// The price that values positions, market orders and the band: the mid, as a rule. Nil when the
-  /// book is not to be trusted: the last one then still values positions, and is no reference.
+  /// book is not to be trusted: the last one then still values positions, and is no reference, and
+  /// orders of every type are refused until there is one again.
   package func setReference(_ instrument: InstrumentID, _ price: Price?, now: Uptime) {
     let slot = slot(instrument)
     guard slot.pointee.isKnown else { return }
     guard let price, price.raw > 0 else {
       slot.pointee.hasReference = false
+      slot.pointee.isTainted = true
       return
     }
+    slot.pointee.isTainted = false
     if slot.pointee.mark != 0 {
       earn(
         Int128(price.raw - slot.pointee.mark) * Int128(slot.pointee.position),

@@ -104,11 +104,15 @@ extension RiskGate {
     return GateFinding(reason: .positionLimit, actual: worst, limit: limit)
   }
 
-  /// A sell is valued at the higher of its price and the reference: it trades at the bid.
+  /// A sell is valued at the higher of its price and the reference: it trades at the bid. On a
+  /// tainted book no price values anything: whoever made the order saw what is not there.
   @inline(__always)
   private func notionalFinding(
     _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> GateFinding? {
+    if slot.pointee.isTainted {
+      return GateFinding(reason: .noReferencePrice, actual: 0, limit: 0)
+    }
     let reference = reference(slot, now: request.now)
     var price = request.order.price.raw
     switch request.order.type {

@@ -23,7 +23,9 @@ extension RiskGate {
     case .position: return exceeded("position", refusal, scale: quantity)
     case .notional:
       guard refusal.reason == .maxNotional else {
-        return "\(instrument.symbol) has no reference price to value a market order"
+        return
+          "\(instrument.symbol) has no reference price to value an order: its book is tainted, "
+          + "or too old"
       }
       return exceeded("notional", refusal, scale: money)
     case .dailyLoss:

@@ -1,6 +1,8 @@
+internal import Chrono
 internal import MarketQuality
 package import ServiceKit
 internal import Units
+internal import Venue
 internal import Venues
 
 package struct Config: ServiceSettings {
@@ -8,6 +10,10 @@ package struct Config: ServiceSettings {
   /// By venue.
   let sites: [KnownVenue: VenueSite]
   let shadowOnly: Set<String>
+  /// By venue: when it takes no orders.
+  let closures: [String: [TradingHours.Closure]]
+  let shards: Int
+  let mailboxMax: Int
   let requestTimeout: Duration
   let readerQueueMax: Int
   let readersMax: Int
@@ -15,7 +21,8 @@ package struct Config: ServiceSettings {
   let noticesMax: Int
   let makerFeeBps: Int
   let takerFeeBps: Int
-  let quality: QualityLimits
+  private let quality: QualityLimits
+  private let venueActions: [String: [QualityCheck: QualityAction]]
 
   /// Where one venue is, and what is followed there.
   struct VenueSite: Sendable {
@@ -38,7 +45,14 @@ package struct Config: ServiceSettings {
       settings.list(
         "shadow_only", maximum: 16, default: [],
         "Venues where no order may go, although they take some."))
+    closures = Self.closures(settings)
     sites = Self.sites(settings)
+    shards = settings.int(
+      "shards", in: 1...256, default: 16,
+      "Mailboxes of a venue; a symbol's events are always in the same one, by its hash.")
+    mailboxMax = settings.int(
+      "mailbox_max", in: 16...1_000_000, default: 4_096, unit: "events",
+      "Events that wait in one mailbox; at the limit the venue's stream is held back.")
     requestTimeout = settings.duration(
       "request_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(2),
       "A venue that has not answered a request by then is silent.")
@@ -61,6 +75,65 @@ package struct Config: ServiceSettings {
       "taker_fee_bps", in: 0...1_000, default: 10, unit: "basis points",
       "The taker fee of our account, for display.")
     quality = Self.quality(settings)
+    venueActions = Self.venueActions(settings)
+  }
+
+  private static func closures(
+    _ settings: SettingsReader
+  ) -> [String: [TradingHours.Closure]] {
+    let texts = settings.list(
+      "closures", maximum: 100, default: [],
+      "Announced maintenance: venue, from/to in RFC 3339, and why; orders are MARKET_CLOSED then.")
+    var closures: [String: [TradingHours.Closure]] = [:]
+    for text in texts {
+      let words = text.split(separator: " ", maxSplits: 2).map(String.init)
+      let ends = words.count == 3 ? words[1].split(separator: "/").map { Instant(rfc3339: $0) } : []
+      guard ends.count == 2, let from = ends[0], let to = ends[1], from < to else {
+        settings.check(
+          false,
+          "closures has \(text), not: binance 2026-01-31T08:00:00Z/2026-01-31T09:00:00Z why")
+        continue
+      }
+      settings.check(
+        KnownVenue(rawValue: words[0]) != nil, "closures has \(words[0]): no such venue is known")
+      closures[words[0], default: []].append(TradingHours.Closure(from..<to, words[2]))
+    }
+    return closures
+  }
+
+  private static func venueActions(
+    _ settings: SettingsReader
+  ) -> [String: [QualityCheck: QualityAction]] {
+    let texts = settings.list(
+      "quality_venue_actions", maximum: 128, default: [],
+      "What is done otherwise at one venue: venue, check and action.")
+    var actions: [String: [QualityCheck: QualityAction]] = [:]
+    for text in texts {
+      let words = text.split(separator: " ").map(String.init)
+      guard words.count == 3, KnownVenue(rawValue: words[0]) != nil,
+        let check = QualityCheck.allCases.first(where: { $0.name == words[1] }),
+        let action = QualityActionName(rawValue: words[2])
+      else {
+        settings.check(false, "quality_venue_actions has \(text), not: kraken crossed flag")
+        continue
+      }
+      actions[words[0], default: [:]][check] = action.action
+    }
+    return actions
+  }
+
+  /// What a venue's data must keep to.
+  func quality(of venue: KnownVenue) -> QualityLimits {
+    var limits = quality
+    limits.actions.merge(venueActions[venue.rawValue] ?? [:]) { _, own in own }
+    return limits
+  }
+
+  /// When the venue takes orders.
+  func hours(of venue: KnownVenue) -> TradingHours {
+    var hours = venue.registration.hours
+    hours.closures += closures[venue.rawValue] ?? []
+    return hours
   }
 
   private static func sites(_ settings: SettingsReader) -> [KnownVenue: VenueSite] {

@@ -1,4 +1,5 @@
 internal import Calls
+internal import Chrono
 internal import Contracts
 internal import EventBus
 internal import Translation
@@ -62,7 +63,7 @@ struct Handlers: MarketV1.MarketServiceHandler {
       }
       return wire
     }
-    venue.tradingHours = "always"
+    venue.tradingHours = config.hours(of: link.known).words
     return venue
   }
 
@@ -160,7 +161,8 @@ struct Handlers: MarketV1.MarketServiceHandler {
 
 struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   let links: [VenueLink]
-  let shadowOnly: Set<String>
+  let config: Config
+  let time: any TimeSource
 
   private func link(_ venue: String) throws(RPCError) -> VenueLink {
     guard let link = links.first(where: { $0.venue == venue }) else {
@@ -184,8 +186,11 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
 
   /// What the registry says before the venue is asked.
   private func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
-    if !link.known.registration.hasPrivateStream || shadowOnly.contains(link.venue) {
+    if !link.known.registration.hasPrivateStream || config.shadowOnly.contains(link.venue) {
       return .rejected(.venuePolicy, text: "\(link.venue) is for market data and simulation only")
+    }
+    if case .closed(let reason) = config.hours(of: link.known).state(at: time.now) {
+      return .rejected(.marketClosed, text: "\(link.venue) is closed: \(reason)")
     }
     guard instrument.isTrading else {
       return .rejected(.marketClosed, text: "\(instrument.symbol) is not trading at \(link.venue)")

@@ -31,5 +31,7 @@ final class NoticeBoard: Sendable {
     return topic.subscribe("notices", capacity: queueMax, overflow: .dropOldest)
   }
 
+  var listeners: Int { topic.subscriberCount }
+
   func close() { topic.finish() }
 }

@@ -31,7 +31,7 @@ package struct MarketConnector: ServiceDefinition {
     }
     methods =
       Handlers(links: links, config: config, notices: notices).methods
-      + OrderHandlers(links: links, shadowOnly: config.shadowOnly).methods
+      + OrderHandlers(links: links, config: config, time: context.time).methods
   }
 
   private static func settings(
@@ -73,6 +73,7 @@ package struct MarketConnector: ServiceDefinition {
           market: { await link.take($0) }, account: { await link.take($0) })
         listed.hold()
       }
+      context.spawn("deliver \(link.venue)") { await link.deliver() }
       context.spawn("watch \(link.venue)") { [loop = context.loop] in
         while !Task.isCancelled {
           await loop.sleep(for: .seconds(1))
@@ -85,6 +86,7 @@ package struct MarketConnector: ServiceDefinition {
   package func drain() async {
     notices.close()
     for link in links {
+      await link.close()
       await link.session.stop()
       let reason = RPCError(.unavailable, "the market-connector is stopping")
       await link.market.close(reason)

@@ -1,6 +1,7 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import Loop
 internal import MarketQuality
 internal import OrderBook
 internal import ServiceKit
@@ -25,6 +26,10 @@ actor VenueLink {
   private let failures: CounterFamily
   private let rates: GaugeFamily
   private(set) var books: [MarketBook] = []
+  private var mail: Mailboxes
+  private let loop: EventLoop
+  private let depths: GaugeFamily
+  private let held: Counter
   private var sequence: UInt64 = 0
   private var noticeSequence: UInt64 = 0
   private var watch = HealthWatch()
@@ -43,7 +48,16 @@ actor VenueLink {
     venue = session.venue.name
     time = context.time
     log = context.log
-    limits = config.quality
+    limits = config.quality(of: known)
+    mail = Mailboxes(shards: config.shards, max: config.mailboxMax)
+    loop = context.loop
+    depths = context.metrics.gauges(
+      "market_connector_mailbox_depth", help: "Events that wait for their symbol's turn.",
+      labels: ["venue", "shard", "symbol"])
+    held = context.metrics.counters(
+      "market_connector_mailbox_full_total",
+      help: "Times a venue's stream was held back by a full mailbox.", labels: ["venue"]
+    ).with(venue)
     let ended = context.metrics.counters(
       "market_connector_slow_readers_total", help: "Streams ended because their reader was slow.",
       labels: ["stream"])
@@ -58,7 +72,8 @@ actor VenueLink {
       "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
     rates = context.metrics.gauges(
-      "market_connector_quality_rate", help: "Stale events, crossed books and gaps as a share of all.",
+      "market_connector_quality_rate",
+      help: "Stale events, crossed books and gaps as a share of all.",
       labels: ["venue", "rate"])
   }
 
@@ -72,6 +87,7 @@ actor VenueLink {
 
   func load() async throws {
     books = try await session.loadInstruments().map { MarketBook($0, limits) }
+    mail.open(books.map(\.instrument.symbol), venue: venue, depths)
   }
 
   var instruments: [Instrument] { books.map(\.instrument) }
@@ -89,12 +105,39 @@ actor VenueLink {
 
   // MARK: Events in
 
-  /// Awaited by the session: a full reader holds the venue's stream back.
+  /// Awaited by the session: a full mailbox holds the venue's stream back, and a full reader
+  /// fills the mailboxes.
   func take(_ event: MarketEvent) async {
     lastMessage = time.now
-    let index = Int(event.instrument.index)
     // Ids are places in the session's list.
-    guard books.indices.contains(index) else { return }
+    guard books.indices.contains(Int(event.instrument.index)) else { return }
+    if mail.put(event) { return }
+    held.increment()
+    await withCheckedContinuation { mail.wait(with: event, $0) }
+  }
+
+  /// Takes the mailboxes' events in turn, until it is cancelled or they are closed.
+  func deliver() async {
+    while !Task.isCancelled, !mail.isClosed {
+      if let event = mail.next() {
+        await publish(event)
+      } else {
+        await withTaskCancellationHandler {
+          await withCheckedContinuation { mail.whenFilled($0) }
+        } onCancel: {
+          loop.spawn { await self.wake() }
+        }
+      }
+    }
+  }
+
+  private func wake() { mail.wake() }
+
+  /// Nothing more is taken, and nobody waits.
+  func close() { mail.close() }
+
+  private func publish(_ event: MarketEvent) async {
+    let index = Int(event.instrument.index)
     let step = books[index].take(event)
     if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
     guard let event = step.event else { return }

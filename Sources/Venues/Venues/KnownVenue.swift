@@ -152,9 +152,14 @@ package struct VenueRegistration: Sendable, Hashable {
   package var hasPrivateStream: Bool
   /// As the venue documents them.
   package var limits: [RequestLimit]
+  /// Crypto venues never close but for maintenance, which they announce.
+  package var hours: TradingHours
 
-  package init(hasPrivateStream: Bool, limits: [RequestLimit]) {
+  package init(
+    hasPrivateStream: Bool, limits: [RequestLimit], hours: TradingHours = .always
+  ) {
     self.hasPrivateStream = hasPrivateStream
     self.limits = limits
+    self.hours = hours
   }
 }

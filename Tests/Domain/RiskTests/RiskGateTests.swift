@@ -114,6 +114,26 @@ import Venue
     #expect(gate.admit(buy(1, at: nil), now: at(0)).refusal?.reason == .noReferencePrice)
   }
 
+  @Test(arguments: [100_00, nil] as [Int64?])
+  func `MD-03 on a tainted book no order passes, and the next reference lifts it`(
+    price: Int64?
+  ) throws {
+    let gate = try gate()
+    gate.setReference(btc, Price(100_00), now: at(0))
+    #expect(gate.admit(buy(1, at: price), now: at(1)).isAccepted)
+
+    gate.setReference(btc, nil, now: at(2))
+    let refusal = try #require(gate.admit(buy(1, at: price), now: at(3)).refusal)
+    #expect(refusal.rule == .notional && refusal.reason == .noReferencePrice)
+    #expect(
+      gate.text(of: refusal)
+        == "BTCUSDT has no reference price to value an order: its book is tainted, or too old")
+    #expect(gate.admit(sell(1, at: price), now: at(3)).refusal?.reason == .noReferencePrice)
+
+    gate.setReference(btc, Price(100_01), now: at(4))
+    #expect(gate.admit(buy(1, at: price), now: at(5)).isAccepted)
+  }
+
   @Test func `RSK-07 a sell far below the market is valued at the market`() throws {
     let gate = try gate()
     gate.setReference(btc, Price(200_000_00), now: at(0))

@@ -279,6 +279,24 @@ private func withFloor(
     }
   }
 
+  @Test func `MD-03 a tainted book refuses every order until it is whole again`() async throws {
+    try await withFloor { floor in
+      try await floor.submit("0.01")
+      floor.books.say(bid: "49999.99", ask: "50000.01", stale: true)
+      #expect(await floor.comesToRefuse(.noReferencePrice))
+      for side in [TypeV1.Side.buy, .sell] {
+        let error = await refusal { try await floor.submit("0.01", side) }
+        #expect(error.code == .failedPrecondition && error.reason == "NO_REFERENCE_PRICE")
+        #expect(error.message.contains("its book is tainted"))
+      }
+      #expect(try await floor.oms.all().count == 1)
+
+      floor.books.say(bid: "49999.99", ask: "50000.01")
+      #expect(await eventually { (try? await floor.admits("0.01")) == true })
+      try await floor.submit("0.01")
+    }
+  }
+
   @Test func `GWY-07 wrong input is refused at the edge, naming its field`() async throws {
     try await withFloor { floor in
       func fields(_ change: (inout TradingV1.SubmitOrderRequest) -> Void) async -> [String] {

@@ -1,0 +1,82 @@
+import Synchronization
+import Telemetry
+import Units
+import Venue
+import Venues
+
+/// A venue's session that lists one instrument, and notes the orders that reach it.
+final class ScriptedSession: VenueSession {
+  let venue: VenueID
+  let counters: VenueCounters
+  let clockOffset: Duration? = .milliseconds(-40)
+  let entry = Entry()
+
+  init(_ known: KnownVenue, _ metrics: MetricsRegistry) {
+    venue = known.id
+    counters = VenueCounters(metrics, venue: known.rawValue)
+  }
+
+  var orders: any VenueOrderEntry { entry }
+
+  func loadInstruments() async throws(VenueError) -> [Instrument] {
+    ["BTCUSDT", "ETHUSDT"].enumerated().map { index, symbol in
+      var instrument = Instrument(
+        id: InstrumentID(Int32(index)), venue: venue, symbol: symbol, venueSymbol: symbol,
+        base: String(symbol.prefix(3)), quote: "USDT", priceScale: 2, quantityScale: 3,
+        tickSize: Price(1), lotSize: Quantity(1), minQuantity: Quantity(1),
+        maxQuantity: Quantity(1_000_000), minNotional: Notional(0))
+      instrument.priceRange = Price(1)...Price(1_000_000_00)
+      instrument.fees = FeeSchedule(maker: decimal("0.001"), taker: decimal("0.002"))
+      return instrument
+    }
+  }
+
+  func start(
+    market: @escaping @Sendable (MarketEvent) async -> Void,
+    account: @escaping @Sendable (PrivateEvent) async -> Void
+  ) async {}
+
+  func stop() async {}
+
+  final class Entry: VenueOrderEntry {
+    let settlesAfter = Duration.zero
+    private let names = Mutex<[String]>([])
+
+    var placed: [String] { names.withLock { $0 } }
+
+    func place(_ order: VenueOrder) async -> VenueOutcome {
+      names.withLock { $0.append(order.clientOrderID) }
+      return .unknown(reason: "the script ends here")
+    }
+
+    func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
+      refused
+    }
+
+    func replace(_ clientOrderID: String, with order: VenueOrder) async -> VenueReplacement {
+      VenueReplacement(cancel: refused, place: nil)
+    }
+
+    func amend(_ amendment: VenueAmendment) async -> VenueOutcome { refused }
+
+    func cancelAll(of instrument: InstrumentID) async throws(VenueError) {}
+
+    func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
+      refused
+    }
+
+    func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] { [] }
+
+    func fills(
+      of instrument: InstrumentID, from executionID: String?
+    ) async throws(VenueError) -> [VenueFillRecord] { [] }
+
+    func fills(
+      ofOrder venueOrderID: String, _ instrument: InstrumentID
+    ) async throws(VenueError) -> [VenueFillRecord] { [] }
+
+    func balances() async throws(VenueError) -> [VenueBalance] { [] }
+
+    private var refused: VenueOutcome { .rejected(.unknownOrder, text: "the script has none") }
+  }
+}
