@@ -143,7 +143,7 @@ package struct Config: ServiceSettings {
       let name = venue.rawValue.map { $0 == "-" ? "_" : "\($0)" }.joined()
       sites[venue] = VenueSite(
         symbols: settings.list(
-          "\(name)_symbols", maximum: 1_000, default: ["BTCUSDT", "ETHUSDT", "SOLUSDT"],
+          "\(name)_symbols", maximum: 1_000, default: symbols(of: venue),
           "Symbols to follow at \(venue.rawValue), in our spelling."),
         restURL: settings.string(
           "\(name)_rest_url", default: "",
@@ -156,6 +156,14 @@ package struct Config: ServiceSettings {
           "The port of those streams; 0: the simulator's in ports.toml."))
     }
     return sites
+  }
+
+  private static func symbols(of venue: KnownVenue) -> [String] {
+    switch venue {
+    case .binance, .binanceUSDM, .okx: ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    case .binanceCOINM: ["BTCUSD_PERP", "ETHUSD_PERP"]
+    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD"]
+    }
   }
 
   private static func quality(_ settings: SettingsReader) -> QualityLimits {

@@ -86,7 +86,11 @@ actor VenueLink {
   // MARK: Instruments
 
   func load() async throws {
-    books = try await session.loadInstruments().map { MarketBook($0, limits) }
+    let instruments = try await session.loadInstruments()
+    guard !instruments.isEmpty else {
+      throw RPCError(.failedPrecondition, "\(venue) lists none of the symbols of its settings")
+    }
+    books = instruments.map { MarketBook($0, limits) }
     mail.open(books.map(\.instrument.symbol), venue: venue, depths)
   }
 

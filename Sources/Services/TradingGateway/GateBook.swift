@@ -111,7 +111,7 @@ extension RiskLimits {
     var symbols: [String: SymbolLimits] = [:]
     for symbol in wire.symbols { symbols[symbol.symbol] = try SymbolLimits(symbol, notional) }
     self.init(
-      currency: "USDT", account: standard,
+      currency: RiskLimits.standard.currency, account: standard,
       standard: try SymbolLimits(wire.defaultSymbol ?? .init(), notional), symbols: symbols)
   }
 }

@@ -77,7 +77,9 @@ actor TradingDesk {
   // MARK: What it is told
 
   func learn(_ known: [MarketV1.Instrument]) throws {
-    for wire in known { try instruments.put(wire) }
+    // The gate counts in one currency: what is quoted in another is not traded here.
+    let currency = RiskLimits.standard.currency
+    for wire in known where wire.quoteAsset == currency { try instruments.put(wire) }
     try makeGate()
   }
 

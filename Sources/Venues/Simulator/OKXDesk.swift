@@ -95,7 +95,7 @@ final class OKXDesk: StreamDesk {
       return voice.message(.instruments) { json in
         for index in exchange.markets.indices { exchange.okxInstrument(index, &json) }
       }
-    case .books5, .bestBidOffer, .trades: return nil
+    case .books5, .bestBidOffer, .trades, .tickers: return nil
     }
   }
 
@@ -200,6 +200,7 @@ struct OKXCommand {
     case "books5": return .books5(market: market)
     case "bbo-tbt": return .bestBidOffer(market: market)
     case "trades": return .trades(market: market)
+    case "tickers": return .tickers(market: market)
     default: return nil
     }
   }

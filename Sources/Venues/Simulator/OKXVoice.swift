@@ -11,6 +11,7 @@ enum OKXChannel: Hashable {
   case books5(market: Int)
   case bestBidOffer(market: Int)
   case trades(market: Int)
+  case tickers(market: Int)
   case instruments
 
   var name: String {
@@ -19,6 +20,7 @@ enum OKXChannel: Hashable {
     case .books5: "books5"
     case .bestBidOffer: "bbo-tbt"
     case .trades: "trades"
+    case .tickers: "tickers"
     case .instruments: "instruments"
     }
   }
@@ -78,7 +80,7 @@ struct OKXVoice {
           json.member("seqId", updateID)
         }
       }
-      return [(channel, payload)]
+      return [(channel, payload), (.tickers(market: market), ticker(market, bid, ask, time))]
     case .status(let market):
       return [
         (
@@ -163,6 +165,24 @@ struct OKXVoice {
     }
   }
 
+  /// The best of both sides; a side that is empty has empty texts, as OKX sends them.
+  private func ticker(
+    _ market: Int, _ bid: PriceLevel?, _ ask: PriceLevel?, _ time: Instant
+  ) -> [UInt8] {
+    let settings = markets[market]
+    return message(.tickers(market: market)) { json in
+      json.object { json in
+        json.member("instType", "SPOT")
+        json.member("instId", settings.symbol)
+        json.member("askPx", ask.map { settings.okxText($0.price) } ?? "")
+        json.member("askSz", ask.map { settings.okxText($0.quantity) } ?? "")
+        json.member("bidPx", bid.map { settings.okxText($0.price) } ?? "")
+        json.member("bidSz", bid.map { settings.okxText($0.quantity) } ?? "")
+        json.member("ts", String(time.milliseconds))
+      }
+    }
+  }
+
   func trades(_ market: Int, _ trades: [PublicTrade]) -> [UInt8] {
     message(.trades(market: market)) { json in
       for trade in trades { markets[market].writeOKX(trade, &json) }
@@ -179,7 +199,7 @@ struct OKXVoice {
         json.member("channel", channel.name)
         switch channel {
         case .books(let market), .books5(let market), .bestBidOffer(let market),
-          .trades(let market):
+          .trades(let market), .tickers(let market):
           json.member("instId", markets[market].symbol)
         case .instruments: json.member("instType", "SPOT")
         }

@@ -156,6 +156,16 @@ extension SimulatedVenue {
           market.settings.writeOKX(trade, &json)
         }
       }
+    case "GET market/history-trades":
+      let market = exchange.markets[try exchange.okxMarket(query("instId"))]
+      // By trade id, which `type` 1 asks for and is the default; newest first.
+      guard query("type") ?? "1" == "1" else { throw .parameter("type") }
+      let before = query("after").flatMap { UInt64($0) } ?? .max
+      let most = min(100, max(1, query("limit").flatMap { Int($0) } ?? 100))
+      let older = market.recentTrades.filter { $0.id < before }.suffix(most)
+      return Self.okxEnvelope(code: 0, "") { json in
+        for trade in older.reversed() { market.settings.writeOKX(trade, &json) }
+      }
     default: throw OKXError(status: 404, 404, "Resource not found")
     }
   }
