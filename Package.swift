@@ -270,9 +270,11 @@ let rooms: [Room] = [
     "PostgresTests", in: "Platform/PostgresTests",
     uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
-  tests("SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
+  tests(
+    "SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
-  tests("EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "Seeds"]),
+  tests(
+    "EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "Seeds"]),
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: [
@@ -322,7 +324,8 @@ let rooms: [Room] = [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService", "Execution",
       "ExecutionRouterService", "GatewayService", "JSON", "Journal", "Loop",
       "MarketConnectorService", "MarketQuality", "OMSService", "OrderBook", "OrderbookService",
-      "Orders", "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService", "Security",
+      "Orders", "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService",
+      "Security",
       "Seeds", "ServiceKit", "Signals", "Telemetry", "TestKit", "TradingGatewayService",
       "Transcoding", "Translation", "Transport", "Units", "Venue", "Venues", "Wire",
     ]),
@@ -345,7 +348,8 @@ let rooms: [Room] = [
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk", "Security",
+      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk",
+      "Security",
       "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),
