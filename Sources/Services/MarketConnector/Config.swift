@@ -15,6 +15,8 @@ package struct Config: ServiceSettings {
   let shards: Int
   let mailboxMax: Int
   let requestTimeout: Duration
+  let orderRateMax: Int
+  let requestWeightMax: Int
   let readerQueueMax: Int
   let readersMax: Int
   let slowReaderWait: Duration
@@ -56,6 +58,12 @@ package struct Config: ServiceSettings {
     requestTimeout = settings.duration(
       "request_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(2),
       "A venue that has not answered a request by then is silent.")
+    orderRateMax = settings.int(
+      "order_rate_max", in: 0...1_000_000, default: 0, unit: "orders",
+      "Orders in a venue's interval; 0: as the venue documents, and 10000 at the simulator.")
+    requestWeightMax = settings.int(
+      "request_weight_max", in: 0...10_000_000, default: 0, unit: "weight",
+      "Request weight a minute; 0: as the venue documents, and 60000 at the simulator.")
     readerQueueMax = settings.int(
       "reader_queue_max", in: 16...1_000_000, default: 4_096, unit: "events",
       "Events that wait for one reader; at the limit the venue's stream is held back.")

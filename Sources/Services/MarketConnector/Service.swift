@@ -59,6 +59,12 @@ package struct MarketConnector: ServiceDefinition {
     case .okx: settings.passphrase = settings.apiKey
     case .binance, .binanceUSDM, .binanceCOINM: break
     }
+    // The simulator's limits are wider: all of a machine are one client there.
+    let isSimulator = site.restURL.isEmpty
+    settings.orderRateMax =
+      config.orderRateMax > 0 ? config.orderRateMax : isSimulator ? 10_000 : nil
+    settings.requestWeightMax =
+      config.requestWeightMax > 0 ? config.requestWeightMax : isSimulator ? 60_000 : nil
     settings.requestTimeout = config.requestTimeout
     return settings
   }
