@@ -272,7 +272,9 @@ let rooms: [Room] = [
   tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
   tests(
     "SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
-  tests("RecordingTests", in: "Platform/RecordingTests", uses: ["Bytes", "Chrono", "Recording"]),
+  tests(
+    "RecordingTests", in: "Platform/RecordingTests",
+    uses: ["Bytes", "Chrono", "Recording", "TestKit"]),
   tests(
     "EventBusTests", in: "Platform/EventBusTests", uses: ["Chrono", "EventBus", "Loop", "Seeds"]),
   tests(

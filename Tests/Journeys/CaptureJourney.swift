@@ -46,5 +46,22 @@ extension Journeys {
       #expect(there.status == 1 && there.all.contains("File exists"))
       #expect(!FileManager.default.fileExists(atPath: file))
     }
+
+    @Test
+    func `every venue of the simulator is recorded; what cannot be played is refused at once`()
+      async throws
+    {
+      let file = "\(mesh.state)/kraken.sqr"
+      let recorded = try await capture([file, "--venue", "kraken", "--for", "1s"])
+      let okx = try await capture(["\(mesh.state)/okx.sqr", "--venue", "okx", "--for", "1s"])
+      let futures = try await capture(["\(mesh.state)/usdm.sqr", "--venue", "binance-usdm"])
+      let refused = try await run(
+        mesh.program, ["up", "--state", "\(mesh.state)-none", "--replay", file], within: 10)
+
+      #expect(recorded.isGood && recorded.all.contains("BTCUSD"), "\(recorded.all)")
+      #expect(okx.isGood, "\(okx.all)")
+      #expect(futures.status == 2 && futures.all.contains("--live"))
+      #expect(refused.status == 1 && refused.all.contains("is a recording of kraken"))
+    }
   }
 }

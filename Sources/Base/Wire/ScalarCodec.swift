@@ -138,6 +138,7 @@ public enum SFixed64Codec: FixedCodec {
   @inlinable public static func value(_ bits: UInt64) -> Int64 { Int64(bitPattern: bits) }
 }
 
+/// For messages of others, which have such fields: no message of ours puts money into one.
 public enum FloatCodec: FixedCodec {
   public typealias Value = Float
   public typealias Bits = UInt32
@@ -145,6 +146,7 @@ public enum FloatCodec: FixedCodec {
   @inlinable public static func value(_ bits: UInt32) -> Float { Float(bitPattern: bits) }
 }
 
+/// As `FloatCodec`; statistics and option prices of ours may be Doubles.
 public enum DoubleCodec: FixedCodec {
   public typealias Value = Double
   public typealias Bits = UInt64

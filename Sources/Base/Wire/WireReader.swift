@@ -150,6 +150,7 @@ extension WireReader {
     Int64(bitPattern: try fixed(UInt64.self))
   }
 
+  /// See `FloatCodec`: never money.
   @inlinable public mutating func float() throws(WireError) -> Float {
     Float(bitPattern: try fixed(UInt32.self))
   }

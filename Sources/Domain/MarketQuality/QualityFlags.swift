@@ -53,15 +53,15 @@ package enum QualityCheck: UInt8, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// What is done about a finding.
-package enum QualityAction: UInt8, Sendable, Hashable, CaseIterable {
+/// What is done about a finding, by its name in settings.
+package enum QualityAction: String, Sendable, Hashable, CaseIterable {
   /// The tick carries the flag.
   case flag
   /// The flag, and an event for people.
   case alert
   /// The event is not passed on.
   case discard
-  case discardAndAlert
+  case discardAndAlert = "discard_and_alert"
 
   package var discards: Bool { self == .discard || self == .discardAndAlert }
   package var alerts: Bool { self == .alert || self == .discardAndAlert }

@@ -45,6 +45,24 @@ package struct Recording: Sendable {
     self.frames = frames
   }
 
+  /// The header of a recording of ours, from the file's beginning alone; nil for those of others.
+  package static func header(of bytes: [UInt8]) throws(RecordingError) -> RecordingHeader? {
+    guard bytes.starts(with: Zstd.magic) else { return nil }
+    var text: [UInt8] = []
+    var inflater = ZstdInflater(outputMax: unpackedMax)
+    do throws(ZstdError) {
+      // A block of Zstandard has 128 KiB at most.
+      try inflater.inflate(Array(bytes.prefix(256 << 10)), into: &text)
+    } catch {
+      throw RecordingError(line: 0, "Zstandard: \(error)")
+    }
+    do throws(RecordingProblem) {
+      return try RecordingFormat.header(text.prefix { $0 != UInt8(ascii: "\n") })
+    } catch {
+      throw RecordingError(line: 1, error.text)
+    }
+  }
+
   /// Several recordings of one stretch of time as one, in the order of time; what happened at once
   /// stays in the order of the arguments. Connections keep apart.
   package init(merging recordings: [Recording]) {

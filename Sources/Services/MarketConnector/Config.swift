@@ -43,12 +43,17 @@ package struct Config: ServiceSettings {
         KnownVenue(rawValue: name) != nil, "venues has \(name), and no such venue is known")
     }
     venues = names.compactMap(KnownVenue.init(rawValue:))
+    sites = Self.sites(settings)
+    for venue in venues where !venue.isSimulated && sites[venue]?.restURL.isEmpty != false {
+      settings.check(
+        false,
+        "venues has \(venue.rawValue), which the simulator does not speak: set its rest_url too")
+    }
     shadowOnly = Set(
       settings.list(
         "shadow_only", maximum: 16, default: [],
         "Venues where no order may go, although they take some."))
     closures = Self.closures(settings)
-    sites = Self.sites(settings)
     shards = settings.int(
       "shards", in: 1...256, default: 16,
       "Mailboxes of a venue; a symbol's events are always in the same one, by its hash.")
@@ -120,12 +125,12 @@ package struct Config: ServiceSettings {
       let words = text.split(separator: " ").map(String.init)
       guard words.count == 3, KnownVenue(rawValue: words[0]) != nil,
         let check = QualityCheck.allCases.first(where: { $0.name == words[1] }),
-        let action = QualityActionName(rawValue: words[2])
+        let action = QualityAction(rawValue: words[2])
       else {
         settings.check(false, "quality_venue_actions has \(text), not: kraken crossed flag")
         continue
       }
-      actions[words[0], default: [:]][check] = action.action
+      actions[words[0], default: [:]][check] = action
     }
     return actions
   }
@@ -151,7 +156,7 @@ package struct Config: ServiceSettings {
       let name = venue.rawValue.map { $0 == "-" ? "_" : "\($0)" }.joined()
       sites[venue] = VenueSite(
         symbols: settings.list(
-          "\(name)_symbols", maximum: 1_000, default: symbols(of: venue),
+          "\(name)_symbols", maximum: 1_000, default: venue.symbolsStandard,
           "Symbols to follow at \(venue.rawValue), in our spelling."),
         restURL: settings.string(
           "\(name)_rest_url", default: "",
@@ -164,14 +169,6 @@ package struct Config: ServiceSettings {
           "The port of those streams; 0: the simulator's in ports.toml."))
     }
     return sites
-  }
-
-  private static func symbols(of venue: KnownVenue) -> [String] {
-    switch venue {
-    case .binance, .binanceUSDM, .okx: ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
-    case .binanceCOINM: ["BTCUSD_PERP", "ETHUSD_PERP"]
-    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD"]
-    }
   }
 
   private static func quality(_ settings: SettingsReader) -> QualityLimits {
@@ -200,39 +197,10 @@ package struct Config: ServiceSettings {
         "quality_jump_max", in: 1...1_000, default: Int(standard.jumpMax),
         unit: "deviations", "A trade further than this from the median of the latest is a jump."))
     for check in QualityCheck.allCases {
-      limits.actions[check] =
-        settings.choice(
-          "quality_\(check.name)_action", default: QualityActionName(standard.action(of: check)),
-          "What is done when the check \(check.name) fails."
-        ).action
+      limits.actions[check] = settings.choice(
+        "quality_\(check.name)_action", default: standard.action(of: check),
+        "What is done when the check \(check.name) fails.")
     }
     return limits
-  }
-}
-
-/// The names of actions in settings.
-enum QualityActionName: String, CaseIterable, Sendable {
-  case flag
-  case alert
-  case discard
-  case discardAndAlert = "discard_and_alert"
-
-  init(_ action: QualityAction) {
-    self =
-      switch action {
-      case .flag: .flag
-      case .alert: .alert
-      case .discard: .discard
-      case .discardAndAlert: .discardAndAlert
-      }
-  }
-
-  var action: QualityAction {
-    switch self {
-    case .flag: .flag
-    case .alert: .alert
-    case .discard: .discard
-    case .discardAndAlert: .discardAndAlert
-    }
   }
 }

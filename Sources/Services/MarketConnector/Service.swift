@@ -74,7 +74,12 @@ package struct MarketConnector: ServiceDefinition {
       let listed = context.readiness.require(
         "instruments of \(link.venue)", reason: "the venue has not answered")
       context.spawn("connect \(link.venue)") {
-        try await link.load()
+        do {
+          try await link.load()
+        } catch {
+          listed.fail(errorText(error))
+          throw error
+        }
         await link.session.start(
           market: { await link.take($0) }, account: { await link.take($0) })
         listed.hold()

@@ -61,18 +61,20 @@ struct MarketCapture {
     of path: String, symbol: String
   ) throws(ExchangeLogError) -> [RecordedFrame] {
     let bytes = try FileBytes.read(path)
+    let recording: Recording
     do throws(RecordingError) {
-      return try Recording(bytes).frames.filter { frame in
-        switch frame.kind {
-        case .received: true
-        case .answered(let target):
-          // A bare snapshot does not say of which symbol it is: then there is one.
-          target.isEmpty || target.contains("/depth?symbol=\(symbol)&")
-        case .opened, .closed, .sent: false
-        }
-      }
+      recording = try Recording(bytes)
     } catch {
       throw ExchangeLogError(path, "\(error)")
+    }
+    return recording.frames.filter { frame in
+      switch frame.kind {
+      case .received: true
+      case .answered(let target):
+        // A bare snapshot does not say of which symbol it is: then there is one.
+        target.isEmpty || target.contains("/depth?symbol=\(symbol)&")
+      case .opened, .closed, .sent: false
+      }
     }
   }
 

@@ -84,31 +84,34 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     }
   }
 
+  /// What is followed there when nothing else is said.
+  package var symbolsStandard: [String] {
+    switch self {
+    case .binance, .binanceUSDM, .okx: ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    case .binanceCOINM: ["BTCUSD_PERP", "ETHUSD_PERP"]
+    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD"]
+    }
+  }
+
+  /// The simulator speaks its dialect.
+  package var isSimulated: Bool {
+    switch self {
+    case .binance, .kraken, .okx: true
+    case .binanceUSDM, .binanceCOINM: false
+    }
+  }
+
   /// What the registry knows of the venue before it is asked.
   package var registration: VenueRegistration {
     switch self {
     case .binance:
-      VenueRegistration(
-        hasPrivateStream: true,
-        limits: [
-          RequestLimit("REQUEST_WEIGHT", max: 6_000, .window(.seconds(60))),
-          RequestLimit("ORDERS", max: 100, .window(.seconds(10))),
-        ])
-    case .binanceUSDM, .binanceCOINM:
-      VenueRegistration(
-        hasPrivateStream: false,
-        limits: [RequestLimit("REQUEST_WEIGHT", max: 2_400, .window(.seconds(60)))])
-    case .kraken:
-      VenueRegistration(
-        hasPrivateStream: true,
-        limits: [RequestLimit("COUNTER", max: 15, .decay(perSecond: 1))])
-    case .okx:
-      VenueRegistration(
-        hasPrivateStream: true,
-        limits: [
-          RequestLimit("ORDERS", max: 60, .window(.seconds(2))),
-          RequestLimit("REQUESTS", max: 20, .window(.seconds(2))),
-        ])
+      VenueRegistration(hasPrivateStream: true, limits: BinanceMarket.spot.limits())
+    case .binanceUSDM:
+      VenueRegistration(hasPrivateStream: false, limits: BinanceMarket.usdm.limits())
+    case .binanceCOINM:
+      VenueRegistration(hasPrivateStream: false, limits: BinanceMarket.coinm.limits())
+    case .kraken: VenueRegistration(hasPrivateStream: true, limits: KrakenLimits.registered)
+    case .okx: VenueRegistration(hasPrivateStream: true, limits: OKXLimits.registered)
     }
   }
 

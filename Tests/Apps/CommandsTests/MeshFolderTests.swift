@@ -110,7 +110,10 @@ import VenueSimulator
 
     let replayed = try words(["--replay", capture, "--replay-speed", "10x"])
 
-    #expect(replayed.suffix(5) == ["--replay", absolutePath(capture), "--speed", "10x", "--hold"])
+    #expect(
+      replayed.suffix(7) == [
+        "--replay", absolutePath(capture), "--symbol", "BTCUSDT", "--speed", "10x", "--hold",
+      ])
     #expect(try words([]).contains("--hold") == false)
   }
 

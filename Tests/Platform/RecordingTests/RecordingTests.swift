@@ -1,5 +1,6 @@
 import Bytes
 import Chrono
+import TestKit
 import Testing
 
 @testable import Recording
@@ -34,6 +35,8 @@ import Testing
     let read = try Recording(packed)
 
     #expect(read.header == header)
+    #expect(try Recording.header(of: packed) == header)
+    #expect(try Recording.header(of: Array("1 {}".utf8)) == nil)
     #expect(read.frames == written)
   }
 
@@ -140,7 +143,7 @@ import Testing
 
   /// Received and answered frames of recordings beside the package, by their manifest.
   @Test(
-    .enabled(if: RecordedFolder.exists, "no recorded data beside the package"),
+    .enabled(if: RecordedData.isPresent(RecordedData.spot), "no recorded data beside the package"),
     arguments: [
       ("binance/spot_btcusdt_20240808.gz", 41_248, 1),
       ("binance/spot_btcusdt_20240809.gz", 58_325, 0),
@@ -153,7 +156,7 @@ import Testing
       ("coinbase/advtrade_20260809_COINBASE.jsonl.zst", nil, 1),
     ] as [(String, Int?, Int)])
   func `recordings of others are read whole`(file: String, received: Int?, answered: Int) throws {
-    let recording = try Recording(RecordedFolder.read(file))
+    let recording = try Recording(RecordedData.read(file))
 
     let counts = recording.frames.reduce(into: (received: 0, answered: 0)) { counts, frame in
       switch frame.kind {

@@ -3,6 +3,7 @@ import JSON
 import OrderBook
 import Recording
 import Seeds
+import TestKit
 import Testing
 import Units
 import Venue
@@ -27,7 +28,7 @@ struct BinanceCapture: Sendable, CustomTestStringConvertible {
 
   func frames() throws -> [RecordedFrame] {
     let recordings = try files.map { file in
-      try Recording(RecordedFile.read("binance/" + file))
+      try Recording(RecordedData.read("binance/" + file))
     }
     return Recording(merging: recordings).frames
   }

@@ -3,6 +3,7 @@ import Chrono
 import OrderBook
 import Recording
 import Seeds
+import TestKit
 import Testing
 import Units
 import Venue
@@ -168,7 +169,7 @@ import Venue
     .enabled(
       if: RecordedData.isPresent(RecordedData.spot), "recorded data is absent: no frames to read"))
   func `3,449 recorded updates go from frame to book without an allocation of their own`() throws {
-    let frames = try Recording(RecordedFile.read(RecordedData.spot)).frames
+    let frames = try Recording(RecordedData.read(RecordedData.spot)).frames
     let answer = try #require(frames.first { if case .answered = $0.kind { true } else { false } })
     let updates = frames.map(\.bytes).filter {
       $0.starts(with: #"{"stream":"btcusdt@depth"#.utf8)

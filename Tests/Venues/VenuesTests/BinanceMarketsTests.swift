@@ -180,7 +180,7 @@ import Venue
       for _ in 0..<2 { _ = try await rest.body("POST", "/api/v3/order", Self.parameters, .signed) }
 
       await #expect(
-        throws: BinanceFailure.definite(
+        throws: VenueFailure.definite(
           .rateLimit, text: "held back for 10.0 seconds by the limit ORDERS")
       ) { try await rest.body("POST", "/api/v3/order", Self.parameters, .signed) }
       // Cancels are no orders.
@@ -223,7 +223,7 @@ import Venue
           headers: [HTTPHeader("Retry-After", "30")])
       }
       for _ in 0..<3 {
-        await #expect(throws: BinanceFailure.self) {
+        await #expect(throws: VenueFailure.self) {
           try await rest.body("POST", "/api/v3/order", Self.parameters, .signed)
         }
       }

@@ -2,6 +2,7 @@ import Bytes
 import Chrono
 import Foundation
 import JSON
+import TestKit
 import Testing
 import Units
 import Venue

@@ -1,5 +1,6 @@
 import Chrono
 import Recording
+import TestKit
 import Testing
 import Units
 import Venue
@@ -12,8 +13,7 @@ import Venue
   }
 
   private func frames() throws -> [RecordedFrame] {
-    let path = try #require(RecordedData.path(OKXFixture.coinbase))
-    return try Recording(try OKXFixture.bytes(path)).frames
+    return try Recording(try RecordedData.read(OKXFixture.coinbase)).frames
   }
 
   @Test(.enabled(if: RecordedData.isPresent(OKXFixture.coinbase), "recorded data is absent"))

@@ -2,6 +2,7 @@ import Chrono
 import Foundation
 import OrderBook
 import Recording
+import TestKit
 import Testing
 import Units
 import Venue
@@ -23,16 +24,14 @@ struct KrakenCapture {
   private var output = FeedOutput()
 
   static func frames(_ name: String) throws -> [RecordedFrame] {
-    let path = try #require(RecordedData.path("kraken/" + name))
-    let data = try #require(FileManager.default.contents(atPath: path))
-    return try Recording(Array(data)).frames.filter { $0.kind == .received }
+    let data = try RecordedData.read("kraken/" + name)
+    return try Recording(data).frames.filter { $0.kind == .received }
   }
 
   /// The first recorded answer to a REST request.
   static func answer(_ name: String) throws -> [UInt8] {
-    let path = try #require(RecordedData.path("kraken/" + name))
-    let data = try #require(FileManager.default.contents(atPath: path))
-    let frame = try Recording(Array(data)).frames.first { frame in
+    let data = try RecordedData.read("kraken/" + name)
+    let frame = try Recording(data).frames.first { frame in
       if case .answered = frame.kind { true } else { false }
     }
     return try #require(frame).bytes

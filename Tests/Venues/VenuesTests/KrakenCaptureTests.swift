@@ -2,6 +2,7 @@ import Chrono
 import Foundation
 import OrderBook
 import Recording
+import TestKit
 import Testing
 import Units
 import Venue

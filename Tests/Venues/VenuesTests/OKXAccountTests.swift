@@ -1,6 +1,7 @@
 import Chrono
 import JSON
 import Security
+import TestKit
 import Testing
 import Transport
 import Units
@@ -95,12 +96,11 @@ import Venue
 
   @Test(.enabled(if: RecordedData.isPresent(lifecycle), "recorded data is absent"))
   func `recorded private frames: the fill ties to the balances to the last digit`() throws {
-    let path = try #require(RecordedData.path(Self.lifecycle))
     let reports = reports(("BTC-EUR", 1, 8))
     var heard: [VenueReport] = []
     var balances: [String: Decimal] = [:]
     var before: [String: Decimal] = [:]
-    for line in try OKXFixture.bytes(path).split(separator: UInt8(ascii: "\n")) {
+    for line in try RecordedData.read(Self.lifecycle).split(separator: UInt8(ascii: "\n")) {
       let json = try JSONDocument(parsing: Array(line)).root
       if json["channel"]?.string == "orders" {
         heard.append(try #require(try reports.channelOrder(json.member("data"))))
@@ -129,8 +129,7 @@ import Venue
 
   /// The body after the three lines of a fixture.
   private func body(_ name: String) throws -> [UInt8] {
-    let path = try #require(RecordedData.path("\(Self.fixtures)/Endpoints/UnifiedApi/\(name).txt"))
-    let lines = try OKXFixture.bytes(path).split(
+    let lines = try RecordedData.read("\(Self.fixtures)/Endpoints/UnifiedApi/\(name).txt").split(
       separator: UInt8(ascii: "\n"), maxSplits: 3, omittingEmptySubsequences: false)
     return Array(lines[3])
   }

@@ -2,6 +2,7 @@ import CAllocationCount
 import Chrono
 import OrderBook
 import Recording
+import TestKit
 import Testing
 import Venue
 
@@ -14,8 +15,7 @@ import Venue
     .enabled(
       if: RecordedData.isPresent(OKXFixture.books), "recorded data is absent: no frames to read"))
   func `98 recorded books go from frame to event without an allocation of their own`() throws {
-    let path = try #require(RecordedData.path(OKXFixture.books))
-    let frames = try Recording(OKXFixture.bytes(path)).frames.filter { frame in
+    let frames = try Recording(RecordedData.read(OKXFixture.books)).frames.filter { frame in
       let text = String(decoding: frame.bytes.prefix(60), as: UTF8.self)
       return frame.kind == .received
         && text.hasPrefix(#"{"arg":{"channel":"books","instId":"BTC-USDT"}"#)

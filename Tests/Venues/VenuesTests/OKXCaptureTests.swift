@@ -1,6 +1,7 @@
 import Bytes
 import Chrono
 import Recording
+import TestKit
 import Testing
 import Units
 import Venue
@@ -52,8 +53,7 @@ import Venue
   private static let bookNames = ["BTC-USDT", "UNI-USD-SWAP", "BTC-USD-220527"]
 
   private func frames(_ name: String) throws -> [RecordedFrame] {
-    let path = try #require(RecordedData.path(name))
-    return try Recording(try OKXFixture.bytes(path)).frames
+    return try Recording(try RecordedData.read(name)).frames
   }
 
   private func follow(

@@ -33,10 +33,6 @@ enum OKXFixture {
     return instrument
   }
 
-  static func bytes(_ path: String) throws -> [UInt8] {
-    Array(try Data(contentsOf: URL(fileURLWithPath: path)))
-  }
-
   /// Changes the last digit of the first level's size that is not zero; nil when there is none.
   static func flipped(_ text: String) -> String? {
     guard let level = firstLevel(text) else { return nil }

@@ -16,7 +16,7 @@ enum CaptureCommand {
           "--venue", value: "VENUE",
           KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + " (default binance)"),
         CommandForm.Option(
-          "--symbols", value: "LIST", "in our spelling (default BTCUSDT,ETHUSDT,SOLUSDT)"),
+          "--symbols", value: "LIST", "in our spelling (default: bitcoin, ether and solana)"),
         CommandForm.Option(
           "--live", "of the exchange itself (default: of this machine's venue-sim)"),
         CommandForm.Option("--for", value: "TIME", "ends after this time, such as 90s or 2h"),
@@ -68,15 +68,23 @@ enum CaptureCommand {
   private static func settings(
     _ arguments: Arguments, _ venue: KnownVenue
   ) throws -> VenueSettings {
-    let symbols = (arguments.value("--symbols") ?? "BTCUSDT,ETHUSDT,SOLUSDT")
-      .split(separator: ",").map(String.init)
+    let symbols =
+      arguments.value("--symbols").map { $0.split(separator: ",").map(String.init) }
+      ?? venue.symbolsStandard
     var address = venue.exchange
     var trust = Trust.system
     if !arguments.has("--live") {
+      guard venue.isSimulated else {
+        throw UsageError("venue-sim does not speak \(venue.rawValue): say --live")
+      }
       let options = try MeshOptions(arguments)
       let port = try options.ports().port(of: "venue-sim") ?? 9443
       address = VenueAddress(
         restURL: "https://127.0.0.1:\(port)", streamHost: "127.0.0.1", streamPort: port)
+      guard fileExists(options.state.authority) else {
+        throw CommandError(
+          "no mesh was brought up in \(options.state.path): `shrivenquant up`, or --live")
+      }
       trust = .authorities(try readText(options.state.authority))
     }
     return VenueSettings(
@@ -89,22 +97,26 @@ enum CaptureCommand {
     bytesMax: Int, until stop: StopWait, _ loop: EventLoop
   ) async throws -> Int32 {
     let log = Log(LogSink(.descriptor(2), level: .warning), service: "capture")
-    let instruments = try await venue.session(
-      settings, loop: loop, time: SystemTime(), log: log, metrics: MetricsRegistry()
-    ).loadInstruments()
+    let recorder = FrameRecorder(path)
+    var recorded = settings
+    recorded.recorder = recorder
+    let session = try venue.session(
+      recorded, loop: loop, time: SystemTime(), log: log, metrics: MetricsRegistry())
+    let instruments: [Instrument]
+    do throws(VenueError) {
+      instruments = try await session.loadInstruments()
+    } catch {
+      Terminal.complain(
+        "\(venue.rawValue) at \(settings.restURL) does not list its instruments: \(error)")
+      return 1
+    }
     let missing = settings.symbols.filter { symbol in
       !instruments.contains { $0.symbol == symbol }
     }
     guard missing.isEmpty else {
       throw UsageError("\(venue.rawValue) does not list \(missing.joined(separator: ", "))")
     }
-    let recorder = try FrameRecorder(
-      path, venue: venue.rawValue, symbols: settings.symbols, at: SystemTime().now)
-    var recorded = settings
-    recorded.recorder = recorder
-    let session = try venue.session(
-      recorded, loop: loop, time: SystemTime(), log: log, metrics: MetricsRegistry())
-    _ = try await session.loadInstruments()
+    try recorder.begin(venue: venue.rawValue, symbols: settings.symbols, at: SystemTime().now)
     await session.start(market: { _ in }, account: { _ in })
     Terminal.say("recording \(settings.symbols.joined(separator: ", ")) into \(path)")
     let end = limit.map { loop.uptime + $0 }

@@ -9,6 +9,9 @@ enum UpCommand {
         CommandForm.Option(
           "--replay", value: "FILE", "the venue plays back this recorded capture"),
         CommandForm.Option(
+          "--symbol", value: "SYMBOL", "the capture's market (default: from its header or its name)"
+        ),
+        CommandForm.Option(
           "--replay-speed", value: "SPEED", "instant, realtime (default) or a factor such as 10x"),
         CommandForm.Option(
           "--fresh", "removes pki/ postgres/ journal/ log/ bootstrap/ of the state folder first"),
@@ -60,8 +63,8 @@ enum UpCommand {
     // nobody having it open any more.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     var words = ["up", "--report", "3"] + plan.options.words
-    if let replay = plan.replay {
-      words += ["--replay", replay, "--replay-speed", plan.replaySpeed]
+    if let replay = plan.replay, let symbol = plan.replaySymbol {
+      words += ["--replay", replay, "--symbol", symbol, "--replay-speed", plan.replaySpeed]
     }
     if plan.isFresh { words.append("--fresh") }
     // --fresh removes log/: the supervisor's own log lies beside it.

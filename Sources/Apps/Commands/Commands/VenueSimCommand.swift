@@ -29,7 +29,8 @@ enum VenueSimCommand {
           "--flow", value: "KIND", "how its events follow: uniform (default), poisson or hawkes"),
         CommandForm.Option("--replay", value: "FILE", "plays a recorded capture; may be repeated"),
         CommandForm.Option(
-          "--symbol", value: "SYMBOL", "the capture's market (default: from the file's name)"),
+          "--symbol", value: "SYMBOL", "the capture's market (default: from its header or its name)"
+        ),
         CommandForm.Option(
           "--speed", value: "SPEED", "of --replay: instant, realtime (default) or 10x"),
         CommandForm.Option(
@@ -168,15 +169,8 @@ enum VenueSimCommand {
     guard let speed = ReplayOptions.speed(speedText) else {
       throw UsageError("--speed is \"\(speedText)\": instant, realtime or 10x is expected")
     }
-    let named = arguments.value("--symbol")
-    let told = named ?? ReplayOptions.symbol(ofCapture: first, among: symbols)
-    guard let symbol = try told ?? ReplayOptions.recordedSymbol(first, among: symbols) else {
-      throw UsageError(
-        "\(first) names none of \(symbols.joined(separator: ", ")): say --symbol SYMBOL")
-    }
-    guard symbols.contains(symbol) else {
-      throw UsageError("no market \(symbol)\(suggestion(for: symbol, among: symbols))")
-    }
+    let symbol = try ReplayOptions.market(
+      of: first, named: arguments.value("--symbol"), among: symbols)
     var settings = ReplaySettings(symbol: symbol, files: files.map(absolutePath), speed: speed)
     settings.isHeld = arguments.has("--hold")
     return settings

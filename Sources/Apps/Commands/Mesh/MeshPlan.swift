@@ -1,10 +1,13 @@
 internal import ServiceKit
+internal import VenueSimulator
 
 /// What `up` was asked for.
 struct MeshPlan: Sendable {
   let options: MeshOptions
   /// A recorded capture that the simulator plays back; nil for its own background flow.
   let replay: String?
+  /// The market that the capture is of.
+  let replaySymbol: String?
   let replaySpeed: String
   let isFresh: Bool
   /// Where progress goes as well, for a terminal that waits for a detached mesh.
@@ -15,6 +18,12 @@ struct MeshPlan: Sendable {
     replay = try arguments.value("--replay").map { path in
       guard fileExists(path) else { throw CommandError("\(path): there is no such capture") }
       return absolutePath(path)
+    }
+    // Before anything starts: a simulator that cannot play would be started again and again.
+    replaySymbol = try replay.map { path in
+      try ReplayOptions.market(
+        of: path, named: arguments.value("--symbol"),
+        among: SimulatedMarket.standard.map(\.symbol))
     }
     replaySpeed = arguments.value("--replay-speed") ?? "realtime"
     guard ReplayOptions.speed(replaySpeed) != nil else {
@@ -34,7 +43,9 @@ struct MeshPlan: Sendable {
   func simulatorWords(supervisor: Int32) -> [String] {
     var words = ["venue-sim", "--supervised", String(supervisor), "--state", options.state.path]
     words += ["--ports", options.portsPath, "--port-offset", String(options.portOffset)]
-    if let replay { words += ["--replay", replay, "--speed", replaySpeed, "--hold"] }
+    if let replay, let replaySymbol {
+      words += ["--replay", replay, "--symbol", replaySymbol, "--speed", replaySpeed, "--hold"]
+    }
     return words
   }
 }

@@ -22,9 +22,29 @@ enum ReplayOptions {
     return symbols.first { name.contains($0) }
   }
 
-  /// The first of the symbols that one of our own recordings says it is of.
-  static func recordedSymbol(_ path: String, among symbols: [String]) throws -> String? {
-    let header = try Recording(readFile(path)).header
-    return header?.symbols.first { symbols.contains($0) }
+  /// The market of a capture that can be played: named, or told by the file's header or name.
+  static func market(of path: String, named: String?, among symbols: [String]) throws -> String {
+    let header: RecordingHeader?
+    let bytes = try readFile(path)
+    do throws(RecordingError) {
+      header = try Recording.header(of: bytes)
+    } catch {
+      throw CommandError("\(path): \(error)")
+    }
+    if let venue = header?.venue, venue != "binance" {
+      throw CommandError("\(path) is a recording of \(venue): those of binance can be played")
+    }
+    if let named {
+      guard symbols.contains(named) else {
+        throw UsageError("no market \(named)\(suggestion(for: named, among: symbols))")
+      }
+      return named
+    }
+    let recorded = header?.symbols.first { symbols.contains($0) }
+    guard let symbol = recorded ?? symbol(ofCapture: path, among: symbols) else {
+      throw UsageError(
+        "\(path) names none of \(symbols.joined(separator: ", ")): say --symbol SYMBOL")
+    }
+    return symbol
   }
 }

@@ -439,8 +439,6 @@ extension MarketV1 {
     package var api: MarketV1.ApiHealth?
     package var publicWs: MarketV1.StreamHealth?
     package var privateWs: MarketV1.StreamHealth?
-    /// Orders do not leave for the venue for now.
-    package var circuitBreakerOpen: Bool = false
     /// Books that lost their place, or whose checksum was wrong, since the start.
     package var gaps: UInt64 = 0
     package var checksumFailures: UInt64 = 0
@@ -465,7 +463,6 @@ extension MarketV1 {
       if let value = self.api { size += 1 + WireSize.message(value) }
       if let value = self.publicWs { size += 1 + WireSize.message(value) }
       if let value = self.privateWs { size += 1 + WireSize.message(value) }
-      if self.circuitBreakerOpen { size += 1 + 1 }
       if self.gaps != 0 { size += 1 + WireSize.varint(self.gaps) }
       if self.checksumFailures != 0 { size += 1 + WireSize.varint(self.checksumFailures) }
       if self.snapshots != 0 { size += 1 + WireSize.varint(self.snapshots) }
@@ -484,7 +481,6 @@ extension MarketV1 {
       if let value = self.api { writer.message(26, value) }
       if let value = self.publicWs { writer.message(34, value) }
       if let value = self.privateWs { writer.message(42, value) }
-      if self.circuitBreakerOpen { writer.varint(48, self.circuitBreakerOpen ? 1 : 0) }
       if self.gaps != 0 { writer.varint(56, self.gaps) }
       if self.checksumFailures != 0 { writer.varint(64, self.checksumFailures) }
       if self.snapshots != 0 { writer.varint(72, self.snapshots) }
@@ -507,7 +503,6 @@ extension MarketV1 {
         case 26: try reader.message(&self.api)
         case 34: try reader.message(&self.publicWs)
         case 42: try reader.message(&self.privateWs)
-        case 48: self.circuitBreakerOpen = try reader.bool()
         case 56: self.gaps = try reader.uint64()
         case 64: self.checksumFailures = try reader.uint64()
         case 72: self.snapshots = try reader.uint64()

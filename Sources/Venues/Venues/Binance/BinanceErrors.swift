@@ -1,19 +1,11 @@
 internal import JSON
 package import Venue
 
-/// What an answer that is not a success means for the request.
-package enum BinanceFailure: Error, Sendable, Hashable {
-  /// The venue did not do it.
-  case definite(RejectReason, text: String)
-  /// It may have done it.
-  case unknown(String)
-}
-
 /// Binance's error codes (errors.md) in our taxonomy.
 package enum BinanceErrors {
   /// 5xx statuses and the codes that say so leave the fate of a request open, as documented: "the
   /// execution status is unknown and could have been a success".
-  package static func failure(status: Int, body: [UInt8]) -> BinanceFailure {
+  package static func failure(status: Int, body: [UInt8]) -> VenueFailure {
     let (code, text) = codeAndText(body)
     let words = code.map { "\($0): \(text)" } ?? "status \(status)"
     if status >= 500 { return .unknown(words) }
@@ -88,23 +80,5 @@ extension String {
       rest = rest.dropFirst()
     }
     return nil
-  }
-}
-
-extension BinanceFailure {
-  /// For questions that change nothing: silence is only an absence.
-  var asVenueError: VenueError {
-    switch self {
-    case .definite(let reason, let text): VenueError(reason, text)
-    case .unknown(let text): VenueError(.venueUnavailable, text)
-    }
-  }
-
-  /// For orders and cancels: silence is never a rejection.
-  var asOutcome: VenueOutcome {
-    switch self {
-    case .definite(let reason, let text): .rejected(reason, text: text)
-    case .unknown(let text): .unknown(reason: text)
-    }
   }
 }

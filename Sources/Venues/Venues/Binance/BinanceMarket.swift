@@ -35,6 +35,17 @@ package enum BinanceMarket: Sendable, Hashable, CaseIterable {
   package var instrumentsWeight: Int { self == .spot ? 20 : 1 }
   /// Request weight of one address in a minute.
   package var weightPerMinuteMax: Int { self == .spot ? 6_000 : 2_400 }
+  static let weightLimit = "REQUEST_WEIGHT"
+  static let orderLimit = "ORDERS"
+
+  /// The documented limits, or our own in their place.
+  func limits(weightMax: Int? = nil, orderMax: Int? = nil) -> [RequestLimit] {
+    let weight = RequestLimit(
+      Self.weightLimit, max: weightMax ?? weightPerMinuteMax, .window(.seconds(60)))
+    guard self == .spot else { return [weight] }
+    return [weight, RequestLimit(Self.orderLimit, max: orderMax ?? 100, .window(.seconds(10)))]
+  }
+
   /// Streams of one connection; more are refused.
   package var streamsMax: Int { self == .spot ? 1_024 : 200 }
 

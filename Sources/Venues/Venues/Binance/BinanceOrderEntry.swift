@@ -50,7 +50,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
       parameters(order, instrument) + [
         ("cancelReplaceMode", "STOP_ON_FAILURE"), ("cancelOrigClientOrderId", clientOrderID),
       ]
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       let answer = try await rest.send(
         "POST", "/api/v3/order/cancelReplace", parameters, .signed)
       let replacement = try replacement(answer)
@@ -71,7 +71,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
     guard amendment.price == nil, let quantity = amendment.quantity else {
       return .rejected(.venuePolicy, text: "Binance amends quantities only")
     }
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       let body = try await rest.body(
         "PUT", "/api/v3/order/amend/keepPriority",
         [
@@ -82,7 +82,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
       do throws(JSONError) {
         return .acknowledged(try reports.amended(JSONDocument(parsing: body).root))
       } catch {
-        throw BinanceFailure.unknown("the answer cannot be read: \(error)")
+        throw VenueFailure.unknown("the answer cannot be read: \(error)")
       }
     } catch {
       return counted(error.asOutcome)
@@ -91,7 +91,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
 
   func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
     let symbol = try symbol(instrument)
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       _ = try await rest.body("DELETE", "/api/v3/openOrders", [("symbol", symbol)], .signed)
     } catch {
       // -2011: there is nothing to cancel.
@@ -159,7 +159,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
   private func outcome(
     _ method: String, _ path: String, _ parameters: [(String, String)]
   ) async -> VenueOutcome {
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       let body = try await rest.body(method, path, parameters, .signed)
       return .acknowledged(try report(body))
     } catch {
@@ -173,7 +173,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
   }
 
   /// A success whose body cannot be read was carried out all the same.
-  private func report(_ body: [UInt8]) throws(BinanceFailure) -> VenueReport {
+  private func report(_ body: [UInt8]) throws(VenueFailure) -> VenueReport {
     do throws(JSONError) {
       return try reports.order(JSONDocument(parsing: body).root)
     } catch {
@@ -184,8 +184,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
   // MARK: Replacement
 
   /// 200: both done. -2021 and -2022 carry the results of both halves under `data`.
-  private func replacement(_ answer: BinanceREST.Answer) throws(BinanceFailure) -> VenueReplacement
-  {
+  private func replacement(_ answer: BinanceREST.Answer) throws(VenueFailure) -> VenueReplacement {
     let root: JSONValue
     do throws(JSONError) {
       root = try JSONDocument(parsing: answer.body).root
@@ -227,7 +226,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
   private func body(
     _ path: String, _ parameters: [(String, String)]
   ) async throws(VenueError) -> [UInt8] {
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       return try await rest.body("GET", path, parameters, .signed)
     } catch {
       throw error.asVenueError

@@ -8,7 +8,7 @@ internal import Transport
 /// Binance's private stream of one account, kept connected by listen keys.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
-final class BinancePrivateStream: @unchecked Sendable {
+final class BinancePrivateStream: AccountStream, @unchecked Sendable {
   private let settings: VenueSettings
   private let rest: BinanceREST
   private let reports: BinanceReports
@@ -72,7 +72,7 @@ final class BinancePrivateStream: @unchecked Sendable {
   /// One connection from its making to its end; returns why it ended.
   private func connection() async -> String {
     let key: String
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       key = try await openKey()
     } catch {
       return "no listen key: \(error)"
@@ -96,7 +96,7 @@ final class BinancePrivateStream: @unchecked Sendable {
     }
   }
 
-  private func openKey() async throws(BinanceFailure) -> String {
+  private func openKey() async throws(VenueFailure) -> String {
     let body = try await rest.body("POST", "/api/v3/userDataStream", [], .key)
     do throws(JSONError) {
       return try JSONDocument(parsing: body).root.string("listenKey")
@@ -109,7 +109,7 @@ final class BinancePrivateStream: @unchecked Sendable {
     while !isStopped, !Task.isCancelled {
       await loop.sleep(for: Self.keepAliveInterval)
       if Task.isCancelled { return }
-      do throws(BinanceFailure) {
+      do throws(VenueFailure) {
         _ = try await rest.body("PUT", "/api/v3/userDataStream", [("listenKey", key)], .key)
       } catch {
         // A key that cannot be extended ends in silence; a new connection makes a new one.

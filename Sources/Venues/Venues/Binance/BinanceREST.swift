@@ -47,9 +47,6 @@ final class BinanceREST: Sendable {
   private let clock = Mutex(ClockOffset())
   private let budget: Mutex<RequestBudget>
 
-  static let weightLimit = "REQUEST_WEIGHT"
-  static let orderLimit = "ORDERS"
-
   init(
     _ market: BinanceMarket, _ settings: VenueSettings, client: HTTPClient, loop: EventLoop,
     time: any TimeSource, counters: VenueCounters
@@ -62,25 +59,20 @@ final class BinanceREST: Sendable {
     self.time = time
     self.counters = counters
     budget = Mutex(
-      RequestBudget([
-        RequestLimit(
-          Self.weightLimit, max: settings.requestWeightMax ?? market.weightPerMinuteMax,
-          .window(.seconds(60))),
-        RequestLimit(
-          Self.orderLimit, max: settings.orderRateMax ?? 100, .window(.seconds(10))),
-      ]))
+      RequestBudget(
+        market.limits(weightMax: settings.requestWeightMax, orderMax: settings.orderRateMax)))
   }
 
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { clock.withLock { $0.offset } }
 
   /// What is left of this minute's request weight.
-  var weightLeft: Int? { budget.withLock { $0.remaining(Self.weightLimit, at: time.now) } }
+  var weightLeft: Int? { budget.withLock { $0.remaining(BinanceMarket.weightLimit, at: time.now) } }
 
   /// The body of a successful answer.
   func body(
     _ method: String, _ path: String, _ parameters: [(String, String)] = [], _ access: Access
-  ) async throws(BinanceFailure) -> [UInt8] {
+  ) async throws(VenueFailure) -> [UInt8] {
     let answer = try await send(method, path, parameters, access)
     guard answer.isSuccess else {
       throw BinanceErrors.failure(status: answer.status, body: answer.body)
@@ -92,7 +84,7 @@ final class BinanceREST: Sendable {
   /// the clocks are compared anew and the request is made once more.
   func send(
     _ method: String, _ path: String, _ parameters: [(String, String)], _ access: Access
-  ) async throws(BinanceFailure) -> Answer {
+  ) async throws(VenueFailure) -> Answer {
     let answer = try await once(method, path, parameters, access)
     guard access == .signed, answer.status == 400, answer.code == -1021 else { return answer }
     // One of the clocks has moved.
@@ -102,7 +94,7 @@ final class BinanceREST: Sendable {
   }
 
   /// Asks the venue for its time, once.
-  func compareClocks() async throws(BinanceFailure) {
+  func compareClocks() async throws(VenueFailure) {
     let before = time.now
     let answer = try await once("GET", "\(market.restPath)/time", [], .open)
     let after = time.now
@@ -119,7 +111,7 @@ final class BinanceREST: Sendable {
 
   private func once(
     _ method: String, _ path: String, _ parameters: [(String, String)], _ access: Access
-  ) async throws(BinanceFailure) -> Answer {
+  ) async throws(VenueFailure) -> Answer {
     var query = parameters.map { "\($0.0)=\(percentEncoded($0.1))" }.joined(separator: "&")
     if access == .signed { query = signed(query) }
     let url = settings.restURL + path + (query.isEmpty ? "" : "?" + query)
@@ -159,12 +151,12 @@ final class BinanceREST: Sendable {
   /// anything else waits for room, at most as long as a request may take.
   private func admit(
     _ method: String, _ path: String, _ parameters: [(String, String)]
-  ) async throws(BinanceFailure) {
+  ) async throws(VenueFailure) {
     let isOrder = method == "POST" && path.contains("/order")
     var costs = [
-      RequestBudget.Cost(Self.weightLimit, market.weight(of: method, path, parameters))
+      RequestBudget.Cost(BinanceMarket.weightLimit, market.weight(of: method, path, parameters))
     ]
-    if isOrder { costs.append(RequestBudget.Cost(Self.orderLimit, 1)) }
+    if isOrder { costs.append(RequestBudget.Cost(BinanceMarket.orderLimit, 1)) }
     let deadline = loop.uptime + settings.requestTimeout
     while true {
       let now = time.now + (clockOffset ?? .zero)
@@ -182,7 +174,9 @@ final class BinanceREST: Sendable {
   private func observe(_ answer: Answer) {
     let now = time.now + (clockOffset ?? .zero)
     budget.withLock { budget in
-      if let used = answer.usedWeight { budget.observe(used, of: Self.weightLimit, at: now) }
+      if let used = answer.usedWeight {
+        budget.observe(used, of: BinanceMarket.weightLimit, at: now)
+      }
       // 418 is a ban for having gone on after 429.
       if answer.status == 429 || answer.status == 418 {
         counters.limited.increment()
@@ -192,14 +186,14 @@ final class BinanceREST: Sendable {
   }
 }
 
-extension BinanceREST: PublicREST {
+extension BinanceREST: PublicREST, VenueClock {
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     let parts = target.split(separator: "?", maxSplits: 1)
     let parameters = (parts.count > 1 ? parts[1] : "").split(separator: "&").map { pair in
       let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
       return (sides[0], sides.count > 1 ? sides[1] : "")
     }
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       return try await body("GET", String(parts[0]), parameters, .open)
     } catch {
       throw error.asVenueError

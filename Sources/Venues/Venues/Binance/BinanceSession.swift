@@ -8,9 +8,7 @@ internal import Venue
 
 /// Binance as a venue: REST for orders and recovery, public WebSockets as many as its streams need,
 /// and for spot a private one. Futures have market data only.
-///
-/// `@unchecked Sendable`: the streams are made and dropped on the loop only; the rest is immutable.
-final class BinanceSession: VenueSession, @unchecked Sendable {
+final class BinanceSession: VenueSession {
   let venue: VenueID
   let counters: VenueCounters
   let orders: any VenueOrderEntry
@@ -23,14 +21,11 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
   private let loop: EventLoop
   private let time: any TimeSource
   private let log: Log
-  private var streams: [PublicStream] = []
-  private var clockCheck: Task<Void, Never>?
-  private var account: BinancePrivateStream?
+  private let streams: SessionStreams
 
   /// The venue's time is asked for so often before anything is signed, and then once in a while;
   /// the shortest round trip counts.
   private static let clockSamples = 3
-  private static let clockInterval = Duration.seconds(30)
 
   init(
     _ known: KnownVenue, _ exchange: BinanceMarket, _ settings: VenueSettings, loop: EventLoop,
@@ -52,6 +47,7 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
     rest = BinanceREST(
       exchange, settings, client: HTTPClient(loop: loop, trust: settings.trust), loop: loop,
       time: time, counters: counters)
+    streams = SessionStreams(loop, clock: rest, log: log)
     orders =
       exchange == .spot
       ? BinanceOrderEntry(settings, rest: rest, instruments: instruments)
@@ -61,7 +57,7 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
   var clockOffset: Duration? { rest.clockOffset }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
-    do throws(BinanceFailure) {
+    do throws(VenueFailure) {
       for _ in 0..<Self.clockSamples { try await rest.compareClocks() }
       // All of them: asking for chosen symbols is refused whole when one is not listed.
       let body = try await rest.body("GET", "\(exchange.restPath)/exchangeInfo", [], .open)
@@ -70,7 +66,7 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
           try BinanceSymbols.instruments(
             body, exchange, symbols: settings.symbols, venue: venue))
       } catch {
-        throw BinanceFailure.definite(.venueUnavailable, text: "exchangeInfo: \(error)")
+        throw VenueFailure.definite(.venueUnavailable, text: "exchangeInfo: \(error)")
       }
     } catch {
       throw error.asVenueError
@@ -82,45 +78,24 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
     market hearMarket: @escaping @Sendable (MarketEvent) async -> Void,
     account hearAccount: @escaping @Sendable (PrivateEvent) async -> Void
   ) async {
-    await withCheckedContinuation { continuation in
-      loop.onLoop { [self] in
-        precondition(streams.isEmpty, "the session has been started already")
-        streams = feeds().map { feed in
-          PublicStream(
-            feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
-            counters: counters, hearer: hearMarket)
-        }
-        // Without a key there is no account.
-        if exchange == .spot, !settings.apiKey.isEmpty {
-          account = BinancePrivateStream(
-            settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
-            log: log, hearer: hearAccount)
-        }
-        account?.start()
-        for stream in streams { stream.start() }
-        clockCheck = loop.spawn { [self] in await compareClocks() }
-        continuation.resume()
+    await streams.start { [self] in
+      let market = feeds().map { feed in
+        PublicStream(
+          feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
+          counters: counters, hearer: hearMarket)
       }
+      // Without a key there is no account.
+      guard exchange == .spot, !settings.apiKey.isEmpty else { return (market, nil) }
+      return (
+        market,
+        BinancePrivateStream(
+          settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
+          log: log, hearer: hearAccount)
+      )
     }
   }
 
-  func stop() async {
-    await withCheckedContinuation { continuation in
-      loop.onLoop { [self] in
-        let (streams, account, clockCheck) = (self.streams, self.account, self.clockCheck)
-        self.streams = []
-        self.account = nil
-        self.clockCheck = nil
-        clockCheck?.cancel()
-        loop.spawn {
-          for stream in streams { await stream.stop() }
-          await account?.stop()
-          await clockCheck?.value
-          continuation.resume()
-        }
-      }
-    }
-  }
+  func stop() async { await streams.stop() }
 
   /// Instruments in as many connections as their streams need. Ids are places in the whole list,
   /// which every feed has; it follows its own share.
@@ -131,18 +106,6 @@ final class BinanceSession: VenueSession, @unchecked Sendable {
       BinanceFeed(
         exchange, all, following: start..<min(all.count, start + share),
         depthMax: settings.depthMax)
-    }
-  }
-
-  private func compareClocks() async {
-    while !Task.isCancelled {
-      await loop.sleep(for: Self.clockInterval)
-      if Task.isCancelled { return }
-      do throws(BinanceFailure) {
-        try await rest.compareClocks()
-      } catch {
-        log.warning("the venue did not tell its time", ["error": .text("\(error)")])
-      }
     }
   }
 }

@@ -1,28 +1,6 @@
 package import Venue
 
-/// What an answer that is not a success means for the request.
-package enum KrakenFailure: Error, Sendable, Hashable {
-  /// The venue did not do it.
-  case definite(RejectReason, text: String)
-  /// It may have done it.
-  case unknown(String)
-
-  /// For questions that change nothing: silence is only an absence.
-  var asVenueError: VenueError {
-    switch self {
-    case .definite(let reason, let text): VenueError(reason, text)
-    case .unknown(let text): VenueError(.venueUnavailable, text)
-    }
-  }
-
-  /// For orders and cancels: silence is never a rejection.
-  var asOutcome: VenueOutcome {
-    switch self {
-    case .definite(let reason, let text): .rejected(reason, text: text)
-    case .unknown(let text): .unknown(reason: text)
-    }
-  }
-
+extension VenueFailure {
   var isInvalidNonce: Bool {
     if case .definite(_, let text) = self {
       text.hasPrefix(KrakenErrors.invalidNonce)
@@ -38,7 +16,7 @@ package enum KrakenErrors {
 
   /// `status` other than 200 comes from the front; its word counts when there is no text of
   /// Kraken's.
-  package static func failure(status: Int, errors: [String]) -> KrakenFailure {
+  package static func failure(status: Int, errors: [String]) -> VenueFailure {
     // Texts that begin with W are warnings.
     let texts = errors.filter { $0.hasPrefix("E") }
     guard let first = texts.first else {

@@ -41,6 +41,17 @@ package struct KrakenLimits: Sendable {
     }
   }
 
+  /// What an account of the standard tier has, for the registry.
+  static var registered: [RequestLimit] {
+    let standard = Settings()
+    return [
+      RequestLimit(
+        "\(calls), hundredths", max: standard.callsMax, .decay(perSecond: standard.callsDecay)),
+      RequestLimit(
+        "\(orders), hundredths", max: standard.ordersMax, .decay(perSecond: standard.ordersDecay)),
+    ]
+  }
+
   private static let calls = "calls"
   private static let orders = "orders of the pair"
 

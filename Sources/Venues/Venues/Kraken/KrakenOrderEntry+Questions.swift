@@ -6,7 +6,7 @@ internal import Venue
 extension KrakenOrderEntry {
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
     guard let known = instruments[instrument] else { return Self.noInstrument }
-    return await outcome { () async throws(KrakenFailure) in
+    return await outcome { () async throws(VenueFailure) in
       guard let report = try await find(clientOrderID, known) else {
         throw .definite(.unknownOrder, text: "neither open nor closed")
       }
@@ -18,7 +18,7 @@ extension KrakenOrderEntry {
   /// way. Both calls take our name of it (docs.kraken.com/api/docs/rest-api/get-open-orders).
   func find(
     _ clientOrderID: String, _ instrument: Instrument
-  ) async throws(KrakenFailure) -> VenueReport? {
+  ) async throws(VenueFailure) -> VenueReport? {
     for (call, member) in [(KrakenCall.openOrders, "open"), (.closedOrders, "closed")] {
       let result = try await rest.call(call, [("cl_ord_id", clientOrderID)])
       let orders = try read { () throws(JSONError) in
@@ -34,7 +34,7 @@ extension KrakenOrderEntry {
 
   func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
     _ = try known(instrument)
-    return try await question { () async throws(KrakenFailure) in
+    return try await question { () async throws(VenueFailure) in
       let result = try await rest.call(.openOrders)
       let orders = try read { () throws(JSONError) in try reports.orders(result.member("open")) }
       return orders.filter { $0.instrument == instrument }
@@ -45,7 +45,7 @@ extension KrakenOrderEntry {
     of instrument: InstrumentID, from executionID: String?
   ) async throws(VenueError) -> [VenueFillRecord] {
     _ = try known(instrument)
-    return try await question { () async throws(KrakenFailure) in
+    return try await question { () async throws(VenueFailure) in
       guard let executionID else { return try await page(of: instrument, since: nil, skipping: 0) }
       let first = try await trades([executionID])
       guard let start = first.first?.fill.exchangeTime else {
@@ -58,7 +58,7 @@ extension KrakenOrderEntry {
   /// Pages come newest first; trades of the first one's second that are older than it are left out.
   private func history(
     of instrument: InstrumentID, from executionID: String, since start: Instant
-  ) async throws(KrakenFailure) -> [VenueFillRecord] {
+  ) async throws(VenueFailure) -> [VenueFillRecord] {
     var found: [String: VenueFillRecord] = [:]
     var skipped = 0
     while true {
@@ -76,7 +76,7 @@ extension KrakenOrderEntry {
 
   private func page(
     of instrument: InstrumentID, since: Instant?, skipping: Int
-  ) async throws(KrakenFailure) -> [VenueFillRecord] {
+  ) async throws(VenueFailure) -> [VenueFillRecord] {
     try await rawPage(since: since, skipping: skipping).records.filter {
       $0.instrument == instrument
     }
@@ -85,7 +85,7 @@ extension KrakenOrderEntry {
   /// `count` is of all trades in the page, those of other instruments too.
   private func rawPage(
     since: Instant?, skipping: Int
-  ) async throws(KrakenFailure) -> (records: [VenueFillRecord], count: Int) {
+  ) async throws(VenueFailure) -> (records: [VenueFillRecord], count: Int) {
     var parameters = [("ofs", String(skipping))]
     // `start` is exclusive and in seconds.
     if let since { parameters.append(("start", String(since.seconds - 1))) }
@@ -98,7 +98,7 @@ extension KrakenOrderEntry {
     ofOrder venueOrderID: String, _ instrument: InstrumentID
   ) async throws(VenueError) -> [VenueFillRecord] {
     _ = try known(instrument)
-    return try await question { () async throws(KrakenFailure) in
+    return try await question { () async throws(VenueFailure) in
       let result = try await rest.call(
         .queryOrders, [("txid", venueOrderID), ("trades", "true")])
       guard let order = result[venueOrderID] else {
@@ -109,7 +109,7 @@ extension KrakenOrderEntry {
     }
   }
 
-  private func trades(_ ids: [String]) async throws(KrakenFailure) -> [VenueFillRecord] {
+  private func trades(_ ids: [String]) async throws(VenueFailure) -> [VenueFillRecord] {
     var records: [VenueFillRecord] = []
     for start in stride(from: 0, to: ids.count, by: Self.tradesPerQuery) {
       let part = ids[start..<min(ids.count, start + Self.tradesPerQuery)]
@@ -121,7 +121,7 @@ extension KrakenOrderEntry {
   }
 
   func balances() async throws(VenueError) -> [VenueBalance] {
-    try await question { () async throws(KrakenFailure) in
+    try await question { () async throws(VenueFailure) in
       let result = try await rest.call(.balanceEx)
       return try read { () throws(JSONError) in try reports.balances(result) }
     }
@@ -130,16 +130,16 @@ extension KrakenOrderEntry {
   // MARK: Endings
 
   private func question<T>(
-    _ body: () async throws(KrakenFailure) -> T
+    _ body: () async throws(VenueFailure) -> T
   ) async throws(VenueError) -> T {
-    do throws(KrakenFailure) {
+    do throws(VenueFailure) {
       return try await body()
     } catch {
       throw error.asVenueError
     }
   }
 
-  private func read<T>(_ body: () throws(JSONError) -> T) throws(KrakenFailure) -> T {
+  private func read<T>(_ body: () throws(JSONError) -> T) throws(VenueFailure) -> T {
     do throws(JSONError) {
       return try body()
     } catch {

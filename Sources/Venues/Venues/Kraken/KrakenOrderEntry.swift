@@ -44,7 +44,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
     guard let instrument = instruments[order.instrument] else { return Self.noInstrument }
     if let refusal = Self.refusal(of: order) { return refusal }
     if let refusal = admit(order.clientOrderID, .add, instrument) { return refusal }
-    return await outcome { () async throws(KrakenFailure) in
+    return await outcome { () async throws(VenueFailure) in
       let result = try await rest.call(.addOrder, parameters(order, instrument))
       guard let id = result["txid"]?[0]?.string else {
         throw .unknown("an order was placed, but its answer names none")
@@ -59,7 +59,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
   func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
     guard let known = instruments[instrument] else { return Self.noInstrument }
     _ = admit(clientOrderID, .cancel(age: rest.age(of: clientOrderID)), known)
-    let cancelled = await outcome { () async throws(KrakenFailure) in
+    let cancelled = await outcome { () async throws(VenueFailure) in
       let result = try await rest.call(.cancelOrder, [("cl_ord_id", clientOrderID)])
       if result["count"]?.int == 0 { throw .definite(.unknownOrder, text: "nothing was cancelled") }
       return try await state(of: clientOrderID, known)
@@ -92,7 +92,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
     if let price = amendment.price {
       parameters.append(("limit_price", instrument.decimal(price).description))
     }
-    return await outcome { () async throws(KrakenFailure) in
+    return await outcome { () async throws(VenueFailure) in
       _ = try await rest.call(.amendOrder, parameters)
       return try await state(of: id, instrument)
     }
@@ -105,7 +105,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
       let open = try await openOrders(of: instrument)
       if open.isEmpty { return }
       for report in open {
-        do throws(KrakenFailure) {
+        do throws(VenueFailure) {
           _ = admit(report.clientOrderID, .cancel(age: rest.age(of: report.clientOrderID)), known)
           _ = try await rest.call(.cancelOrder, [("txid", report.venueOrderID)])
         } catch {
@@ -193,8 +193,8 @@ struct KrakenOrderEntry: VenueOrderEntry {
   /// The state after a change that was made: not to learn it leaves the outcome open.
   private func state(
     of clientOrderID: String, _ instrument: Instrument
-  ) async throws(KrakenFailure) -> VenueReport {
-    do throws(KrakenFailure) {
+  ) async throws(VenueFailure) -> VenueReport {
+    do throws(VenueFailure) {
       if let report = try await find(clientOrderID, instrument) { return report }
     } catch {
       throw .unknown("it was done, but what became of the order is not known: \(error)")
@@ -203,9 +203,9 @@ struct KrakenOrderEntry: VenueOrderEntry {
   }
 
   func outcome(
-    _ body: () async throws(KrakenFailure) -> VenueReport
+    _ body: () async throws(VenueFailure) -> VenueReport
   ) async -> VenueOutcome {
-    do throws(KrakenFailure) {
+    do throws(VenueFailure) {
       return .acknowledged(try await body())
     } catch {
       return counted(error.asOutcome)

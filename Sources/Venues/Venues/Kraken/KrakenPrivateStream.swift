@@ -14,7 +14,7 @@ internal import Venue
 /// changed, and not more often than every two seconds.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
-final class KrakenPrivateStream: @unchecked Sendable {
+final class KrakenPrivateStream: AccountStream, @unchecked Sendable {
   private let settings: VenueSettings
   private let rest: KrakenREST
   private let orders: KrakenOrderEntry
@@ -92,7 +92,7 @@ final class KrakenPrivateStream: @unchecked Sendable {
   /// One connection from its making to its end; returns why it ended.
   private func connection() async -> String {
     let token: String
-    do throws(KrakenFailure) {
+    do throws(VenueFailure) {
       guard let text = try await rest.call(.token)["token"]?.string else {
         return "no token in the answer"
       }

@@ -64,7 +64,7 @@ final class KrakenREST: Sendable {
   // MARK: Public
 
   /// The body of a success, with its `error` and `result`.
-  func publicBody(_ target: String) async throws(KrakenFailure) -> [UInt8] {
+  func publicBody(_ target: String) async throws(VenueFailure) -> [UInt8] {
     let url = settings.restURL + target
     var request = HTTPClientRequest(url: url, timeout: settings.requestTimeout)
     request.headers = [Self.userAgent]
@@ -75,7 +75,7 @@ final class KrakenREST: Sendable {
 
   /// Asks the venue for its time, once. It tells whole seconds, so the middle of the second counts,
   /// and the estimate is half a second off at most, the way of the question aside.
-  func compareClocks() async throws(KrakenFailure) {
+  func compareClocks() async throws(VenueFailure) {
     let sent = time.now
     let body = try await publicBody("/0/public/Time")
     let received = time.now
@@ -95,9 +95,9 @@ final class KrakenREST: Sendable {
   /// another user of the key was ahead, so the call is made once more with a nonce that is.
   func call(
     _ call: KrakenCall, _ parameters: [(String, String)] = []
-  ) async throws(KrakenFailure) -> JSONValue {
+  ) async throws(VenueFailure) -> JSONValue {
     try await admit(call)
-    do throws(KrakenFailure) {
+    do throws(VenueFailure) {
       return try await inLane(call, parameters)
     } catch {
       guard error.isInvalidNonce else { throw error }
@@ -108,7 +108,7 @@ final class KrakenREST: Sendable {
 
   private func inLane(
     _ call: KrakenCall, _ parameters: [(String, String)]
-  ) async throws(KrakenFailure) -> JSONValue {
+  ) async throws(VenueFailure) -> JSONValue {
     guard await lane.enter() else {
       throw .definite(.overloaded, text: "\(lane.waitingMax) requests are waiting")
     }
@@ -132,7 +132,7 @@ final class KrakenREST: Sendable {
   }
 
   /// The watermark is on the disk before the first nonce under it is used.
-  private func nonce() throws(KrakenFailure) -> UInt64 {
+  private func nonce() throws(VenueFailure) -> UInt64 {
     while true {
       switch nonces.withLock({ $0.take(at: time.now) }) {
       case .nonce(let nonce): return nonce
@@ -149,7 +149,7 @@ final class KrakenREST: Sendable {
 
   private static let userAgent = HTTPHeader("user-agent", "shrivenquant")
 
-  private func exchange(_ request: HTTPClientRequest) async throws(KrakenFailure)
+  private func exchange(_ request: HTTPClientRequest) async throws(VenueFailure)
     -> HTTPClientResponse
   {
     counters.requests.increment()
@@ -164,7 +164,7 @@ final class KrakenREST: Sendable {
   }
 
   /// A success's `result`; else what Kraken's texts or the status say.
-  private func result(_ response: HTTPClientResponse) throws(KrakenFailure) -> JSONValue {
+  private func result(_ response: HTTPClientResponse) throws(VenueFailure) -> JSONValue {
     let root: JSONValue
     do throws(JSONError) {
       root = try JSONDocument(parsing: response.body).root
@@ -191,7 +191,7 @@ final class KrakenREST: Sendable {
   }
 
   /// Takes a call's cost from the budget, waiting for room at most as long as a request may take.
-  private func admit(_ call: KrakenCall) async throws(KrakenFailure) {
+  private func admit(_ call: KrakenCall) async throws(VenueFailure) {
     guard call.cost > 0 else { return }
     let deadline = loop.uptime + settings.requestTimeout
     while true {
@@ -207,9 +207,9 @@ final class KrakenREST: Sendable {
   }
 }
 
-extension KrakenREST: PublicREST {
+extension KrakenREST: PublicREST, VenueClock {
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
-    do throws(KrakenFailure) {
+    do throws(VenueFailure) {
       return try await publicBody(target)
     } catch {
       throw error.asVenueError

@@ -9,9 +9,7 @@ internal import Venue
 
 /// Kraken's spot market as a venue: REST for orders and recovery, one public and one private
 /// WebSocket of version 2.
-///
-/// `@unchecked Sendable`: the streams are made and dropped on the loop only; the rest is immutable.
-final class KrakenSession: VenueSession, @unchecked Sendable {
+final class KrakenSession: VenueSession {
   let venue = KnownVenue.kraken.id
   let counters: VenueCounters
   var orders: any VenueOrderEntry { entry }
@@ -24,12 +22,7 @@ final class KrakenSession: VenueSession, @unchecked Sendable {
   private let loop: EventLoop
   private let time: any TimeSource
   private let log: Log
-  private var market: PublicStream?
-  private var account: KrakenPrivateStream?
-  private var clockCheck: Task<Void, Never>?
-
-  /// How often the venue is asked for its time.
-  private static let clockInterval = Duration.seconds(30)
+  private let streams: SessionStreams
 
   /// The secret is the Base64 text that Kraken gives out.
   init(
@@ -60,19 +53,20 @@ final class KrakenSession: VenueSession, @unchecked Sendable {
       throw VenueError(.venueUnavailable, "nonces: \(error)")
     }
     entry = KrakenOrderEntry(settings, rest: rest, instruments: instruments)
+    streams = SessionStreams(loop, clock: rest, log: log)
   }
 
   var clockOffset: Duration? { rest.clockOffset }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
-    do throws(KrakenFailure) {
+    do throws(VenueFailure) {
       try await rest.compareClocks()
       let body = try await rest.publicBody("/0/public/AssetPairs")
       do throws(JSONError) {
         instruments.set(
           try KrakenPairs.instruments(body, symbols: settings.symbols, venue: venue))
       } catch {
-        throw KrakenFailure.definite(.venueUnavailable, text: "AssetPairs: \(error)")
+        throw VenueFailure.definite(.venueUnavailable, text: "AssetPairs: \(error)")
       }
     } catch {
       throw error.asVenueError
@@ -84,53 +78,19 @@ final class KrakenSession: VenueSession, @unchecked Sendable {
     market hearMarket: @escaping @Sendable (MarketEvent) async -> Void,
     account hearAccount: @escaping @Sendable (PrivateEvent) async -> Void
   ) async {
-    await withCheckedContinuation { continuation in
-      loop.onLoop { [self] in
-        precondition(market == nil, "the session has been started already")
-        let market = PublicStream(
-          KrakenFeed(instruments.all, depth: settings.depthMax), settings, rest: rest, tls: tls,
-          loop: loop, time: time, log: log, counters: counters, hearer: hearMarket)
-        self.market = market
-        if !settings.apiKey.isEmpty {
-          account = KrakenPrivateStream(
-            settings, rest: rest, orders: entry, instruments: instruments, tls: tls, loop: loop,
-            time: time, log: log, hearer: hearAccount)
-        }
-        account?.start()
-        market.start()
-        clockCheck = loop.spawn { [self] in await compareClocks() }
-        continuation.resume()
-      }
+    await streams.start { [self] in
+      let market = PublicStream(
+        KrakenFeed(instruments.all, depth: settings.depthMax), settings, rest: rest, tls: tls,
+        loop: loop, time: time, log: log, counters: counters, hearer: hearMarket)
+      guard !settings.apiKey.isEmpty else { return ([market], nil) }
+      return (
+        [market],
+        KrakenPrivateStream(
+          settings, rest: rest, orders: entry, instruments: instruments, tls: tls, loop: loop,
+          time: time, log: log, hearer: hearAccount)
+      )
     }
   }
 
-  func stop() async {
-    await withCheckedContinuation { continuation in
-      loop.onLoop { [self] in
-        let (market, account, clockCheck) = (self.market, self.account, self.clockCheck)
-        self.market = nil
-        self.account = nil
-        self.clockCheck = nil
-        clockCheck?.cancel()
-        loop.spawn {
-          await market?.stop()
-          await account?.stop()
-          await clockCheck?.value
-          continuation.resume()
-        }
-      }
-    }
-  }
-
-  private func compareClocks() async {
-    while !Task.isCancelled {
-      await loop.sleep(for: Self.clockInterval)
-      if Task.isCancelled { return }
-      do throws(KrakenFailure) {
-        try await rest.compareClocks()
-      } catch {
-        log.warning("the venue did not tell its time", ["error": .text("\(error)")])
-      }
-    }
-  }
+  func stop() async { await streams.stop() }
 }

@@ -1,19 +1,11 @@
 internal import JSON
 package import Venue
 
-/// What an answer that is not a success means for the request.
-package enum OKXFailure: Error, Sendable, Hashable {
-  /// The venue did not do it.
-  case definite(RejectReason, text: String)
-  /// It may have done it.
-  case unknown(String)
-}
-
 /// OKX's error codes in our taxonomy. (okx.com/docs-v5, "Error Code".)
 package enum OKXErrors {
   /// An answer as a whole, or one order of it. A status of 5xx, and a code that says that the venue
   /// itself does not know, leave the fate of a request open.
-  package static func failure(status: Int, code: String, text: String) -> OKXFailure {
+  package static func failure(status: Int, code: String, text: String) -> VenueFailure {
     let words = code.isEmpty ? "status \(status)" : "\(code): \(text)"
     if status >= 500 { return .unknown(words) }
     guard let number = Int(code) else {
@@ -95,24 +87,6 @@ package enum OKXErrors {
       return (try json.string("code"), json["msg"]?.string ?? "")
     } catch {
       return ("", "")
-    }
-  }
-}
-
-extension OKXFailure {
-  /// For questions that change nothing: silence is only an absence.
-  var asVenueError: VenueError {
-    switch self {
-    case .definite(let reason, let text): VenueError(reason, text)
-    case .unknown(let text): VenueError(.venueUnavailable, text)
-    }
-  }
-
-  /// For orders and cancels: silence is never a rejection.
-  var asOutcome: VenueOutcome {
-    switch self {
-    case .definite(let reason, let text): .rejected(reason, text: text)
-    case .unknown(let text): .unknown(reason: text)
     }
   }
 }

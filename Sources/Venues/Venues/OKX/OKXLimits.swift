@@ -6,6 +6,7 @@ internal import Chrono
 enum OKXLimits {
   /// Orders, amendments and all that sub-accounts send of them.
   static let accountOrders = "orders of the account"
+  private static let accountOrdersMax = 1_000
   private static let window = RequestLimit.Rule.window(.seconds(2))
 
   /// Requests in two seconds, whoever they are about.
@@ -23,9 +24,17 @@ enum OKXLimits {
     ("POST /api/v5/trade/cancel-batch-orders", 300),
   ]
 
+  /// For the registry.
+  static var registered: [RequestLimit] {
+    [RequestLimit(accountOrders, max: accountOrdersMax, window)]
+      + paths.map { RequestLimit("GET \($0.0)", max: $0.1, window) }
+      + instrumentPaths.map { RequestLimit("\($0.0) of an instrument", max: $0.1, window) }
+  }
+
   static func limits(_ symbols: [String], _ settings: VenueSettings) -> [RequestLimit] {
     var limits = paths.map { RequestLimit("GET \($0.0)", max: $0.1, window) }
-    limits.append(RequestLimit(accountOrders, max: settings.orderRateMax ?? 1_000, window))
+    limits.append(
+      RequestLimit(accountOrders, max: settings.orderRateMax ?? accountOrdersMax, window))
     for symbol in symbols {
       for (path, most) in instrumentPaths {
         limits.append(RequestLimit("\(path) \(symbol)", max: most, window))

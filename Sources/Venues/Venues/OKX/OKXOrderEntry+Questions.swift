@@ -52,7 +52,7 @@ extension OKXOrderEntry {
         }
       }
     }
-    do throws(OKXFailure) {
+    do throws(VenueFailure) {
       let results = try await rest.post(
         "/api/v5/trade/cancel-batch-orders", json.finished(), instrument: instrument.venueSymbol,
         orders: batch.count)
@@ -146,7 +146,7 @@ extension OKXOrderEntry {
   private func body(
     _ path: String, _ parameters: [(String, String)]
   ) async throws(VenueError) -> [UInt8] {
-    do throws(OKXFailure) {
+    do throws(VenueFailure) {
       return try await rest.get(path, parameters)
     } catch {
       throw error.asVenueError

@@ -35,7 +35,7 @@ struct OKXOrderEntry: VenueOrderEntry {
     do throws(VenueError) {
       let instrument = try instrument(order.instrument)
       let name = try OKXClientID.spelled(order.clientOrderID)
-      do throws(OKXFailure) {
+      do throws(VenueFailure) {
         let result = try await request(
           Self.orderPath, body(order, name, instrument), instrument)
         return .acknowledged(
@@ -136,7 +136,7 @@ struct OKXOrderEntry: VenueOrderEntry {
         json.member("clOrdId", name)
         terms(&json, instrument)
       }
-      do throws(OKXFailure) {
+      do throws(VenueFailure) {
         _ = try await request(path, json.finished(), instrument)
       } catch {
         return counted(error.asOutcome)
@@ -150,7 +150,7 @@ struct OKXOrderEntry: VenueOrderEntry {
   /// The one result of a request about one order.
   private func request(
     _ path: String, _ body: [UInt8], _ instrument: Instrument
-  ) async throws(OKXFailure) -> JSONValue {
+  ) async throws(VenueFailure) -> JSONValue {
     let results = try await rest.post(path, body, instrument: instrument.venueSymbol)
     let (result, code, text) = try readable { () throws(JSONError) in
       guard results.count == 1 else { throw .unexpected("\(results.count) results for one order") }
@@ -161,7 +161,7 @@ struct OKXOrderEntry: VenueOrderEntry {
   }
 
   private func state(_ name: String, _ instrument: Instrument) async -> VenueOutcome {
-    do throws(OKXFailure) {
+    do throws(VenueFailure) {
       let body = try await rest.get(
         Self.orderPath, [("instId", instrument.venueSymbol), ("clOrdId", name)],
         instrument: instrument.venueSymbol)
@@ -174,7 +174,7 @@ struct OKXOrderEntry: VenueOrderEntry {
   }
 
   /// An answer that cannot be read leaves open what was done.
-  private func readable<T>(_ body: () throws(JSONError) -> T) throws(OKXFailure) -> T {
+  private func readable<T>(_ body: () throws(JSONError) -> T) throws(VenueFailure) -> T {
     do throws(JSONError) {
       return try body()
     } catch {

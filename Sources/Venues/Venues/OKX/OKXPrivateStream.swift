@@ -12,7 +12,7 @@ internal import Venue
 /// follows misses nothing.
 ///
 /// `@unchecked Sendable`: its state is touched on the loop only, where all its tasks run.
-final class OKXPrivateStream: @unchecked Sendable {
+final class OKXPrivateStream: AccountStream, @unchecked Sendable {
   private let settings: VenueSettings
   private let rest: OKXREST
   private let reports: OKXReports
@@ -191,7 +191,7 @@ final class OKXPrivateStream: @unchecked Sendable {
   }
 
   private func compareClocks() async {
-    do throws(OKXFailure) {
+    do throws(VenueFailure) {
       try await rest.compareClocks()
     } catch {
       log.warning("the venue did not tell its time", ["error": .text("\(error)")])

@@ -50,7 +50,7 @@ final class OKXREST: Sendable {
   func get(
     _ path: String, _ parameters: [(String, String)] = [], isSigned: Bool = true,
     instrument: String = ""
-  ) async throws(OKXFailure) -> [UInt8] {
+  ) async throws(VenueFailure) -> [UInt8] {
     let query = parameters.map { "\($0.0)=\(percentEncoded($0.1))" }.joined(separator: "&")
     let answer = try await send(
       "GET", path, query.isEmpty ? path : "\(path)?\(query)", [], isSigned: isSigned,
@@ -66,7 +66,7 @@ final class OKXREST: Sendable {
   /// all.
   func post(
     _ path: String, _ body: [UInt8], instrument: String, orders: Int = 1
-  ) async throws(OKXFailure) -> [JSONValue] {
+  ) async throws(VenueFailure) -> [JSONValue] {
     let answer = try await send(
       "POST", path, path, body, isSigned: true, instrument: instrument, amount: orders)
     let (code, text) = OKXErrors.codeAndText(answer.body)
@@ -93,7 +93,7 @@ final class OKXREST: Sendable {
   private func send(
     _ method: String, _ path: String, _ target: String, _ body: [UInt8], isSigned: Bool,
     instrument: String, amount: Int = 1
-  ) async throws(OKXFailure) -> (status: Int, body: [UInt8]) {
+  ) async throws(VenueFailure) -> (status: Int, body: [UInt8]) {
     let isOrder = method == "POST"
     try await admit(OKXLimits.costs(method, path, instrument, amount), waits: !isOrder)
     let answer = try await once(method, target, body, isSigned: isSigned)
@@ -107,7 +107,7 @@ final class OKXREST: Sendable {
 
   private func once(
     _ method: String, _ target: String, _ body: [UInt8], isSigned: Bool
-  ) async throws(OKXFailure) -> (status: Int, body: [UInt8]) {
+  ) async throws(VenueFailure) -> (status: Int, body: [UInt8]) {
     var request = HTTPClientRequest(
       method: method, url: settings.restURL + target, timeout: settings.requestTimeout)
     request.body = body
@@ -135,7 +135,7 @@ final class OKXREST: Sendable {
   }
 
   /// Asks the venue for its time, once.
-  func compareClocks() async throws(OKXFailure) {
+  func compareClocks() async throws(VenueFailure) {
     let before = time.now
     let answer = try await once("GET", "/api/v5/public/time", [], isSigned: false)
     let after = time.now
@@ -153,7 +153,7 @@ final class OKXREST: Sendable {
   /// request may take.
   private func admit(
     _ costs: [RequestBudget.Cost], waits: Bool
-  ) async throws(OKXFailure) {
+  ) async throws(VenueFailure) {
     let deadline = loop.uptime + settings.requestTimeout
     while true {
       let answer = budget.withLock { $0.take(costs, at: venueNow) }
@@ -167,10 +167,10 @@ final class OKXREST: Sendable {
   }
 }
 
-extension OKXREST: PublicREST {
+extension OKXREST: PublicREST, VenueClock {
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     let path = String(target.prefix { $0 != "?" })
-    do throws(OKXFailure) {
+    do throws(VenueFailure) {
       let answer = try await send("GET", path, target, [], isSigned: false, instrument: "")
       let (code, text) = OKXErrors.codeAndText(answer.body)
       guard answer.status == 200, code == "0" else {

@@ -8,9 +8,7 @@ internal import Venue
 
 /// OKX as a venue: REST for orders and recovery, public WebSockets as many as its instruments need,
 /// and a private one when there is a key.
-///
-/// `@unchecked Sendable`: the streams are made and dropped on the loop only; the rest is immutable.
-final class OKXSession: VenueSession, @unchecked Sendable {
+final class OKXSession: VenueSession {
   let venue: VenueID
   let counters: VenueCounters
   let orders: any VenueOrderEntry
@@ -23,11 +21,8 @@ final class OKXSession: VenueSession, @unchecked Sendable {
   private let loop: EventLoop
   private let time: any TimeSource
   private let log: Log
-  private var streams: [PublicStream] = []
-  private var account: OKXPrivateStream?
-  private var clockCheck: Task<Void, Never>?
+  private let streams: SessionStreams
 
-  private static let clockInterval = Duration.seconds(30)
   /// Instruments on one connection: three topics each, so that all are asked for within seconds.
   private static let instrumentsPerStream = 100
 
@@ -50,6 +45,7 @@ final class OKXSession: VenueSession, @unchecked Sendable {
     rest = OKXREST(
       settings, client: HTTPClient(loop: loop, trust: settings.trust), loop: loop, time: time,
       counters: counters)
+    streams = SessionStreams(loop, clock: rest, log: log)
     orders =
       settings.apiKey.isEmpty
       ? MarketDataOnly(venue: known.rawValue)
@@ -59,7 +55,7 @@ final class OKXSession: VenueSession, @unchecked Sendable {
   var clockOffset: Duration? { rest.clockOffset }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
-    do throws(OKXFailure) {
+    do throws(VenueFailure) {
       try await rest.compareClocks()
       var listed: [String: Instrument] = [:]
       for listing in Set(settings.symbols.map(OKXSymbols.listing)).sorted() {
@@ -79,7 +75,7 @@ final class OKXSession: VenueSession, @unchecked Sendable {
     }
   }
 
-  private func list(_ query: String) async throws(OKXFailure) -> [Instrument] {
+  private func list(_ query: String) async throws(VenueFailure) -> [Instrument] {
     let parameters = query.split(separator: "&").map { pair in
       let sides = pair.split(separator: "=").map(String.init)
       return (sides[0], sides[1])
@@ -96,44 +92,23 @@ final class OKXSession: VenueSession, @unchecked Sendable {
     market hearMarket: @escaping @Sendable (MarketEvent) async -> Void,
     account hearAccount: @escaping @Sendable (PrivateEvent) async -> Void
   ) async {
-    await withCheckedContinuation { continuation in
-      loop.onLoop { [self] in
-        precondition(streams.isEmpty, "the session has been started already")
-        streams = feeds().map { feed in
-          PublicStream(
-            feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
-            counters: counters, hearer: hearMarket)
-        }
-        if !settings.apiKey.isEmpty {
-          account = OKXPrivateStream(
-            settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
-            log: log, hearer: hearAccount)
-        }
-        account?.start()
-        for stream in streams { stream.start() }
-        clockCheck = loop.spawn { [self] in await compareClocks() }
-        continuation.resume()
+    await streams.start { [self] in
+      let market = feeds().map { feed in
+        PublicStream(
+          feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
+          counters: counters, hearer: hearMarket)
       }
+      guard !settings.apiKey.isEmpty else { return (market, nil) }
+      return (
+        market,
+        OKXPrivateStream(
+          settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
+          log: log, hearer: hearAccount)
+      )
     }
   }
 
-  func stop() async {
-    await withCheckedContinuation { continuation in
-      loop.onLoop { [self] in
-        let (streams, account, clockCheck) = (self.streams, self.account, self.clockCheck)
-        self.streams = []
-        self.account = nil
-        self.clockCheck = nil
-        clockCheck?.cancel()
-        loop.spawn {
-          for stream in streams { await stream.stop() }
-          await account?.stop()
-          await clockCheck?.value
-          continuation.resume()
-        }
-      }
-    }
-  }
+  func stop() async { await streams.stop() }
 
   private func feeds() -> [OKXFeed] {
     let all = instruments.all
@@ -142,18 +117,6 @@ final class OKXSession: VenueSession, @unchecked Sendable {
         all, following: start..<min(all.count, start + Self.instrumentsPerStream),
         channels: channels,
         login: { [rest] in rest.signer.login(at: $0 + (rest.clockOffset ?? .zero)) })
-    }
-  }
-
-  private func compareClocks() async {
-    while !Task.isCancelled {
-      await loop.sleep(for: Self.clockInterval)
-      if Task.isCancelled { return }
-      do throws(OKXFailure) {
-        try await rest.compareClocks()
-      } catch {
-        log.warning("the venue did not tell its time", ["error": .text("\(error)")])
-      }
     }
   }
 }

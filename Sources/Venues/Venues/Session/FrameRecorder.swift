@@ -14,7 +14,7 @@ package struct RecordingFileError: Error, Sendable, Hashable, CustomStringConver
 package final class FrameRecorder: @unchecked Sendable {
   private var writer: RecordingWriter?
   private var packed: [UInt8] = []
-  private let file: Int32
+  private var file: Int32 = -1
   private let path: String
   private var connections = 0
   package private(set) var frames = 0
@@ -26,11 +26,13 @@ package final class FrameRecorder: @unchecked Sendable {
 
   private static let writeSize = 64 << 10
 
-  /// A new file; one that is there already is not touched.
-  package init(
-    _ path: String, venue: String, symbols: [String], at now: Instant
+  /// Nothing is written before `begin`.
+  package init(_ path: String) { self.path = path }
+
+  /// Makes the file; one that is there already is not touched.
+  package func begin(
+    venue: String, symbols: [String], at now: Instant
   ) throws(RecordingFileError) {
-    self.path = path
     file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard file >= 0 else {
       throw RecordingFileError(description: "\(path): \(String(cString: strerror(errno)))")
@@ -39,7 +41,9 @@ package final class FrameRecorder: @unchecked Sendable {
       RecordingHeader(venue: venue, symbols: symbols, begun: now), into: &packed)
   }
 
-  deinit { close(file) }
+  deinit {
+    if file >= 0 { close(file) }
+  }
 
   /// A number for a new connection.
   func nextConnection() -> Int {

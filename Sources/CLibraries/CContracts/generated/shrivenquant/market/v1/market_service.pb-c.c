@@ -1987,7 +1987,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__rate_limit__descripto
   (ProtobufCMessageInit) shrivenquant__market__v1__rate_limit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__field_descriptors[15] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__field_descriptors[14] =
 {
   {
     "venue",
@@ -2045,18 +2045,6 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,   /* quantifier_offset */
     offsetof(Shrivenquant__Market__V1__VenueHealth, private_ws),
     &shrivenquant__market__v1__stream_health__descriptor,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "circuit_breaker_open",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Shrivenquant__Market__V1__VenueHealth, circuit_breaker_open),
-    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2172,25 +2160,25 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
 };
 static const unsigned shrivenquant__market__v1__venue_health__field_indices_by_name[] = {
   2,   /* field[2] = api */
-  7,   /* field[7] = checksum_failures */
-  5,   /* field[5] = circuit_breaker_open */
-  11,   /* field[11] = clock_offset_ms */
-  13,   /* field[13] = crossed_millionths */
-  14,   /* field[14] = gap_millionths */
-  6,   /* field[6] = gaps */
-  10,   /* field[10] = malformed */
-  9,   /* field[9] = missed_trades */
+  6,   /* field[6] = checksum_failures */
+  10,   /* field[10] = clock_offset_ms */
+  12,   /* field[12] = crossed_millionths */
+  13,   /* field[13] = gap_millionths */
+  5,   /* field[5] = gaps */
+  9,   /* field[9] = malformed */
+  8,   /* field[8] = missed_trades */
   4,   /* field[4] = private_ws */
   3,   /* field[3] = public_ws */
-  8,   /* field[8] = snapshots */
-  12,   /* field[12] = stale_millionths */
+  7,   /* field[7] = snapshots */
+  11,   /* field[11] = stale_millionths */
   1,   /* field[1] = time */
   0,   /* field[0] = venue */
 };
-static const ProtobufCIntRange shrivenquant__market__v1__venue_health__number_ranges[1 + 1] =
+static const ProtobufCIntRange shrivenquant__market__v1__venue_health__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 7, 5 },
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descriptor =
 {
@@ -2200,10 +2188,10 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descrip
   "Shrivenquant__Market__V1__VenueHealth",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueHealth),
-  15,
+  14,
   shrivenquant__market__v1__venue_health__field_descriptors,
   shrivenquant__market__v1__venue_health__field_indices_by_name,
-  1,  shrivenquant__market__v1__venue_health__number_ranges,
+  2,  shrivenquant__market__v1__venue_health__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__venue_health__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

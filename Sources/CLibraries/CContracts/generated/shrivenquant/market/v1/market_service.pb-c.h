@@ -140,10 +140,6 @@ struct  Shrivenquant__Market__V1__VenueHealth
   Shrivenquant__Market__V1__StreamHealth *public_ws;
   Shrivenquant__Market__V1__StreamHealth *private_ws;
   /*
-   * Orders do not leave for the venue for now.
-   */
-  protobuf_c_boolean circuit_breaker_open;
-  /*
    * Books that lost their place, or whose checksum was wrong, since the start.
    */
   uint64_t gaps;
@@ -167,7 +163,7 @@ struct  Shrivenquant__Market__V1__VenueHealth
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_health__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Shrivenquant__Market__V1__ApiHealth
