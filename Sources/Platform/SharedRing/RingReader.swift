@@ -164,11 +164,11 @@ package struct RingReader: ~Copyable {
   /// To be said after waiting: the writer need not ring.
   package func wakes() {
     guard let bell else { return }
-    let sleeping = mapping.word(RingLayout.Word.sleeping)
-    let before = sleeping.pointee.bitwiseAnd(~bell.bit, ordering: .relaxed).oldValue
-    // Who rings takes the bit away first.
-    if before & bell.bit == 0 { bell.silence() }
+    mapping.word(RingLayout.Word.sleeping).pointee.bitwiseAnd(~bell.bit, ordering: .relaxed)
   }
+
+  /// To be called when the bell is readable, before reading: it rings no more until the next time.
+  package func silence() { bell?.silence() }
 
   private var isReplaced: Bool {
     mapping.word(RingLayout.Word.generation).pointee.load(ordering: .acquiring) != generation

@@ -91,15 +91,18 @@ actor VenueLink {
     let decode: Histogram
     let book: Histogram
     let ring: Histogram
+    let tick: Histogram
 
     init(_ venue: String, _ metrics: MetricsRegistry) {
       let family = metrics.histograms(
         "market_connector_stage_seconds",
-        help: "From a frame to an event (decode), to the judged book, to the tick in the ring.",
+        help:
+          "From a frame to an event (decode), to the judged book, to the ring; and all of it (tick).",
         labels: ["venue", "stage"], bounds: Histogram.spanBounds)
       decode = family.with(venue, "decode")
       book = family.with(venue, "book")
       ring = family.with(venue, "ring")
+      tick = family.with(venue, "tick")
     }
   }
 
@@ -164,7 +167,9 @@ actor VenueLink {
     if let received = event.receivedTime {
       spans.decode.observe(taken - received)
       spans.book.observe(judged - taken)
-      spans.ring.observe(time.now - judged)
+      let written = time.now
+      spans.ring.observe(written - judged)
+      spans.tick.observe(written - received)
     }
     if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
     guard let told = step.event else { return nil }
@@ -313,6 +318,8 @@ actor VenueLink {
 
   /// The ring's state of every book, once there is a ring.
   func beginTicks() { ticks.begin(books, at: time.now) }
+
+  var isHeld: Bool { ticks.isHeld }
 
   /// A venue that is not read any more has prices that nobody knows.
   func watchHold() {

@@ -159,7 +159,10 @@ final class TickFeed: WatchedMemory, Pollable, @unchecked Sendable {
   }
 
   /// From the bell.
-  func ready(_ readiness: Readiness) { _ = look() }
+  func ready(_ readiness: Readiness) {
+    reader?.silence()
+    _ = look()
+  }
 
   func look() -> Bool {
     guard let lag = reader?.lag else { return false }

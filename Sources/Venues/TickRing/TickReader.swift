@@ -82,6 +82,8 @@ package struct TickReader: ~Copyable {
   /// False: there is something to read, do not wait.
   package func sleeps() -> Bool { ring.sleeps() }
   package func wakes() { ring.wakes() }
+  /// To be called when the bell is readable, before reading.
+  package func silence() { ring.silence() }
 
   /// Ticks that wait, and lost ones since the start.
   package var lag: UInt64 { ring.lag }

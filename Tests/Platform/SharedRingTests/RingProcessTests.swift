@@ -132,6 +132,7 @@ import Testing
         guard reader.read().isNone, reader.sleeps() else { continue }
         poll(&bell, 1, -1)
         reader.wakes()
+        reader.silence()
       }
     }
     var started = try RingReader(ready.path, from: .oldest)
@@ -172,6 +173,7 @@ import Testing
           if answer.published == 0 { answer.write(content(0)) }
           poll(&bell, 1, -1)
           reader.wakes()
+          reader.silence()
         }
       }
     }

@@ -231,7 +231,7 @@ extension RingReader.Entry {
       var waiting = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
       #expect(poll(&waiting, 1, 0) == 1)
     }
-    left.wakes()
+    left.silence()
     var silent = pollfd(fd: bells[0], events: Int16(POLLIN), revents: 0)
     #expect(poll(&silent, 1, 0) == 0)
     #expect(left.sleeps() == false)
