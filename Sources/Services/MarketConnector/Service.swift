@@ -17,17 +17,21 @@ package struct MarketConnector: ServiceDefinition {
   private let context: ServiceContext
   private let links: [VenueLink]
   private let notices: NoticeBoard
+  private let ticks: TickOutlet
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
     let notices = NoticeBoard(config)
     self.notices = notices
+    try makeFolder(context.state.run)
+    let ticks = TickOutlet(config, folder: context.state.run, context.metrics)
+    self.ticks = ticks
     links = try config.venues.map { venue in
       let session = try venue.session(
         Self.settings(venue, context, config), loop: context.loop, time: context.time,
         log: context.log, metrics: context.metrics)
-      return VenueLink(venue, session, config, context, notices)
+      return VenueLink(venue, session, config, context, notices, ticks)
     }
     methods =
       Handlers(links: links, config: config, notices: notices).methods
@@ -69,7 +73,27 @@ package struct MarketConnector: ServiceDefinition {
     return settings
   }
 
+  /// How often the ring's writer says that it lives.
+  private static let beatInterval = Duration.milliseconds(100)
+
+  /// A ring that cannot be opened, as while the one before has it, stops nothing else: readers of
+  /// other processes have the streams, and it is tried again.
+  private func writeTicks() {
+    guard ticks.isWanted else { return }
+    context.spawn("write ticks") { [ticks, links, loop = context.loop] in
+      try ticks.open()
+      for link in links { await link.beginTicks() }
+      while !Task.isCancelled {
+        // Asked first: while one of them hangs, the ring's writer does not live.
+        for link in links { await link.watchHold() }
+        ticks.beat(loop.uptime)
+        await loop.sleep(for: Self.beatInterval)
+      }
+    }
+  }
+
   package func start() async throws {
+    writeTicks()
     for link in links {
       let listed = context.readiness.require(
         "instruments of \(link.venue)", reason: "the venue has not answered")
@@ -95,6 +119,7 @@ package struct MarketConnector: ServiceDefinition {
   }
 
   package func drain() async {
+    ticks.close()
     notices.close()
     for link in links {
       await link.close()

@@ -19,13 +19,16 @@ actor TradingDesk {
   nonisolated let bus: PriorityBus<TradingEvent>
   nonisolated let killSwitch = KillSwitch()
   private let config: Config
-  private let context: ServiceContext
+  let context: ServiceContext
   private let oms: OmsV1.OrderServiceClient
-  private var instruments = InstrumentTable()
-  private var book: GateBook?
+  private(set) var instruments = InstrumentTable()
+  private(set) var book: GateBook?
   private var limits: RiskLimits?
   private var limitsHeard: Uptime?
-  private var tops: [InstrumentID: TopOfBook] = [:]
+  var tops: [InstrumentID: TopOfBook] = [:]
+  /// The ring's instruments by their numbers there; nil for what is not traded here.
+  var ringInstruments: [UInt16: Instrument?] = [:]
+  nonisolated let spans: PriceSpans
   private(set) var lastEvent: UInt64 = 0
   private var isSynced = false
   private let counters = RiskCounters()
@@ -42,6 +45,7 @@ actor TradingDesk {
     self.admission = context.metrics.histogram(
       "trading_gateway_admission_seconds", help: "Time of a decision of the risk gate.",
       bounds: [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3])
+    self.spans = PriceSpans(context.metrics)
     Self.register(counters, in: context.metrics)
     Self.register(bus, in: context.metrics)
   }
@@ -106,43 +110,6 @@ actor TradingDesk {
 
   var hasGate: Bool { book != nil }
 
-  func take(_ wire: OrderbookV1.Top) throws {
-    guard let instrument = instruments[wire.venue, wire.symbol], let book else { return }
-    let now = context.loop.uptime
-    guard !wire.stale,
-      let bid = try instrument.raw(wire.bidPrice, scale: instrument.priceScale), bid > 0,
-      let ask = try instrument.raw(wire.askPrice, scale: instrument.priceScale), ask > 0
-    else {
-      tops[instrument.id] = nil
-      book.gate.setReference(instrument.id, nil, now: now)
-      publish(.marketUpdate(instrument.id, nil))
-      return
-    }
-    let top = TopOfBook(
-      instrument: instrument.id, updateID: wire.updateId,
-      bid: PriceLevel(
-        price: Price(bid),
-        quantity: Quantity(
-          try instrument.raw(wire.bidQuantity, scale: instrument.quantityScale) ?? 0)),
-      ask: PriceLevel(
-        price: Price(ask),
-        quantity: Quantity(
-          try instrument.raw(wire.askQuantity, scale: instrument.quantityScale) ?? 0)),
-      // Ours, not the venue's: a recorded day is old, and its book is still fresh.
-      receivedTime: context.time.now)
-    tops[instrument.id] = top
-    book.gate.setReference(instrument.id, Price(bid + (ask - bid) / 2), now: now)
-    publish(.marketUpdate(instrument.id, top))
-  }
-
-  func loseTops() {
-    for id in tops.keys {
-      book?.gate.setReference(id, nil, now: context.loop.uptime)
-      publish(.marketUpdate(id, nil))
-    }
-    tops.removeAll()
-  }
-
   /// Returns when subscribers have room for it.
   func take(_ event: OmsV1.OrderEvent) async throws {
     guard event.sequence > lastEvent, let wire = event.order else { return }
@@ -163,7 +130,7 @@ actor TradingDesk {
 
   func setSynced(_ synced: Bool) { isSynced = synced }
 
-  private func publish(_ event: TradingEvent) {
+  func publish(_ event: TradingEvent) {
     events.with(event.kind).increment()
     let (lane, key) = event.lane
     do throws(TopicError) { try bus.publishNow(event, on: lane.rawValue, key: key) } catch {

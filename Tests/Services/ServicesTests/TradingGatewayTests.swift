@@ -79,8 +79,8 @@ struct TradingFloor: Sendable {
   }
 }
 
-private func withFloor(
-  _ limits: RiskV1.Limits = ScriptedRisk.standard(), _ settings: [String] = [],
+func withFloor(
+  _ limits: RiskV1.Limits = ScriptedRisk.standard(), settings: [String] = [],
   _ body: @escaping @Sendable (TradingFloor) async throws -> Void
 ) async throws {
   try await withLoop { loop in
@@ -218,8 +218,7 @@ private func withFloor(
   @Test func `RSK-19 silence of the risk-manager refuses new orders, and its word heals it`()
     async throws
   {
-    try await withFloor(ScriptedRisk.standard(), ["trading-gateway.risk_silence_max=100ms"]) {
-      floor in
+    try await withFloor(settings: ["trading-gateway.risk_silence_max=100ms"]) { floor in
       var last = RPCError(.ok, "")
       let refused = await eventually {
         do { try await floor.submit("0.001") } catch let error as RPCError {
