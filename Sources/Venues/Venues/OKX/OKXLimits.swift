@@ -43,6 +43,17 @@ enum OKXLimits {
     return limits
   }
 
+  /// By the names of the registry: of a path that every instrument has its own limit of, the one with
+  /// the least left.
+  static func fullest(_ uses: [LimitUse]) -> [LimitUse] {
+    var paths = uses.filter { use in !instrumentPaths.contains { use.name.hasPrefix($0.0 + " ") } }
+    for (path, most) in instrumentPaths {
+      let used = uses.filter { $0.name.hasPrefix(path + " ") }.map(\.used).max() ?? 0
+      paths.append(LimitUse("\(path) of an instrument", max: most, used: used))
+    }
+    return paths
+  }
+
   static func costs(
     _ method: String, _ path: String, _ instrument: String, _ amount: Int
   ) -> [RequestBudget.Cost] {

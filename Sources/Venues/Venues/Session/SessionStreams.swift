@@ -1,5 +1,6 @@
 internal import Loop
 internal import Telemetry
+internal import Venue
 
 /// A private stream of one account.
 protocol AccountStream: AnyObject, Sendable {
@@ -63,6 +64,15 @@ final class SessionStreams: @unchecked Sendable {
           await clockCheck?.value
           continuation.resume()
         }
+      }
+    }
+  }
+
+  /// Asks for a book anew, on the stream that carries it; from anywhere.
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    loop.onLoop { [self] in
+      for stream in streams {
+        loop.spawn { await stream.resynchronise(instrument, reason: reason) }
       }
     }
   }
