@@ -26,6 +26,8 @@ actor TradingDesk {
   private var limits: RiskLimits?
   private var limitsHeard: Uptime?
   private var tops: [InstrumentID: TopOfBook] = [:]
+  /// The newest top of each market that is not known: no more than the orderbook has.
+  private var early: [InstrumentTable.Key: OrderbookV1.Top] = [:]
   private(set) var lastEvent: UInt64 = 0
   private var isSynced = false
   private let counters = RiskCounters()
@@ -80,7 +82,13 @@ actor TradingDesk {
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
     for wire in known where wire.quoteAsset == currency { try instruments.put(wire) }
-    try makeGate()
+    // A venue that came late brings its own; what is reserved and earned stays.
+    if let book, book.gate.instrumentCount < instruments.all.count {
+      try self.book?.grow(to: instruments.all)
+    } else {
+      try makeGate()
+    }
+    try takeEarly()
   }
 
   /// New limits; true when the kill switch was engaged by them.
@@ -92,6 +100,7 @@ actor TradingDesk {
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
+      try takeEarly()
     }
     return killSwitch.isEngaged && !wasEngaged
   }
@@ -106,8 +115,20 @@ actor TradingDesk {
 
   var hasGate: Bool { book != nil }
 
+  /// Tops that came before their instruments did.
+  private func takeEarly() throws {
+    guard hasGate else { return }
+    for (key, top) in early where instruments[key.venue, key.symbol] != nil {
+      early[key] = nil
+      try take(top)
+    }
+  }
+
   func take(_ wire: OrderbookV1.Top) throws {
-    guard let instrument = instruments[wire.venue, wire.symbol], let book else { return }
+    guard let instrument = instruments[wire.venue, wire.symbol], let book else {
+      early[InstrumentTable.Key(venue: wire.venue, symbol: wire.symbol)] = wire
+      return
+    }
     let now = context.loop.uptime
     guard !wire.stale,
       let bid = try instrument.raw(wire.bidPrice, scale: instrument.priceScale), bid > 0,
@@ -141,6 +162,7 @@ actor TradingDesk {
       publish(.marketUpdate(id, nil))
     }
     tops.removeAll()
+    early.removeAll()
   }
 
   /// Returns when subscribers have room for it.
