@@ -46,14 +46,7 @@ package struct Config: ServiceSettings {
   }
 
   package init(_ settings: SettingsReader) {
-    let names = settings.list(
-      "venues", maximum: 16, default: ["binance"],
-      "Venues to connect: " + KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + ".")
-    for name in names {
-      settings.check(
-        KnownVenue(rawValue: name) != nil, "venues has \(name), and no such venue is known")
-    }
-    venues = names.compactMap(KnownVenue.init(rawValue:))
+    venues = Self.venues(settings)
     sites = Self.sites(settings)
     for venue in venues where !venue.isSimulated && sites[venue]?.restURL.isEmpty != false {
       settings.check(
@@ -105,6 +98,17 @@ package struct Config: ServiceSettings {
       "The taker fee of our account, for display.")
     quality = Self.quality(settings)
     venueActions = Self.venueActions(settings)
+  }
+
+  private static func venues(_ settings: SettingsReader) -> [KnownVenue] {
+    let names = settings.list(
+      "venues", maximum: 16, default: ["binance"],
+      "Venues to connect: " + KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + ".")
+    for name in names {
+      settings.check(
+        KnownVenue(rawValue: name) != nil, "venues has \(name), and no such venue is known")
+    }
+    return names.compactMap(KnownVenue.init(rawValue:))
   }
 
   /// What a venue's data must keep to.
