@@ -197,6 +197,8 @@ final class BinanceREST: Sendable {
 }
 
 extension BinanceREST: PublicREST, VenueClock {
+  var isOnProbation: Bool { http.isHalfOpen }
+
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     let parts = target.split(separator: "?", maxSplits: 1)
     let parameters = (parts.count > 1 ? parts[1] : "").split(separator: "&").map { pair in

@@ -225,6 +225,8 @@ final class KrakenREST: Sendable {
 }
 
 extension KrakenREST: PublicREST, VenueClock {
+  var isOnProbation: Bool { http.isHalfOpen }
+
   func heard(_ reading: ClockReading) { clock.withLock { $0.sample(reading) } }
 
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {

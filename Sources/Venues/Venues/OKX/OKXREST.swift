@@ -183,6 +183,8 @@ final class OKXREST: Sendable {
 }
 
 extension OKXREST: PublicREST, VenueClock {
+  var isOnProbation: Bool { http.isHalfOpen }
+
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     let path = String(target.prefix { $0 != "?" })
     do throws(VenueFailure) {

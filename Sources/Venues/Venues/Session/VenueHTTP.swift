@@ -111,6 +111,11 @@ final class VenueHTTP: Sendable {
       ["reason": .text(breaker.withLock { $0.reason })])
   }
 
+  var isHalfOpen: Bool {
+    let now = loop.uptime
+    return breaker.withLock { $0.state(at: now) == .halfOpen }
+  }
+
   var breakerReport: BreakerReport {
     let now = loop.uptime
     return breaker.withLock { breaker in
