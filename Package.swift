@@ -196,7 +196,7 @@ let rooms: [Room] = [
       "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "SharedRing",
       "TickRing", "Translation", "Venue", "Venues",
     ]),
-  service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
+  service("Orderbook", uses: ["MarketQuality", "Translation", "OrderBook", "Venue"]),
   service(
     "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(

@@ -29,6 +29,8 @@ actor TradingDesk {
   /// The ring's instruments by their numbers there; nil for what is not traded here.
   var ringInstruments: [UInt16: Instrument?] = [:]
   nonisolated let spans: PriceSpans
+  /// The newest top of each market that is not known: no more than the orderbook has.
+  var early: [InstrumentTable.Key: OrderbookV1.Top] = [:]
   private(set) var lastEvent: UInt64 = 0
   private var isSynced = false
   private let counters = RiskCounters()
@@ -84,7 +86,15 @@ actor TradingDesk {
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
     for wire in known where wire.quoteAsset == currency { try instruments.put(wire) }
-    try makeGate()
+    // A venue that came late brings its own; what is reserved and earned stays.
+    if let book, book.gate.instrumentCount < instruments.all.count {
+      try self.book?.grow(to: instruments.all)
+    } else {
+      try makeGate()
+    }
+    // The ring's numbers of what was not traded here may be traded now.
+    ringInstruments.removeAll(keepingCapacity: true)
+    try takeEarly()
   }
 
   /// New limits; true when the kill switch was engaged by them.
@@ -96,6 +106,7 @@ actor TradingDesk {
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
+      try takeEarly()
     }
     return killSwitch.isEngaged && !wasEngaged
   }
@@ -109,6 +120,15 @@ actor TradingDesk {
   }
 
   var hasGate: Bool { book != nil }
+
+  /// Tops that came before their instruments did.
+  private func takeEarly() throws {
+    guard hasGate else { return }
+    for (key, top) in early where instruments[key.venue, key.symbol] != nil {
+      early[key] = nil
+      try take(top)
+    }
+  }
 
   /// Returns when subscribers have room for it.
   func take(_ event: OmsV1.OrderEvent) async throws {
