@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import EventBus
+internal import Telemetry
 internal import Translation
 internal import Units
 internal import Venue
@@ -163,8 +164,9 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   let links: [VenueLink]
   let config: Config
   let time: any TimeSource
+  let log: Log
 
-  private func link(_ venue: String) throws(RPCError) -> VenueLink {
+  func link(_ venue: String) throws(RPCError) -> VenueLink {
     guard let link = links.first(where: { $0.venue == venue }) else {
       throw .invalid("venue", "\(venue.prefix(64)) is not connected")
     }
@@ -185,7 +187,7 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   }
 
   /// What the registry says before the venue is asked.
-  private func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
+  func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
     if !link.known.registration.hasPrivateStream || config.shadowOnly.contains(link.venue) {
       return .rejected(.venuePolicy, text: "\(link.venue) is for market data and simulation only")
     }

@@ -31,7 +31,7 @@ package struct MarketConnector: ServiceDefinition {
     }
     methods =
       Handlers(links: links, config: config, notices: notices).methods
-      + OrderHandlers(links: links, config: config, time: context.time).methods
+      + OrderHandlers(links: links, config: config, time: context.time, log: context.log).methods
   }
 
   private static func settings(

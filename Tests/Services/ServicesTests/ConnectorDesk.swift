@@ -42,7 +42,9 @@ struct ConnectorDesk: Sendable {
     }
     let methods =
       Handlers(links: links, config: loaded.config, notices: notices).methods
-      + OrderHandlers(links: links, config: loaded.config, time: world.time).methods
+      + OrderHandlers(
+        links: links, config: loaded.config, time: world.time, log: context.log
+      ).methods
     world.serve(MarketConnector.name, methods)
     let channel = InProcessChannel(
       methods: methods, identity: Identity(service: "tester"), loop: world.loop)

@@ -59,7 +59,7 @@ final class ScriptedSession: VenueSession {
 
     func amend(_ amendment: VenueAmendment) async -> VenueOutcome { refused }
 
-    func cancelAll(of instrument: InstrumentID) async throws(VenueError) {}
+    func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] { [] }
 
     func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
       refused
