@@ -57,7 +57,7 @@ extension OrderHandlers {
       ])
     guard left == 0 else {
       throw unproven(
-        .venueUnavailable, "\(left) orders are open after \(Self.roundsMax) rounds", request)
+        .venueUnavailable, "still open after \(Self.roundsMax) rounds: \(left)", request)
     }
     return response
   }

@@ -23,6 +23,9 @@ extension OKXOrderEntry {
       if let last = all.last { parameters.append(("after", last.venueOrderID)) }
       let body = try await body("/api/v5/trade/orders-pending", parameters)
       let page = try read { () throws(JSONError) in try reports.orders(body) }
+      guard page.allSatisfy({ $0.instrument == instrument.id }) else {
+        throw VenueError(.venueUnavailable, "orders of other instruments than were asked for")
+      }
       all += page
       if page.count < Self.pageMax { return all }
     }
