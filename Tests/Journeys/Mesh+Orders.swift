@@ -96,14 +96,15 @@ extension Mesh {
       .compactMap { $0["venueOrderId"]?.string } ?? []
   }
 
-  /// Replaces terms of an order, and waits until they are in force.
-  func change(_ id: String, _ terms: [String: String]) async throws {
-    let answer = try await send("PATCH", "/v1/orders/\(id)", Mesh.object(terms))
+  /// Replaces the quantity of an order, and waits until it is in force.
+  func change(_ id: String, quantity: String) async throws {
+    let terms = Mesh.object(["quantity": quantity])
+    let answer = try await send("PATCH", "/v1/orders/\(id)", terms)
     guard answer.status == 200 else { throw Failure("the change was not taken: \(answer)") }
     let isReplaced = try await eventually {
       let now = try await order(id)
       return now.text("status") == "NEW"
-        && terms.allSatisfy { units(now.text($0.key), scale: 8) == units($0.value, scale: 8) }
+        && units(now.text("quantity"), scale: 8) == units(quantity, scale: 8)
     }
     guard isReplaced else { throw Failure("it was not changed: \(try await order(id))") }
   }

@@ -74,9 +74,9 @@ extension Journeys.`One mesh` {
       try await mesh.order(order, becomes: "NEW")
       let before = try await mesh.atVenue(order)
 
-      try await mesh.change(order, ["quantity": "0.002"])
+      try await mesh.change(order, quantity: "0.002")
       #expect(try await mesh.atVenue(order) == before, "the order has other ids")
-      try await mesh.change(order, ["quantity": "0.004"])
+      try await mesh.change(order, quantity: "0.004")
       let anew = try await mesh.atVenue(order)
       #expect(anew.count == 1 && anew != before, "\(anew)")
 
