@@ -50,7 +50,9 @@ package struct MarketConnector: ServiceDefinition {
       Handlers(
         links: links, failed: failed, config: config, notices: notices, time: context.time
       ).methods
-      + OrderHandlers(links: links, failed: failed, config: config, time: context.time).methods
+      + OrderHandlers(
+        links: links, failed: failed, config: config, time: context.time, log: context.log
+      ).methods
   }
 
   private static func settings(

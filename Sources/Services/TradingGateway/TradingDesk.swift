@@ -325,16 +325,19 @@ actor TradingDesk {
     let gateOrder = GateOrder(
       instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
       price: price, quantity: quantity - order.filled)
-    if case .refused(let refusal) = book!.replace(id, gateOrder, now: context.loop.uptime) {
-      throw error(refusal)
-    }
+    let verdict = book!.replace(
+      id, gateOrder, quantity: quantity, now: context.loop.uptime)
+    if case .refused(let refusal) = verdict { throw error(refusal) }
     var accept = OmsV1.AcceptReplaceRequest()
     accept.orderId = request.orderId
     accept.price = request.price
     accept.quantity = request.quantity
     do {
-      return try await oms.acceptReplace(accept, options)
+      let accepted = try await oms.acceptReplace(accept, options)
+      book!.expect(id, version: accepted.version)
+      return accepted
     } catch {
+      book!.giveUpReplacing(id)
       // What the replacement had reserved beyond the order goes back with the order's next event, or
       // now, when the oms has refused.
       if error.code == .failedPrecondition || error.code == .invalidArgument,

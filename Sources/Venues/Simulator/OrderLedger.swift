@@ -34,7 +34,13 @@ struct OrderLedger {
   }
 
   mutating func upsert(_ order: PrivateOrder) {
-    let wasClosed = orders[order.id].map { !$0.isOpen } ?? false
+    let before = orders[order.id]
+    let wasClosed = before.map { !$0.isOpen } ?? false
+    if let before, before.clientOrderID != order.clientOrderID {
+      let old = ClientKey(
+        account: before.account, market: before.market, clientOrderID: before.clientOrderID)
+      if latest[old] == before.id { latest[old] = nil }
+    }
     orders[order.id] = order
     let key = ClientKey(
       account: order.account, market: order.market, clientOrderID: order.clientOrderID)

@@ -7,7 +7,7 @@ struct PrivateOrder: Hashable {
   let id: UInt64
   let account: Int
   let market: Int
-  let clientOrderID: String
+  var clientOrderID: String
   let side: Side
   let type: OrderType
   let timeInForce: TimeInForce

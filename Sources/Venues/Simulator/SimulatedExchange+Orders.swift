@@ -90,7 +90,7 @@ extension SimulatedExchange {
   /// Changes price or quantity (all of it, what is filled too) of an open order; in place when it only
   /// gets smaller, else as if it came now.
   mutating func amend(
-    _ order: PrivateOrder, price: Price?, quantity: Quantity?
+    _ order: PrivateOrder, price: Price?, quantity: Quantity?, name: String? = nil
   ) throws(Refusal) -> PrivateOrder {
     guard var order = ledger[order.id], order.isOpen, order.type == .limit else {
       throw .unknownOrder
@@ -100,6 +100,7 @@ extension SimulatedExchange {
     let old = order
     order.price = price ?? old.price
     order.quantity = quantity ?? old.quantity
+    order.clientOrderID = name ?? old.clientOrderID
     guard order.remaining > .zero, order.price != old.price || order.quantity != old.quantity
     else { throw .invalidAmendment }
     try checkFilters(

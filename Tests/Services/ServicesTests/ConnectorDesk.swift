@@ -48,8 +48,9 @@ struct ConnectorDesk: Sendable {
       Handlers(
         links: links, failed: failed, config: loaded.config, notices: notices, time: world.time
       ).methods
-      + OrderHandlers(links: links, failed: failed, config: loaded.config, time: world.time)
-      .methods
+      + OrderHandlers(
+        links: links, failed: failed, config: loaded.config, time: world.time, log: context.log
+      ).methods
     world.serve(MarketConnector.name, methods)
     let channel = InProcessChannel(
       methods: methods, identity: Identity(service: "tester"), loop: world.loop)

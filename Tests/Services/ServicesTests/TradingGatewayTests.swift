@@ -325,6 +325,36 @@ func withFloor(
     }
   }
 
+  @Test(arguments: [true, false])
+  func `RSK-04 a replacement in doubt reserves the larger of both until the venue has answered`(
+    isReplaced: Bool
+  ) async throws {
+    try await withFloor { floor in
+      let order = try await floor.submit("2")
+      floor.oms.router.report(.acknowledged, order.orderId)
+      _ = try await floor.oms.order(order.orderId) { $0.status == .new }
+      var request = TradingV1.ReplaceOrderRequest()
+      request.orderId = order.orderId
+      request.quantity = wire("6")
+      _ = try await floor.trading.replaceOrder(request)
+
+      // Of the ten allowed six are spoken for, whatever the order's status is.
+      floor.oms.router.report(.unknown, order.orderId, text: "silence")
+      _ = try await floor.oms.order(order.orderId) { $0.status == .unknown }
+      let barrier = try await floor.submit("0.1")
+      floor.oms.router.report(.rejected, barrier.orderId)
+      #expect(await eventually { (try? await floor.admits("4")) == true })
+      #expect(try await floor.check("4.00001").reason == .positionLimit)
+
+      floor.oms.router.report(isReplaced ? .replaced : .replaceRejected, order.orderId)
+      if !isReplaced { #expect(await eventually { (try? await floor.admits("8")) == true }) }
+      _ = try await floor.oms.order(order.orderId) { $0.status == .new }
+      let limit = isReplaced ? "4" : "8"
+      #expect(try await floor.admits(limit) == true)
+      #expect(try await floor.check(limit + ".00001").reason == .positionLimit)
+    }
+  }
+
   @Test func `REC-09 after a restart of the oms open orders still count`() async throws {
     try await withFloor { floor in
       try await floor.submit("6")
