@@ -72,10 +72,7 @@ extension RoutedOrder {
     if terms == amendment.terms {
       // More has filled than that: the venue ends it, and says so.
       guard children[index].filled <= terms.quantity else { return }
-      children[index].terms = terms
-      children[index].amendment = nil
-      isUnknown = false
-      confirmReplacement(index, &effects)
+      confirmAmendment(index, &effects)
       endIfFilled(index)
       finishIfComplete(index, &effects)
     } else if isSettled {
@@ -87,21 +84,34 @@ extension RoutedOrder {
     }
   }
 
+  /// A limit order never fills worse than its limit, nor more than its quantity: a fill beyond the old
+  /// terms is under the new ones, and must be told after them.
+  func provesAmendment(_ fill: VenueFill, _ index: Int) -> Bool {
+    let child = children[index]
+    guard child.isLive, child.amendment != nil, let limit = child.terms.price else { return false }
+    let isWorse = parent.side == .buy ? fill.price > limit : fill.price < limit
+    return isWorse || child.filled + fill.quantity > child.terms.quantity
+  }
+
+  mutating func confirmAmendment(_ index: Int, _ effects: inout [RoutingEffect]) {
+    guard let amendment = children[index].amendment else { return }
+    children[index].terms = amendment.terms
+    children[index].amendment = nil
+    isUnknown = false
+    confirmReplacement(index, &effects)
+  }
+
   /// The child ended while the amendment was unanswered: a cancel, or the venue by itself. No other
-  /// follows; what has filled may prove that the venue had changed it.
+  /// follows; when just the new quantity has filled, that is what was asked for.
   mutating func endAmending(_ status: VenueOrderStatus, _ effects: inout [RoutingEffect]) {
     isUnknown = false
-    if let replacement, filled > terms.quantity || filled == replacement.terms.quantity {
-      terms = replacement.terms
-      tell(.replaced(terms, venueOrderID: children.last?.venueOrderID ?? ""), &effects)
-      self.replacement = nil
-      if filled == terms.quantity {
-        isDone = true
-        return
-      }
+    if let replacement, filled == replacement.terms.quantity {
+      confirmReplacement(children.count - 1, &effects)
+      isDone = true
+    } else {
+      replacement = nil
+      conclude(status, &effects)
     }
-    replacement = nil
-    conclude(status, &effects)
   }
 
   // MARK: Steps

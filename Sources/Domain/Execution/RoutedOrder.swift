@@ -148,6 +148,7 @@ package struct RoutedOrder: Sendable, Hashable {
 
   private mutating func take(_ fill: VenueFill, _ index: Int, _ effects: inout [RoutingEffect]) {
     guard children[index].executions.insert(fill.executionID).inserted else { return }
+    if provesAmendment(fill, index) { confirmAmendment(index, &effects) }
     children[index].filled += fill.quantity
     filled += fill.quantity
     tell(.filled(fill, venueOrderID: children[index].venueOrderID), &effects)

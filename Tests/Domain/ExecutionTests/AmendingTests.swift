@@ -174,14 +174,37 @@ import Venue
     #expect(ledger.orders[OrderID(1)]?.children.count == 1 && ledger.open.isEmpty)
   }
 
-  @Test func `OMS-05 fills beyond the old quantity prove the change, also of a cancelled order`() {
+  @Test func `OMS-05 fills beyond the old terms prove the change, which is told before them`() {
+    let dearer = OrderTerms(price: Price(100_50), quantity: Quantity(100))
+    let cases: [(terms: OrderTerms, fill: (Int64, at: Price?))] = [
+      (larger, (120, nil)), (dearer, (100, Price(100_25))),
+    ]
+    for (terms, (quantity, price)) in cases {
+      var (ledger, _) = replaced(terms)
+      var told = report(.partiallyFilled, filled: quantity, fill: ("E1", quantity))
+      if let price { told.fill?.price = price }
+
+      let filled = ledger.apply(.reported(told))
+
+      guard case .report(_, .replaced(terms, venueOrderID: "V1-1")) = filled.effects.first,
+        case .report(_, .filled) = filled.effects.dropFirst().first
+      else {
+        Issue.record("\(filled.effects)")
+        continue
+      }
+      #expect(ledger.orders[OrderID(1)]?.live?.amendment == nil)
+      #expect(ledger.apply(seen(terms)).changed == false)
+    }
+  }
+
+  @Test func `OMS-05 a change that fills have proven holds when the order is cancelled`() {
     var (ledger, _) = replaced(
       larger, .priceAndQuantity, [.cancelRequested(parent: OrderID(1)), fill(120, of: 120)])
 
     let ended = ledger.apply(.reported(report(.cancelled, filled: 120)))
 
-    #expect(
-      ended.effects == [told(.replaced(larger, venueOrderID: "V1-1")), told(.cancelled(text: ""))])
+    #expect(ended.effects == [told(.cancelled(text: ""))])
+    #expect(ledger.orders[OrderID(1)]?.terms == larger && ledger.open.isEmpty)
   }
 
   @Test func `OMS-05 an order that fills before its change, while it is cancelled, is filled`() {
