@@ -1,3 +1,5 @@
+internal import OrderBook
+
 /// In which asset a fee is taken.
 package enum FeeAsset: Sendable, Hashable {
   /// In what the order receives, as Binance does: base for a buy, quote for a sell.
@@ -24,6 +26,9 @@ package struct ExchangeSettings: Sendable {
   package var listenKeyLifetime: Duration
   /// OKX gave a checksum with each book message until 2026 and gives zero since.
   package var hasOKXChecksums = false
+  /// A stop without a limit trades at most so far beyond its trigger; what is left then expires. So
+  /// what a buying one may spend is known, and locked, from the start.
+  package var stopCollarPercent: Int64 = 5
 
   package init(
     dialect: VenueDialect = .binance,
@@ -48,6 +53,19 @@ package struct ExchangeSettings: Sendable {
 }
 
 extension ExchangeSettings {
+  /// What an order that does not say gets: Binance's `defaultSelfTradePreventionMode` of
+  /// exchangeInfo, Kraken's `stptype` and OKX's `acctStpMode` as documented.
+  var defaultSelfTradePrevention: SelfTradePrevention {
+    switch dialect {
+    case .binance: .none
+    case .kraken: .newest
+    case .okx: .oldest
+    }
+  }
+
+  /// Parts that an iceberg may have: Binance's filter ICEBERG_PARTS, and Kraken's fifteenth.
+  var icebergPartsMax: Int64 { dialect == .kraken ? 15 : 10 }
+
   /// Its depth messages carry a checksum that a fault can spoil.
   var hasChecksums: Bool { dialect == .kraken || dialect == .okx && hasOKXChecksums }
 }

@@ -30,7 +30,7 @@ struct KrakenCommand {
       case "ping": return [envelope.pong]
       case "subscribe": return try subscribe(fields, envelope)
       case "unsubscribe": return try unsubscribe(fields, envelope)
-      case "add_order", "amend_order", "cancel_order", "cancel_all":
+      case "add_order", "amend_order", "edit_order", "cancel_order", "cancel_all":
         return try trade(method, fields, envelope)
       default: throw KrakenError("Unsupported method")
       }
@@ -184,24 +184,31 @@ struct KrakenCommand {
     func first(_ name: String) -> String? { fields?[name]?.string ?? fields?[name]?[0]?.string }
     switch method {
     case "add_order":
-      let form = KrakenOrderForm(
-        pair: text("symbol"), side: text("side"), type: text("order_type"),
-        price: text("limit_price"), quantity: text("order_qty"),
-        timeInForce: text("time_in_force"), isPostOnly: fields?["post_only"]?.bool ?? false,
-        clientOrderID: text("cl_ord_id"))
-      let order = try venue.exchange.krakenPlace(form, account).order
+      let form = KrakenOrderForm(socket: fields)
+      let order =
+        form.isValidation
+        ? try venue.exchange.krakenValidate(form, account)
+        : try venue.exchange.krakenPlace(form, account).order
       return envelope.done { json in
-        json.member("order_id", KrakenID.text(order.id, "O"))
+        if !form.isValidation { json.member("order_id", KrakenID.text(order.id, "O")) }
         json.member("cl_ord_id", order.clientOrderID)
       }
     case "amend_order":
       let order = try venue.exchange.krakenOpenOrder(
         text("order_id"), text("cl_ord_id"), account)
       _ = try venue.exchange.krakenAmend(
-        order, price: text("limit_price"), quantity: text("order_qty"))
+        order, price: text("limit_price"), quantity: text("order_qty"),
+        trigger: text("trigger_price"), display: text("display_qty"))
       return envelope.done { json in
         json.member("amend_id", KrakenID.text(order.id, "T"))
         json.member("order_id", KrakenID.text(order.id, "O"))
+      }
+    case "edit_order":
+      let old = try venue.exchange.krakenOpenOrder(text("order_id"), nil, account)
+      let order = try venue.exchange.krakenEdit(old, KrakenOrderForm(socket: fields))
+      return envelope.done { json in
+        json.member("order_id", KrakenID.text(order.id, "O"))
+        json.member("original_order_id", KrakenID.text(old.id, "O"))
       }
     case "cancel_order":
       let order = try venue.exchange.krakenOpenOrder(

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -28,14 +29,17 @@ struct OKXError: Error, Hashable {
     self =
       switch refusal {
       case .lotSize: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
-      case .priceFilter: .parameter("px")
+      case .priceFilter, .wouldTrigger: .parameter("px")
       case .notional: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .marketClosed: OKXError(50_028, "Unable to take the order.")
       case .duplicateOrder: OKXError(51_016, "Client order ID already exists.")
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
-      case .invalidAmendment: OKXError(51_513, "Number of modification requests is not valid.")
+      case .invalidAmendment, .amendmentOfMore:
+        OKXError(51_513, "Number of modification requests is not valid.")
+      case .displayTooLarge, .displayTooSmall: .parameter("sz")
+      case .recordedMarket: .parameter("ordType")
       }
   }
 }
@@ -60,6 +64,27 @@ extension PrivateOrder {
     case .partiallyFilled: "partially_filled"
     case .filled: "filled"
     case .cancelled, .rejected, .expired: "canceled"
+    }
+  }
+
+  /// As documented for `cancelSource`; empty for an order that was not cancelled.
+  var okxCancelSource: String {
+    switch (status, timeInForce) {
+    case (.cancelled, .postOnly) where filled == .zero && created == updated: "31"
+    case (.cancelled, _): "1"
+    case (.expired, _) where isEndedInMatch: "32"
+    case (.expired, .fok): "13"
+    case (.expired, _): "14"
+    default: ""
+    }
+  }
+
+  var okxSelfTrade: String {
+    switch terms.selfTradePrevention {
+    case .newest: "cancel_taker"
+    case .oldest: "cancel_maker"
+    case .both: "cancel_both"
+    case .none, .decrement: ""
     }
   }
 

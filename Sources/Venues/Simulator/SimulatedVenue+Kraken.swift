@@ -68,7 +68,7 @@ extension SimulatedVenue {
   }
 
   private static var krakenOrderNames: Set<String> {
-    ["AddOrder", "AmendOrder", "CancelOrder", "CancelAll"]
+    ["AddOrder", "AmendOrder", "EditOrder", "CancelOrder", "CancelAll"]
   }
 
   /// API-Sign is HMAC-SHA512 of the path and SHA-256 of nonce and body, in Base64
@@ -239,23 +239,28 @@ extension SimulatedVenue {
   ) throws(KrakenError) -> [UInt8] {
     switch name {
     case "AddOrder":
-      let form = KrakenOrderForm(
-        pair: fields["pair"], side: fields["type"], type: fields["ordertype"],
-        price: fields["price"], quantity: fields["volume"], timeInForce: fields["timeinforce"],
-        isPostOnly: fields["oflags"]?.split(separator: ",").contains("post") ?? false,
-        clientOrderID: fields["cl_ord_id"])
+      let form = KrakenOrderForm(rest: fields)
+      if form.isValidation {
+        let order = try exchange.krakenValidate(form, account)
+        return Self.object { json in writeKrakenDescription(order, &json) }
+      }
       let order = try exchange.krakenPlace(form, account).order
       return Self.object { json in
-        json.name("descr")
-        json.object { json in json.member("order", krakenDescription(order)) }
+        writeKrakenDescription(order, &json)
         json.name("txid")
         json.array { json in json.string(KrakenID.text(order.id, "O")) }
       }
     case "AmendOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
       _ = try exchange.krakenAmend(
-        order, price: fields["limit_price"], quantity: fields["order_qty"])
+        order, price: fields["limit_price"], quantity: fields["order_qty"],
+        trigger: fields["trigger_price"], display: fields["display_qty"])
       return Self.object { json in json.member("amend_id", KrakenID.text(order.id, "T")) }
+    case "EditOrder":
+      let old = try exchange.krakenOpenOrder(fields["txid"], nil, account)
+      var form = KrakenOrderForm(rest: fields)
+      if old.isStop { (form.trigger, form.price) = (fields["price"], fields["price2"]) }
+      return krakenEdited(try exchange.krakenEdit(old, form), old)
     case "CancelOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
       beforeCancel(order)
@@ -268,11 +273,30 @@ extension SimulatedVenue {
     }
   }
 
-  private func krakenDescription(_ order: PrivateOrder) -> String {
+  private func krakenEdited(_ order: PrivateOrder, _ old: PrivateOrder) -> [UInt8] {
     let market = exchange.markets[order.market].settings
-    let kind = order.type == .limit ? "limit \(market.krakenText(order.price))" : "market"
-    return "\(order.sideText.lowercased()) \(market.krakenText(order.quantity)) "
-      + "\(market.krakenAltName) @ \(kind)"
+    return Self.object { json in
+      json.member("status", "ok")
+      json.member("txid", KrakenID.text(order.id, "O"))
+      json.member("originaltxid", KrakenID.text(old.id, "O"))
+      json.member("volume", market.krakenText(order.quantity))
+      json.member("price", market.krakenText(order.terms.trigger ?? order.price))
+      if order.isStop { json.member("price2", market.krakenText(order.price)) }
+      json.member("orders_cancelled", 1)
+      writeKrakenDescription(order, &json)
+    }
+  }
+
+  private func writeKrakenDescription(_ order: PrivateOrder, _ json: inout JSONWriter) {
+    let market = exchange.markets[order.market].settings
+    var text = "\(order.sideText.lowercased()) \(market.krakenText(order.quantity)) "
+    text += "\(market.krakenAltName) @ \(order.isStop ? "stop loss" : order.krakenType)"
+    if let trigger = order.terms.trigger { text += " \(market.krakenText(trigger))" }
+    if order.type == .limit {
+      text += (order.isStop ? " -> limit " : " ") + market.krakenText(order.price)
+    }
+    json.name("descr")
+    json.object { json in json.member("order", text) }
   }
 
   private func krakenOrder(_ order: PrivateOrder, _ json: inout JSONWriter) {
@@ -288,9 +312,17 @@ extension SimulatedVenue {
       json.object { json in
         json.member("pair", market.krakenAltName)
         json.member("type", order.sideText.lowercased())
-        json.member("ordertype", order.typeText == "MARKET" ? "market" : "limit")
-        json.member("price", market.krakenText(order.price))
+        json.member("ordertype", order.krakenType)
+        json.member("price", market.krakenText(order.terms.trigger ?? order.price))
+        if order.isStop { json.member("price2", market.krakenText(order.price)) }
       }
+      if let trigger = order.terms.trigger {
+        json.member("stopprice", market.krakenText(trigger))
+      }
+      if let display = order.terms.display {
+        json.member("display_volume", market.krakenText(display))
+      }
+      if order.isEndedInMatch { json.member("reason", PrivateOrder.krakenSelfTrade) }
       json.member("vol", market.krakenText(order.quantity))
       json.member("vol_exec", market.krakenText(order.filled))
       json.member("cost", market.krakenText(order.spent))
