@@ -66,6 +66,17 @@ extension ExchangeSettings {
   /// Parts that an iceberg may have: Binance's filter ICEBERG_PARTS, and Kraken's fifteenth.
   var icebergPartsMax: Int64 { dialect == .kraken ? 15 : 10 }
 
+  /// Lists the market of a recording, in the place of one of its name; returns which it is.
+  mutating func adopt(_ capture: MarketCapture) -> Int {
+    if dialect == .okx, capture.hasChecksums { hasOKXChecksums = true }
+    if let index = markets.firstIndex(where: { $0.symbol == capture.symbol }) {
+      markets[index] = capture.market
+      return index
+    }
+    markets.append(capture.market)
+    return markets.count - 1
+  }
+
   /// Its depth messages carry a checksum that a fault can spoil.
   var hasChecksums: Bool { dialect == .kraken || dialect == .okx && hasOKXChecksums }
 }

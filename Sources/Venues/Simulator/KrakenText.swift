@@ -51,6 +51,18 @@ extension SimulatedMarket {
 
   func krakenText(_ notional: Notional) -> String { quote(notional).text }
 
+  /// CRC32 over the best ten asks and then bids, whatever the depth, each price and quantity without
+  /// its point and leading zeros (docs.kraken.com/api/docs/guides/spot-ws-book-v2).
+  func krakenChecksum(bids: [PriceLevel], asks: [PriceLevel]) -> UInt32 {
+    var text = ""
+    for level in asks.prefix(10) + bids.prefix(10) {
+      for number in [krakenText(level.price), krakenText(level.quantity)] {
+        text += number.filter { $0 != "." }.drop { $0 == "0" }
+      }
+    }
+    return CRC32.of(text)
+  }
+
   /// "XBTUSD"
   var krakenAltName: String { Self.krakenAsset(instrument.base) + instrument.quote }
 

@@ -20,6 +20,9 @@ final class OKXSession {
 final class OKXDesk: StreamDesk {
   private var voice: OKXVoice
   private var sessions: [ObjectIdentifier: OKXSession] = [:]
+  let subscriptions = SubscriptionWait()
+  /// What is to be told, as it comes up.
+  private var outbox: [Telling] = []
 
   init(_ exchange: borrowing SimulatedExchange) { voice = OKXVoice(exchange) }
 
@@ -32,17 +35,23 @@ final class OKXDesk: StreamDesk {
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
         for answer in command.answers(message.bytes) { say(answer, to: socket) }
+        subscriptions.wake()
       }
     } catch {
       shell.streamEnded(error)
     }
   }
 
-  func hear(_ deliveries: [Delivery], _ shell: VenueShell) {
+  func hasListeners(market: Int) -> Bool {
+    sessions.values.contains { $0.channels.contains(.books(market: market)) }
+  }
+
+  func tellings(_ deliveries: [Delivery], _ shell: VenueShell) -> [Telling] {
+    defer { outbox = [] }
     for delivery in deliveries {
       for message in voice.messages(of: delivery, shell.venue.exchange) {
         for session in sessions.values where session.channels.contains(message.channel) {
-          say(message.payload, to: session.socket)
+          outbox.append(Telling(socket: session.socket, text: message.payload))
         }
       }
       let time = delivery.happening.time
@@ -55,6 +64,7 @@ final class OKXDesk: StreamDesk {
       default: break
       }
     }
+    return outbox
   }
 
   /// A stop that waits is an algo order; from its trigger on it is an order too.
@@ -79,7 +89,7 @@ final class OKXDesk: StreamDesk {
     }
     guard !listeners.isEmpty else { return }
     let payload = privateMessage(channel, data)
-    for session in listeners { say(payload, to: session.socket) }
+    for session in listeners { outbox.append(Telling(socket: session.socket, text: payload)) }
   }
 
   func privateMessage(_ channel: String, _ data: (inout JSONWriter) -> Void) -> [UInt8] {
@@ -123,6 +133,7 @@ final class OKXDesk: StreamDesk {
 
   func close() {
     for session in sessions.values { session.socket.startClosing(.goingAway) }
+    subscriptions.wake()
   }
 }
 

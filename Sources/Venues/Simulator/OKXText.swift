@@ -49,6 +49,19 @@ extension SimulatedMarket {
   func okxText(_ price: Price) -> String { Self.bare(price.raw, instrument.priceScale) }
   func okxText(_ quantity: Quantity) -> String { Self.bare(quantity.raw, instrument.quantityScale) }
 
+  /// Signed CRC32 over `bid:size:ask:size` of the best 25 levels, a side that has ended left out
+  /// (www.okx.com/docs-v5, "Checksum").
+  func okxChecksum(bids: [PriceLevel], asks: [PriceLevel]) -> Int32 {
+    var parts: [String] = []
+    for index in 0..<25 {
+      for levels in [bids, asks] where index < levels.count {
+        parts.append(okxText(levels[index].price))
+        parts.append(okxText(levels[index].quantity))
+      }
+    }
+    return Int32(bitPattern: CRC32.of(parts.joined(separator: ":")))
+  }
+
   private static func bare(_ raw: Int64, _ scale: UInt8) -> String {
     let text = decimalText(Int128(raw), scale: scale)
     guard text.contains(".") else { return text }
