@@ -21,6 +21,10 @@ package struct ExchangeSettings: Sendable {
   package var requestWeightPerMinuteMax: Int
   /// New orders of one account in ten seconds.
   package var ordersPerTenSecondsMax: Int
+  /// What a client of Kraken may do, and by how much more than documented it and OKX's limits are
+  /// here: 1 is as the venues have them. A machine's processes share one account, so 100 by default.
+  package var krakenTier = KrakenTier.pro
+  package var limitFactor = 100
   /// Closed orders, and fills, that are kept for queries; the oldest go first.
   package var historyMax: Int
   package var listenKeyLifetime: Duration
@@ -53,6 +57,10 @@ package struct ExchangeSettings: Sendable {
 }
 
 extension ExchangeSettings {
+  /// As Binance documents them (rest-api.md, "Limits").
+  package static let binanceWeightPerMinute = 6_000
+  package static let binanceOrdersPerTenSeconds = 100
+
   /// What an order that does not say gets: Binance's `defaultSelfTradePreventionMode` of
   /// exchangeInfo, Kraken's `stptype` and OKX's `acctStpMode` as documented.
   var defaultSelfTradePrevention: SelfTradePrevention {

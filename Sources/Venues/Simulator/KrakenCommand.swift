@@ -164,9 +164,9 @@ struct KrakenCommand {
     let account = try account(fields)
     let result = shell.command { venue, now -> Result<[UInt8]?, KrakenError> in
       do throws(KrakenError) {
-        if let refusal = venue.krakenRefusal("account \(account)", now: now) { throw refusal }
+        if let refusal = venue.krakenRefusal(now: now) { throw refusal }
         if venue.faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
-        let answer = try carryOut(method, fields, account, &venue, envelope)
+        let answer = try carryOut(method, fields, account, &venue, envelope, now: now)
         if venue.faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
         return .success(venue.faults.takes(.lostAcknowledgement) ? nil : answer)
       } catch {
@@ -178,7 +178,7 @@ struct KrakenCommand {
 
   private func carryOut(
     _ method: String, _ fields: JSONValue?, _ account: Int, _ venue: inout SimulatedVenue,
-    _ envelope: KrakenEnvelope
+    _ envelope: KrakenEnvelope, now: Instant
   ) throws(KrakenError) -> [UInt8] {
     func text(_ name: String) -> String? { fields?[name]?.stringOrNumberText }
     func first(_ name: String) -> String? { fields?[name]?.string ?? fields?[name]?[0]?.string }
@@ -188,7 +188,7 @@ struct KrakenCommand {
       let order =
         form.isValidation
         ? try venue.exchange.krakenValidate(form, account)
-        : try venue.exchange.krakenPlace(form, account).order
+        : try venue.krakenPlace(form, account, now: now)
       return envelope.done { json in
         if !form.isValidation { json.member("order_id", KrakenID.text(order.id, "O")) }
         json.member("cl_ord_id", order.clientOrderID)
@@ -196,6 +196,7 @@ struct KrakenCommand {
     case "amend_order":
       let order = try venue.exchange.krakenOpenOrder(
         text("order_id"), text("cl_ord_id"), account)
+      try venue.krakenCount(.amend(age: now - order.since), order, now: now)
       _ = try venue.exchange.krakenAmend(
         order, price: text("limit_price"), quantity: text("order_qty"),
         trigger: text("trigger_price"), display: text("display_qty"))
@@ -205,6 +206,7 @@ struct KrakenCommand {
       }
     case "edit_order":
       let old = try venue.exchange.krakenOpenOrder(text("order_id"), nil, account)
+      try venue.krakenCount(.edit(age: now - old.since), old, now: now)
       let order = try venue.exchange.krakenEdit(old, KrakenOrderForm(socket: fields))
       return envelope.done { json in
         json.member("order_id", KrakenID.text(order.id, "O"))
@@ -213,16 +215,14 @@ struct KrakenCommand {
     case "cancel_order":
       let order = try venue.exchange.krakenOpenOrder(
         first("order_id"), first("cl_ord_id"), account)
-      venue.beforeCancel(order)
-      try venue.exchange.krakenCancel(order)
+      try venue.krakenCancel(order, now: now)
       return envelope.done { json in
         json.member("order_id", KrakenID.text(order.id, "O"))
         json.member("cl_ord_id", order.clientOrderID)
       }
     default:
-      let open = venue.exchange.ledger.openOrders(account: account, market: nil)
-      for order in open { try venue.exchange.krakenCancel(order) }
-      return envelope.done { $0.member("count", open.count) }
+      let count = try venue.krakenCancelAll(account, now: now)
+      return envelope.done { $0.member("count", count) }
     }
   }
 }

@@ -13,6 +13,7 @@ struct KrakenError: Error, Hashable {
   static let invalidArguments = KrakenError("EGeneral:Invalid arguments")
   static let unknownPair = KrakenError("EQuery:Unknown asset pair")
   static let unknownOrder = KrakenError("EOrder:Unknown order")
+  static let tooManyCalls = KrakenError("EAPI:Rate limit exceeded")
   static let invalidSession = KrakenError("ESession:Invalid session")
 
   static func invalid(_ field: String) -> KrakenError {

@@ -34,11 +34,13 @@ struct MarketCapture {
   let hasChecksums: Bool
   /// Levels a side that the recorder's subscription had; nil for all.
   let depth: Int?
-  private let dialect: VenueDialect
+  /// Binance's, told as they were.
   private let frames: [RecordedFrame]
+  /// Those of the others.
+  private let messages: [CaptureMessage]
 
   var symbol: String { market.symbol }
-  var count: Int { frames.count }
+  var count: Int { frames.count + messages.count }
 
   /// `markets`: what the exchange lists; of Kraken and OKX the recording may bring its own.
   static func of(
@@ -57,7 +59,7 @@ struct MarketCapture {
   /// Of Binance.
   init(paths: [String], market: SimulatedMarket) throws(ExchangeLogError) {
     self.market = market
-    dialect = .binance
+    messages = []
     (hasChecksums, depth) = (false, nil)
     var frames: [RecordedFrame] = []
     for path in paths { frames += try Self.frames(of: path, symbol: market.symbol) }
@@ -76,28 +78,45 @@ struct MarketCapture {
     self.frames = frames
   }
 
-  /// Of Kraken or OKX.
+  /// Of Kraken or OKX: read once, as a whole.
   private init(
     streamed replay: ReplaySettings, known: SimulatedMarket?, count: Int
   ) throws(ExchangeLogError) {
-    dialect = replay.dialect
     messagesBeforeSnapshot = nil
-    var frames: [RecordedFrame] = []
-    for path in replay.files { frames += try RecordedMarkets.frames(of: path) }
-    frames.removeAll { $0.kind != .received }
-    let name = replay.files.joined(separator: ", ")
+    frames = []
+    var recorded = RecordedMarkets(replay.dialect)
+    var read: [(received: Instant, message: RecordedMessage)] = []
     do throws(JSONError) {
-      let shapes = try RecordedMarkets(frames, dialect).shapes
-      guard let shape = shapes[replay.symbol], shape.hasSnapshot else {
+      for path in replay.files {
+        for frame in try Self.frames(path) {
+          guard let message = try recorded.take(frame) else { continue }
+          if message.concerns(replay.symbol) { read.append((frame.time, message)) }
+        }
+      }
+      guard let shape = recorded.shapes[replay.symbol], shape.hasSnapshot else {
         throw JSONError.unexpected("no snapshot of the book of \(replay.symbol)")
       }
       (hasChecksums, depth) = (shape.hasChecksum, shape.depth)
-      market = try Self.recorded(replay, shape, known: known, count: count)
-      snapshot = try Self.first(frames, market, dialect)
+      let market = try Self.recorded(replay, shape, known: known, count: count)
+      self.market = market
+      var messages: [CaptureMessage] = []
+      for (received, message) in read {
+        guard let content = try message.content(market) else { continue }
+        messages.append(CaptureMessage(received: received, content: content))
+      }
+      snapshot = try Self.first(messages, market)
+      self.messages = messages
     } catch {
-      throw ExchangeLogError(name, "\(error)")
+      throw ExchangeLogError(replay.files.joined(separator: ", "), "\(error)")
     }
-    self.frames = frames
+  }
+
+  private static func frames(_ path: String) throws(JSONError) -> [RecordedFrame] {
+    do throws(ExchangeLogError) {
+      return try RecordedMarkets.frames(of: path)
+    } catch {
+      throw .unexpected(error.description)
+    }
   }
 
   private static func recorded(
@@ -111,14 +130,10 @@ struct MarketCapture {
   }
 
   private static func first(
-    _ frames: [RecordedFrame], _ market: SimulatedMarket, _ dialect: VenueDialect
+    _ messages: [CaptureMessage], _ market: SimulatedMarket
   ) throws(JSONError) -> BookSnapshot {
-    for frame in frames {
-      guard let root = RecordedMarkets.root(of: frame),
-        case .book(let text) = try RecordedFrames.message(root, dialect),
-        text.isSnapshot, text.symbol == market.symbol
-      else { continue }
-      let book = try RecordedBook(text, market)
+    for message in messages {
+      guard case .book(let book) = message.content, book.isSnapshot else { continue }
       return BookSnapshot(
         instrument: market.instrument.id, updateID: UInt64(max(1, book.sequence ?? 1)),
         exchangeTime: .epoch, receivedTime: .epoch, bids: book.bids, asks: book.asks)
@@ -128,7 +143,11 @@ struct MarketCapture {
 
   /// Nil for a stream that is not simulated, or of another symbol.
   func message(_ index: Int) throws(JSONError) -> CaptureMessage? {
-    guard dialect == .binance else { return try streamed(index) }
+    guard frames.isEmpty else { return try framed(index) }
+    return messages[index]
+  }
+
+  private func framed(_ index: Int) throws(JSONError) -> CaptureMessage? {
     let root = try JSONDocument(parsing: frames[index].bytes).root
     guard let stream = root["stream"]?.string else { return nil }
     guard let at = stream.firstIndex(of: "@"),
@@ -138,23 +157,6 @@ struct MarketCapture {
     return CaptureMessage(
       received: frames[index].time,
       content: .verbatim(kind, payload: Array(try root.member("data").source)))
-  }
-
-  private func streamed(_ index: Int) throws(JSONError) -> CaptureMessage? {
-    guard let root = RecordedMarkets.root(of: frames[index]) else { return nil }
-    switch try RecordedFrames.message(root, dialect) {
-    case .book(let text) where text.symbol == symbol:
-      return CaptureMessage(
-        received: frames[index].time, content: .book(try RecordedBook(text, market)))
-    case .trades(let texts):
-      var trades: [RecordedTrade] = []
-      for text in texts where text.symbol == symbol {
-        trades.append(try RecordedTrade(text, market))
-      }
-      return trades.isEmpty
-        ? nil : CaptureMessage(received: frames[index].time, content: .trades(trades))
-    case .book, .depth, nil: return nil
-    }
   }
 
   /// What the recorder received, and its snapshots of this symbol.
@@ -174,5 +176,30 @@ struct MarketCapture {
 
   private static func isAnswer(_ frame: RecordedFrame) -> Bool {
     if case .answered = frame.kind { true } else { false }
+  }
+}
+
+extension RecordedMessage {
+  fileprivate func concerns(_ symbol: String) -> Bool {
+    switch self {
+    case .book(let book): book.symbol == symbol
+    case .trades(let trades): trades.contains { $0.symbol == symbol }
+    case .depth: false
+    }
+  }
+
+  fileprivate func content(
+    _ market: SimulatedMarket
+  ) throws(JSONError) -> CaptureMessage.Content? {
+    switch self {
+    case .depth: return nil
+    case .book(let text): return .book(try RecordedBook(text, market))
+    case .trades(let texts):
+      var trades: [RecordedTrade] = []
+      for text in texts where text.symbol == market.symbol {
+        trades.append(try RecordedTrade(text, market))
+      }
+      return .trades(trades)
+    }
   }
 }

@@ -295,8 +295,11 @@ struct OKXCommand {
       return json.finished()
     }
     return shell.command { venue, now in
-      if let refusal = venue.okxRefusal("account \(account)", now: now) {
-        return [frame(refusal.code, refusal.message) { _ in }]
+      do throws(OKXError) {
+        if let refusal = venue.okxRefusal(now: now) { throw refusal }
+        try venue.okxCount("POST trade/\(name)", list, account, now: now)
+      } catch {
+        return [frame(error.code, error.message) { _ in }]
       }
       let (body, isLost) = venue.okxTrade(operation, list, account, now: now, envelope: frame)
       return isLost ? [] : [body]

@@ -17,6 +17,7 @@ struct OKXError: Error, Hashable {
     self.message = message
   }
 
+  static let tooManyRequests = OKXError(status: 429, 50_011, "Too Many Requests")
   static let unknownInstrument = OKXError(51_001, "Instrument ID does not exist.")
   static let orderGone = OKXError(
     51_400, "Cancellation failed as the order has been filled, canceled or does not exist.")

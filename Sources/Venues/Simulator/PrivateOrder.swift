@@ -18,6 +18,8 @@ struct PrivateOrder: Hashable {
   var price: Price
   var quantity: Quantity
   let created: Instant
+  /// When it was placed or last amended.
+  var since: Instant
   /// Since when it may trade; nil while a stop waits for its trigger.
   var working: Instant?
   var filled = Quantity.zero
@@ -45,6 +47,7 @@ struct PrivateOrder: Hashable {
     price = ticket.price
     quantity = ticket.quantity
     self.created = created
+    since = created
     working = ticket.terms.trigger == nil ? created : nil
     updated = created
   }

@@ -16,7 +16,7 @@ package struct RecordedMarkets: Sendable {
   }
 
   package let dialect: VenueDialect
-  let shapes: [String: Shape]
+  private(set) var shapes: [String: Shape] = [:]
 
   /// Markets whose book begins in the recording, by the venue's own names.
   package var symbols: [String] {
@@ -27,39 +27,42 @@ package struct RecordedMarkets: Sendable {
   package init?(path: String) throws(ExchangeLogError) {
     let frames = try Self.frames(of: path)
     guard let dialect = Self.dialect(of: frames) else { return nil }
+    self.init(dialect)
+    // Of Binance's the file's name tells the market.
+    guard dialect != .binance else { return }
     do throws(JSONError) {
-      try self.init(frames, dialect)
+      for frame in frames { _ = try take(frame) }
     } catch {
       throw ExchangeLogError(path, "\(error)")
     }
   }
 
-  init(_ frames: [RecordedFrame], _ dialect: VenueDialect) throws(JSONError) {
-    self.dialect = dialect
-    var shapes: [String: Shape] = [:]
-    for frame in frames where frame.kind == .received {
-      guard let root = Self.root(of: frame) else { continue }
-      switch try RecordedFrames.message(root, dialect) {
-      case .depth(let symbol, let depth): shapes[symbol, default: Shape()].depth = depth
-      case .book(let book):
-        var shape = shapes[book.symbol] ?? Shape()
-        for level in book.bids + book.asks {
-          shape.priceScale = max(shape.priceScale, Self.places(level.price))
-          shape.quantityScale = max(shape.quantityScale, Self.places(level.quantity))
-        }
-        if book.isSnapshot {
-          shape.hasSnapshot = true
-          if dialect == .kraken, shape.depth == nil {
-            shape.depth =
-              RecordedFrames.depth(ofV1: root) ?? max(book.bids.count, book.asks.count)
-          }
-        }
-        if book.checksum != nil { shape.hasChecksum = true }
-        shapes[book.symbol] = shape
-      case .trades, nil: break
+  init(_ dialect: VenueDialect) { self.dialect = dialect }
+
+  /// Learns from a frame, and reads it; nil for what is neither book nor trade.
+  mutating func take(_ frame: RecordedFrame) throws(JSONError) -> RecordedMessage? {
+    guard frame.kind == .received, let root = Self.root(of: frame),
+      let message = try RecordedFrames.message(root, dialect)
+    else { return nil }
+    switch message {
+    case .depth(let symbol, let depth): shapes[symbol, default: Shape()].depth = depth
+    case .trades: break
+    case .book(let book):
+      var shape = shapes[book.symbol] ?? Shape()
+      for level in book.bids + book.asks {
+        shape.priceScale = max(shape.priceScale, Self.places(level.price))
+        shape.quantityScale = max(shape.quantityScale, Self.places(level.quantity))
       }
+      if book.isSnapshot {
+        shape.hasSnapshot = true
+        if dialect == .kraken, shape.depth == nil {
+          shape.depth = RecordedFrames.depth(ofV1: root) ?? max(book.bids.count, book.asks.count)
+        }
+      }
+      if book.checksum != nil { shape.hasChecksum = true }
+      shapes[book.symbol] = shape
     }
-    self.shapes = shapes
+    return message
   }
 
   /// The first frame that says so decides.

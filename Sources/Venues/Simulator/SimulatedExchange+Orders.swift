@@ -120,6 +120,7 @@ extension SimulatedExchange {
     }
     release(&order, to: locked)
     order.updated = now
+    order.since = now
     save(order)
     publishReport(order, .amended(was: old.clientOrderID))
     settle(

@@ -33,15 +33,19 @@ extension SimulatedVenue {
   }
 
   /// Refusals that come before a request is looked at.
-  mutating func krakenRefusal(_ account: String, now: Instant) -> KrakenError? {
+  mutating func krakenRefusal(now: Instant) -> KrakenError? {
     if faults.isClosed(now) { return KrakenError("EService:Unavailable") }
     if faults.banSeconds(now) != nil { return KrakenError("EGeneral:Temporary lockout") }
-    if faults.takes(.tooMany) { return KrakenError("EAPI:Rate limit exceeded") }
+    if faults.takes(.tooMany) { return .tooManyCalls }
+    return nil
+  }
+
+  /// Public calls are limited by address.
+  private mutating func countPublic(_ request: HTTPRequest, now: Instant) throws(KrakenError) {
     do throws(DialectError) {
-      _ = try limits.spend(1, address: account, now: now)
-      return nil
+      _ = try limits.spend(1, address: String(request.peerAddress.prefix { $0 != ":" }), now: now)
     } catch {
-      return KrakenError("EAPI:Rate limit exceeded")
+      throw .tooManyCalls
     }
   }
 
@@ -49,19 +53,23 @@ extension SimulatedVenue {
     _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
   ) throws(KrakenError) -> [UInt8] {
     let isPrivate = request.path.hasPrefix("/0/private/")
-    let address = String(request.peerAddress.prefix { $0 != ":" })
-    let who = request.header("api-key") ?? address
-    if let refusal = krakenRefusal(who, now: now) { throw refusal }
+    if let refusal = krakenRefusal(now: now) { throw refusal }
     guard let fields = KrakenFields(request) else { throw KrakenError("EAPI:Bad request") }
     exchange.advance(to: now)
     let name = String(request.path.split(separator: "/").last ?? "")
-    guard isPrivate else { return try krakenPublic(name, fields, now: now, &answer) }
+    guard isPrivate else {
+      try countPublic(request, now: now)
+      return try krakenPublic(name, fields, now: now, &answer)
+    }
     let account = try krakenAccount(request, fields)
+    if !KrakenCounters.engineCalls.contains(name) {
+      try krakenCounters.call(name, account: account, now: now)
+    }
     guard Self.krakenOrderNames.contains(name) else {
       return try krakenPrivate(name, fields, account, now: now)
     }
     if faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
-    let result = try krakenTrade(name, fields, account)
+    let result = try krakenTrade(name, fields, account, now: now)
     if faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
     answer.isWithheld = faults.takes(.lostAcknowledgement)
     return result
@@ -235,7 +243,7 @@ extension SimulatedVenue {
   }
 
   private mutating func krakenTrade(
-    _ name: String, _ fields: KrakenFields, _ account: Int
+    _ name: String, _ fields: KrakenFields, _ account: Int, now: Instant
   ) throws(KrakenError) -> [UInt8] {
     switch name {
     case "AddOrder":
@@ -244,7 +252,7 @@ extension SimulatedVenue {
         let order = try exchange.krakenValidate(form, account)
         return Self.object { json in writeKrakenDescription(order, &json) }
       }
-      let order = try exchange.krakenPlace(form, account).order
+      let order = try krakenPlace(form, account, now: now)
       return Self.object { json in
         writeKrakenDescription(order, &json)
         json.name("txid")
@@ -252,6 +260,7 @@ extension SimulatedVenue {
       }
     case "AmendOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
+      try krakenCount(.amend(age: now - order.since), order, now: now)
       _ = try exchange.krakenAmend(
         order, price: fields["limit_price"], quantity: fields["order_qty"],
         trigger: fields["trigger_price"], display: fields["display_qty"])
@@ -259,17 +268,16 @@ extension SimulatedVenue {
     case "EditOrder":
       let old = try exchange.krakenOpenOrder(fields["txid"], nil, account)
       var form = KrakenOrderForm(rest: fields)
+      try krakenCount(.edit(age: now - old.since), old, now: now)
       if old.isStop { (form.trigger, form.price) = (fields["price"], fields["price2"]) }
       return krakenEdited(try exchange.krakenEdit(old, form), old)
     case "CancelOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
-      beforeCancel(order)
-      try exchange.krakenCancel(order)
+      try krakenCancel(order, now: now)
       return Self.object { json in json.member("count", 1) }
     default:
-      let open = exchange.ledger.openOrders(account: account, market: nil)
-      for order in open { try exchange.krakenCancel(order) }
-      return Self.object { json in json.member("count", open.count) }
+      let count = try krakenCancelAll(account, now: now)
+      return Self.object { json in json.member("count", count) }
     }
   }
 

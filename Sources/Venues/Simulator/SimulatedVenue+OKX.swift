@@ -20,30 +20,26 @@ extension SimulatedVenue {
     return answer
   }
 
-  mutating func okxRefusal(_ who: String, now: Instant) -> OKXError? {
+  mutating func okxRefusal(now: Instant) -> OKXError? {
     if faults.isClosed(now) {
       return OKXError(
         status: 503, 50_001, "Service temporarily unavailable. Please try again later")
     }
-    let tooMany = OKXError(status: 429, 50_011, "Too Many Requests")
-    if faults.banSeconds(now) != nil || faults.takes(.tooMany) { return tooMany }
-    do throws(DialectError) {
-      _ = try limits.spend(1, address: who, now: now)
-      return nil
-    } catch {
-      return tooMany
-    }
+    return faults.banSeconds(now) != nil || faults.takes(.tooMany) ? .tooManyRequests : nil
   }
 
   private mutating func okxBody(
     _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
   ) throws(OKXError) -> [UInt8] {
-    let address = String(request.peerAddress.prefix { $0 != ":" })
-    if let refusal = okxRefusal(request.header("ok-access-key") ?? address, now: now) {
-      throw refusal
-    }
+    if let refusal = okxRefusal(now: now) { throw refusal }
     exchange.advance(to: now)
     let name = "\(request.method) \(request.path.dropFirst("/api/v5/".count))"
+    let address = String(request.peerAddress.prefix { $0 != ":" })
+    if request.method == "GET" {
+      let instruments = request.queryItems?.filter { $0.name == "instId" }.map(\.value) ?? []
+      try okxCounters.spend(
+        name, request.header("ok-access-key") ?? address, instruments, now: now)
+    }
     if name.hasPrefix("GET public/") || name.hasPrefix("GET market/") {
       return try okxPublic(name, request, now: now, &answer)
     }
@@ -60,6 +56,7 @@ extension SimulatedVenue {
       throw OKXError(status: 404, 404, "Resource not found")
     }
     let list = document.root.array.map { Array($0) } ?? [document.root]
+    try okxCount(name, list, account, now: now)
     let (body, isLost) = okxTrade(known, list, account, now: now, envelope: Self.okxEnvelope)
     answer.isWithheld = isLost
     return body
