@@ -21,8 +21,8 @@ enum UpCommand {
         Without --detach it runs until Ctrl-C. Each service is a process, started again when it dies.
         The state folder gets pki/ postgres/ journal/ log/ run/ bootstrap/; SHRIVENQUANT_DATABASE_URL \
         names a PostgreSQL to be used instead of a private one.
-        --replay of Kraken or OKX sets market-connector.venues to Binance (its background flow) and that \
-        venue, and its symbols to the usual ones and the capture's; --set overrules both.
+        With --replay the exchange of the recording is the only one that is connected, unless \
+        --set market-connector.venues says otherwise.
         """)
   ) { arguments in
     let plan = try MeshPlan(arguments)

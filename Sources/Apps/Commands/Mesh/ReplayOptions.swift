@@ -101,15 +101,17 @@ struct ReplayedMarket: Sendable, Hashable {
   /// In our spelling: `BTCUSD`.
   var symbol: String { String(listed.filter { $0 != "/" && $0 != "-" }) }
 
-  /// What a mesh must be told to hear it, weaker than any `--set`.
+  /// What a mesh is told to hear it, weaker than any `--set`: its exchange alone, and the market where
+  /// that is none of the usual ones.
   var settings: [SettingsSources.Flag] {
-    guard dialect != .binance, let venue = KnownVenue(rawValue: dialect.rawValue) else { return [] }
-    var symbols = venue.symbolsStandard
-    if !symbols.contains(symbol) { symbols.append(symbol) }
-    return [
-      SettingsSources.Flag(path: "market-connector.venues", text: "binance,\(venue.rawValue)"),
-      SettingsSources.Flag(
-        path: "market-connector.\(venue.rawValue)_symbols", text: symbols.joined(separator: ",")),
-    ]
+    guard let venue = KnownVenue(rawValue: dialect.rawValue) else { return [] }
+    var flags = [SettingsSources.Flag(path: "market-connector.venues", text: venue.rawValue)]
+    if !venue.symbolsStandard.contains(symbol) {
+      flags.append(
+        SettingsSources.Flag(
+          path: "market-connector.\(venue.rawValue)_symbols",
+          text: (venue.symbolsStandard + [symbol]).joined(separator: ",")))
+    }
+    return flags
   }
 }
