@@ -86,7 +86,8 @@ struct KrakenCounters {
 
   /// A private call: 2 for ledgers and histories of trades, 1 for others, none for orders.
   mutating func call(_ name: String, account: Int, now: Instant) throws(KrakenError) {
-    let cost: Int64 = ["TradesHistory", "Ledgers", "QueryTrades", "QueryLedgers"].contains(name)
+    let cost: Int64 =
+      ["TradesHistory", "Ledgers", "QueryTrades", "QueryLedgers"].contains(name)
       ? 2_00 : 1_00
     var counter = calls[account] ?? Counter(since: now)
     counter.fall(by: tier.callsDecay, to: now)
