@@ -37,7 +37,7 @@ struct OKXError: Error, Hashable {
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
-      case .invalidAmendment, .amendmentOfMore:
+      case .invalidAmendment:
         OKXError(51_513, "Number of modification requests is not valid.")
       case .displayTooLarge, .displayTooSmall: .parameter("sz")
       case .recordedMarket: .parameter("ordType")

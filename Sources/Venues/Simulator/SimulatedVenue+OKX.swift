@@ -171,6 +171,22 @@ extension SimulatedVenue {
     }
   }
 
+  /// Newest first, a page of at most a hundred; the next page is `after` the last id of this one.
+  private func okxOpenOrders(
+    _ request: HTTPRequest, _ account: Int
+  ) throws(OKXError) -> [PrivateOrder] {
+    func item(_ name: String) -> String? {
+      request.queryItems?.first { $0.name == name }?.value
+    }
+    let market = try item("instId").map { name throws(OKXError) in try exchange.okxMarket(name) }
+    let before = item("after").flatMap(UInt64.init) ?? .max
+    let most = min(100, item("limit").flatMap(Int.init) ?? 100)
+    let open = exchange.ledger.openOrders(account: account, market: market)
+    // A stop that waits is an algo order.
+    let orders = open.filter { $0.id < before && $0.working != nil }
+    return Array(orders.reversed().prefix(max(0, most)))
+  }
+
   private func okxPrivate(
     _ name: String, _ request: HTTPRequest, _ account: Int, _ now: Instant
   ) throws(OKXError) -> [UInt8] {
@@ -180,9 +196,7 @@ extension SimulatedVenue {
         exchange.okxBalances(exchange.okxBalances(account), now, &json)
       }
     case "GET trade/orders-pending":
-      let open = exchange.ledger.openOrders(account: account, market: nil).filter {
-        $0.working != nil
-      }
+      let open = try okxOpenOrders(request, account)
       return Self.okxEnvelope(code: 0, "") { json in
         for order in open { exchange.okxOrder(order, nil, &json) }
       }

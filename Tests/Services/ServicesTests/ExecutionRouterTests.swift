@@ -18,8 +18,12 @@ struct RouterDesk: Sendable {
 
   var router: ExecutionV1.ExecutionServiceClient { .init(channel: running.channel) }
 
-  static func open(_ world: ServiceWorld, _ venue: ScriptedVenue) async throws -> RouterDesk {
-    world.serve("market-connector", ScriptedMarket().methods + venue.methods)
+  static func open(
+    _ world: ServiceWorld, _ venue: ScriptedVenue, features: [String] = []
+  ) async throws -> RouterDesk {
+    var market = ScriptedMarket()
+    market.instruments[0].features = features
+    world.serve("market-connector", market.methods + venue.methods)
     let running = try await world.start(
       ExecutionRouter.self,
       [
