@@ -22,6 +22,7 @@ actor Router {
   private var ledger: RoutingLedger
   private var done: [OrderID] = []
   private var desk: VenueDesk?
+  private var followed: Set<String> = []
   private let reports: CounterFamily
   private let openOrders: Gauge
 
@@ -53,7 +54,9 @@ actor Router {
 
   func instrument(_ id: InstrumentID) -> Instrument { instruments[id] }
   func instrument(venue: String, symbol: String) -> Instrument? { instruments[venue, symbol] }
-  var venues: Set<String> { Set(instruments.all.map(\.venue.name)) }
+
+  /// True once for each venue: from then on it is followed.
+  func takesOn(_ venue: String) -> Bool { followed.insert(venue).inserted }
 
   // MARK: Requests
 

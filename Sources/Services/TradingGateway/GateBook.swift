@@ -12,7 +12,7 @@ internal import Venue
 /// An order is reserved before it has an id; until the oms has given one, its reservation stands under
 /// a provisional id and is then carried over in one step.
 struct GateBook {
-  let gate: RiskGate
+  private(set) var gate: RiskGate
   private(set) var orders: [OrderID: OpenOrder] = [:]
   private(set) var provisional: [String: OrderID] = [:]
   private var byClient: [String: OrderID] = [:]
@@ -25,6 +25,12 @@ struct GateBook {
   init(_ gate: RiskGate, ordersMax: Int) {
     self.gate = gate
     self.reservations = OrderReservations(gate, ordersMax: ordersMax)
+  }
+
+  /// Takes in instruments that are new; all else stays as it is.
+  mutating func grow(to instruments: [Instrument]) throws(RiskLimitFault) {
+    gate = try gate.grown(to: instruments)
+    reservations.move(to: gate)
   }
 
   var openCount: Int { orders.count + provisional.count }

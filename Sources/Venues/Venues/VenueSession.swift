@@ -106,7 +106,12 @@ package protocol VenueSession: Sendable {
   ) async
   func stop() async
   var orders: any VenueOrderEntry { get }
+  /// Gives up the instrument's book and asks the venue for it anew, as after a gap: hearers are told
+  /// that it is stale, then a snapshot. Nothing happens while it is being asked for already, or
+  /// without a connection, which begins with one anyway.
+  func resynchronise(_ instrument: InstrumentID, reason: String)
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { get }
   var counters: VenueCounters { get }
+  var vitals: SessionVitals { get }
 }

@@ -11,6 +11,8 @@ final class ScriptedSession: VenueSession {
   let counters: VenueCounters
   let clockOffset: Duration? = .milliseconds(-40)
   let entry = Entry()
+  private let asked = Mutex<[String]>([])
+  private let told = Mutex(SessionVitals())
 
   init(_ known: KnownVenue, _ metrics: MetricsRegistry) {
     venue = known.id
@@ -38,6 +40,18 @@ final class ScriptedSession: VenueSession {
   ) async {}
 
   func stop() async {}
+
+  /// What the connector asked for anew, with the reasons.
+  var resynchronised: [String] { asked.withLock { $0 } }
+
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    asked.withLock { $0.append(reason) }
+  }
+
+  var vitals: SessionVitals {
+    get { told.withLock { $0 } }
+    set { told.withLock { $0 = newValue } }
+  }
 
   final class Entry: VenueOrderEntry {
     let settlesAfter = Duration.zero

@@ -250,8 +250,19 @@ final class ConnectedKraken: Sendable {
       let placed = await venue.session.orders.place(ConnectedKraken.order("c-1"))
       let offset = try #require(venue.session.clockOffset)
       #expect(status(placed) == .new)
-      // Half a second of the venue's coarse answer, and the way.
+      // Half a second of the venue's coarse answer, and the way; its stream tells it more finely.
       #expect(abs((offset - .seconds(skew)).wholeNanoseconds) < 1_500_000_000)
+      let session = venue.session
+      #expect(
+        await eventually {
+          session.vitals.clockUncertainty.map { $0 < .milliseconds(500) } ?? false
+        })
+      let vitals = session.vitals
+      let fine = try #require(session.clockOffset)
+      let most = try #require(vitals.clockUncertainty)
+      // The script tells whole milliseconds.
+      let off = abs((fine - .seconds(skew)).wholeNanoseconds)
+      #expect(off <= (most + .milliseconds(1)).wholeNanoseconds)
       let deadline = try #require(
         venue.kraken.state.withLock { $0.orders[0].fields["deadline"] })
       #expect(try #require(Instant(rfc3339: deadline)) > SystemTime().now + .seconds(skew - 2))

@@ -116,6 +116,19 @@ import Venue
     #expect(driver.feed.book(of: Self.bitcoin.id).levelCount(.buy) == 1)
   }
 
+  @Test func `a book that is asked for anew is stale at once, and no fault is counted`() {
+    let driver = whole()
+    for id in [Self.bitcoin.id, Self.bitcoin.id, InstrumentID(7)] {
+      driver.take {
+        driver.feed.resynchronise(id, reason: "asked for", at: driver.now, &$0)
+      }
+    }
+    #expect(driver.staleReasons == ["asked for"] && driver.faults.isEmpty)
+    #expect(driver.sent.count == 2 && driver.sent[0].hasPrefix(#"{"op":"unsubscribe""#))
+    driver.hear(Self.snapshot)
+    #expect(driver.feed.isWhole(Self.bitcoin.id))
+  }
+
   @Test func `MD-03 an empty message keeps the chain, and a lower number after maintenance`() {
     let driver = whole()
     driver.hear(Self.book("update", seq: 100, previous: 100))

@@ -1,5 +1,6 @@
 internal import ServiceKit
 internal import VenueSimulator
+internal import Venues
 
 /// What `up` was asked for.
 struct MeshPlan: Sendable {
@@ -8,6 +9,8 @@ struct MeshPlan: Sendable {
   let replay: String?
   /// The market that the capture is of.
   let replaySymbol: String?
+  /// The exchange that the capture is of: the only one that is connected then.
+  let replayVenue: KnownVenue?
   let replaySpeed: String
   let isFresh: Bool
   /// Where progress goes as well, for a terminal that waits for a detached mesh.
@@ -25,6 +28,7 @@ struct MeshPlan: Sendable {
         of: path, named: arguments.value("--symbol"),
         among: SimulatedMarket.standard.map(\.symbol))
     }
+    replayVenue = replay == nil ? nil : .binance
     replaySpeed = arguments.value("--replay-speed") ?? "realtime"
     guard ReplayOptions.speed(replaySpeed) != nil else {
       throw UsageError(
@@ -36,7 +40,14 @@ struct MeshPlan: Sendable {
 
   /// The words of the child process that is this service.
   func words(for service: ServiceName, supervisor: Int32) -> [String] {
-    ["run", service.text, "--supervised", String(supervisor)] + options.words
+    var words = ["run", service.text, "--supervised", String(supervisor)] + options.words
+    let venues = "market-connector.venues"
+    if service.text == "market-connector", let replayVenue,
+      !options.flags.contains(where: { $0.path == venues })
+    {
+      words += ["--set", "\(venues)=\(replayVenue.rawValue)"]
+    }
+    return words
   }
 
   /// The words of the child process that is the venue.

@@ -326,6 +326,14 @@ package final class OKXFeed: PublicFeed {
     renew(index, at: now, &output)
   }
 
+  package func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput
+  ) {
+    let index = Int(instrument.index) - first
+    guard states.indices.contains(index), states[index].isWhole else { return }
+    taint(index, reason, at: now, &output)
+  }
+
   /// Subscribes the book anew when its pause is over.
   private func renew(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
     guard let due = states[index].renewAt, now >= due else { return }
