@@ -73,15 +73,14 @@ struct GateBook {
 
   /// The oms has taken it: from `version` on its word counts.
   mutating func expect(_ id: OrderID, version: UInt32) {
-    guard let known = orders[id], known.version < version else {
-      replacing[id] = nil
-      return
-    }
     replacing[id]?.version = version
+    if let known = orders[id], known.version >= version { follow(known) }
   }
 
   /// The oms has refused it, or nobody knows: the order's next event says what is open.
   mutating func giveUpReplacing(_ id: OrderID) { replacing[id] = nil }
+
+  func isReplacing(_ id: OrderID) -> Bool { replacing[id] != nil }
 
   // MARK: What became of them
 

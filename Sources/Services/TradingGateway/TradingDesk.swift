@@ -314,6 +314,9 @@ actor TradingDesk {
         .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced"
       )
     }
+    guard !book!.isReplacing(id) else {
+      throw RPCError(.failedPrecondition, "order \(id) is being replaced, and not yet answered")
+    }
     let instrument = instruments[order.instrument]
     let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
     let quantity =
