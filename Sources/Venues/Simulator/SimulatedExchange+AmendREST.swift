@@ -27,7 +27,7 @@ extension SimulatedExchange {
     let executionID = nextExecutionID
     let amended: PrivateOrder
     do throws(Refusal) {
-      amended = try amend(order, price: nil, quantity: quantity, name: name)
+      amended = try amend(order, Amendment(quantity: quantity, clientOrderID: name))
     } catch {
       throw error.binance
     }
@@ -49,14 +49,13 @@ extension SimulatedExchange {
     json.member("price", market.text(order.price))
     json.member("qty", market.text(order.quantity))
     json.member("executedQty", market.text(order.filled))
-    json.member("preventedQty", "0.00000000")
+    json.member("preventedQty", market.text(order.prevented))
     json.member("quoteOrderQty", "0.00000000")
     json.member("cumulativeQuoteQty", market.text(order.spent))
     json.member("status", order.statusText)
     json.member("timeInForce", order.timeInForceText)
     json.member("type", order.typeText)
     json.member("side", order.sideText)
-    json.member("workingTime", order.created.milliseconds)
-    json.member("selfTradePreventionMode", "NONE")
+    writeTerms(order, to: &json)
   }
 }

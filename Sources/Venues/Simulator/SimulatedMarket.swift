@@ -109,7 +109,8 @@ extension SimulatedMarket {
     kraken(
       2, "SOL", priceScale: 2, anchor: 150_00, rung: 1, minimum: 2_000_000, typical: 6_000, 25),
     kraken(
-      3, "BTC", quote: "USDT", priceScale: 1, anchor: 60_000_0, rung: 5, minimum: 5_000, typical: 15,
+      3, "BTC", quote: "USDT", priceScale: 1, anchor: 60_000_0, rung: 5, minimum: 5_000,
+      typical: 15,
       30),
     kraken(
       4, "ETH", quote: "USDT", priceScale: 2, anchor: 2_500_00, rung: 5, minimum: 200_000,
@@ -118,7 +119,8 @@ extension SimulatedMarket {
 
   /// `minimum` in 10^-8, `typical` in hundredths.
   private static func kraken(
-    _ index: Int32, _ base: String, quote: String = "USD", priceScale: UInt8, anchor: Int64, rung: Int64, minimum: Int64,
+    _ index: Int32, _ base: String, quote: String = "USD", priceScale: UInt8, anchor: Int64,
+    rung: Int64, minimum: Int64,
     typical: Int64, _ rate: Int64
   ) -> SimulatedMarket {
     let one = powerOfTen(8)!

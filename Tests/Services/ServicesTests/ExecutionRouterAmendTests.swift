@@ -14,7 +14,7 @@ private func withAmending(
 ) async throws {
   try await withLoop { loop in
     let desk = try await RouterDesk.open(
-      ServiceWorld(loop), ScriptedVenue(), features: [feature])
+      ServiceWorld(loop), ScriptedVenue(), market: ScriptedMarket(features: [feature]))
     do { try await body(desk) } catch {
       await desk.running.end()
       throw error
@@ -173,7 +173,8 @@ extension RouterDesk {
 
       // The power went as the venue took the change: the next run asks, and sends it no more.
       let world = try #require(crashed.withLock { $0 })
-      let after = try await RouterDesk.open(world, desk.venue, features: ["AMEND"])
+      let after = try await RouterDesk.open(
+        world, desk.venue, market: ScriptedMarket(features: ["AMEND"]))
       let reports = try await after.reports(2)
 
       #expect(reports.map(\.kind) == [.acknowledged, .replaced])

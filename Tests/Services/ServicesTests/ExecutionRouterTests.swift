@@ -19,10 +19,8 @@ struct RouterDesk: Sendable {
   var router: ExecutionV1.ExecutionServiceClient { .init(channel: running.channel) }
 
   static func open(
-    _ world: ServiceWorld, _ venue: ScriptedVenue, features: [String] = []
+    _ world: ServiceWorld, _ venue: ScriptedVenue, market: ScriptedMarket = ScriptedMarket()
   ) async throws -> RouterDesk {
-    var market = ScriptedMarket()
-    market.instruments[0].features = features
     world.serve("market-connector", market.methods + venue.methods)
     let running = try await world.start(
       ExecutionRouter.self,

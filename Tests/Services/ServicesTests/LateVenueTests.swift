@@ -1,7 +1,9 @@
 import Calls
 import Contracts
+import Execution
 import Loop
 import OMSService
+import Orders
 import ServiceKit
 import TestKit
 import Testing
@@ -40,6 +42,23 @@ import TradingGatewayService
       let rest = try await Self.check(floor, "4", at: "binance")
       #expect(rest.admitted)
       await floor.close()
+    }
+  }
+
+  @Test func `is reconciled by the router when it comes, and held up nobody before`() async throws {
+    try await withLoop { loop in
+      let (market, venue) = (ScriptedMarket(absent: ["okx"]), ScriptedVenue())
+      let desk = try await RouterDesk.open(try ServiceWorld(loop), venue, market: market)
+      #expect(desk.running.context.readiness.degraded.isEmpty)
+      // An order of ours that the journal does not know: whoever reconciles cancels it.
+      let orphan = ChildID(parent: OrderID(77), sequence: 1).text
+      venue.has(orphan)
+      #expect(venue.cancelled.isEmpty)
+
+      market.comes(bitcoin(venue: "okx"))
+      #expect(await eventually { venue.cancelled == [orphan] })
+      #expect(await eventually { desk.running.context.readiness.degraded.isEmpty })
+      await desk.running.drop()
     }
   }
 

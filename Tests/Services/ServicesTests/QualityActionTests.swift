@@ -2,11 +2,13 @@ import Calls
 import Chrono
 import Contracts
 import MarketQuality
+import OMSService
 import OrderbookService
 import ServiceKit
 import Telemetry
 import TestKit
 import Testing
+import TradingGatewayService
 import Units
 import Venue
 import Venues
@@ -138,6 +140,39 @@ extension VenueLink {
       let lifted = try #require(try await tops.next())
       #expect(!lifted.stale && lifted.quality == 0 && lifted.updateId == 3)
       tops.cancel()
+      await books.end()
+    }
+  }
+
+  @Test func `MD-03 a taint by a check makes the gate refuse every order until it is lifted`()
+    async throws
+  {
+    try await withConnector([.binance], ["market-connector.quality_wide_spread_action=taint"]) {
+      desk in
+      let (world, router) = (desk.world, ScriptedRouter())
+      await desk.say(desk.snapshot(1))
+      world.serve("risk-manager", ScriptedRisk(ScriptedRisk.standard()).methods)
+      world.serve("execution-router", router.methods)
+      let books = try await world.start(Orderbook.self)
+      let oms = try await world.start(OMS.self, OMSDesk.settings)
+      let gate = try await world.start(
+        TradingGateway.self, ["trading-gateway.risk_silence_max=300s"])
+      try #require(await gate.ready())
+      let trading = TradingV1.TradingServiceClient(channel: gate.channel)
+      @Sendable func refusal() async throws -> TypeV1.RejectReason? {
+        let answer = try await trading.checkOrder(TradingFloor.request("0.01", at: "100"))
+        return answer.admitted ? nil : answer.reason
+      }
+      @Sendable func comesTo(_ reason: TypeV1.RejectReason?) async -> Bool {
+        await eventually { do { return try await refusal() == reason } catch { return false } }
+      }
+      #expect(await comesTo(nil))
+      await desk.say(desk.delta(2, bids: [(99_99, 0), (90_00, 1)]))
+      #expect(await comesTo(.noReferencePrice))
+      await desk.say(desk.delta(3, bids: [(99_98, 1)]))
+      #expect(await comesTo(nil))
+      await gate.end()
+      await oms.drop()
       await books.end()
     }
   }

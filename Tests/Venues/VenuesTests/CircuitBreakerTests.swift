@@ -207,6 +207,42 @@ import Venue
     }
   }
 
+  @Test func `what is held back and what passes is the same at every venue`() {
+    let okx: [(String, String, Bool, RequestPurpose)] = [
+      ("POST", "/api/v5/trade/order", true, .order),
+      ("POST", "/api/v5/trade/amend-order", true, .order),
+      ("POST", "/api/v5/trade/cancel-order", true, .cancel),
+      ("POST", "/api/v5/trade/cancel-batch-orders", true, .cancel),
+      ("GET", "/api/v5/trade/order?instId=BTC-USDT", true, .account),
+      ("GET", "/api/v5/market/history-trades", false, .data),
+    ]
+    for (method, target, isSigned, purpose) in okx {
+      #expect(OKXREST.purpose(method, target, isSigned: isSigned) == purpose, "\(target)")
+    }
+    #expect(KrakenCall.addOrder.purpose == .order && KrakenCall.amendOrder.purpose == .order)
+    #expect(KrakenCall.cancelOrder.purpose == .cancel && KrakenCall.token.purpose == .account)
+    for purpose in [RequestPurpose.cancel, .account] { #expect(purpose.isEssential) }
+    for purpose in [RequestPurpose.order, .data] { #expect(!purpose.isEssential) }
+  }
+
+  @Test func `only an answer that says that the venue cannot is a failure`() {
+    let failures: [(VenueFailure, AnswerVerdict)] = [
+      (
+        KrakenErrors.failure(status: 200, errors: ["EService:Unavailable"]),
+        .failed("EService:Unavailable")
+      ),
+      (KrakenErrors.failure(status: 200, errors: ["EOrder:Insufficient funds"]), .good),
+      (KrakenErrors.failure(status: 200, errors: ["EAPI:Rate limit exceeded"]), .limited),
+      (OKXErrors.failure(status: 200, code: "50001", text: "down"), .failed("50001: down")),
+      (OKXErrors.failure(status: 200, code: "51008", text: "no money"), .good),
+      (OKXErrors.failure(status: 429, code: "50011", text: "slow down"), .limited),
+      (BinanceErrors.failure(status: 503, body: []), .failed("status 503")),
+      (BinanceErrors.failure(status: 400, body: Array(#"{"code":-2010,"msg":"no"}"#.utf8)), .good),
+      (BinanceErrors.failure(status: 418, body: []), .limited),
+    ]
+    for (failure, verdict) in failures { #expect(AnswerVerdict(failure) == verdict) }
+  }
+
   @Test func `a limit that was passed does not open it`() async throws {
     try await withVenue { rest, counters, say in
       #expect(await Self.outcome(rest, "POST") == nil)

@@ -134,7 +134,7 @@ final class OKXREST: Sendable {
     return (response.status, response.body)
   }
 
-  private static func purpose(
+  static func purpose(
     _ method: String, _ target: String, isSigned: Bool
   ) -> RequestPurpose {
     guard isSigned else { return .data }
@@ -142,7 +142,7 @@ final class OKXREST: Sendable {
     return target.hasPrefix("/api/v5/trade/cancel") ? .cancel : .order
   }
 
-  private static func verdict(_ response: HTTPClientResponse) -> AnswerVerdict {
+  static func verdict(_ response: HTTPClientResponse) -> AnswerVerdict {
     let (code, text) = OKXErrors.codeAndText(response.body)
     // 1 and 2: orders of the request failed, each with a reason of its own.
     if response.status == 200, ["0", "1", "2"].contains(code) { return .good }
