@@ -77,7 +77,8 @@ actor Router {
     let instrument = try known(id)
     let terms = try RoutingCodec(instrument: instrument).terms(request)
     try await apply(
-      .replaceRequested(parent: id, version: request.version, terms), at: instrument)
+      .replaceRequested(parent: id, version: request.version, terms, instrument.amendable),
+      at: instrument)
   }
 
   private func known(_ id: OrderID) throws(RPCError) -> Instrument {
@@ -137,6 +138,8 @@ actor Router {
     case .report: break
     case .place(let order): desk.place(order, at: instruments[order.instrument])
     case .cancel(let id, let child): desk.cancel(child, at: instruments[id])
+    case .amend(let change, let version):
+      desk.amend(change, version, at: instruments[change.instrument])
     case .query(let id, let child): desk.query(child, at: instruments[id])
     case .listFills(let id, let child, let venueOrderID):
       desk.listFills(child, venueOrderID, at: instruments[id])

@@ -1,6 +1,7 @@
 internal import Chrono
 internal import MarketQuality
 package import ServiceKit
+internal import SharedRing
 internal import Units
 internal import Venue
 internal import Venues
@@ -22,6 +23,9 @@ package struct Config: ServiceSettings {
   let readersMax: Int
   let slowReaderWait: Duration
   let noticesMax: Int
+  let tickRingEntries: Int
+  let tickRefresh: Duration
+  let heldMax: Duration
   let healthWindow: Duration
   let makerFeeBps: Int
   let takerFeeBps: Int
@@ -90,6 +94,18 @@ package struct Config: ServiceSettings {
     noticesMax = settings.int(
       "notices_max", in: 16...100_000, default: 1_000, unit: "notices",
       "Notices that wait for one reader; at the limit it loses the oldest.")
+    tickRingEntries = settings.int(
+      "tick_ring_entries", in: 0...1 << 24, default: RingWriter.capacityStandard, unit: "ticks",
+      "Ticks that the ring in shared memory holds, a power of two from 8 on; 0: there is no ring.")
+    settings.check(
+      tickRingEntries == 0 || tickRingEntries >= 8 && tickRingEntries.nonzeroBitCount == 1,
+      "tick_ring_entries is \(tickRingEntries), no power of two from 8 on")
+    tickRefresh = settings.duration(
+      "tick_refresh", in: .milliseconds(1)...(.seconds(60)), default: .milliseconds(250),
+      "A book that is heard and whose best prices stay gets a tick this often.")
+    heldMax = settings.duration(
+      "held_max", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(250),
+      "A venue's stream held back for longer makes its ticks distrusted until it goes on.")
     makerFeeBps = settings.int(
       "maker_fee_bps", in: 0...1_000, default: 10, unit: "basis points",
       "The maker fee of our account, for display.")
@@ -102,7 +118,7 @@ package struct Config: ServiceSettings {
 
   private static func venues(_ settings: SettingsReader) -> [KnownVenue] {
     let names = settings.list(
-      "venues", maximum: 16, default: ["binance"],
+      "venues", maximum: 16, default: ["binance", "kraken", "okx"],
       "Venues to connect: " + KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + ".")
     for name in names {
       settings.check(

@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import EventBus
+internal import Telemetry
 internal import Translation
 internal import Units
 internal import Venue
@@ -162,8 +163,9 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   var failed: [FailedVenue] = []
   let config: Config
   let time: any TimeSource
+  let log: Log
 
-  private func link(_ venue: String) throws(RPCError) -> VenueLink {
+  func link(_ venue: String) throws(RPCError) -> VenueLink {
     if let link = links.first(where: { $0.venue == venue }) { return link }
     if let failed = failed.first(where: { $0.venue == venue }) {
       throw RPCError(.failedPrecondition, "\(venue) is not connected: \(failed.reason)")
@@ -192,7 +194,7 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   }
 
   /// What the registry says before the venue is asked.
-  private func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
+  func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
     if config.isShadowOnly(link.known) {
       return .rejected(.venuePolicy, text: "\(link.venue) is for market data and simulation only")
     }

@@ -19,19 +19,23 @@ package struct MarketConnector: ServiceDefinition {
   private let links: [VenueLink]
   private let failed: [FailedVenue]
   private let notices: NoticeBoard
+  private let ticks: TickOutlet
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
     let notices = NoticeBoard(config)
     self.notices = notices
+    try makeFolder(context.state.run)
+    let ticks = TickOutlet(config, folder: context.state.run, context.metrics)
+    self.ticks = ticks
     var (links, failed): ([VenueLink], [FailedVenue]) = ([], [])
     for venue in config.venues {
       do {
         let session = try venue.session(
           Self.settings(venue, context, config), loop: context.loop, time: context.time,
           log: context.log, metrics: context.metrics)
-        links.append(VenueLink(venue, session, config, context, notices))
+        links.append(VenueLink(venue, session, config, context, notices, ticks))
       } catch {
         failed.append(FailedVenue(known: venue, reason: errorText(error)))
       }
@@ -46,7 +50,9 @@ package struct MarketConnector: ServiceDefinition {
       Handlers(
         links: links, failed: failed, config: config, notices: notices, time: context.time
       ).methods
-      + OrderHandlers(links: links, failed: failed, config: config, time: context.time).methods
+      + OrderHandlers(
+        links: links, failed: failed, config: config, time: context.time, log: context.log
+      ).methods
   }
 
   private static func settings(
@@ -85,7 +91,27 @@ package struct MarketConnector: ServiceDefinition {
     return settings
   }
 
+  /// How often the ring's writer says that it lives.
+  private static let beatInterval = Duration.milliseconds(100)
+
+  /// A ring that cannot be opened, as while the one before has it, stops nothing else: readers of
+  /// other processes have the streams, and it is tried again.
+  private func writeTicks() {
+    guard ticks.isWanted else { return }
+    context.spawn("write ticks") { [ticks, links, loop = context.loop] in
+      try ticks.open()
+      for link in links { await link.beginTicks() }
+      while !Task.isCancelled {
+        // Asked first: while one of them hangs, the ring's writer does not live.
+        for link in links { await link.watchHold() }
+        ticks.beat(loop.uptime)
+        await loop.sleep(for: Self.beatInterval)
+      }
+    }
+  }
+
   package func start() async throws {
+    writeTicks()
     let anyListed = context.readiness.require(
       "instruments", reason: "no venue has told its instruments yet")
     tellOfFailed()
@@ -133,6 +159,7 @@ package struct MarketConnector: ServiceDefinition {
   }
 
   package func drain() async {
+    ticks.close()
     notices.close()
     for link in links {
       await link.close()

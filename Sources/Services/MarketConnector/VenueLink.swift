@@ -23,12 +23,18 @@ actor VenueLink {
   private let log: Log
   private let limits: QualityLimits
   private let published: Histogram
+  private let spans: Spans
   private let failures: CounterFamily
   private let resyncs: CounterFamily
   private let rates: GaugeFamily
   private let breakerOpen: Gauge
   private(set) var books: [MarketBook] = []
-  private var mail: Mailboxes
+  private var mail: Mailboxes<Outgoing>
+  private var ticks: TickPen
+  private let heldMax: Duration
+  /// Bringers of events that wait for room, and since when there are any.
+  private var holders = 0
+  private var heldSince: Uptime?
   private let loop: EventLoop
   private let depths: GaugeFamily
   private let held: Counter
@@ -41,13 +47,11 @@ actor VenueLink {
   private(set) var isPrivateConnected = false
   /// Why there are no instruments yet.
   private(set) var unlisted = "has not told its instruments yet"
-  /// What time alone made untrustworthy, for the one that publishes.
-  private var pendingTaints: [MarketEvent] = []
   private var balances: [VenueBalance] = []
 
   init(
     _ known: KnownVenue, _ session: any VenueSession, _ config: Config, _ context: ServiceContext,
-    _ notices: NoticeBoard
+    _ notices: NoticeBoard, _ outlet: TickOutlet
   ) {
     self.known = known
     self.session = session
@@ -58,6 +62,8 @@ actor VenueLink {
     limits = config.quality(of: known)
     watch = HealthWatch(window: config.healthWindow)
     mail = Mailboxes(shards: config.shards, max: config.mailboxMax)
+    ticks = TickPen(outlet, session.venue.name, config, context.metrics)
+    heldMax = config.heldMax
     loop = context.loop
     depths = context.metrics.gauges(
       "market_connector_mailbox_depth", help: "Events that wait for their symbol's turn.",
@@ -74,8 +80,9 @@ actor VenueLink {
     published = context.metrics.histograms(
       "market_connector_publish_seconds",
       help: "From receiving a frame until its event is handed to readers.",
-      labels: ["venue"], bounds: Self.publishBounds
+      labels: ["venue"], bounds: Histogram.spanBounds
     ).with(venue)
+    spans = Spans(venue, context.metrics)
     failures = context.metrics.counters(
       "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
@@ -93,11 +100,31 @@ actor VenueLink {
       labels: ["venue", "rate"])
   }
 
-  /// 1 us to 100 ms.
-  private static let publishBounds = [
-    0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001,
-    0.01, 0.1,
-  ]
+  /// Where the time goes between a frame and whoever hears of it.
+  private struct Spans {
+    let decode: Histogram
+    let book: Histogram
+    let ring: Histogram
+    let tick: Histogram
+
+    init(_ venue: String, _ metrics: MetricsRegistry) {
+      let family = metrics.histograms(
+        "market_connector_stage_seconds",
+        help:
+          "From a frame to an event (decode), to the judged book, to the ring; and all of it (tick).",
+        labels: ["venue", "stage"], bounds: Histogram.spanBounds)
+      decode = family.with(venue, "decode")
+      book = family.with(venue, "book")
+      ring = family.with(venue, "ring")
+      tick = family.with(venue, "tick")
+    }
+  }
+
+  /// On its way to the readers.
+  private struct Outgoing {
+    let message: MarketV1.MarketEvent
+    let received: Instant?
+  }
 
   // MARK: Instruments
 
@@ -115,6 +142,7 @@ actor VenueLink {
     }
     books = instruments.map { MarketBook($0, limits) }
     mail.open(books.map(\.instrument.symbol), venue: venue, depths)
+    beginTicks()
   }
 
   var instruments: [Instrument] { books.map(\.instrument) }
@@ -142,24 +170,56 @@ actor VenueLink {
 
   // MARK: Events in
 
-  /// Awaited by the session: a full mailbox holds the venue's stream back, and a full reader
-  /// fills the mailboxes.
+  /// Awaited by the session. The book and the ring of ticks have the event at once. Readers have it
+  /// through a mailbox: a full one holds the venue's stream back, and a full reader fills them.
   func take(_ event: MarketEvent) async {
-    lastMessage = time.now
+    let taken = time.now
+    lastMessage = taken
     // Ids are places in the session's list.
     guard books.indices.contains(Int(event.instrument.index)) else { return }
-    if mail.put(event) { return }
+    guard let outgoing = apply(event, taken) else { return }
+    if mail.put(outgoing, of: event.instrument) { return }
     held.increment()
-    await withCheckedContinuation { mail.wait(with: event, $0) }
+    holders += 1
+    heldSince = heldSince ?? loop.uptime
+    await withCheckedContinuation { mail.wait(with: outgoing, of: event.instrument, $0) }
+    holders -= 1
+    if holders == 0 {
+      heldSince = nil
+      ticks.letGo(books, at: time.now)
+    }
   }
 
-  /// Takes the mailboxes' events in turn, until it is cancelled or they are closed.
+  private func apply(_ event: MarketEvent, _ taken: Instant) -> Outgoing? {
+    let index = Int(event.instrument.index)
+    let step = books[index].take(event)
+    let judged = time.now
+    ticks.take(event, books[index], isPassedOn: step.event != nil, at: taken)
+    if let received = event.receivedTime {
+      spans.decode.observe(taken - received)
+      spans.book.observe(judged - taken)
+      let written = time.now
+      spans.ring.observe(written - judged)
+      spans.tick.observe(written - received)
+    }
+    if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
+    if let taint = step.taint { mail.force(outgoing(taint), of: taint.instrument) }
+    guard let told = step.event else { return nil }
+    return outgoing(told, received: event.receivedTime)
+  }
+
+  private func outgoing(_ event: MarketEvent, received: Instant? = nil) -> Outgoing {
+    sequence += 1
+    return Outgoing(
+      message: message(event, books[Int(event.instrument.index)]), received: received)
+  }
+
+  /// Gives the mailboxes' events to the readers in turn, until it is cancelled or they are closed.
   func deliver() async {
     while !Task.isCancelled, !mail.isClosed {
-      if !pendingTaints.isEmpty {
-        await send(pendingTaints.removeFirst())
-      } else if let event = mail.next() {
-        await publish(event)
+      if let next = mail.next() {
+        await market.publish(next.message, to: market.ids)
+        if let received = next.received { published.observe(time.now - received) }
       } else {
         await withTaskCancellationHandler {
           await withCheckedContinuation { mail.whenFilled($0) }
@@ -174,22 +234,6 @@ actor VenueLink {
 
   /// Nothing more is taken, and nobody waits.
   func close() { mail.close() }
-
-  private func publish(_ event: MarketEvent) async {
-    let index = Int(event.instrument.index)
-    let step = books[index].take(event)
-    if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
-    if let taint = step.taint { await send(taint) }
-    guard let event = step.event else { return }
-    await send(event)
-    if let received = event.receivedTime { published.observe(time.now - received) }
-  }
-
-  /// By the task that delivers alone: readers that are full hold one sender back.
-  private func send(_ event: MarketEvent) async {
-    sequence += 1
-    await market.publish(message(event, books[Int(event.instrument.index)]), to: market.ids)
-  }
 
   func take(_ event: PrivateEvent) async {
     var message = MarketV1.VenueReportEvent()
@@ -301,11 +345,23 @@ actor VenueLink {
     }.map(snapshot)
   }
 
-  /// A reader that begins with the books as of now.
+  /// A reader that begins with the books as of now: what still waits is in them.
   func listen(_ symbols: Set<String>) async throws(RPCError) -> Int {
-    try await market.add(first: snapshots(symbols)) { event in
-      symbols.isEmpty || symbols.contains(event.symbol)
+    try await market.add(first: snapshots(symbols)) { [sequence] event in
+      event.sequence > sequence && (symbols.isEmpty || symbols.contains(event.symbol))
     }
+  }
+
+  // MARK: Ticks
+
+  /// The ring's state of every book, once there is a ring.
+  func beginTicks() { ticks.begin(books, at: time.now) }
+
+  var isHeld: Bool { ticks.isHeld }
+
+  /// A venue that is not read any more has prices that nobody knows.
+  func watchHold() {
+    if let heldSince, loop.uptime - heldSince > heldMax { ticks.hold(books, at: time.now) }
   }
 
   // MARK: Quality and health
@@ -315,10 +371,12 @@ actor VenueLink {
     let now = time.now
     for index in books.indices {
       let step = books[index].tick(at: now)
-      if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
-      if let taint = step.taint { pendingTaints.append(taint) }
+      if step.verdict.findings.isEmpty { continue }
+      // Silence is told as a flag; it is no sign that the book was heard.
+      ticks.touch(books[index], at: now)
+      tell(step.verdict, books[index].instrument)
+      if let taint = step.taint { mail.force(outgoing(taint), of: taint.instrument) }
     }
-    if !pendingTaints.isEmpty { wake() }
     watch.look(session.counters, reports: reportsHeard, at: now)
     let health = health
     breakerOpen.set(health.circuitBreakerOpen ? 1 : health.breaker?.state == .halfOpen ? 0.5 : 0)

@@ -38,7 +38,7 @@ package struct TradingGateway: ServiceDefinition {
   package func start() async throws {
     learnInstruments()
     followLimits()
-    followTops()
+    PriceFollower(config, desk, context).run()
     followOrders()
     watchBus()
     for strategy in strategies {
@@ -96,25 +96,6 @@ package struct TradingGateway: ServiceDefinition {
         heard.hold()
       }
       throw RPCError(.unavailable, "the risk-manager ended its stream")
-    }
-  }
-
-  private func followTops() {
-    let streaming = context.readiness.require("tops", reason: "the orderbook has not told")
-    context.spawn("follow tops") { [context, desk] in
-      let orderbook = OrderbookV1.OrderbookServiceClient(channel: context.channel(to: "orderbook"))
-      do {
-        let stream = try await orderbook.streamTops(.init(), Self.patient)
-        defer { stream.cancel() }
-        while let top = try await stream.next() {
-          try await desk.take(top)
-          streaming.hold()
-        }
-        throw RPCError(.unavailable, "the orderbook ended its stream")
-      } catch {
-        await desk.loseTops()
-        throw error
-      }
     }
   }
 

@@ -19,6 +19,7 @@ struct ConnectorDesk: Sendable {
   let sessions: [ScriptedSession]
   let market: MarketV1.MarketServiceClient
   let orders: MarketV1.VenueOrderServiceClient
+  let ticks: TickOutlet
 
   static func open(
     _ world: ServiceWorld, _ venues: [KnownVenue], _ settings: [String],
@@ -34,8 +35,10 @@ struct ConnectorDesk: Sendable {
       connect: { LateChannel(world: world, name: $0, caller: "market-connector") })
     let notices = NoticeBoard(loaded.config)
     let sessions = venues.map { ScriptedSession($0, context.metrics) }
+    try makeFolder(world.state.run)
+    let ticks = TickOutlet(loaded.config, folder: world.state.run, context.metrics)
     let links = zip(venues, sessions).map {
-      VenueLink($0, $1, loaded.config, context, notices)
+      VenueLink($0, $1, loaded.config, context, notices, ticks)
     }
     for link in links {
       if !away.contains(link.known) { try await link.load() }
@@ -45,17 +48,19 @@ struct ConnectorDesk: Sendable {
       Handlers(
         links: links, failed: failed, config: loaded.config, notices: notices, time: world.time
       ).methods
-      + OrderHandlers(links: links, failed: failed, config: loaded.config, time: world.time)
-      .methods
+      + OrderHandlers(
+        links: links, failed: failed, config: loaded.config, time: world.time, log: context.log
+      ).methods
     world.serve(MarketConnector.name, methods)
     let channel = InProcessChannel(
       methods: methods, identity: Identity(service: "tester"), loop: world.loop)
     return ConnectorDesk(
       world: world, context: context, links: links, sessions: sessions,
-      market: .init(channel: channel), orders: .init(channel: channel))
+      market: .init(channel: channel), orders: .init(channel: channel), ticks: ticks)
   }
 
   func close() async {
+    ticks.close()
     for link in links {
       await link.close()
       await link.market.close(RPCError(.unavailable, "the test is over"))

@@ -8,7 +8,12 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
   private let state = Mutex((instruments: [bitcoin()], absent: [String]()))
 
   /// Venues that have not told their instruments.
-  init(absent: [String] = []) { state.withLock { $0.absent = absent } }
+  init(absent: [String] = [], features: [String] = []) {
+    state.withLock { state in
+      state.absent = absent
+      state.instruments[0].features = features
+    }
+  }
 
   /// A venue that was absent lists one.
   func comes(_ instrument: MarketV1.Instrument) {

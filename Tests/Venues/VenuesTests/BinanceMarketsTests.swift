@@ -73,7 +73,7 @@ import Venue
       bitcoin.fees == FeeSchedule(maker: try decimal("0.001"), taker: try decimal("0.001")))
     #expect(
       bitcoin.features == [
-        .limit, .market, .ioc, .fok, .postOnly, .stop, .stopLimit, .iceberg, .amend,
+        .limit, .market, .ioc, .fok, .postOnly, .stop, .stopLimit, .iceberg, .reduce,
       ])
     #expect(try bitcoin.decimal(bitcoin.minNotional) == decimal("5"))
   }

@@ -119,6 +119,7 @@ final class ConnectedKraken: Sendable {
 
       #expect(status(placed) == .new && status(queried) == .new && status(amended) == .new)
       #expect(open.map(\.clientOrderID) == ["0000000000001-1"])
+      #expect(open[0].price == Price(510_000) && open[0].quantity == Quantity(200_000))
       #expect(
         kept.price == "51000.0" && kept.volume == "0.00200000" && kept.id == open[0].venueOrderID)
       #expect(status(replaced.cancel) == .cancelled && status(replaced.place) == .new)
@@ -168,7 +169,9 @@ final class ConnectedKraken: Sendable {
       for number in 1...5 {
         _ = await venue.session.orders.place(ConnectedKraken.order("a-\(number)"))
       }
-      try await venue.session.orders.cancelAll(of: ConnectedKraken.bitcoin)
+      let cancelled = try await venue.session.orders.cancelAll(of: ConnectedKraken.bitcoin)
+      #expect(cancelled.map(\.clientOrderID).sorted() == (1...5).map { "a-\($0)" })
+      #expect(cancelled.allSatisfy { $0.status == .cancelled })
       let open = try await venue.session.orders.openOrders(of: ConnectedKraken.bitcoin)
       #expect(open.isEmpty)
       #expect(

@@ -147,10 +147,13 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__execution__v1__route_order_request__descriptor,
   &shrivenquant__execution__v1__route_order_response__descriptor,
   &shrivenquant__execution__v1__stream_reports_request__descriptor,
+  &shrivenquant__market__v1__amend_venue_order_request__descriptor,
   &shrivenquant__market__v1__api_health__descriptor,
   &shrivenquant__market__v1__book_delta__descriptor,
   &shrivenquant__market__v1__book_snapshot__descriptor,
   &shrivenquant__market__v1__book_stale__descriptor,
+  &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor,
+  &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor,
   &shrivenquant__market__v1__cancel_venue_order_request__descriptor,
   &shrivenquant__market__v1__circuit_breaker__descriptor,
   &shrivenquant__market__v1__fill__descriptor,
@@ -269,7 +272,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 233;
+const unsigned ccontracts_messages_count = 236;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
@@ -283,6 +286,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &grpc__testing__payload_type__descriptor,
   &shrivenquant__discovery__v1__instance_health__descriptor,
   &shrivenquant__discovery__v1__watch_response__kind__descriptor,
+  &shrivenquant__execution__v1__amendable__descriptor,
   &shrivenquant__execution__v1__child_record__kind__descriptor,
   &shrivenquant__execution__v1__execution_report__kind__descriptor,
   &shrivenquant__market__v1__circuit_breaker__state__descriptor,
@@ -296,7 +300,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__type__v1__side__descriptor,
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
-const unsigned ccontracts_enums_count = 23;
+const unsigned ccontracts_enums_count = 24;
 
 const char *const ccontracts_map_entries[] = {
   "google.rpc.ErrorInfo.MetadataEntry",

@@ -152,7 +152,7 @@ extension MarketV1.MarketServiceHandler {
 }
 
 extension MarketV1 {
-  /// Order entry at venues, for the execution-router alone.
+  /// Order entry at venues, for the execution-router alone; an operator may clear a venue.
   package enum VenueOrderService {
     package static let name = "shrivenquant.market.v1.VenueOrderService"
     package static let placeOrder = Calls.MethodDescriptor(
@@ -165,6 +165,16 @@ extension MarketV1 {
       scope: .mesh, isIdempotent: false,
       request: "shrivenquant.market.v1.CancelVenueOrderRequest",
       response: "shrivenquant.market.v1.VenueOrderOutcome")
+    package static let amendOrder = Calls.MethodDescriptor(
+      service: name, name: "AmendOrder", shape: .unary,
+      scope: .mesh, isIdempotent: false,
+      request: "shrivenquant.market.v1.AmendVenueOrderRequest",
+      response: "shrivenquant.market.v1.VenueOrderOutcome")
+    package static let cancelAllOrders = Calls.MethodDescriptor(
+      service: name, name: "CancelAllOrders", shape: .unary,
+      scope: .mesh, isIdempotent: false,
+      request: "shrivenquant.market.v1.CancelAllVenueOrdersRequest",
+      response: "shrivenquant.market.v1.CancelAllVenueOrdersResponse")
     package static let queryOrder = Calls.MethodDescriptor(
       service: name, name: "QueryOrder", shape: .unary,
       scope: .mesh, isIdempotent: true,
@@ -190,6 +200,8 @@ extension MarketV1 {
     package static let methods = [
       placeOrder,
       cancelOrder,
+      amendOrder,
+      cancelAllOrders,
       queryOrder,
       listOpenOrders,
       listFills,
@@ -205,6 +217,17 @@ extension MarketV1 {
     func cancelOrder(
       _ request: MarketV1.CancelVenueOrderRequest, _ context: Calls.ServerContext
     ) async throws -> MarketV1.VenueOrderOutcome
+    /// Changes a waiting order in place: it keeps its ids, and its place in the queue where the venue
+    /// leaves it. Rejected with VENUE_POLICY and `not_in_place` what the venue changes by cancelling and
+    /// placing only. Unknown: query, and compare price and quantity.
+    func amendOrder(
+      _ request: MarketV1.AmendVenueOrderRequest, _ context: Calls.ServerContext
+    ) async throws -> MarketV1.VenueOrderOutcome
+    /// Cancels every open order of the account in one instrument, also those that are not ours. Silence is
+    /// UNAVAILABLE: some may be cancelled and some open; it may be repeated.
+    func cancelAllOrders(
+      _ request: MarketV1.CancelAllVenueOrdersRequest, _ context: Calls.ServerContext
+    ) async throws -> MarketV1.CancelAllVenueOrdersResponse
     /// What the venue knows of an order; rejected with UNKNOWN_ORDER when it never saw it.
     func queryOrder(
       _ request: MarketV1.QueryVenueOrderRequest, _ context: Calls.ServerContext
@@ -239,6 +262,23 @@ extension MarketV1 {
       _ request: MarketV1.CancelVenueOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> MarketV1.VenueOrderOutcome {
       try await channel.unary(VenueOrderService.cancelOrder, request, options, as: MarketV1.VenueOrderOutcome.self)
+    }
+
+    /// Changes a waiting order in place: it keeps its ids, and its place in the queue where the venue
+    /// leaves it. Rejected with VENUE_POLICY and `not_in_place` what the venue changes by cancelling and
+    /// placing only. Unknown: query, and compare price and quantity.
+    package func amendOrder(
+      _ request: MarketV1.AmendVenueOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> MarketV1.VenueOrderOutcome {
+      try await channel.unary(VenueOrderService.amendOrder, request, options, as: MarketV1.VenueOrderOutcome.self)
+    }
+
+    /// Cancels every open order of the account in one instrument, also those that are not ours. Silence is
+    /// UNAVAILABLE: some may be cancelled and some open; it may be repeated.
+    package func cancelAllOrders(
+      _ request: MarketV1.CancelAllVenueOrdersRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> MarketV1.CancelAllVenueOrdersResponse {
+      try await channel.unary(VenueOrderService.cancelAllOrders, request, options, as: MarketV1.CancelAllVenueOrdersResponse.self)
     }
 
     /// What the venue knows of an order; rejected with UNKNOWN_ORDER when it never saw it.
@@ -277,6 +317,8 @@ extension MarketV1.VenueOrderServiceHandler {
     [
       .unary(MarketV1.VenueOrderService.placeOrder, self.placeOrder),
       .unary(MarketV1.VenueOrderService.cancelOrder, self.cancelOrder),
+      .unary(MarketV1.VenueOrderService.amendOrder, self.amendOrder),
+      .unary(MarketV1.VenueOrderService.cancelAllOrders, self.cancelAllOrders),
       .unary(MarketV1.VenueOrderService.queryOrder, self.queryOrder),
       .unary(MarketV1.VenueOrderService.listOpenOrders, self.listOpenOrders),
       .unary(MarketV1.VenueOrderService.listFills, self.listFills),
@@ -984,7 +1026,8 @@ extension MarketV1 {
     package var priceBand: MarketV1.PriceBand?
     package var orderTypes: [TypeV1.OrderType] = []
     package var timesInForce: [TypeV1.TimeInForce] = []
-    /// What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG", "AMEND".
+    /// What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG"; "AMEND" where it changes price and
+    /// quantity of a waiting order in place, "REDUCE" where only its quantity, and only down.
     package var features: [String] = []
     /// Fractions of the notional; absent when the venue does not tell.
     package var makerFee: TypeV1.Decimal?
@@ -1441,7 +1484,8 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.MarketEvent"
     package var venue: String = ""
     package var symbol: String = ""
-    /// Grows by one with each event of this stream's source; the same for all readers.
+    /// The number of the venue's event, the same for all readers. It grows from event to event of a symbol;
+    /// events of different symbols may pass each other.
     package var sequence: UInt64 = 0
     package var exchangeTimeNs: UInt64 = 0
     package var receivedTimeNs: UInt64 = 0
@@ -1936,6 +1980,125 @@ extension MarketV1 {
 }
 
 extension MarketV1 {
+  package struct AmendVenueOrderRequest: Message {
+    package static let typeName = "shrivenquant.market.v1.AmendVenueOrderRequest"
+    package var venue: String = ""
+    package var symbol: String = ""
+    package var clientOrderId: String = ""
+    /// Absent: unchanged.
+    package var price: TypeV1.Decimal?
+    /// The whole new quantity, what has filled included; absent: unchanged.
+    package var quantity: TypeV1.Decimal?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if !self.clientOrderId.isEmpty { size += 1 + WireSize.text(self.clientOrderId) }
+      if let value = self.price { size += 1 + WireSize.message(value) }
+      if let value = self.quantity { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.symbol.isEmpty { writer.text(18, self.symbol) }
+      if !self.clientOrderId.isEmpty { writer.text(26, self.clientOrderId) }
+      if let value = self.price { writer.message(34, value) }
+      if let value = self.quantity { writer.message(42, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.symbol = try reader.text()
+        case 26: self.clientOrderId = try reader.text()
+        case 34: try reader.message(&self.price)
+        case 42: try reader.message(&self.quantity)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct CancelAllVenueOrdersRequest: Message {
+    package static let typeName = "shrivenquant.market.v1.CancelAllVenueOrdersRequest"
+    package var venue: String = ""
+    package var symbol: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.symbol.isEmpty { writer.text(18, self.symbol) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.symbol = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct CancelAllVenueOrdersResponse: Message {
+    package static let typeName = "shrivenquant.market.v1.CancelAllVenueOrdersResponse"
+    /// Those that the venue took the cancel of, as it had them then. None of them is open any more.
+    package var cancelled: [MarketV1.VenueReport] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      size += WireSize.messages(1, self.cancelled)
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      writer.messages(10, self.cancelled)
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: try reader.message(appendingTo: &self.cancelled)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
   package struct QueryVenueOrderRequest: Message {
     package static let typeName = "shrivenquant.market.v1.QueryVenueOrderRequest"
     package var venue: String = ""
@@ -2183,6 +2346,9 @@ extension MarketV1 {
     package var rejectReason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
     package var rejectText: String = ""
     package var exchangeTimeNs: UInt64 = 0
+    /// The order's terms at the venue, where its word names them; no price for a market order.
+    package var price: TypeV1.Decimal?
+    package var quantity: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -2199,6 +2365,8 @@ extension MarketV1 {
       if self.rejectReason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.rejectText.isEmpty { size += 1 + WireSize.text(self.rejectText) }
       if self.exchangeTimeNs != 0 { size += 1 + 8 }
+      if let value = self.price { size += 1 + WireSize.message(value) }
+      if let value = self.quantity { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -2213,6 +2381,8 @@ extension MarketV1 {
       if self.rejectReason.rawValue != 0 { writer.varint(64, UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.rejectText.isEmpty { writer.text(74, self.rejectText) }
       if self.exchangeTimeNs != 0 { writer.fixed64(81, self.exchangeTimeNs) }
+      if let value = self.price { writer.message(90, value) }
+      if let value = self.quantity { writer.message(98, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -2231,6 +2401,8 @@ extension MarketV1 {
         case 64: self.rejectReason = try reader.enumeration()
         case 74: self.rejectText = try reader.text()
         case 81: self.exchangeTimeNs = try reader.fixed64()
+        case 90: try reader.message(&self.price)
+        case 98: try reader.message(&self.quantity)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -2306,6 +2478,8 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.VenueRejection"
     package var reason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
     package var text: String = ""
+    /// AmendOrder only: the order is as it was, and a cancel and a new order can do what was asked.
+    package var notInPlace: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -2314,12 +2488,14 @@ extension MarketV1 {
       var size = self.unknownFields.bytes.count
       if self.reason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.reason.rawValue))) }
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
+      if self.notInPlace { size += 1 + 1 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if self.reason.rawValue != 0 { writer.varint(8, UInt64(bitPattern: Int64(self.reason.rawValue))) }
       if !self.text.isEmpty { writer.text(18, self.text) }
+      if self.notInPlace { writer.varint(24, self.notInPlace ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -2330,6 +2506,7 @@ extension MarketV1 {
         case 0: return
         case 8: self.reason = try reader.enumeration()
         case 18: self.text = try reader.text()
+        case 24: self.notInPlace = try reader.bool()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

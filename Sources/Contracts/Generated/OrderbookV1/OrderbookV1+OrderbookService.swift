@@ -913,6 +913,7 @@ extension OrderbookV1 {
   package struct ListTradesRequest: Message {
     package static let typeName = "shrivenquant.orderbook.v1.ListTradesRequest"
     package var symbol: String = ""
+    /// Empty: all venues that list the symbol, merged by the exchanges' times.
     package var venue: String = ""
     /// 1 to 1000; 0 means 100.
     package var limit: UInt32 = 0

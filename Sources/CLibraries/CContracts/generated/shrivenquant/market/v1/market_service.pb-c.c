@@ -1402,6 +1402,141 @@ void   shrivenquant__market__v1__cancel_venue_order_request__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__cancel_venue_order_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__amend_venue_order_request__init
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest         *message)
+{
+  static const Shrivenquant__Market__V1__AmendVenueOrderRequest init_value = SHRIVENQUANT__MARKET__V1__AMEND_VENUE_ORDER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__amend_venue_order_request__get_packed_size
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__amend_venue_order_request__pack
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__amend_venue_order_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__AmendVenueOrderRequest *
+       shrivenquant__market__v1__amend_venue_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__AmendVenueOrderRequest *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__amend_venue_order_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__amend_venue_order_request__free_unpacked
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest         *message)
+{
+  static const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest init_value = SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *
+       shrivenquant__market__v1__cancel_all_venue_orders_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse         *message)
+{
+  static const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse init_value = SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *
+       shrivenquant__market__v1__cancel_all_venue_orders_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__query_venue_order_request__init
                      (Shrivenquant__Market__V1__QueryVenueOrderRequest         *message)
 {
@@ -4776,6 +4911,185 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_venue_order_re
   (ProtobufCMessageInit) shrivenquant__market__v1__cancel_venue_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__amend_venue_order_request__field_descriptors[5] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbol",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "client_order_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, client_order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, price),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, quantity),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__amend_venue_order_request__field_indices_by_name[] = {
+  2,   /* field[2] = client_order_id */
+  3,   /* field[3] = price */
+  4,   /* field[4] = quantity */
+  1,   /* field[1] = symbol */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__amend_venue_order_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__amend_venue_order_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.AmendVenueOrderRequest",
+  "AmendVenueOrderRequest",
+  "Shrivenquant__Market__V1__AmendVenueOrderRequest",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__AmendVenueOrderRequest),
+  5,
+  shrivenquant__market__v1__amend_venue_order_request__field_descriptors,
+  shrivenquant__market__v1__amend_venue_order_request__field_indices_by_name,
+  1,  shrivenquant__market__v1__amend_venue_order_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__amend_venue_order_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__field_descriptors[2] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersRequest, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbol",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersRequest, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__cancel_all_venue_orders_request__field_indices_by_name[] = {
+  1,   /* field[1] = symbol */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__cancel_all_venue_orders_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.CancelAllVenueOrdersRequest",
+  "CancelAllVenueOrdersRequest",
+  "Shrivenquant__Market__V1__CancelAllVenueOrdersRequest",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__CancelAllVenueOrdersRequest),
+  2,
+  shrivenquant__market__v1__cancel_all_venue_orders_request__field_descriptors,
+  shrivenquant__market__v1__cancel_all_venue_orders_request__field_indices_by_name,
+  1,  shrivenquant__market__v1__cancel_all_venue_orders_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__cancel_all_venue_orders_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__field_descriptors[1] =
+{
+  {
+    "cancelled",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersResponse, n_cancelled),
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersResponse, cancelled),
+    &shrivenquant__market__v1__venue_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__cancel_all_venue_orders_response__field_indices_by_name[] = {
+  0,   /* field[0] = cancelled */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__cancel_all_venue_orders_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.CancelAllVenueOrdersResponse",
+  "CancelAllVenueOrdersResponse",
+  "Shrivenquant__Market__V1__CancelAllVenueOrdersResponse",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__CancelAllVenueOrdersResponse),
+  1,
+  shrivenquant__market__v1__cancel_all_venue_orders_response__field_descriptors,
+  shrivenquant__market__v1__cancel_all_venue_orders_response__field_indices_by_name,
+  1,  shrivenquant__market__v1__cancel_all_venue_orders_response__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__cancel_all_venue_orders_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__query_venue_order_request__field_descriptors[3] =
 {
   {
@@ -5134,7 +5448,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__fill__descriptor =
   (ProtobufCMessageInit) shrivenquant__market__v1__fill__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_report__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_report__field_descriptors[12] =
 {
   {
     "venue",
@@ -5256,12 +5570,38 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_report__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "price",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueReport, price),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueReport, quantity),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue_report__field_indices_by_name[] = {
   2,   /* field[2] = client_order_id */
   9,   /* field[9] = exchange_time_ns */
   6,   /* field[6] = fill */
   5,   /* field[5] = filled_quantity */
+  10,   /* field[10] = price */
+  11,   /* field[11] = quantity */
   7,   /* field[7] = reject_reason */
   8,   /* field[8] = reject_text */
   4,   /* field[4] = status */
@@ -5272,7 +5612,7 @@ static const unsigned shrivenquant__market__v1__venue_report__field_indices_by_n
 static const ProtobufCIntRange shrivenquant__market__v1__venue_report__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_report__descriptor =
 {
@@ -5282,7 +5622,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_report__descrip
   "Shrivenquant__Market__V1__VenueReport",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueReport),
-  10,
+  12,
   shrivenquant__market__v1__venue_report__field_descriptors,
   shrivenquant__market__v1__venue_report__field_indices_by_name,
   1,  shrivenquant__market__v1__venue_report__number_ranges,
@@ -5353,7 +5693,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_order_outcome__
   (ProtobufCMessageInit) shrivenquant__market__v1__venue_order_outcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_rejection__field_descriptors[2] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_rejection__field_descriptors[3] =
 {
   {
     "reason",
@@ -5379,15 +5719,28 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_rejection_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "not_in_place",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueRejection, not_in_place),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue_rejection__field_indices_by_name[] = {
+  2,   /* field[2] = not_in_place */
   0,   /* field[0] = reason */
   1,   /* field[1] = text */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__venue_rejection__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_rejection__descriptor =
 {
@@ -5397,7 +5750,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_rejection__desc
   "Shrivenquant__Market__V1__VenueRejection",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueRejection),
-  2,
+  3,
   shrivenquant__market__v1__venue_rejection__field_descriptors,
   shrivenquant__market__v1__venue_rejection__field_indices_by_name,
   1,  shrivenquant__market__v1__venue_rejection__number_ranges,
@@ -5695,22 +6048,26 @@ void shrivenquant__market__v1__market_service__init (Shrivenquant__Market__V1__M
                                      &shrivenquant__market__v1__market_service__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor shrivenquant__market__v1__venue_order_service__method_descriptors[6] =
+static const ProtobufCMethodDescriptor shrivenquant__market__v1__venue_order_service__method_descriptors[8] =
 {
   { "PlaceOrder", &shrivenquant__market__v1__place_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "CancelOrder", &shrivenquant__market__v1__cancel_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
+  { "AmendOrder", &shrivenquant__market__v1__amend_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
+  { "CancelAllOrders", &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor, &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor },
   { "QueryOrder", &shrivenquant__market__v1__query_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "ListOpenOrders", &shrivenquant__market__v1__list_open_venue_orders_request__descriptor, &shrivenquant__market__v1__list_open_venue_orders_response__descriptor },
   { "ListFills", &shrivenquant__market__v1__list_venue_fills_request__descriptor, &shrivenquant__market__v1__list_venue_fills_response__descriptor },
   { "StreamReports", &shrivenquant__market__v1__stream_venue_reports_request__descriptor, &shrivenquant__market__v1__venue_report_event__descriptor },
 };
 const unsigned shrivenquant__market__v1__venue_order_service__method_indices_by_name[] = {
+  2,        /* AmendOrder */
+  3,        /* CancelAllOrders */
   1,        /* CancelOrder */
-  4,        /* ListFills */
-  3,        /* ListOpenOrders */
+  6,        /* ListFills */
+  5,        /* ListOpenOrders */
   0,        /* PlaceOrder */
-  2,        /* QueryOrder */
-  5         /* StreamReports */
+  4,        /* QueryOrder */
+  7         /* StreamReports */
 };
 const ProtobufCServiceDescriptor shrivenquant__market__v1__venue_order_service__descriptor =
 {
@@ -5719,7 +6076,7 @@ const ProtobufCServiceDescriptor shrivenquant__market__v1__venue_order_service__
   "VenueOrderService",
   "Shrivenquant__Market__V1__VenueOrderService",
   "shrivenquant.market.v1",
-  6,
+  8,
   shrivenquant__market__v1__venue_order_service__method_descriptors,
   shrivenquant__market__v1__venue_order_service__method_indices_by_name
 };
@@ -5739,13 +6096,29 @@ void shrivenquant__market__v1__venue_order_service__cancel_order(ProtobufCServic
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void shrivenquant__market__v1__venue_order_service__amend_order(ProtobufCService *service,
+                                                                const Shrivenquant__Market__V1__AmendVenueOrderRequest *input,
+                                                                Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void shrivenquant__market__v1__venue_order_service__cancel_all_orders(ProtobufCService *service,
+                                                                      const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
+                                                                      Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
+                                                                      void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void shrivenquant__market__v1__venue_order_service__query_order(ProtobufCService *service,
                                                                 const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                                                                 Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                                                                 void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__list_open_orders(ProtobufCService *service,
                                                                      const Shrivenquant__Market__V1__ListOpenVenueOrdersRequest *input,
@@ -5753,7 +6126,7 @@ void shrivenquant__market__v1__venue_order_service__list_open_orders(ProtobufCSe
                                                                      void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__list_fills(ProtobufCService *service,
                                                                const Shrivenquant__Market__V1__ListVenueFillsRequest *input,
@@ -5761,7 +6134,7 @@ void shrivenquant__market__v1__venue_order_service__list_fills(ProtobufCService 
                                                                void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCService *service,
                                                                    const Shrivenquant__Market__V1__StreamVenueReportsRequest *input,
@@ -5769,7 +6142,7 @@ void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCServ
                                                                    void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__init (Shrivenquant__Market__V1__VenueOrderService_Service *service,
                                                           Shrivenquant__Market__V1__VenueOrderService_ServiceDestroy destroy)

@@ -51,6 +51,9 @@ typedef struct Shrivenquant__Market__V1__BookStale Shrivenquant__Market__V1__Boo
 typedef struct Shrivenquant__Market__V1__VenueOrder Shrivenquant__Market__V1__VenueOrder;
 typedef struct Shrivenquant__Market__V1__PlaceOrderRequest Shrivenquant__Market__V1__PlaceOrderRequest;
 typedef struct Shrivenquant__Market__V1__CancelVenueOrderRequest Shrivenquant__Market__V1__CancelVenueOrderRequest;
+typedef struct Shrivenquant__Market__V1__AmendVenueOrderRequest Shrivenquant__Market__V1__AmendVenueOrderRequest;
+typedef struct Shrivenquant__Market__V1__CancelAllVenueOrdersRequest Shrivenquant__Market__V1__CancelAllVenueOrdersRequest;
+typedef struct Shrivenquant__Market__V1__CancelAllVenueOrdersResponse Shrivenquant__Market__V1__CancelAllVenueOrdersResponse;
 typedef struct Shrivenquant__Market__V1__QueryVenueOrderRequest Shrivenquant__Market__V1__QueryVenueOrderRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersRequest Shrivenquant__Market__V1__ListOpenVenueOrdersRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersResponse Shrivenquant__Market__V1__ListOpenVenueOrdersResponse;
@@ -416,7 +419,8 @@ struct  Shrivenquant__Market__V1__Instrument
   size_t n_times_in_force;
   Shrivenquant__Type__V1__TimeInForce *times_in_force;
   /*
-   * What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG", "AMEND".
+   * What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG"; "AMEND" where it changes price and
+   * quantity of a waiting order in place, "REDUCE" where only its quantity, and only down.
    */
   size_t n_features;
   char **features;
@@ -577,7 +581,8 @@ struct  Shrivenquant__Market__V1__MarketEvent
   char *venue;
   char *symbol;
   /*
-   * Grows by one with each event of this stream's source; the same for all readers.
+   * The number of the venue's event, the same for all readers. It grows from event to event of a symbol;
+   * events of different symbols may pass each other.
    */
   uint64_t sequence;
   uint64_t exchange_time_ns;
@@ -737,6 +742,51 @@ struct  Shrivenquant__Market__V1__CancelVenueOrderRequest
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+struct  Shrivenquant__Market__V1__AmendVenueOrderRequest
+{
+  ProtobufCMessage base;
+  char *venue;
+  char *symbol;
+  char *client_order_id;
+  /*
+   * Absent: unchanged.
+   */
+  Shrivenquant__Type__V1__Decimal *price;
+  /*
+   * The whole new quantity, what has filled included; absent: unchanged.
+   */
+  Shrivenquant__Type__V1__Decimal *quantity;
+};
+#define SHRIVENQUANT__MARKET__V1__AMEND_VENUE_ORDER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__amend_venue_order_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+struct  Shrivenquant__Market__V1__CancelAllVenueOrdersRequest
+{
+  ProtobufCMessage base;
+  char *venue;
+  char *symbol;
+};
+#define SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Market__V1__CancelAllVenueOrdersResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Those that the venue took the cancel of, as it had them then. None of them is open any more.
+   */
+  size_t n_cancelled;
+  Shrivenquant__Market__V1__VenueReport **cancelled;
+};
+#define SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor) \
+    , 0,NULL }
+
+
 struct  Shrivenquant__Market__V1__QueryVenueOrderRequest
 {
   ProtobufCMessage base;
@@ -831,10 +881,15 @@ struct  Shrivenquant__Market__V1__VenueReport
   Shrivenquant__Type__V1__RejectReason reject_reason;
   char *reject_text;
   uint64_t exchange_time_ns;
+  /*
+   * The order's terms at the venue, where its word names them; no price for a market order.
+   */
+  Shrivenquant__Type__V1__Decimal *price;
+  Shrivenquant__Type__V1__Decimal *quantity;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_report__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, NULL, NULL }
 
 
 typedef enum {
@@ -868,10 +923,14 @@ struct  Shrivenquant__Market__V1__VenueRejection
   ProtobufCMessage base;
   Shrivenquant__Type__V1__RejectReason reason;
   char *text;
+  /*
+   * AmendOrder only: the order is as it was, and a cancel and a new order can do what was asked.
+   */
+  protobuf_c_boolean not_in_place;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_REJECTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_rejection__descriptor) \
-    , SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string }
+    , SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Shrivenquant__Market__V1__VenueSilence
@@ -1515,6 +1574,63 @@ Shrivenquant__Market__V1__CancelVenueOrderRequest *
 void   shrivenquant__market__v1__cancel_venue_order_request__free_unpacked
                      (Shrivenquant__Market__V1__CancelVenueOrderRequest *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__AmendVenueOrderRequest methods */
+void   shrivenquant__market__v1__amend_venue_order_request__init
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest         *message);
+size_t shrivenquant__market__v1__amend_venue_order_request__get_packed_size
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest   *message);
+size_t shrivenquant__market__v1__amend_venue_order_request__pack
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__amend_venue_order_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__AmendVenueOrderRequest *
+       shrivenquant__market__v1__amend_venue_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__amend_venue_order_request__free_unpacked
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__CancelAllVenueOrdersRequest methods */
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest         *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest   *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *
+       shrivenquant__market__v1__cancel_all_venue_orders_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__CancelAllVenueOrdersResponse methods */
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse         *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse   *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *
+       shrivenquant__market__v1__cancel_all_venue_orders_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__QueryVenueOrderRequest methods */
 void   shrivenquant__market__v1__query_venue_order_request__init
                      (Shrivenquant__Market__V1__QueryVenueOrderRequest         *message);
@@ -1841,6 +1957,15 @@ typedef void (*Shrivenquant__Market__V1__PlaceOrderRequest_Closure)
 typedef void (*Shrivenquant__Market__V1__CancelVenueOrderRequest_Closure)
                  (const Shrivenquant__Market__V1__CancelVenueOrderRequest *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__AmendVenueOrderRequest_Closure)
+                 (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__CancelAllVenueOrdersRequest_Closure)
+                 (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure)
+                 (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__QueryVenueOrderRequest_Closure)
                  (const Shrivenquant__Market__V1__QueryVenueOrderRequest *message,
                   void *closure_data);
@@ -1961,6 +2086,14 @@ struct Shrivenquant__Market__V1__VenueOrderService_Service
                        const Shrivenquant__Market__V1__CancelVenueOrderRequest *input,
                        Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                        void *closure_data);
+  void (*amend_order)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
+                      const Shrivenquant__Market__V1__AmendVenueOrderRequest *input,
+                      Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
+                      void *closure_data);
+  void (*cancel_all_orders)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
+                            const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
+                            Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
+                            void *closure_data);
   void (*query_order)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
                       const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                       Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
@@ -1987,6 +2120,8 @@ void shrivenquant__market__v1__venue_order_service__init (Shrivenquant__Market__
     { SHRIVENQUANT__MARKET__V1__VENUE_ORDER_SERVICE__BASE_INIT,\
       function_prefix__ ## place_order,\
       function_prefix__ ## cancel_order,\
+      function_prefix__ ## amend_order,\
+      function_prefix__ ## cancel_all_orders,\
       function_prefix__ ## query_order,\
       function_prefix__ ## list_open_orders,\
       function_prefix__ ## list_fills,\
@@ -1999,6 +2134,14 @@ void shrivenquant__market__v1__venue_order_service__cancel_order(ProtobufCServic
                                                                  const Shrivenquant__Market__V1__CancelVenueOrderRequest *input,
                                                                  Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                                                                  void *closure_data);
+void shrivenquant__market__v1__venue_order_service__amend_order(ProtobufCService *service,
+                                                                const Shrivenquant__Market__V1__AmendVenueOrderRequest *input,
+                                                                Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
+                                                                void *closure_data);
+void shrivenquant__market__v1__venue_order_service__cancel_all_orders(ProtobufCService *service,
+                                                                      const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
+                                                                      Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
+                                                                      void *closure_data);
 void shrivenquant__market__v1__venue_order_service__query_order(ProtobufCService *service,
                                                                 const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                                                                 Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
@@ -2051,6 +2194,9 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__book_stale__de
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_order__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__place_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_venue_order_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__amend_venue_order_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__query_venue_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_response__descriptor;
