@@ -123,6 +123,7 @@ extension SimulatedExchange {
       json.member("side", order.side == .buy ? "buy" : "sell")
       json.member("tdMode", "cash")
       json.member("state", order.okxState)
+      json.member("cancelSource", order.okxCancelSource)
       json.member("accFillSz", market.okxText(order.filled))
       let average = order.filled.raw > 0 ? order.spent.raw / Int128(order.filled.raw) : 0
       json.member("avgPx", market.okxText(Price(Int64(average))))

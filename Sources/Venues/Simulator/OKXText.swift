@@ -29,13 +29,15 @@ struct OKXError: Error, Hashable {
       switch refusal {
       case .lotSize: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .priceFilter: .parameter("px")
+      case .priceBand: OKXError(51_006, "Order price is not within the price limit")
       case .notional: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
-      case .marketClosed: OKXError(50_028, "Unable to take the order.")
+      case .marketClosed: OKXError(51_022, "Instrument suspended.")
       case .duplicateOrder: OKXError(51_016, "Client order ID already exists.")
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
-      case .invalidAmendment: OKXError(51_513, "Number of modification requests is not valid.")
+      case .invalidAmendment:
+        OKXError(51_500, "You must enter a price, quantity, or TP/SL")
       }
   }
 }
@@ -60,6 +62,17 @@ extension PrivateOrder {
     case .partiallyFilled: "partially_filled"
     case .filled: "filled"
     case .cancelled, .rejected, .expired: "canceled"
+    }
+  }
+
+  /// 1: by its owner, 13 and 14: a fill-or-kill and an immediate-or-cancel that did not fill, 31: a
+  /// post-only order that would have (docs: "cancelSource").
+  var okxCancelSource: String {
+    switch status {
+    case .new, .partiallyFilled, .filled: ""
+    case .cancelled: "1"
+    case .expired: timeInForce == .fok ? "13" : "14"
+    case .rejected: "31"
     }
   }
 

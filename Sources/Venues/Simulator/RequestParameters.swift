@@ -62,8 +62,10 @@ struct RequestParameters {
     Price(try amount("price", scale: market.instrument.priceScale))
   }
 
-  func quantity(_ market: SimulatedMarket) throws(DialectError) -> Quantity {
-    Quantity(try amount("quantity", scale: market.instrument.quantityScale))
+  func quantity(
+    _ market: SimulatedMarket, _ name: String = "quantity"
+  ) throws(DialectError) -> Quantity {
+    Quantity(try amount(name, scale: market.instrument.quantityScale))
   }
 
   /// Digits beyond eight places are -1111, digits beyond the market's scale are its filter's

@@ -81,6 +81,7 @@ extension SimulatedExchange {
         json.member(flag, false)
       }
       json.member("cancelReplaceAllowed", true)
+      json.member("amendAllowed", true)
       json.member("isSpotTradingAllowed", true)
       json.member("isMarginTradingAllowed", false)
       json.name("filters")
@@ -117,5 +118,6 @@ extension SimulatedExchange {
       json.member("applyMaxToMarket", false)
       json.member("avgPriceMins", 0)
     }
+    market.writePriceBandFilter(to: &json)
   }
 }

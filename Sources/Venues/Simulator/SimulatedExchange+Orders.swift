@@ -41,7 +41,7 @@ extension SimulatedExchange {
     return execute(order)
   }
 
-  /// An order that is taken and cancelled at once, untouched.
+  /// An order that is taken, and refused at once for what it is.
   mutating func enterCancelled(_ ticket: OrderTicket) -> PrivateOrder {
     var order = PrivateOrder(
       id: takeOrderID(), account: ticket.account, market: ticket.market,
@@ -50,7 +50,7 @@ extension SimulatedExchange {
       quantity: ticket.quantity, created: now, updated: now)
     save(order)
     publishReport(order, .new)
-    order.status = .cancelled
+    order.status = .rejected
     close(&order)
     publishReport(order, .cancelled(by: ""))
     return order
@@ -204,6 +204,11 @@ extension SimulatedExchange {
       guard price >= rules.tickSize, price <= market.settings.maxPrice,
         price.raw % rules.tickSize.raw == 0
       else { throw .priceFilter }
+      if let band = market.settings.bounds(ticket.side, around: market.reference),
+        !band.contains(price)
+      {
+        throw .priceBand
+      }
     }
     let notional = price * quantity
     guard notional >= rules.minNotional,

@@ -8,6 +8,7 @@ enum VenueEndpoint: String, CaseIterable {
   case bookTicker = "GET /api/v3/ticker/bookTicker"
   case placeOrder = "POST /api/v3/order"
   case cancelOrder = "DELETE /api/v3/order"
+  case amendOrder = "PUT /api/v3/order/amend/keepPriority"
   case queryOrder = "GET /api/v3/order"
   case openOrders = "GET /api/v3/openOrders"
   case cancelOpenOrders = "DELETE /api/v3/openOrders"
@@ -30,8 +31,8 @@ enum VenueEndpoint: String, CaseIterable {
     switch self {
     case .ping, .time, .exchangeInformation, .depth, .trades, .bookTicker: .open
     case .openListenKey, .extendListenKey, .closeListenKey: .key
-    case .placeOrder, .cancelOrder, .queryOrder, .openOrders, .cancelOpenOrders, .cancelReplace,
-      .account, .myTrades:
+    case .placeOrder, .cancelOrder, .amendOrder, .queryOrder, .openOrders, .cancelOpenOrders,
+      .cancelReplace, .account, .myTrades:
       .signed
     }
   }
@@ -39,7 +40,7 @@ enum VenueEndpoint: String, CaseIterable {
   /// Requests whose answer may be lost after they are carried out.
   var isOrderEntry: Bool {
     switch self {
-    case .placeOrder, .cancelOrder, .cancelOpenOrders, .cancelReplace: true
+    case .placeOrder, .cancelOrder, .amendOrder, .cancelOpenOrders, .cancelReplace: true
     default: false
     }
   }
@@ -49,7 +50,7 @@ enum VenueEndpoint: String, CaseIterable {
     case .ping, .time, .placeOrder, .cancelOrder, .cancelOpenOrders, .cancelReplace: 1
     case .exchangeInformation, .account, .myTrades: 20
     case .trades: 25
-    case .queryOrder: 4
+    case .queryOrder, .amendOrder: 4
     case .openListenKey, .extendListenKey, .closeListenKey: 2
     case .bookTicker: parameters["symbol"] == nil ? 4 : 2
     case .openOrders: parameters["symbol"] == nil ? 80 : 6

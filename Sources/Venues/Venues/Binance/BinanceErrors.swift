@@ -27,11 +27,12 @@ package enum BinanceErrors {
     switch code {
     case -1003, -1015, -1034: .rateLimit
     case -1008: .overloaded
-    case -1016: .venueUnavailable
+    // -1021: its clock and ours do not agree, which passes.
+    case -1016, -1021: .venueUnavailable
     case -1013: filterReason(text)
     case -1111: text.contains("quantity") ? .sizePrecision : .pricePrecision
     case -1121, -1122: .invalidSymbol
-    case -1014, -1020, (-1199)...(-1100): .invalidOrder
+    case -1014, -1020, (-1199)...(-1100), -2038: .invalidOrder
     case -2010: matcherReason(text)
     case -2011, -2013, -2026: .unknownOrder
     default: .venuePolicy

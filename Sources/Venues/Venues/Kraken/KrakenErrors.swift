@@ -1,18 +1,18 @@
 package import Venue
 
 extension VenueFailure {
-  var isInvalidNonce: Bool {
-    if case .definite(_, let text) = self {
-      text.hasPrefix(KrakenErrors.invalidNonce)
-    } else {
-      false
-    }
+  var isInvalidNonce: Bool { begins(KrakenErrors.invalidNonce) }
+  var isDeadlineElapsed: Bool { begins(KrakenErrors.deadlineElapsed) }
+
+  private func begins(_ words: String) -> Bool {
+    if case .definite(_, let text) = self { text.hasPrefix(words) } else { false }
   }
 }
 
 /// Kraken's error texts in our taxonomy (docs.kraken.com/api/docs/guides/spot-errors).
 package enum KrakenErrors {
   package static let invalidNonce = "EAPI:Invalid nonce"
+  static let deadlineElapsed = "EService:Deadline elapsed"
 
   /// `status` other than 200 comes from the front; its word counts when there is no text of
   /// Kraken's.
@@ -66,7 +66,9 @@ package enum KrakenErrors {
     ("EQuery:Unknown asset", .invalidSymbol),
     ("EService:Market in", .marketClosed),
     ("EService:Market is", .marketClosed),
-    ("EService:Deadline elapsed", .venueUnavailable),
+    (deadlineElapsed, .venueUnavailable),
+    // Another user of the key is ahead, or a clock was set back: nothing was done.
+    (invalidNonce, .venueUnavailable),
     ("EOrder:Deadline", .venueUnavailable),
     ("EGeneral:Invalid arguments:cl_ord_id", .duplicateOrder),
     ("EOrder:Duplicate", .duplicateOrder),

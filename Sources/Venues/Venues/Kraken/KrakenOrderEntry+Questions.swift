@@ -6,7 +6,7 @@ internal import Venue
 extension KrakenOrderEntry {
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
     guard let known = instruments[instrument] else { return Self.noInstrument }
-    return await outcome { () async throws(VenueFailure) in
+    return await outcome(known) { () async throws(VenueFailure) in
       guard let report = try await find(clientOrderID, known) else {
         throw .definite(.unknownOrder, text: "neither open nor closed")
       }

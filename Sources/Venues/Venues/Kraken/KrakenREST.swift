@@ -43,6 +43,9 @@ final class KrakenREST: Sendable {
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { clock.withLock { $0.offset } }
 
+  /// One of the clocks has moved.
+  func forgetClock() { clock.withLock { $0.forget() } }
+
   /// The moment by the venue's clock, as well as we know it.
   var venueNow: Instant { time.now + (clockOffset ?? .zero) }
 
@@ -215,4 +218,16 @@ extension KrakenREST: PublicREST, VenueClock {
       throw error.asVenueError
     }
   }
+}
+
+extension KrakenREST: PrivateDoor {
+  func openTicket() async throws(VenueFailure) -> String {
+    guard let token = try await call(.token)["token"]?.string else {
+      throw .unknown("no token in the answer")
+    }
+    return token
+  }
+
+  /// A token lives as long as its connection.
+  func extendTicket(_ ticket: String) async throws(VenueFailure) {}
 }
