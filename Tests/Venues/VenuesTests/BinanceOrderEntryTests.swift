@@ -198,11 +198,3 @@ import Venue
     }
   }
 }
-
-private func status(_ outcome: VenueOutcome?) -> VenueOrderStatus? {
-  if case .acknowledged(let report) = outcome { report.status } else { nil }
-}
-
-private func reason(_ outcome: VenueOutcome) -> RejectReason? {
-  if case .rejected(let reason, _) = outcome { reason } else { nil }
-}

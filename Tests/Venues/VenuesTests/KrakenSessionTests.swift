@@ -85,18 +85,6 @@ final class ConnectedKraken: Sendable {
 }
 
 @Suite struct `Kraken's session` {
-  private func status(_ outcome: VenueOutcome?) -> VenueOrderStatus? {
-    if case .acknowledged(let report) = outcome { report.status } else { nil }
-  }
-
-  private func reason(_ outcome: VenueOutcome) -> RejectReason? {
-    if case .rejected(let reason, _) = outcome { reason } else { nil }
-  }
-
-  private func isUnknown(_ outcome: VenueOutcome) -> Bool {
-    if case .unknown = outcome { true } else { false }
-  }
-
   @Test func `TST-01 an order rests, is queried, amended, replaced and cancelled`() async throws {
     try await withLoop { loop in
       let venue = try await ConnectedKraken(loop)

@@ -12,6 +12,7 @@ extension VenueFailure {
 /// Kraken's error texts in our taxonomy (docs.kraken.com/api/docs/guides/spot-errors).
 package enum KrakenErrors {
   package static let invalidNonce = "EAPI:Invalid nonce"
+  static let lockout = "EGeneral:Temporary lockout"
   static let deadlineElapsed = "EService:Deadline elapsed"
 
   /// `status` other than 200 comes from the front; its word counts when there is no text of
@@ -46,7 +47,7 @@ package enum KrakenErrors {
     ("EOrder:Orders limit exceeded", .rateLimit),
     ("EAuth:Rate limit exceeded", .rateLimit),
     ("EAuth:Too many requests", .rateLimit),
-    ("EGeneral:Temporary lockout", .rateLimit),
+    (lockout, .rateLimit),
     ("EGeneral:Too many requests", .rateLimit),
     ("EService:Throttled", .rateLimit),
     ("EOrder:Insufficient funds", .insufficientBalance),

@@ -14,6 +14,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
   let rest: KrakenREST
   let instruments: InstrumentDirectory
   let reports: KrakenReports
+  let names = KrakenOrderNames()
   let settlesAfter: Duration
   private let window: Duration
 
@@ -50,6 +51,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
       guard let id = result["txid"]?[0]?.string else {
         throw .unknown("an order was placed, but its answer names none")
       }
+      names.remember(order.clientOrderID, id)
       return VenueReport(
         instrument: instrument.id, clientOrderID: order.clientOrderID, venueOrderID: id,
         status: .new, filledQuantity: .zero, exchangeTime: rest.venueNow)
