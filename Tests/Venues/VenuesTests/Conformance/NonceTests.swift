@@ -9,13 +9,6 @@ import Venue
 
 /// Venues that refuse a nonce not above the last: Kraken.
 @Suite struct `Conformance of nonces` {
-  /// The machine's clock, moved.
-  private struct MovedTime: TimeSource {
-    let by: Duration
-    var now: Instant { SystemTime().now + by }
-    var uptime: Uptime { SystemTime().uptime }
-  }
-
   private static let venues: [KnownVenue] = [.kraken]
   private static let place = "POST /0/private/AddOrder"
 
