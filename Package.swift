@@ -314,8 +314,8 @@ let rooms: [Room] = [
   tests(
     "SimulatorTests", in: "Venues/SimulatorTests",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "SimulatorKit", "Telemetry",
-      "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Seeds", "SimulatorKit",
+      "Telemetry", "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
     ]),
   tests(
     "TickRingTests", in: "Venues/TickRingTests",

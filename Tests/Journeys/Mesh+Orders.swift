@@ -28,12 +28,13 @@ extension Mesh {
 
   func submit(
     _ side: String, _ symbol: String, _ quantity: String, at price: String? = nil,
-    id: String = newID(), _ timeInForce: String? = nil
+    id: String = newID(), _ timeInForce: String? = nil, venue: String? = nil
   ) async throws -> Answer {
     var writer = JSONWriter()
     writer.beginObject()
     writer.member("clientOrderId", id)
     writer.member("symbol", symbol)
+    if let venue { writer.member("venue", venue) }
     writer.member("side", side)
     writer.member("type", price == nil ? "MARKET" : "LIMIT")
     if let price { writer.member("price", price) }

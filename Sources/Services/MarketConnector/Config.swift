@@ -36,7 +36,7 @@ package struct Config: ServiceSettings {
 
   package init(_ settings: SettingsReader) {
     let names = settings.list(
-      "venues", maximum: 16, default: ["binance"],
+      "venues", maximum: 16, default: ["binance", "kraken", "okx"],
       "Venues to connect: " + KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + ".")
     for name in names {
       settings.check(

@@ -243,8 +243,17 @@ actor Books {
     guard request.limit <= 1_000 else {
       throw .invalid("limit", "must be from 1 to 1000, not \(request.limit)")
     }
-    let instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
     let limit = request.limit == 0 ? 100 : Int(request.limit)
+    if request.venue.isEmpty, consolidated[request.symbol] != nil {
+      // Each venue's come in order; the sort is stable, so equal times keep it.
+      let latest = states(of: request.symbol).flatMap { $0.trades.suffix(limit).reversed() }
+      let sorted = latest.sorted {
+        let (left, right) = ($0.exchangeTime ?? .init(), $1.exchangeTime ?? .init())
+        return (left.seconds, left.nanos) > (right.seconds, right.nanos)
+      }
+      return Array(sorted.prefix(limit))
+    }
+    let instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
     return try state(of: instrument).trades.suffix(limit).reversed()
   }
 

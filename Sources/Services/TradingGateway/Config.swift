@@ -4,6 +4,7 @@ internal import Units
 
 package struct Config: ServiceSettings {
   let account: String
+  let defaultVenue: String
   let acceptTimeout: Duration
   let resolveAfter: Duration
   let riskSilenceMax: Duration
@@ -29,6 +30,9 @@ package struct Config: ServiceSettings {
 
   package init(_ settings: SettingsReader) {
     account = settings.string("account", default: "main", "The account that all orders are for.")
+    defaultVenue = settings.string(
+      "default_venue", default: "binance",
+      "Where an order without a venue goes when several list its symbol; empty: it must say.")
     acceptTimeout = settings.duration(
       "accept_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(3),
       "An oms that has not answered by then leaves the order open: its exposure stays reserved.")

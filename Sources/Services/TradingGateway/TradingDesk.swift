@@ -176,7 +176,8 @@ actor TradingDesk {
 
   func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
     try requireSynced()
-    let ticket = try OrderTicket(request, instruments, fallbackID: "check")
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: "check")
     var response = TradingV1.CheckOrderResponse()
     // Asked and given back: the rates count it, which a real order would as well.
     switch admit(ticket) {
@@ -205,7 +206,8 @@ actor TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try OrderTicket(request, instruments, fallbackID: Self.freshID(strategy))
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: Self.freshID(strategy))
     publish(
       .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
     if book!.knows(clientOrderID: ticket.clientOrderID) {
@@ -442,7 +444,7 @@ actor TradingDesk {
   // MARK: For strategies
 
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
-    try instruments.find(venue: "", symbol: symbol)
+    try instruments.find(venue: "", symbol: symbol, standard: config.defaultVenue)
   }
 
   func view(of strategy: String, _ instrument: Instrument) -> StrategyView {

@@ -29,5 +29,9 @@ enum ReportCause {
   case cancelled(by: String)
   case expired
   /// Its price or quantity is another now.
-  case amended
+  case amended(was: String)
+  /// A stop is in the market now.
+  case triggered
+  /// It met an order of its own account.
+  case prevented(PreventedMatch)
 }

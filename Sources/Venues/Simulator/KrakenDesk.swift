@@ -34,6 +34,9 @@ final class KrakenSession {
 final class KrakenDesk: StreamDesk {
   private var voice: KrakenVoice
   private var sessions: [ObjectIdentifier: KrakenSession] = [:]
+  let subscriptions = SubscriptionWait()
+  /// What is to be told, as it comes up.
+  private var outbox: [Telling] = []
   /// What each account was last told to own of an asset.
   private var told: [Int: [String: AssetAmount]] = [:]
 
@@ -56,6 +59,7 @@ final class KrakenDesk: StreamDesk {
         for answer in KrakenCommand(self, session, shell).answers(message.bytes) {
           say(answer, to: socket)
         }
+        subscriptions.wake()
       }
     } catch {
       shell.streamEnded(error)
@@ -92,11 +96,18 @@ final class KrakenDesk: StreamDesk {
 
   // MARK: Telling
 
-  func hear(_ deliveries: [Delivery], _ shell: VenueShell) {
+  func hasListeners(market: Int) -> Bool {
+    sessions.values.contains { session in
+      session.channels.contains { if case .book(market, _) = $0 { true } else { false } }
+    }
+  }
+
+  func tellings(_ deliveries: [Delivery], _ shell: VenueShell) -> [Telling] {
+    defer { outbox = [] }
     for delivery in deliveries {
       for message in voice.messages(of: delivery, shell.venue.exchange) {
         for session in sessions.values where session.channels.contains(message.channel) {
-          say(message.payload, to: session.socket)
+          outbox.append(Telling(socket: session.socket, text: message.payload))
         }
       }
       switch delivery.happening.what {
@@ -110,12 +121,14 @@ final class KrakenDesk: StreamDesk {
       default: break
       }
     }
+    return outbox
   }
 
   private func tell(_ channel: String, _ account: Int, _ data: [[UInt8]]) {
     for session in sessions.values
     where session.account == account && session.sequences[channel] != nil {
-      say(session.privateMessage(channel, "update", data), to: session.socket)
+      outbox.append(
+        Telling(socket: session.socket, text: session.privateMessage(channel, "update", data)))
     }
   }
 
@@ -210,5 +223,6 @@ final class KrakenDesk: StreamDesk {
 
   func close() {
     for session in sessions.values { session.socket.startClosing(.goingAway) }
+    subscriptions.wake()
   }
 }

@@ -18,8 +18,6 @@ enum KrakenChannel: Hashable {
 struct KrakenVoice {
   /// The depths that may be subscribed.
   static let depths = [10, 25, 100, 500, 1_000]
-  /// Levels of a side that the checksum is over, whatever the depth.
-  private static let checksumLevels = 10
 
   private let markets: [SimulatedMarket]
   private let mirrors: [MirroredBook]
@@ -94,18 +92,8 @@ struct KrakenVoice {
     return messages
   }
 
-  /// CRC32 over the best ten asks and then bids, each price and quantity without its point and
-  /// leading zeros (docs.kraken.com/api/docs/guides/spot-ws-book-v2).
   func checksum(_ view: DepthView, _ market: Int) -> UInt32 {
-    var text = ""
-    for level in view.asks.prefix(Self.checksumLevels) + view.bids.prefix(Self.checksumLevels) {
-      for number in [
-        markets[market].krakenText(level.price), markets[market].krakenText(level.quantity),
-      ] {
-        text += number.filter { $0 != "." }.drop { $0 == "0" }
-      }
-    }
-    return CRC32.of(text)
+    markets[market].krakenChecksum(bids: view.bids, asks: view.asks)
   }
 
   private func bookMessage(

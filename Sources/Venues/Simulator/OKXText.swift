@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -16,6 +17,7 @@ struct OKXError: Error, Hashable {
     self.message = message
   }
 
+  static let tooManyRequests = OKXError(status: 429, 50_011, "Too Many Requests")
   static let unknownInstrument = OKXError(51_001, "Instrument ID does not exist.")
   static let orderGone = OKXError(
     51_400, "Cancellation failed as the order has been filled, canceled or does not exist.")
@@ -28,7 +30,7 @@ struct OKXError: Error, Hashable {
     self =
       switch refusal {
       case .lotSize: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
-      case .priceFilter: .parameter("px")
+      case .priceFilter, .wouldTrigger: .parameter("px")
       case .priceBand: OKXError(51_006, "Order price is not within the price limit")
       case .notional: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .marketClosed: OKXError(51_022, "Instrument suspended.")
@@ -36,8 +38,10 @@ struct OKXError: Error, Hashable {
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
-      case .invalidAmendment:
+      case .invalidAmendment, .amendmentOfMore:
         OKXError(51_500, "You must enter a price, quantity, or TP/SL")
+      case .displayTooLarge, .displayTooSmall: .parameter("sz")
+      case .recordedMarket: .parameter("ordType")
       }
   }
 }
@@ -46,6 +50,19 @@ struct OKXError: Error, Hashable {
 extension SimulatedMarket {
   func okxText(_ price: Price) -> String { Self.bare(price.raw, instrument.priceScale) }
   func okxText(_ quantity: Quantity) -> String { Self.bare(quantity.raw, instrument.quantityScale) }
+
+  /// Signed CRC32 over `bid:size:ask:size` of the best 25 levels, a side that has ended left out
+  /// (www.okx.com/docs-v5, "Checksum").
+  func okxChecksum(bids: [PriceLevel], asks: [PriceLevel]) -> Int32 {
+    var parts: [String] = []
+    for index in 0..<25 {
+      for levels in [bids, asks] where index < levels.count {
+        parts.append(okxText(levels[index].price))
+        parts.append(okxText(levels[index].quantity))
+      }
+    }
+    return Int32(bitPattern: CRC32.of(parts.joined(separator: ":")))
+  }
 
   private static func bare(_ raw: Int64, _ scale: UInt8) -> String {
     let text = decimalText(Int128(raw), scale: scale)
@@ -65,14 +82,24 @@ extension PrivateOrder {
     }
   }
 
-  /// 1: by its owner, 13 and 14: a fill-or-kill and an immediate-or-cancel that did not fill, 31: a
-  /// post-only order that would have (docs: "cancelSource").
+  /// As documented for `cancelSource`; empty for an order that was not cancelled.
   var okxCancelSource: String {
-    switch status {
-    case .new, .partiallyFilled, .filled: ""
-    case .cancelled: "1"
-    case .expired: timeInForce == .fok ? "13" : "14"
-    case .rejected: "31"
+    switch (status, timeInForce) {
+    case (.rejected, _): "31"
+    case (.cancelled, _): "1"
+    case (.expired, _) where isEndedInMatch: "32"
+    case (.expired, .fok): "13"
+    case (.expired, _): "14"
+    default: ""
+    }
+  }
+
+  var okxSelfTrade: String {
+    switch terms.selfTradePrevention {
+    case .newest: "cancel_taker"
+    case .oldest: "cancel_maker"
+    case .both: "cancel_both"
+    case .none, .decrement: ""
     }
   }
 

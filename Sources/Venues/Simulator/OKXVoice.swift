@@ -31,8 +31,6 @@ enum OKXChannel: Hashable {
 struct OKXVoice {
   /// Levels of a side in the channel `books`.
   private static let depth = 400
-  /// Levels of a side that the checksum is over.
-  private static let checksumLevels = 25
 
   private let markets: [SimulatedMarket]
   private let mirrors: [MirroredBook]
@@ -127,18 +125,9 @@ struct OKXVoice {
     return found + [(.books5(market: market), five)]
   }
 
-  /// Signed CRC32 over `bid:size:ask:size` of 25 levels, a side that has ended left out; 0 where the
-  /// exchange no longer gives it.
+  /// 0 where the exchange no longer gives it.
   private func checksum(_ view: DepthView, _ market: Int) -> Int32 {
-    guard hasChecksums else { return 0 }
-    var parts: [String] = []
-    for index in 0..<Self.checksumLevels {
-      for levels in [view.bids, view.asks] where index < levels.count {
-        parts.append(markets[market].okxText(levels[index].price))
-        parts.append(markets[market].okxText(levels[index].quantity))
-      }
-    }
-    return Int32(bitPattern: CRC32.of(parts.joined(separator: ":")))
+    hasChecksums ? markets[market].okxChecksum(bids: view.bids, asks: view.asks) : 0
   }
 
   private func writeBook(

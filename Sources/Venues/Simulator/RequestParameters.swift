@@ -70,7 +70,7 @@ struct RequestParameters {
 
   /// Digits beyond eight places are -1111, digits beyond the market's scale are its filter's
   /// business: they become a value that no tick or lot divides.
-  private func amount(_ name: String, scale: UInt8) throws(DialectError) -> Int64 {
+  func amount(_ name: String, scale: UInt8) throws(DialectError) -> Int64 {
     let text = try required(name)
     let decimal: Decimal
     do {
@@ -85,7 +85,7 @@ struct RequestParameters {
     }
     guard decimal.normalized.scale <= AssetAmount.scale else { throw .tooPrecise(name) }
     guard let raw = decimal.units(atScale: scale) else {
-      throw .filter(name == "price" ? "PRICE_FILTER" : "LOT_SIZE")
+      throw .filter(name.lowercased().contains("price") ? "PRICE_FILTER" : "LOT_SIZE")
     }
     return raw
   }

@@ -19,11 +19,11 @@ extension SimulatedExchange {
     case .bookTicker: return try bookTickers(parameters)
     case .placeOrder: return try placeOrder(parameters, account)
     case .cancelOrder: return try cancelOrder(parameters, account)
-    case .amendOrder: return try amendOrder(parameters, account)
     case .queryOrder: return try queryOrder(parameters, account)
     case .openOrders: return try openOrders(parameters, account)
     case .cancelOpenOrders: return try cancelOpenOrders(parameters, account)
     case .cancelReplace: return try cancelReplace(parameters, account)
+    case .amendOrder: return try amendOrder(parameters, account)
     case .account: return accountBody(account)
     case .myTrades: return try myTrades(parameters, account)
     case .openListenKey:

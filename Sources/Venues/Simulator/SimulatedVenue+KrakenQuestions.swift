@@ -106,13 +106,24 @@ extension SimulatedVenue {
       json.object { json in
         json.member("pair", market.krakenAltName)
         json.member("type", order.sideText.lowercased())
-        json.member("ordertype", order.typeText == "MARKET" ? "market" : "limit")
-        json.member("price", market.krakenText(order.price))
+        json.member("ordertype", order.krakenType)
+        json.member("price", market.krakenText(order.terms.trigger ?? order.price))
+        if order.isStop { json.member("price2", market.krakenText(order.price)) }
+      }
+      if let trigger = order.terms.trigger {
+        json.member("stopprice", market.krakenText(trigger))
+      }
+      if let display = order.terms.display {
+        json.member("display_volume", market.krakenText(display))
       }
       json.member("vol", market.krakenText(order.quantity))
       json.member("vol_exec", market.krakenText(order.filled))
       json.member("cost", market.krakenText(order.spent))
-      if order.status == .cancelled { json.member("reason", "User requested") }
+      if order.isEndedInMatch {
+        json.member("reason", PrivateOrder.krakenSelfTrade)
+      } else if order.status == .cancelled {
+        json.member("reason", "User requested")
+      }
       guard fields["trades"] == "true" else { return }
       json.name("trades")
       json.array { json in

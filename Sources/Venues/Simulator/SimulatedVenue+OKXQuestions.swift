@@ -19,6 +19,11 @@ extension SimulatedVenue {
         exchange.okxBalances(exchange.okxBalances(account), now, &json)
       }
     case "GET trade/orders-pending": return try okxPending(OKXQuery(request), account)
+    case "GET trade/orders-algo-pending":
+      guard OKXQuery(request)["ordType"] == "conditional" else { throw .parameter("ordType") }
+      return Self.okxEnvelope(code: 0, "") { json in
+        for order in exchange.okxWaiting(account) { exchange.okxAlgo(order, &json) }
+      }
     case "GET trade/order":
       guard let order = try okxOrder(request, account) else {
         throw OKXError(51_603, "Order does not exist")
@@ -51,7 +56,7 @@ extension SimulatedVenue {
     }
     let after = try query.number("after") ?? .max
     let open = exchange.ledger.openOrders(account: account, market: market).reversed()
-      .filter { $0.id < after }.prefix(try query.limit(max: Self.okxPageMax))
+      .filter { $0.working != nil && $0.id < after }.prefix(try query.limit(max: Self.okxPageMax))
     return Self.okxEnvelope(code: 0, "") { json in
       for order in open { exchange.okxOrder(order, nil, &json) }
     }

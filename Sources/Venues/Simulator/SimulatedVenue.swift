@@ -20,6 +20,8 @@ package struct SimulatedVenue: ~Copyable {
   package private(set) var requestCounts: [String: Int] = [:]
   var limits: RequestLimits
   var kraken = KrakenDoor()
+  var krakenCounters: KrakenCounters
+  var okxCounters: OKXCounters
   /// Fills that are told after the cancel of their order.
   private var lateReports: [Happening] = []
 
@@ -27,6 +29,9 @@ package struct SimulatedVenue: ~Copyable {
     limits = RequestLimits(
       weightPerMinuteMax: exchange.settings.requestWeightPerMinuteMax,
       ordersPerTenSecondsMax: exchange.settings.ordersPerTenSecondsMax)
+    krakenCounters = KrakenCounters(
+      exchange.settings.krakenTier.times(exchange.settings.limitFactor))
+    okxCounters = OKXCounters(factor: exchange.settings.limitFactor)
     self.exchange = exchange
   }
 

@@ -8,11 +8,11 @@ enum VenueEndpoint: String, CaseIterable {
   case bookTicker = "GET /api/v3/ticker/bookTicker"
   case placeOrder = "POST /api/v3/order"
   case cancelOrder = "DELETE /api/v3/order"
-  case amendOrder = "PUT /api/v3/order/amend/keepPriority"
   case queryOrder = "GET /api/v3/order"
   case openOrders = "GET /api/v3/openOrders"
   case cancelOpenOrders = "DELETE /api/v3/openOrders"
   case cancelReplace = "POST /api/v3/order/cancelReplace"
+  case amendOrder = "PUT /api/v3/order/amend/keepPriority"
   case account = "GET /api/v3/account"
   case myTrades = "GET /api/v3/myTrades"
   case openListenKey = "POST /api/v3/userDataStream"
@@ -31,8 +31,8 @@ enum VenueEndpoint: String, CaseIterable {
     switch self {
     case .ping, .time, .exchangeInformation, .depth, .trades, .bookTicker: .open
     case .openListenKey, .extendListenKey, .closeListenKey: .key
-    case .placeOrder, .cancelOrder, .amendOrder, .queryOrder, .openOrders, .cancelOpenOrders,
-      .cancelReplace, .account, .myTrades:
+    case .placeOrder, .cancelOrder, .queryOrder, .openOrders, .cancelOpenOrders, .cancelReplace,
+      .amendOrder, .account, .myTrades:
       .signed
     }
   }
@@ -40,7 +40,7 @@ enum VenueEndpoint: String, CaseIterable {
   /// Requests whose answer may be lost after they are carried out.
   var isOrderEntry: Bool {
     switch self {
-    case .placeOrder, .cancelOrder, .amendOrder, .cancelOpenOrders, .cancelReplace: true
+    case .placeOrder, .cancelOrder, .cancelOpenOrders, .cancelReplace, .amendOrder: true
     default: false
     }
   }

@@ -89,7 +89,7 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     switch self {
     case .binance, .binanceUSDM, .okx: ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     case .binanceCOINM: ["BTCUSD_PERP", "ETHUSD_PERP"]
-    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD"]
+    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD", "BTCUSDT", "ETHUSDT"]
     }
   }
 

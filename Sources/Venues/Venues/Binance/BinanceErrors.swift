@@ -32,8 +32,10 @@ package enum BinanceErrors {
     case -1013: filterReason(text)
     case -1111: text.contains("quantity") ? .sizePrecision : .pricePrecision
     case -1121, -1122: .invalidSymbol
-    case -1014, -1020, (-1199)...(-1100), -2038: .invalidOrder
-    case -2010: matcherReason(text)
+    case -1014, -1020, (-1199)...(-1100): .invalidOrder
+    case -2010: matcherReason(text) ?? .venuePolicy
+    // An amendment that the matcher refuses: most are of what it asks for.
+    case -2038: matcherReason(text) ?? .invalidOrder
     case -2011, -2013, -2026: .unknownOrder
     default: .venuePolicy
     }
@@ -51,13 +53,15 @@ package enum BinanceErrors {
     }
   }
 
-  private static func matcherReason(_ text: String) -> RejectReason {
+  /// Nil for words that are not among those that we tell apart.
+  private static func matcherReason(_ text: String) -> RejectReason? {
+    if text.hasPrefix("Unknown order sent") { return .unknownOrder }
     if text.hasPrefix("Account has insufficient balance") { return .insufficientBalance }
     if text.hasPrefix("Duplicate order sent") { return .duplicateOrder }
     if text.hasPrefix("Order would immediately match") { return .wouldTakeLiquidity }
     if text.hasPrefix("Market is closed") { return .marketClosed }
     if text.hasPrefix("Filter failure") { return filterReason(text) }
-    return .venuePolicy
+    return nil
   }
 
   private static func codeAndText(_ body: [UInt8]) -> (Int64?, String) {

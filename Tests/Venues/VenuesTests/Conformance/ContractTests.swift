@@ -9,7 +9,7 @@ import Venue
 
 /// What every adapter promises of orders, whatever its exchange says: each test runs at every
 /// simulated venue, and ends with what the adapter tells being what the exchange has.
-@Suite struct `Conformance of orders` {
+@Suite(.serialized) struct `Conformance of orders` {
   private typealias Names = TradingVenue
 
   @Test(arguments: ConnectedVenue.simulated)

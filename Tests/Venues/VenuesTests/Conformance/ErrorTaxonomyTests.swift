@@ -11,7 +11,7 @@ import Venue
 
 /// One fault has one reason, whatever words a venue has for it. Too many requests, a halt and
 /// maintenance are among the faults of orders.
-@Suite struct `Conformance of errors` {
+@Suite(.serialized) struct `Conformance of errors` {
   @Test(arguments: ConnectedVenue.simulated)
   func `TST-01 errors: unknown orders, too little money, a name that is taken`(
     _ venue: KnownVenue

@@ -8,7 +8,7 @@ import Venue
 @testable import Venues
 
 /// Venues that refuse a nonce not above the last: Kraken.
-@Suite struct `Conformance of nonces` {
+@Suite(.serialized) struct `Conformance of nonces` {
   private static let venues: [KnownVenue] = [.kraken]
   private static let place = "POST /0/private/AddOrder"
 

@@ -10,7 +10,7 @@ import Venue
 
 /// Every fault of requests and of private streams, at every simulated venue: noticed, counted,
 /// recovered from, and at the end the adapter tells what the exchange has.
-@Suite struct `Faults of orders` {
+@Suite(.serialized) struct `Faults of orders` {
   private typealias Names = TradingVenue
 
   @Test(arguments: ConnectedVenue.simulated)
@@ -18,16 +18,17 @@ import Venue
     _ venue: KnownVenue
   ) async throws {
     try await withLoop { loop in
-      let trading = try await TradingVenue(loop, venue, timeout: .seconds(5))
+      let trading = try await TradingVenue(loop, venue, timeout: .seconds(2))
       let lost = VenueFault.request(.lostAcknowledgement, count: 1)
       try await trading.connected.fault(lost)
       #expect(isUnknown(await trading.place(trading.order(1, .buy, 100, at: trading.low))))
-      #expect(status(await trading.query(1)) == .new)
+      // A machine that is busy may answer late too: asked until the venue has spoken.
+      #expect(await soon { status(await trading.query(1)) == .new })
       try await trading.expectAgreement()
       try await trading.connected.fault(lost)
       #expect(isUnknown(await trading.cancel(1)))
-      #expect(status(await trading.query(1)) == .cancelled)
-      #expect(trading.counters.unknownOutcomes.value == 2)
+      #expect(await soon { status(await trading.query(1)) == .cancelled })
+      #expect(trading.counters.unknownOutcomes.value >= 2)
       try await trading.expectAgreement()
       await trading.stop()
     }
@@ -38,8 +39,8 @@ import Venue
     _ venue: KnownVenue
   ) async throws {
     try await withLoop { loop in
-      let trading = try await TradingVenue(loop, venue, timeout: .seconds(5))
-      await trading.place(trading.order(1, .buy, 300, at: trading.low))
+      let trading = try await TradingVenue(loop, venue, timeout: .seconds(2))
+      try await trading.expectTaken(1, of: 300)
       try await trading.connected.fault(.request(.lostAcknowledgement, count: 1))
       let amended = await trading.orders.amend(
         VenueAmendment(
@@ -59,9 +60,12 @@ import Venue
       #expect(isUnknown(replaced.cancel), "\(replaced)")
       // Binance does both by one request, the others would not place before the cancel is proven.
       #expect(venue == .binance ? isUnknown(replaced.place) : replaced.place == nil)
-      #expect(status(await trading.query(1)) == .cancelled)
-      let placed = await trading.query(2)
-      #expect(venue == .binance ? status(placed) == .new : reason(placed) == .unknownOrder)
+      #expect(await soon { status(await trading.query(1)) == .cancelled })
+      #expect(
+        await soon {
+          let placed = await trading.query(2)
+          return venue == .binance ? status(placed) == .new : reason(placed) == .unknownOrder
+        })
       try await trading.expectAgreement()
       await trading.stop()
     }
@@ -131,7 +135,7 @@ import Venue
     try await withLoop { loop in
       let trading = try await TradingVenue(loop, venue)
       await trading.place(trading.order(1, .buy, 200, at: trading.middle))
-      try await trading.connected.fault(.ban(.seconds(5)))
+      try await trading.connected.fault(.ban(.seconds(3)))
       let banned = await trading.place(trading.order(2, .buy, 100, at: trading.low))
       #expect(reason(banned) == .rateLimit, "\(banned)")
       #expect(trading.counters.limited.value >= 1)
@@ -309,10 +313,10 @@ import Venue
 extension TradingVenue {
   /// The venue takes an order again, at once or when it lets us ask: what was refused was not taken,
   /// so its name is free.
-  func expectTaken(_ number: Int, line: Int = #line) async throws {
+  func expectTaken(_ number: Int, of count: Int64 = 100, line: Int = #line) async throws {
     var last: VenueOutcome?
     let isTaken = await soon {
-      last = await self.place(self.order(number, .buy, 100, at: self.low))
+      last = await self.place(self.order(number, .buy, count, at: self.low))
       if isUnknown(last) { last = await self.query(number) }
       return status(last) == .new
     }

@@ -12,7 +12,7 @@ import Venue
 
 /// Whatever is done and whatever goes wrong, in whatever order: what the adapter tells is what the
 /// exchange has.
-@Suite struct `Conformance of sequences` {
+@Suite(.serialized) struct `Conformance of sequences` {
   private static let steps = 250
 
   @Test(arguments: ConnectedVenue.simulated)

@@ -10,7 +10,7 @@ import Venue
 
 /// What goes over the wire is what was meant, to the digit, and what breaks a rule is refused by its
 /// name.
-@Suite struct `Conformance of precision` {
+@Suite(.serialized) struct `Conformance of precision` {
   /// Five ticks of what a price can be told in, ten lots at least, 50 of the quote at least (where the
   /// venue has such a rule), and half the market's price each way.
   private static func strict(_ market: inout SimulatedMarket) {

@@ -8,7 +8,7 @@ import Venue
 @testable import Venues
 
 /// A session that was away finds what happened meanwhile: nothing lost, nothing twice.
-@Suite struct `Conformance of restarts` {
+@Suite(.serialized) struct `Conformance of restarts` {
   @Test(arguments: ConnectedVenue.simulated)
   func `TST-01 restart: open orders, fills from the last one on, and balances are found again`(
     _ venue: KnownVenue
@@ -75,7 +75,7 @@ import Venue
     _ venue: KnownVenue
   ) async throws {
     try await withLoop { loop in
-      let trading = try await TradingVenue(loop, venue, timeout: .seconds(5))
+      let trading = try await TradingVenue(loop, venue, timeout: .seconds(3))
       let order = trading.order(1, .buy, 100, at: trading.low)
       let outcomes = await withTaskGroup(of: VenueOutcome.self) { group in
         for _ in 0..<5 { group.addTask { await trading.place(order) } }

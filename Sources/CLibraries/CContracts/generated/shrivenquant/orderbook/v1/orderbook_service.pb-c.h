@@ -290,6 +290,9 @@ struct  Shrivenquant__Orderbook__V1__ListTradesRequest
 {
   ProtobufCMessage base;
   char *symbol;
+  /*
+   * Empty: all venues that list the symbol, merged by the exchanges' times.
+   */
   char *venue;
   /*
    * 1 to 1000; 0 means 100.
