@@ -93,6 +93,44 @@ extension Journeys.`One mesh` {
       #expect(again.status == 400, "\(again)")
     }
 
+    @Test func `GWY-03 OMS-05 a smaller quantity is changed in place, a larger one is placed anew`()
+      async throws
+    {
+      let price = try await mesh.farBelow("BTCUSDT")
+      let order = try await mesh.place("BUY", "BTCUSDT", "0.003", at: price)
+      try await mesh.order(order, becomes: "NEW")
+      let before = try await mesh.atVenue(order)
+
+      try await mesh.change(order, quantity: "0.002")
+      #expect(try await mesh.atVenue(order) == before, "the order has other ids")
+      try await mesh.change(order, quantity: "0.004")
+      let anew = try await mesh.atVenue(order)
+      #expect(anew.count == 1 && anew != before, "\(anew)")
+
+      let events = try await mesh.get("/v1/orders/\(order)/events")
+      let kinds = events["events"]?.array?.compactMap { $0["kind"]?.string } ?? []
+      #expect(kinds.filter { $0 == "REPLACED" }.count == 2, "\(events)")
+      try await mesh.cancelAll()
+    }
+
+    @Test func `EX-10 an operator clears a venue, and the orders end`() async throws {
+      let price = try await mesh.farBelow("BTCUSDT")
+      var orders: [String] = []
+      for _ in 0..<3 {
+        let order = try await mesh.place("BUY", "BTCUSDT", "0.003", at: price)
+        try await mesh.order(order, becomes: "NEW")
+        orders.append(order)
+      }
+      let cleared = try await mesh.call(
+        "market-connector/CancelAllOrders", #"{"venue": "binance", "symbol": "BTCUSDT"}"#)
+
+      let cancelled = cleared["cancelled"]?.array?.compactMap { $0["clientOrderId"]?.string } ?? []
+      for order in orders {
+        #expect(cancelled.contains { $0.hasPrefix(order) }, "\(cleared)")
+        try await mesh.order(order, becomes: "CANCELLED")
+      }
+    }
+
     @Test func `OMS-04 a marketable order fills, and its fills add up exactly`() async throws {
       let order = try await mesh.place("BUY", "BTCUSDT", "0.5")
 

@@ -41,6 +41,12 @@ package final class Histogram: Sendable {
     }
   }
 
+  /// 1 µs to 1 s in steps of a tenth of a decade (R10 of ISO 3): for spans whose quantiles matter.
+  package static let spanBounds: [Double] =
+    [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1].flatMap { decade in
+      [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8].map { $0 * decade }
+    } + [1]
+
   /// 50 µs to 10 s: from an in-process call to a timeout.
   package static let latencyBounds: [Double] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,

@@ -13,6 +13,9 @@ package struct Config: ServiceSettings {
   let signalsQueueMax: Int
   let marketQueueMax: Int
   let slowAfter: Duration
+  let tickRing: TickRingUse
+  let tickRingSilenceMax: Duration
+  let tickRingSpin: Duration
   let signalsKeptMax: Int
   let makerSymbol: String
   let maker: MakerTerms
@@ -57,6 +60,15 @@ package struct Config: ServiceSettings {
     slowAfter = settings.duration(
       "slow_after", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(100),
       "A subscriber that takes nothing for so long is named, and loses the market updates waiting.")
+    tickRing = settings.choice(
+      "tick_ring", default: .auto,
+      "Prices from the ring of ticks of this machine (on), the orderbook (off), or what there is.")
+    tickRingSilenceMax = settings.duration(
+      "tick_ring_silence_max", in: .milliseconds(200)...(.seconds(60)), default: .seconds(1),
+      "A ring whose writer has not said for so long that it lives is left, and its prices with it.")
+    tickRingSpin = settings.duration(
+      "tick_ring_spin", in: .zero...(.milliseconds(10)), default: .zero,
+      "How long to look for ticks before sleeping; above zero it spends a core on latency.")
     signalsKeptMax = settings.int(
       "signals_kept_max", in: 1...1_000_000, default: 1_000, unit: "signals",
       "Signals kept for GET /v1/signals; the oldest give way.")

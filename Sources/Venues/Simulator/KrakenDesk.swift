@@ -52,7 +52,8 @@ final class KrakenDesk: StreamDesk {
       sessions[ObjectIdentifier(session)] = nil
       forgetUnheard()
     }
-    say(Self.status(ObjectIdentifier(session).hashValue), to: socket)
+    let isClosed = shell.command { venue, now in venue.faults.isClosed(now) }
+    say(Self.status(session, isClosed: isClosed), to: socket)
     beat(session, shell)
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
@@ -76,7 +77,10 @@ final class KrakenDesk: StreamDesk {
     }
   }
 
-  private static func status(_ connection: Int) -> [UInt8] {
+  /// "Generated on successful connection and when the trading engine status changes"
+  /// (docs.kraken.com/api/docs/websocket-v2/status).
+  private static func status(_ session: KrakenSession, isClosed: Bool) -> [UInt8] {
+    let connection = ObjectIdentifier(session).hashValue
     var json = JSONWriter()
     json.object { json in
       json.member("channel", "status")
@@ -85,7 +89,7 @@ final class KrakenDesk: StreamDesk {
       json.array { json in
         json.object { json in
           json.member("version", "2.0.10")
-          json.member("system", "online")
+          json.member("system", isClosed ? "maintenance" : "online")
           json.member("api_version", "v2")
           json.member("connection_id", UInt64(bitPattern: Int64(connection)))
         }
@@ -118,6 +122,13 @@ final class KrakenDesk: StreamDesk {
         }
       case .balances(let account, let changed):
         tellBalances(account, changed, delivery.happening.time)
+      case .maintenance(let maintenance):
+        let isClosed = maintenance.isOngoing(delivery.happening.time)
+        for session in sessions.values {
+          outbox.append(
+            Telling(
+              socket: session.socket, text: Self.status(session, isClosed: isClosed)))
+        }
       default: break
       }
     }
@@ -192,7 +203,7 @@ final class KrakenDesk: StreamDesk {
       voice.tradeMessage("snapshot", exchange.markets[market].recentTrades.suffix(50), market)
     case .ticker(let market):
       voice.ticker(
-        "snapshot", exchange.markets[market], bid: exchange.markets[market].engine.best(.buy),
+        "snapshot", market, bid: exchange.markets[market].engine.best(.buy),
         ask: exchange.markets[market].engine.best(.sell))
     case .instrument: voice.instruments("snapshot", exchange.markets, withAssets: true)
     }

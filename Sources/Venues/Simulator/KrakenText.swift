@@ -32,7 +32,7 @@ struct KrakenError: Error, Hashable {
       case .wouldTake: KrakenError("EOrder:Post only order")
       case .insufficientBalance: KrakenError("EOrder:Insufficient funds")
       case .unknownOrder: .unknownOrder
-      case .invalidAmendment, .amendmentOfMore: .invalidArguments
+      case .invalidAmendment: .invalidArguments
       case .wouldTrigger: KrakenError("EOrder:Invalid price")
       case .displayTooLarge, .displayTooSmall: .invalid("displayvol")
       case .recordedMarket: .invalid("ordertype")

@@ -116,8 +116,13 @@ final class OKXDesk: StreamDesk {
       return voice.message(.instruments) { json in
         for index in exchange.markets.indices { exchange.okxInstrument(index, &json) }
       }
-    case .books5, .bestBidOffer, .trades, .tickers: return nil
+    // Told by the command, which knows the time.
+    case .status, .books5, .bestBidOffer, .trades, .tickers: return nil
     }
+  }
+
+  func status(_ maintenance: Maintenance, _ now: Instant) -> [UInt8] {
+    voice.status(maintenance, now)
   }
 
   func disconnect(_ scope: StreamScope) {
@@ -212,7 +217,11 @@ struct OKXCommand {
   // MARK: Channels
 
   private func channel(_ argument: JSONValue) -> OKXChannel? {
-    if argument["channel"]?.string == "instruments" { return .instruments }
+    switch argument["channel"]?.string {
+    case "instruments": return .instruments
+    case "status": return .status
+    default: break
+    }
     let symbol = argument["instId"]?.string ?? ""
     guard let market = shell.command({ venue, _ in venue.exchange.marketBySymbol[symbol] }) else {
       return nil
@@ -237,7 +246,10 @@ struct OKXCommand {
     }
     session.channels.insert(channel)
     let time = shell.command { venue, now in venue.venueTime(now) }
-    let snapshot = desk.snapshot(channel, shell.venue.exchange, time)
+    var snapshot = desk.snapshot(channel, shell.venue.exchange, time)
+    if channel == .status, let maintenance = shell.venue.maintenance {
+      snapshot = desk.status(maintenance, time)
+    }
     return [subscribed(argument)] + [snapshot].compactMap(\.self)
   }
 

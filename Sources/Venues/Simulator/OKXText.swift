@@ -38,7 +38,7 @@ struct OKXError: Error, Hashable {
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
-      case .invalidAmendment, .amendmentOfMore:
+      case .invalidAmendment:
         OKXError(51_500, "You must enter a price, quantity, or TP/SL")
       case .displayTooLarge, .displayTooSmall: .parameter("sz")
       case .recordedMarket: .parameter("ordType")

@@ -12,8 +12,6 @@ enum Refusal: Error, Hashable {
   case unknownOrder
   /// An amendment that would leave nothing open, or that changes nothing.
   case invalidAmendment
-  /// More of it, where only less is possible.
-  case amendmentOfMore
   /// The last trade has reached the trigger of a stop already.
   case wouldTrigger
   /// An iceberg that shows more than there is of it.
@@ -37,8 +35,6 @@ extension Refusal {
     case .insufficientBalance: .insufficientBalance
     case .unknownOrder: .unknownOrder
     case .invalidAmendment: DialectError(-2038, "Order amend rejected.")
-    case .amendmentOfMore:
-      DialectError(-2038, "Order amend (quantity increase) is not supported.")
     case .wouldTrigger: .rejected("Order would trigger immediately.")
     case .displayTooLarge: .rejected("IcebergQty exceeds QTY.")
     case .displayTooSmall: .filter("ICEBERG_PARTS")

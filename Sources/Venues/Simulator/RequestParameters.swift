@@ -63,7 +63,7 @@ struct RequestParameters {
   }
 
   func quantity(
-    _ market: SimulatedMarket, _ name: String = "quantity"
+    _ market: SimulatedMarket, named name: String = "quantity"
   ) throws(DialectError) -> Quantity {
     Quantity(try amount(name, scale: market.instrument.quantityScale))
   }

@@ -209,7 +209,7 @@ extension SimulatedExchange {
   }
 
   /// Conditional fields of an order (rest-api.md): what it has of them.
-  private func writeTerms(_ order: PrivateOrder, to json: inout JSONWriter) {
+  func writeTerms(_ order: PrivateOrder, to json: inout JSONWriter) {
     let market = markets[order.market].settings
     if let trigger = order.terms.trigger { json.member("stopPrice", market.text(trigger)) }
     if let display = order.terms.display { json.member("icebergQty", market.text(display)) }
@@ -218,59 +218,6 @@ extension SimulatedExchange {
     guard order.prevented > .zero else { return }
     if let match = order.preventedMatchID { json.member("preventedMatchId", match) }
     json.member("preventedQuantity", market.text(order.prevented))
-  }
-
-  /// PUT /api/v3/order/amend/keepPriority: less of an order, which keeps its place.
-  mutating func amendOrder(
-    _ parameters: RequestParameters, _ account: Int
-  ) throws(DialectError) -> Body {
-    guard let order = try find(parameters, account), order.isOpen else {
-      throw DialectError(-2038, "Unknown order sent.")
-    }
-    let instrument = markets[order.market].settings.instrument
-    let name = try parameters.clientOrderID("newClientOrderId") ?? random.token(length: 22)
-    let amendment = Amendment(
-      quantity: Quantity(try parameters.amount("newQty", scale: instrument.quantityScale)),
-      clientOrderID: name)
-    do throws(Refusal) {
-      guard let quantity = amendment.quantity, quantity < order.quantity else {
-        throw .amendmentOfMore
-      }
-      let amended = try amend(order, amendment)
-      return object { json in
-        json.member("transactTime", amended.updated.milliseconds)
-        json.member("executionId", nextExecutionID - 1)
-        json.name("amendedOrder")
-        json.object { json in writeAmended(amended, was: order, to: &json) }
-      }
-    } catch {
-      throw error.binance
-    }
-  }
-
-  private func writeAmended(
-    _ order: PrivateOrder, was old: PrivateOrder, to json: inout JSONWriter
-  ) {
-    let market = markets[order.market].settings
-    json.member("symbol", market.symbol)
-    json.member("orderId", order.id)
-    json.member("orderListId", -1)
-    json.member("origClientOrderId", old.clientOrderID)
-    json.member("clientOrderId", order.clientOrderID)
-    json.member("price", market.text(order.price))
-    json.member("qty", market.text(order.quantity))
-    json.member("executedQty", market.text(order.filled))
-    json.member("preventedQty", market.text(order.prevented))
-    json.member("quoteOrderQty", market.text(Notional.zero))
-    json.member("cumulativeQuoteQty", market.text(order.spent))
-    json.member("status", order.statusText)
-    json.member("timeInForce", order.timeInForceText)
-    json.member("type", order.typeText)
-    json.member("side", order.sideText)
-    if let trigger = order.terms.trigger { json.member("stopPrice", market.text(trigger)) }
-    if let display = order.terms.display { json.member("icebergQty", market.text(display)) }
-    json.member("workingTime", order.working?.milliseconds ?? -1)
-    json.member("selfTradePreventionMode", order.terms.selfTradePrevention.binanceText)
   }
 
   private func writeState(_ order: PrivateOrder, to json: inout JSONWriter) {

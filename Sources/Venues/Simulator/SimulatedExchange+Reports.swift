@@ -32,8 +32,8 @@ extension SimulatedExchange {
         order.account, payload: executionReport(order, cause, executionID: executionID, time))
     case .balances(let account, let changed):
       return .account(account, payload: accountPosition(changed, time))
-    // Binance says it in exchangeInfo only.
-    case .status: return nil
+    // Binance says it in exchangeInfo only, and of its maintenance nothing in spot's streams.
+    case .status, .maintenance: return nil
     case .recorded(let index, let kind, let payload):
       return .market(StreamKey(market: index, kind: kind), payload: payload)
     }

@@ -53,7 +53,8 @@ extension SimulatedVenue {
     _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
   ) throws(KrakenError) -> [UInt8] {
     let isPrivate = request.path.hasPrefix("/0/private/")
-    if let refusal = krakenRefusal(now: now) { throw refusal }
+    let isAboutStatus = request.path == "/0/public/SystemStatus"
+    if !isAboutStatus, let refusal = krakenRefusal(now: now) { throw refusal }
     guard let fields = KrakenFields(request) else { throw KrakenError("EAPI:Bad request") }
     exchange.advance(to: now)
     let name = String(request.path.split(separator: "/").last ?? "")
@@ -114,7 +115,7 @@ extension SimulatedVenue {
       }
     case "SystemStatus":
       return Self.krakenObject { json in
-        json.member("status", "online")
+        json.member("status", faults.isClosed(now) ? "maintenance" : "online")
         json.member("timestamp", time.krakenText)
       }
     case "AssetPairs":

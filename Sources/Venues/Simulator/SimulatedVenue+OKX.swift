@@ -31,7 +31,8 @@ extension SimulatedVenue {
   private mutating func okxBody(
     _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
   ) throws(OKXError) -> [UInt8] {
-    if let refusal = okxRefusal(now: now) { throw refusal }
+    let isAboutStatus = request.path == "/api/v5/system/status"
+    if !isAboutStatus, let refusal = okxRefusal(now: now) { throw refusal }
     exchange.advance(to: now)
     let name = "\(request.method) \(request.path.dropFirst("/api/v5/".count))"
     let address = String(request.peerAddress.prefix { $0 != ":" })
@@ -39,6 +40,9 @@ extension SimulatedVenue {
       let instruments = request.queryItems?.filter { $0.name == "instId" }.map(\.value) ?? []
       try okxCounters.spend(
         name, request.header("ok-access-key") ?? address, instruments, now: now)
+    }
+    if isAboutStatus {
+      return Self.okxEnvelope(code: 0, "") { json in maintenance?.writeOKX(venueTime(now), &json) }
     }
     if name.hasPrefix("GET public/") || name.hasPrefix("GET market/") {
       return try okxPublic(name, request, now: now, &answer)

@@ -27,7 +27,7 @@ import Venue
     #expect(client.signed("PUT", path, "\(order)&newQty=0.40000").code == -2038)
     #expect(client.signed("PUT", path, "\(order)&newQty=0.100001").code == -1013)
     let none = "symbol=BTCUSDT&origClientOrderId=none&newClientOrderId=none"
-    #expect(client.signed("PUT", path, "\(none)&newQty=0.1").code == -2038)
+    #expect(client.signed("PUT", path, "\(none)&newQty=0.1").code == -2013)
     let open = client.signed("GET", "/api/v3/openOrders", "symbol=BTCUSDT").json
     #expect(open[0]?["origQty"]?.string == "0.20000000" && open[0]?["status"]?.string == "NEW")
   }

@@ -22,11 +22,12 @@ final class ConnectedKraken: Sendable {
   static let bitcoin = InstrumentID(0)
 
   init(
-    _ loop: EventLoop, timeout: Duration = .seconds(5),
+    _ loop: EventLoop, timeout: Duration = .seconds(5), skew: Duration = .zero,
     adjust: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
     let mesh = TestMesh.shared
     kraken = ScriptedKraken(snapshot: `Kraken's feed`.snapshot)
+    kraken.state.withLock { $0.skew = skew }
     var configuration = ServerConfiguration(
       address: .tcp(host: "127.0.0.1", port: 0),
       tls: try .server(mesh.credentials("venue-sim"), clients: .notAsked, alpn: .http11),
@@ -132,6 +133,37 @@ final class ConnectedKraken: Sendable {
       #expect(status(found) == .new && reason(none) == .unknownOrder)
       #expect(reason(small) == .minSize)
       #expect(venue.session.counters.unknownOutcomes.value == 3)
+      await venue.stop()
+    }
+  }
+
+  @Test(arguments: [-2, 2])
+  func `CLK-04 the stream tells more finely than whole seconds how far the venue's clock is off`(
+    _ skew: Int
+  )
+    async throws
+  {
+    try await withLoop { loop in
+      let venue = try await ConnectedKraken(loop, skew: .seconds(skew)) {
+        $0.receiveWindow = .seconds(2)
+      }
+      try await venue.start()
+      let placed = await venue.session.orders.place(ConnectedKraken.order("c-1"))
+      let offset = try #require(venue.session.clockOffset)
+      #expect(status(placed) == .new)
+      // Half a second of the venue's coarse answer, and the way; its stream tells it more finely.
+      #expect(abs((offset - .seconds(skew)).wholeNanoseconds) < 1_500_000_000)
+      let session = venue.session
+      #expect(
+        await eventually {
+          session.vitals.clockUncertainty.map { $0 < .milliseconds(500) } ?? false
+        })
+      let vitals = session.vitals
+      let fine = try #require(session.clockOffset)
+      let most = try #require(vitals.clockUncertainty)
+      // The script tells whole milliseconds.
+      let off = abs((fine - .seconds(skew)).wholeNanoseconds)
+      #expect(off <= (most + .milliseconds(1)).wholeNanoseconds)
       await venue.stop()
     }
   }

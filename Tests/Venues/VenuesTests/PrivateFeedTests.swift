@@ -147,6 +147,7 @@ private final class ScriptedDoor: PrivateDoor {
   }
 
   func compareClocks() async throws(VenueFailure) {}
+  var isOnProbation: Bool { false }
 }
 
 @Suite struct `Private stream` {

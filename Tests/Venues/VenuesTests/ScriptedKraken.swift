@@ -46,6 +46,7 @@ final class ScriptedKraken: HTTPResponder {
     var nonces: [UInt64] = []
     var faults: [String: [Fault]] = [:]
     var violations: [String] = []
+    var skew = Duration.zero
     var tokens = 0
     var sequence: UInt64 = 0
     var streams: [WebSocket] = []
@@ -58,7 +59,7 @@ final class ScriptedKraken: HTTPResponder {
 
   init(snapshot: String) { self.snapshot = snapshot }
 
-  var now: Instant { SystemTime().now }
+  var now: Instant { SystemTime().now + state.withLock { $0.skew } }
 
   func fail(_ call: String, _ fault: Fault) {
     state.withLock { $0.faults[call, default: []].append(fault) }

@@ -27,6 +27,7 @@ enum UpCommand {
   ) { arguments in
     let plan = try MeshPlan(arguments)
     if StateLock.isHeld(plan.options.state) { throw alreadyUp(plan.options.state) }
+    try SettingsCheck.refuse(plan.options)
     if arguments.has("--detach") { return try detach(plan, arguments) }
     return try run(plan)
   }

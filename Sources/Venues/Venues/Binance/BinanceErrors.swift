@@ -34,9 +34,8 @@ package enum BinanceErrors {
     case -1121, -1122: .invalidSymbol
     case -1014, -1020, (-1199)...(-1100): .invalidOrder
     case -2010: matcherReason(text) ?? .venuePolicy
-    // An amendment that the matcher refuses: most are of what it asks for.
-    case -2038: matcherReason(text) ?? .invalidOrder
     case -2011, -2013, -2026: .unknownOrder
+    case -2038: matcherReason(text) ?? amendReason(text)
     default: .venuePolicy
     }
   }
@@ -62,6 +61,12 @@ package enum BinanceErrors {
     if text.hasPrefix("Market is closed") { return .marketClosed }
     if text.hasPrefix("Filter failure") { return filterReason(text) }
     return nil
+  }
+
+  /// What it does not amend at all can still be replaced; an order that has been amended as often as
+  /// allowed is the filter MAX_NUM_ORDER_AMENDS, which is policy too.
+  private static func amendReason(_ text: String) -> RejectReason {
+    text.hasPrefix("Order amend (") ? .venuePolicy : .invalidOrder
   }
 
   private static func codeAndText(_ body: [UInt8]) -> (Int64?, String) {
