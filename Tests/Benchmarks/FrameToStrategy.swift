@@ -7,12 +7,14 @@ import Glibc
 /// decrypted and unmasked, and every process reads the same clock of the machine; so nothing here
 /// guesses, and what the kernel and TLS take before that moment is not in it. Quantiles are read off
 /// histograms whose bounds are a quarter apart. The strategy quotes once and only decides from then on.
+/// The market is a recorded day, played back ten times as fast as it was; without it, the simulator's.
 enum FrameToStrategy {
   private static let rounds = 3
   private static let seconds = 20
   private static let quiet = [
     "--set", "trading-gateway.maker_requote_interval=1h", "--set",
-    "trading-gateway.maker_half_spread_ticks=100000",
+    "trading-gateway.maker_half_spread_ticks=100000", "--set",
+    "market-connector.binance_symbols=BTCUSDT",
   ]
 
   private struct Path {
@@ -30,7 +32,6 @@ enum FrameToStrategy {
   ]
 
   static func run() throws -> [Figures] {
-    guard readWhole("/proc/self/stat") != nil else { throw Skipped(reason: "there is no /proc") }
     var best: [String: Round] = [:]
     for round in 1...rounds {
       for path in paths {
@@ -43,15 +44,9 @@ enum FrameToStrategy {
     return paths.flatMap { path in best[path.name].map { [$0.total] + $0.stages } ?? [] }
   }
 
-  private struct Round {
-    let total: Figures
-    let stages: [Figures]
-    var p50: Double { total.p50 ?? .infinity }
-  }
-
   private static func measure(_ path: Path) throws -> Round {
     let mesh = try MeshUnderTest(
-      path.name, quiet + path.settings.flatMap { ["--set", $0] })
+      path.name, quiet + path.settings.flatMap { ["--set", $0] } + RecordedDay.options)
     try mesh.call("trading.v1.TradingService/StartStrategy", #"{"strategyId":"mm-btcusdt"}"#)
     try pause(.seconds(2))
     let before = (connector: try mesh.metrics(port: 50_052), gate: try mesh.metrics(port: 50_061))
@@ -67,55 +62,69 @@ enum FrameToStrategy {
       Spans(name, #"venue="binance""# + labels, from: before.connector, to: after.connector)
     }
     let stage = "market_connector_stage_seconds"
-    let (desk, strategy) = (here("desk"), here("strategy"))
-    // What has left the connector, from the frame on.
-    let left =
-      path.source == "ring"
-      ? there(stage, #",stage="tick""#) : there("market_connector_publish_seconds", "")
-    guard strategy.count > 50 else {
-      throw Broken("\(path.name): only \(strategy.count) prices reached the strategy")
-    }
-    let name = "market.frame-to-strategy.\(path.name)"
-    var total = Figures(name)
-    (total.p50, total.p99) = (strategy.quantile(0.5), strategy.quantile(0.99))
-    total.more = [("samples", strategy.count)]
-    total.more += before.gate.lossFigures(to: after.gate)
-    return Round(
-      total: total,
-      stages: [
-        line("\(name).decode", there(stage, #",stage="decode""#), of: total),
-        line("\(name).book", there(stage, #",stage="book""#), of: total),
-        line(
-          "\(name).leave", left,
-          after: [
-            there(stage, #",stage="decode""#), there(stage, #",stage="book""#),
-          ], of: total),
-        line("\(name).travel", desk, after: [left], of: total),
-        line("\(name).strategy", strategy, after: [desk], of: total),
-      ])
+    let isRing = path.source == "ring"
+    return try Round(
+      "market.frame-to-strategy.\(path.name)",
+      decode: there(stage, #",stage="decode""#), book: there(stage, #",stage="book""#),
+      left: isRing
+        ? there(stage, #",stage="tick""#) : there("market_connector_publish_seconds", ""),
+      desk: here("desk"), strategy: here("strategy"),
+      ring: isRing ? before.gate.ringFigures(to: after.gate) : [])
   }
+}
 
-  /// A stage that is measured from the frame on is less what came before it, quantile by quantile.
-  private static func line(
-    _ name: String, _ spans: Spans, after earlier: [Spans] = [], of total: Figures
-  ) -> Figures {
-    func own(_ share: Double) -> Double? {
-      spans.quantile(share).map { all in
-        max(0, earlier.reduce(all) { $0 - ($1.quantile(share) ?? 0) })
-      }
+/// What one mesh told.
+private struct Round {
+  let total: Figures
+  /// Decoding and the book take their own time; what follows is from the frame on.
+  let stages: [Figures]
+  var p50: Double { total.p50 ?? .infinity }
+
+  init(
+    _ name: String, decode: Spans, book: Spans, left: Spans, desk: Spans, strategy: Spans,
+    ring: [(name: String, value: Double)]
+  ) throws {
+    guard strategy.count > 50 else {
+      throw Broken("\(name): only \(strategy.count) prices reached the strategy")
     }
-    var figures = Figures(name)
-    (figures.p50, figures.p99) = (own(0.5), own(0.99))
-    if let part = figures.p50, let all = total.p50 {
-      figures.more = [("share_percent", part / all * 100)]
+    func line(_ name: String, _ spans: Spans) -> Figures {
+      var figures = Figures(name)
+      (figures.p50, figures.p99) = (spans.quantile(0.5), spans.quantile(0.99))
+      figures.more = [("samples", spans.count)]
+      return figures
     }
-    return figures
+    stages = [
+      line("\(name).decode", decode), line("\(name).book", book),
+      line("\(name).until-left", left), line("\(name).until-desk", desk),
+    ]
+    let middles = [decode, book, left, desk, strategy].map { $0.quantile(0.5) ?? 0 }
+    let (left, desk, all) = (middles[2], middles[3], max(1, middles[4]))
+    var total = line(name, strategy)
+    // Of the medians: how much of the way each stage is.
+    total.more += [
+      ("decode_percent", middles[0] / all * 100), ("book_percent", middles[1] / all * 100),
+      ("leave_percent", max(0, left - middles[0] - middles[1]) / all * 100),
+      ("travel_percent", max(0, desk - left) / all * 100),
+      ("strategy_percent", max(0, all - desk) / all * 100),
+    ]
+    total.more += ring
+    self.total = total
+  }
+}
+
+/// The day that the mesh plays.
+enum RecordedDay {
+  static let capture = "\(Workspace.root)/../shared/data/binance/spot_btcusdt_20240808.gz"
+
+  static var isThere: Bool { access(capture, R_OK) == 0 }
+  static var options: [String] {
+    isThere ? ["--replay", capture, "--replay-speed", "10x"] : []
   }
 }
 
 extension Scrape {
   /// What SHM-01 asks: how full the ring was, and whether anything was lost.
-  fileprivate func lossFigures(to after: Scrape) -> [(name: String, value: Double)] {
+  fileprivate func ringFigures(to after: Scrape) -> [(name: String, value: Double)] {
     let name = "trading_gateway_tick_ring_occupancy_ratio_bucket"
     func grown(_ bound: String) -> Double {
       let sample = "\(name){le=\"\(bound)\"}"
@@ -139,9 +148,8 @@ enum ReceiveToPublish {
   private static let seconds = 30
 
   static func run() throws -> [Figures] {
-    let capture = "\(Workspace.root)/../shared/data/binance/spot_btcusdt_20240808.gz"
-    guard access(capture, R_OK) == 0 else { throw Skipped(reason: "\(capture) is absent") }
-    let mesh = try MeshUnderTest("tape", ["--replay", capture, "--replay-speed", "10x"])
+    guard RecordedDay.isThere else { throw Skipped(reason: "\(RecordedDay.capture) is absent") }
+    let mesh = try MeshUnderTest("tape", RecordedDay.options)
     try pause(.seconds(2))
     let before = try mesh.metrics(port: 50_052)
     try pause(.seconds(seconds))

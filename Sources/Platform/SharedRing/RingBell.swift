@@ -36,7 +36,7 @@ struct RingBell {
 
   func silence() {
     var bytes = InlineArray<64, UInt8>(repeating: 0)
-    while withUnsafeMutableBytes(of: &bytes, { read(descriptor, $0.baseAddress, 64) }) > 0 {}
+    while withUnsafeMutableBytes(of: &bytes, { read(descriptor, $0.baseAddress, 64) }) == 64 {}
   }
 
   /// For reading and writing, whoever opens it: nobody's end is the other's SIGPIPE.

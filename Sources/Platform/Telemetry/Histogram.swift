@@ -43,8 +43,9 @@ package final class Histogram: Sendable {
 
   /// 1 µs to 1 s in steps of a tenth of a decade (R10 of ISO 3): for spans whose quantiles matter.
   package static let spanBounds: [Double] =
-    [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1].flatMap { decade in
-      [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8].map { $0 * decade }
+    [1e9, 1e8, 1e7, 1e6, 1e5, 1e4].flatMap { parts in
+      // Whole numbers divided once: each is the number that its text says.
+      [1_000, 1_250, 1_600, 2_000, 2_500, 3_150, 4_000, 5_000, 6_300, 8_000].map { $0 / parts }
     } + [1]
 
   /// 50 µs to 10 s: from an in-process call to a timeout.

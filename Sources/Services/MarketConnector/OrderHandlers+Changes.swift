@@ -13,7 +13,14 @@ extension OrderHandlers {
     _ request: MarketV1.AmendVenueOrderRequest, _ context: ServerContext
   ) async throws -> MarketV1.VenueOrderOutcome {
     let link = try link(request.venue)
-    let instrument = try await link.instrument(request.symbol)
+    let instrument: Instrument
+    do throws(RPCError) {
+      instrument = try await link.instrument(request.symbol)
+    } catch {
+      guard error.code == .unavailable else { throw error }
+      // Nothing was sent, so it is a refusal and no doubt.
+      return MarketV1.VenueOrderOutcome(refused: .venueUnavailable, text: error.message)
+    }
     let amendment = try VenueAmendment(request, instrument)
     if let refusal = refusal(link, instrument) {
       return MarketV1.VenueOrderOutcome(refusal, instrument)

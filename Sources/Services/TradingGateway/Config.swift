@@ -74,8 +74,12 @@ package struct Config: ServiceSettings {
       "Signals kept for GET /v1/signals; the oldest give way.")
     makerSymbol = settings.string(
       "maker_symbol", default: "BTCUSDT", "What the market maker quotes.")
+    maker = Self.maker(settings)
+  }
+
+  private static func maker(_ settings: SettingsReader) -> MakerTerms {
     let positive = Decimal(units: 1, scale: 18)...Decimal(units: .max, scale: 0)
-    maker = MakerTerms(
+    return MakerTerms(
       halfSpreadTicks: settings.int(
         "maker_half_spread_ticks", in: 1...1_000_000, default: 100, unit: "ticks",
         "How far each quote stands off the fair price."),

@@ -63,12 +63,17 @@ struct PriceFollower: Sendable {
 
   private func followRing() async {
     context.log.info("prices come from the ring of ticks")
+    var hasTold = false
     while let batch = await feed.next() {
       await desk.take(batch)
-      if !batch.ticks.isEmpty { told.hold() }
+      if !hasTold, !batch.ticks.isEmpty {
+        told.hold()
+        hasTold = true
+      }
     }
     feed.close("the service is stopping")
     await desk.loseTops()
+    if Task.isCancelled { return }
     context.log.warning("the ring of ticks is lost", ["reason": .text(feed.absence)])
   }
 

@@ -135,6 +135,7 @@ package final class MarketPlayback {
 
   /// The recorder's subscriber cut its book to its depth after each message; so must we.
   private func beyond(_ depth: Int, _ side: Side) -> [PriceLevel] {
+    guard book.market.levelCount(side) > depth else { return [] }
     var cut: [PriceLevel] = []
     var place = 0
     book.market.forEachLevel(side) { level in

@@ -7,6 +7,7 @@ internal import JSON
 struct OKXCounters {
   private struct Rule {
     let max: Int
+    var seconds: Int64 = 2
     var isOfInstrument = false
     /// Orders are counted, not requests.
     var countsOrders = false
@@ -38,15 +39,15 @@ struct OKXCounters {
     "GET market/books": Rule(max: 40),
     "GET market/trades": Rule(max: 100),
     "GET market/history-trades": Rule(max: 20),
-    "GET system/status": Rule(max: 1),
+    "GET system/status": Rule(max: 1, seconds: 5),
   ]
 
   /// New and amended orders of an account, whatever their endpoint and instrument ("Sub-account rate
   /// limit").
-  private static let accountOrdersMax = 1_000
+  private static let accountOrders = Rule(max: 1_000)
   /// Of an endpoint without a documented limit of its own.
   private static let otherMax = 20
-  /// Windows remembered at a time; beyond it those of the past are forgotten.
+  /// Windows remembered at a time; beyond it all begin anew.
   private static let windowsMax = 10_000
 
   private let factor: Int
@@ -63,12 +64,12 @@ struct OKXCounters {
     let named = rule.isOfInstrument ? Set(instruments).sorted() : [""]
     for instrument in named.isEmpty ? [""] : named {
       let amount = rule.countsOrders ? instruments.count { $0 == instrument } : 1
-      guard take("\(endpoint) \(who) \(instrument)", amount, of: rule.max, now) else {
+      guard take("\(endpoint) \(who) \(instrument)", amount, of: rule, now) else {
         throw .tooManyRequests
       }
     }
     guard Self.countsForAccount(endpoint) else { return }
-    guard take("orders \(who)", max(1, instruments.count), of: Self.accountOrdersMax, now) else {
+    guard take("orders \(who)", max(1, instruments.count), of: Self.accountOrders, now) else {
       throw OKXError(
         status: 429, 50_061, "You've reached the maximum order rate limit for this account.")
     }
@@ -82,15 +83,15 @@ struct OKXCounters {
   }
 
   private mutating func take(
-    _ name: String, _ amount: Int, of most: Int, _ now: Instant
+    _ name: String, _ amount: Int, of rule: Rule, _ now: Instant
   ) -> Bool {
-    let index = now.seconds / 2
-    if windows.count > Self.windowsMax { windows = windows.filter { $0.value.index == index } }
+    let index = now.seconds / rule.seconds
+    if windows.count > Self.windowsMax { windows.removeAll() }
     var window = windows[name] ?? Window(index: index, used: 0)
     if window.index != index { window = Window(index: index, used: 0) }
     window.used += amount
     windows[name] = window
-    return window.used <= most * factor
+    return window.used <= rule.max * factor
   }
 }
 

@@ -80,10 +80,12 @@ extension SimulatedExchange {
   private func engineOrder(_ order: PrivateOrder) -> EngineOrder {
     var terms = order.terms
     if order.working != nil { terms.trigger = nil }
+    // A stop without a limit has its collar as one, and does not wait there.
+    let isInstant = order.type == .market && order.isStop && order.timeInForce != .fok
     return EngineOrder(
       id: order.id, owner: UInt32(order.account + 1), side: order.side, limit: limit(order),
       quantity: order.remaining,
-      timeInForce: order.type == .market && order.isStop ? .ioc : order.timeInForce, terms: terms)
+      timeInForce: isInstant ? .ioc : order.timeInForce, terms: terms)
   }
 
   mutating func withdraw(

@@ -111,6 +111,23 @@ import Venues
     }
   }
 
+  @Test func `EX-10 at a venue that is not there nothing is changed, and that is no doubt`()
+    async throws
+  {
+    try await withConnector([.binance, .kraken], away: [.kraken]) { desk in
+      var change = amendment()
+      change.venue = "kraken"
+      let refused = try rejection(try await desk.orders.amendOrder(change))
+      #expect(refused.reason == .venueUnavailable && !refused.notInPlace)
+      var request = everything
+      request.venue = "kraken"
+      let clearing = request
+      let error = await refusal { try await desk.orders.cancelAllOrders(clearing) }
+      #expect(error.code == .unavailable)
+      #expect(desk.sessions[1].entry.amended.isEmpty)
+    }
+  }
+
   @Test func `GWY-07 an amendment that is wrong names its field`() async throws {
     try await withConnector { desk in
       func fields(_ change: (inout MarketV1.AmendVenueOrderRequest) -> Void) async -> [String] {

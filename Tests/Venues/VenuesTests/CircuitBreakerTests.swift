@@ -34,7 +34,8 @@ import Venue
     guard
       case .admitted(let ticket) = breaker.admit(isEssential: isEssential, at: at(milliseconds))
     else { return false }
-    _ = breaker.ended(ticket, failure: fails ? "no answer" : nil, at: at(milliseconds))
+    _ = breaker.ended(
+      ticket, fails ? .failed("no answer") : .answered, at: at(milliseconds))
     return true
   }
 
@@ -66,9 +67,9 @@ import Venue
       return
     }
     #expect(probes[2] == .refused(wait: .zero, reason: breaker.reason))
-    _ = breaker.ended(first, failure: nil, at: at(10_002))
+    _ = breaker.ended(first, .answered, at: at(10_002))
     #expect(breaker.state(at: at(10_002)) == .halfOpen)
-    _ = breaker.ended(second, failure: nil, at: at(10_003))
+    _ = breaker.ended(second, .answered, at: at(10_003))
     #expect(breaker.state(at: at(10_003)) == .closed && breaker.consecutiveFailures == 0)
   }
 
@@ -81,7 +82,7 @@ import Venue
     #expect(breaker.openings == 2)
     for now in [at(10_002), at(20_001)] {
       _ = breaker.state(at: now)
-      _ = breaker.ended(slow, failure: nil, at: now)
+      _ = breaker.ended(slow, .answered, at: now)
     }
     #expect(breaker.state(at: at(20_001)) == .halfOpen)
   }
@@ -105,6 +106,51 @@ import Venue
     #expect(
       other.reason == "7 of 11 requests failed in 60.0 seconds, the last: no answer",
       "\(other.reason)")
+  }
+
+  @Test
+  func `what says nothing of the venue counts neither way, and gives its place as a probe back`() {
+    var breaker = breaker()
+    for _ in 0..<2 { ask(&breaker, fails: true, at: 1) }
+    for _ in 0..<10 {
+      guard case .admitted(let ticket) = breaker.admit(isEssential: false, at: at(2)) else {
+        return
+      }
+      let opened = breaker.ended(ticket, .unjudged, at: at(3))
+      #expect(!opened)
+    }
+    #expect(breaker.consecutiveFailures == 2)
+    ask(&breaker, fails: true, at: 4)
+    for _ in 0..<10 {
+      guard case .admitted(let ticket) = breaker.admit(isEssential: false, at: at(10_004)) else {
+        Issue.record("a probe has kept its place")
+        return
+      }
+      _ = breaker.ended(ticket, .unjudged, at: at(10_005))
+    }
+    #expect(breaker.state(at: at(10_005)) == .halfOpen)
+  }
+
+  @Test func `requests that were under way together fail as one, and as many in the window`() {
+    var breaker = breaker()
+    for row in Int64(1)...2 {
+      let tickets = (0..<4).map { _ in
+        breaker.admit(isEssential: false, at: at(row * 1_000))
+      }
+      for case .admitted(let ticket) in tickets {
+        _ = breaker.ended(ticket, .failed("no answer"), at: at(row * 1_000 + 500))
+      }
+      #expect(breaker.consecutiveFailures == Int(row))
+    }
+    #expect(breaker.state(at: at(2_500)) == .closed)
+    ask(&breaker, fails: true, at: 2_600)
+    #expect(breaker.reason.hasPrefix("3 failures in a row"))
+    var other = self.breaker()
+    let tickets = (0..<9).map { _ in other.admit(isEssential: false, at: at(1)) }
+    for case .admitted(let ticket) in tickets {
+      _ = other.ended(ticket, .failed("no answer"), at: at(2))
+    }
+    #expect(other.reason.hasPrefix("9 of 10 requests failed"), "\(other.reason)")
   }
 
   @Test func `a venue that was never reached is not one that fails`() {

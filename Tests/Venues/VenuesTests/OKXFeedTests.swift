@@ -93,7 +93,8 @@ import Venue
     return driver
   }
 
-  @Test func `MD-03 maintenance of trading is a status of every market, until all of it has ended`() {
+  @Test func `MD-03 maintenance of trading is a status of every market, until all of it has ended`()
+  {
     func status(_ state: String, _ service: String, begin: String = "1") -> String {
       #"{"arg":{"channel":"status"},"data":[{"title":"upgrade","state":"\#(state)","#
         + #""begin":"\#(begin)","end":"2","href":"","serviceType":"\#(service)","#

@@ -75,7 +75,7 @@ import Venue
     arguments: [
       (KnownVenue.kraken, VenueDialect.kraken, "BTC/USD", "kraken/v2_btcusd_depth25_20260802.log"),
       (.kraken, .kraken, "XRP/USD", "kraken/v2_xrpusd_depth25_20260802.log"),
-      (.kraken, .kraken, "BTC/USD", "kraken/v1_20210405_book1000_KRAKEN-c197c0.0.zst"),
+      (.kraken, .kraken, "KAVA/USD", "kraken/v1_20210405_book1000_KRAKEN-c197c0.0.zst"),
       (.okx, .okx, "BTC-USDT", "okx/books_20220513_OKX.ws.1.0"),
       (.okx, .okx, "ONT-USDT", "okx/books-l2-tbt_20210722_OKEX.ws.1.0"),
     ])

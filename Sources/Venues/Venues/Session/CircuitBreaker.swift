@@ -3,7 +3,9 @@ package import Chrono
 /// Stops asking a venue that fails, so that what waits for its answers does not fail with it.
 ///
 /// - closed: everything passes. `failuresMax` failures in a row open it, or a share of failures above
-///   `errorMillionthsMax` among at least `requestsMin` requests of the last `window`.
+///   `errorMillionthsMax` among at least `requestsMin` requests of the last `window`. Requests that
+///   were under way together when one of them failed are one in the row: a venue that stops for a
+///   moment takes all of them with it.
 /// - open: requests that can wait are refused until `coolDown` is over. Essential ones pass: a cancel
 ///   lessens exposure, a question about our orders proves it.
 /// - half-open: so many of the others as `probes` pass at a time. That many successes close it, one
@@ -33,10 +35,20 @@ package struct CircuitBreaker: Sendable {
     case halfOpen
   }
 
+  /// How a request ended, as far as the venue is to be judged by it.
+  package enum Outcome: Sendable, Hashable {
+    case answered
+    /// Why.
+    case failed(String)
+    /// It says nothing of the venue.
+    case unjudged
+  }
+
   /// Given to a request that may go, and handed back at its end.
   package struct Ticket: Sendable, Hashable {
     fileprivate let epoch: Int
     fileprivate let isProbe: Bool
+    fileprivate let began: Uptime
   }
 
   package enum Admission: Sendable, Hashable {
@@ -52,6 +64,8 @@ package struct CircuitBreaker: Sendable {
   package private(set) var reason = ""
   private var current = State.closed
   private var isReached = false
+  /// When the newest failure of the row ended.
+  private var lastFailure = Uptime(nanoseconds: 0)
   /// Counts changes of the state: what was asked before one says nothing of the time after it.
   private var epoch = 0
   private var probing = 0
@@ -83,35 +97,37 @@ package struct CircuitBreaker: Sendable {
     case .halfOpen where !isEssential:
       guard probing < limits.probes else { return .refused(wait: .zero, reason: reason) }
       probing += 1
-      return .admitted(Ticket(epoch: epoch, isProbe: true))
-    case .closed, .open, .halfOpen: return .admitted(Ticket(epoch: epoch, isProbe: false))
+      return .admitted(Ticket(epoch: epoch, isProbe: true, began: now))
+    case .closed, .open, .halfOpen:
+      return .admitted(Ticket(epoch: epoch, isProbe: false, began: now))
     }
   }
 
-  /// `failure`: why the request failed; nil when the venue answered. True when that opened it.
-  package mutating func ended(_ ticket: Ticket, failure: String?, at now: Uptime) -> Bool {
+  /// True when that opened it.
+  package mutating func ended(_ ticket: Ticket, _ outcome: Outcome, at now: Uptime) -> Bool {
     guard ticket.epoch == epoch else { return false }
     if ticket.isProbe { probing -= 1 }
-    switch current {
-    case .closed: return endedClosed(failure, at: now)
-    case .halfOpen:
-      if let failure { return open(failure, at: now) }
-      successes += 1
-      if successes >= limits.probes { become(.closed) }
-      return false
-    case .open: return false
-    }
-  }
-
-  private mutating func endedClosed(_ failure: String?, at now: Uptime) -> Bool {
-    guard let failure else {
+    switch (current, outcome) {
+    case (.open, _), (_, .unjudged): return false
+    case (.closed, .answered):
       isReached = true
       consecutiveFailures = 0
       count(failed: false, at: now)
-      return false
+    case (.closed, .failed(let reason)): return failed(ticket, reason, at: now)
+    case (.halfOpen, .answered):
+      successes += 1
+      if successes >= limits.probes { become(.closed) }
+    case (.halfOpen, .failed(let reason)): return open(reason, at: now)
     }
+    return false
+  }
+
+  private mutating func failed(_ ticket: Ticket, _ failure: String, at now: Uptime) -> Bool {
     guard isReached else { return false }
-    consecutiveFailures += 1
+    if consecutiveFailures == 0 || ticket.began >= lastFailure {
+      consecutiveFailures += 1
+      lastFailure = now
+    }
     count(failed: true, at: now)
     if consecutiveFailures >= limits.failuresMax {
       return open("\(consecutiveFailures) failures in a row, the last: \(failure)", at: now)

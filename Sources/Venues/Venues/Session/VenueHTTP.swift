@@ -68,24 +68,35 @@ final class VenueHTTP: Sendable {
       let response = try await client.send(request)
       counters.answerTime.observe(loop.uptime - began)
       switch judge(response) {
-      case .good: ended(ticket, failure: nil)
+      case .good: ended(ticket, .answered)
       case .limited:
         counters.throttled.increment()
-        ended(ticket, failure: nil)
+        ended(ticket, .answered)
       case .failed(let text):
         counters.failures.increment()
-        ended(ticket, failure: text)
+        ended(ticket, .failed(text))
       }
       return response
     } catch {
       counters.failures.increment()
-      ended(ticket, failure: error.description)
+      let isOurs = Self.isOurs(error, after: loop.uptime - began, of: request.timeout)
+      ended(ticket, isOurs ? .unjudged : .failed(error.description))
       // Only a promise that nothing was sent makes silence a refusal.
       throw error.mayHaveReachedPeer
         ? .unknown(error.description)
         : .definite(.venueUnavailable, text: error.description)
     }
   }
+
+  /// The time was over in our own queue, or was looked at late: then the venue may well have answered.
+  private static func isOurs(
+    _ error: HTTPClientError, after elapsed: Duration, of timeout: Duration
+  ) -> Bool {
+    error.kind == .queued || (error.kind == .timeout && elapsed > timeout + latenessMax)
+  }
+
+  /// A loop that is later than this was stopped, by the machine or by work.
+  private static let latenessMax = Duration.milliseconds(250)
 
   private func admit(_ purpose: RequestPurpose) throws(VenueFailure) -> CircuitBreaker.Ticket {
     let now = loop.uptime
@@ -101,9 +112,9 @@ final class VenueHTTP: Sendable {
     }
   }
 
-  private func ended(_ ticket: CircuitBreaker.Ticket, failure: String?) {
+  private func ended(_ ticket: CircuitBreaker.Ticket, _ outcome: CircuitBreaker.Outcome) {
     let now = loop.uptime
-    let opened = breaker.withLock { $0.ended(ticket, failure: failure, at: now) }
+    let opened = breaker.withLock { $0.ended(ticket, outcome, at: now) }
     guard opened else { return }
     counters.breakerOpenings.increment()
     log.error(
