@@ -18,7 +18,7 @@ final class TickOutlet: Sendable {
   /// `entries` 0: it never opens.
   init(_ config: Config, folder: String, _ metrics: MetricsRegistry) {
     place = RingPlace(TickRingFile.name, in: folder)
-    entries = config.tickRingEntries
+    entries = config.ticks.entries
     isOpen = metrics.gauge(
       "market_connector_tick_ring_open", help: "1 while this process writes the ring of ticks.")
   }

@@ -32,7 +32,7 @@ struct TickPen {
 
   init(_ outlet: TickOutlet, _ venue: String, _ config: Config, _ metrics: MetricsRegistry) {
     self.outlet = outlet
-    refresh = config.tickRefresh
+    refresh = config.ticks.refresh
     let written = metrics.counters(
       "market_connector_ticks_written_total",
       help: "Ticks by why they were written: touch, flags, refresh or trade.",

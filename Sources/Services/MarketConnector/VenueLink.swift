@@ -57,7 +57,7 @@ actor VenueLink {
     limits = config.quality(of: known)
     mail = Mailboxes(shards: config.shards, max: config.mailboxMax)
     ticks = TickPen(outlet, session.venue.name, config, context.metrics)
-    heldMax = config.heldMax
+    heldMax = config.ticks.heldMax
     loop = context.loop
     depths = context.metrics.gauges(
       "market_connector_mailbox_depth", help: "Events that wait for their symbol's turn.",
