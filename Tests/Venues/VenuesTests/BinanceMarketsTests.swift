@@ -130,7 +130,7 @@ import Venue
     var settings = venue.settings
     settings.requestWeightMax = weightMax
     settings.orderRateMax = orderMax
-    settings.requestTimeout = .milliseconds(500)
+    settings.requestTimeout = .seconds(20)
     let counters = VenueCounters(MetricsRegistry(), venue: "binance")
     let rest = BinanceREST(
       .spot, settings,
