@@ -196,7 +196,7 @@ let rooms: [Room] = [
       "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "SharedRing",
       "TickRing", "Translation", "Venue", "Venues",
     ]),
-  service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
+  service("Orderbook", uses: ["MarketQuality", "Translation", "OrderBook", "Venue"]),
   service(
     "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
@@ -315,8 +315,8 @@ let rooms: [Room] = [
   tests(
     "SimulatorTests", in: "Venues/SimulatorTests",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "SimulatorKit", "Telemetry",
-      "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Seeds", "SimulatorKit",
+      "Telemetry", "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
     ]),
   tests(
     "TickRingTests", in: "Venues/TickRingTests",

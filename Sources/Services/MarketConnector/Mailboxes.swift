@@ -15,8 +15,8 @@ struct Mailboxes<Event> {
     var letters: [Letter] = []
     /// Those before it were taken.
     var first = 0
-    /// Bringers that found it full.
-    var waiting: [(letter: Letter, bringer: CheckedContinuation<Void, Never>)] = []
+    /// Bringers that found it full, and what waits in their midst without one.
+    var waiting: [(letter: Letter, bringer: CheckedContinuation<Void, Never>?)] = []
 
     var count: Int { letters.count - first }
   }
@@ -58,6 +58,14 @@ struct Mailboxes<Event> {
     return true
   }
 
+  /// Takes it also when the mailbox is full, behind all that came before: for what is as rare as a book
+  /// that is not to be trusted any more.
+  mutating func force(_ event: Event, of instrument: InstrumentID) {
+    guard !put(event, of: instrument) else { return }
+    count(instrument, 1)
+    boxes[shards[Int(instrument.index)]].waiting.append(((event, instrument), nil))
+  }
+
   /// Resumed when the event is in its mailbox, or will never be.
   mutating func wait(
     with event: Event, of instrument: InstrumentID, _ bringer: CheckedContinuation<Void, Never>
@@ -89,7 +97,7 @@ struct Mailboxes<Event> {
     if !boxes[shard].waiting.isEmpty {
       let (waiting, bringer) = boxes[shard].waiting.removeFirst()
       boxes[shard].letters.append(waiting)
-      bringer.resume()
+      bringer?.resume()
     }
     return event
   }
@@ -115,7 +123,7 @@ struct Mailboxes<Event> {
   mutating func close() {
     isClosed = true
     for shard in boxes.indices {
-      for (_, bringer) in boxes[shard].waiting { bringer.resume() }
+      for (_, bringer) in boxes[shard].waiting { bringer?.resume() }
       boxes[shard] = Box()
     }
     for index in pending.indices {

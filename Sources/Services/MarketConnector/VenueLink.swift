@@ -19,13 +19,15 @@ actor VenueLink {
   nonisolated let market: Readers<MarketV1.MarketEvent>
   nonisolated let reports: Readers<MarketV1.VenueReportEvent>
   nonisolated let notices: NoticeBoard
-  private let time: any TimeSource
+  let time: any TimeSource
   private let log: Log
   private let limits: QualityLimits
   private let published: Histogram
   private let spans: Spans
   private let failures: CounterFamily
+  private let resyncs: CounterFamily
   private let rates: GaugeFamily
+  private let breakerOpen: Gauge
   private(set) var books: [MarketBook] = []
   private var mail: Mailboxes<Outgoing>
   private var ticks: TickPen
@@ -38,10 +40,13 @@ actor VenueLink {
   private let held: Counter
   private var sequence: UInt64 = 0
   private var noticeSequence: UInt64 = 0
-  private var watch = HealthWatch()
-  private var lastMessage = Instant.epoch
-  private var lastReport = Instant.epoch
-  private var isPrivateConnected = false
+  private(set) var watch: HealthWatch
+  private(set) var lastMessage = Instant.epoch
+  private(set) var lastReport = Instant.epoch
+  private var reportsHeard: UInt64 = 0
+  private(set) var isPrivateConnected = false
+  /// Why there are no instruments yet.
+  private(set) var unlisted = "has not told its instruments yet"
   private var balances: [VenueBalance] = []
 
   init(
@@ -55,6 +60,7 @@ actor VenueLink {
     time = context.time
     log = context.log
     limits = config.quality(of: known)
+    watch = HealthWatch(window: config.healthWindow)
     mail = Mailboxes(shards: config.shards, max: config.mailboxMax)
     ticks = TickPen(outlet, session.venue.name, config, context.metrics)
     heldMax = config.ticks.heldMax
@@ -80,6 +86,14 @@ actor VenueLink {
     failures = context.metrics.counters(
       "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
+    resyncs = context.metrics.counters(
+      "market_connector_quality_resyncs_total",
+      help: "Snapshots that checks asked for, and those withheld by quality_resyncs_max.",
+      labels: ["venue", "result"])
+    breakerOpen = context.metrics.gauges(
+      "market_connector_breaker_open",
+      help: "1 while the venue's circuit breaker is open, 0.5 while half-open.", labels: ["venue"]
+    ).with(venue)
     rates = context.metrics.gauges(
       "market_connector_quality_rate",
       help: "Stale events, crossed books and gaps as a share of all.",
@@ -115,9 +129,16 @@ actor VenueLink {
   // MARK: Instruments
 
   func load() async throws {
-    let instruments = try await session.loadInstruments()
+    let instruments: [Instrument]
+    do throws(VenueError) {
+      instruments = try await session.loadInstruments()
+    } catch {
+      unlisted = "has not told its instruments yet: \(error)"
+      throw error
+    }
     guard !instruments.isEmpty else {
-      throw RPCError(.failedPrecondition, "\(venue) lists none of the symbols of its settings")
+      unlisted = "lists none of the symbols of its settings"
+      throw RPCError(.failedPrecondition, "\(venue) \(unlisted)")
     }
     books = instruments.map { MarketBook($0, limits) }
     mail.open(books.map(\.instrument.symbol), venue: venue, depths)
@@ -126,7 +147,17 @@ actor VenueLink {
 
   var instruments: [Instrument] { books.map(\.instrument) }
 
+  /// The venue's instruments; UNAVAILABLE, with the reason, until it has told them.
+  func listed() throws(RPCError) -> [Instrument] {
+    guard !books.isEmpty else {
+      throw RPCError(
+        .unavailable, "\(venue) \(unlisted)", details: [.retryInfo(delay: .seconds(1))])
+    }
+    return instruments
+  }
+
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
+    _ = try listed()
     guard let book = books.first(where: { $0.instrument.symbol == symbol }) else {
       throw .invalid("symbol", "\(symbol.prefix(32)) is not listed at \(venue)")
     }
@@ -172,9 +203,15 @@ actor VenueLink {
       spans.tick.observe(written - received)
     }
     if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
+    if let taint = step.taint { mail.force(outgoing(taint), of: taint.instrument) }
     guard let told = step.event else { return nil }
+    return outgoing(told, received: event.receivedTime)
+  }
+
+  private func outgoing(_ event: MarketEvent, received: Instant? = nil) -> Outgoing {
     sequence += 1
-    return Outgoing(message: message(told, books[index]), received: event.receivedTime)
+    return Outgoing(
+      message: message(event, books[Int(event.instrument.index)]), received: received)
   }
 
   /// Gives the mailboxes' events to the readers in turn, until it is cancelled or they are closed.
@@ -201,6 +238,7 @@ actor VenueLink {
   func take(_ event: PrivateEvent) async {
     var message = MarketV1.VenueReportEvent()
     lastReport = time.now
+    reportsHeard += 1
     switch event {
     case .connected:
       isPrivateConnected = true
@@ -332,13 +370,16 @@ actor VenueLink {
   func tick() {
     let now = time.now
     for index in books.indices {
-      let verdict = books[index].tick(at: now)
+      let step = books[index].tick(at: now)
+      if step.verdict.findings.isEmpty { continue }
       // Silence is told as a flag; it is no sign that the book was heard.
-      if !verdict.findings.isEmpty { ticks.touch(books[index], at: now) }
-      if !verdict.findings.isEmpty { tell(verdict, books[index].instrument) }
+      ticks.touch(books[index], at: now)
+      tell(step.verdict, books[index].instrument)
+      if let taint = step.taint { mail.force(outgoing(taint), of: taint.instrument) }
     }
-    watch.look(session.counters, at: now)
+    watch.look(session.counters, reports: reportsHeard, at: now)
     let health = health
+    breakerOpen.set(health.circuitBreakerOpen ? 1 : health.breaker?.state == .halfOpen ? 0.5 : 0)
     rates.with(venue, "stale").set(Double(health.staleMillionths) / 1e6)
     rates.with(venue, "crossed").set(Double(health.crossedMillionths) / 1e6)
     rates.with(venue, "gap").set(Double(health.gapMillionths) / 1e6)
@@ -350,12 +391,14 @@ actor VenueLink {
   private func tell(_ verdict: QualityVerdict, _ instrument: Instrument) {
     for finding in verdict.findings {
       failures.with(venue, finding.check.name).increment()
-      guard limits.action(of: finding.check).alerts else { continue }
+      let action = limits.action(of: finding.check)
+      guard action.alerts else { continue }
       let topic = finding.check == .tainted ? "md.gap" : "md.anomaly"
       var notice = notice("\(topic).\(venue).\(instrument.symbol)", at: time.now)
       notice.symbol = instrument.symbol
       notice.check = finding.check.name
       notice.text = finding.text
+      notice.action = action.rawValue
       notices.post(notice)
       log.warning(
         "market quality",
@@ -363,6 +406,18 @@ actor VenueLink {
           "venue": .text(venue), "symbol": .text(instrument.symbol),
           "check": .text(finding.check.name), "text": .text(finding.text),
         ])
+    }
+    resynchronise(verdict, instrument)
+  }
+
+  /// Asks for the book anew where a check wants that. The session's events come by themselves.
+  private func resynchronise(_ verdict: QualityVerdict, _ instrument: Instrument) {
+    switch verdict.resync {
+    case .none: return
+    case .ask(let reason):
+      resyncs.with(venue, "asked").increment()
+      session.resynchronise(instrument.id, reason: "snapshot requested: \(reason)")
+    case .withheld: resyncs.with(venue, "withheld").increment()
     }
   }
 
@@ -374,41 +429,6 @@ actor VenueLink {
     notice.time = .init(now)
     notice.sequence = noticeSequence
     return notice
-  }
-
-  var health: MarketV1.VenueHealth {
-    let counters = session.counters
-    var health = MarketV1.VenueHealth()
-    health.venue = venue
-    health.time = .init(time.now)
-    var api = MarketV1.ApiHealth()
-    api.requestsPerSecond = watch.requestsPerSecond
-    api.limited = counters.limited.value
-    api.requests = counters.requests.value
-    api.unknownOutcomes = counters.unknownOutcomes.value
-    health.api = api
-    var open = MarketV1.StreamHealth()
-    open.connected = books.contains { $0.staleReason == nil }
-    open.reconnects = counters.reconnections.value
-    open.messagesPerSecond = watch.messagesPerSecond
-    if lastMessage > .epoch { open.lastMessage = .init(lastMessage) }
-    health.publicWs = open
-    var own = MarketV1.StreamHealth()
-    own.connected = isPrivateConnected
-    own.reconnects = counters.privateReconnections.value
-    if lastReport > .epoch { own.lastMessage = .init(lastReport) }
-    health.privateWs = own
-    health.gaps = counters.gaps.value
-    health.checksumFailures = counters.checksums.value
-    health.snapshots = counters.snapshots.value
-    health.missedTrades = counters.missedTrades.value
-    health.malformed = counters.malformed.value
-    health.clockOffsetMs = (session.clockOffset ?? .zero).wholeNanoseconds / 1_000_000
-    let rates = QualityCounts.sum(books.map(\.monitor.counts))
-    health.staleMillionths = rates.stale
-    health.crossedMillionths = rates.crossed
-    health.gapMillionths = rates.gaps
-    return health
   }
 }
 

@@ -4,6 +4,7 @@ internal import Units
 
 package struct Config: ServiceSettings {
   let account: String
+  let defaultVenue: String
   let acceptTimeout: Duration
   let resolveAfter: Duration
   let riskSilenceMax: Duration
@@ -51,6 +52,9 @@ package struct Config: ServiceSettings {
 
   package init(_ settings: SettingsReader) {
     account = settings.string("account", default: "main", "The account that all orders are for.")
+    defaultVenue = settings.string(
+      "default_venue", default: "binance",
+      "Where an order without a venue goes when several list its symbol; empty: it must say.")
     acceptTimeout = settings.duration(
       "accept_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(3),
       "An oms that has not answered by then leaves the order open: its exposure stays reserved.")
@@ -81,8 +85,12 @@ package struct Config: ServiceSettings {
       "Signals kept for GET /v1/signals; the oldest give way.")
     makerSymbol = settings.string(
       "maker_symbol", default: "BTCUSDT", "What the market maker quotes.")
+    maker = Self.maker(settings)
+  }
+
+  private static func maker(_ settings: SettingsReader) -> MakerTerms {
     let positive = Decimal(units: 1, scale: 18)...Decimal(units: .max, scale: 0)
-    maker = MakerTerms(
+    return MakerTerms(
       halfSpreadTicks: settings.int(
         "maker_half_spread_ticks", in: 1...1_000_000, default: 100, unit: "ticks",
         "How far each quote stands off the fair price."),

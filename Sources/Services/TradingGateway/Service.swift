@@ -4,6 +4,7 @@ internal import EventBus
 internal import Loop
 package import ServiceKit
 internal import Telemetry
+internal import Translation
 
 /// The orchestrator: orders in through the embedded risk gate, strategies, signals.
 package struct TradingGateway: ServiceDefinition {
@@ -73,7 +74,9 @@ package struct TradingGateway: ServiceDefinition {
   private func learnInstruments() {
     context.spawn("learn instruments") { [context, desk] in
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
-      try await desk.learn(market.listInstruments(.init(), Self.patient).instruments)
+      try await market.learnInstruments(
+        Self.patient, pause: { await context.loop.sleep(for: .seconds(1)) }
+      ) { try await desk.learn($0) }
     }
   }
 

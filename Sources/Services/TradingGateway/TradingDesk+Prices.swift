@@ -46,7 +46,10 @@ extension TradingDesk {
 
   /// From the orderbook's stream.
   func take(_ wire: OrderbookV1.Top) throws {
-    guard let instrument = instruments[wire.venue, wire.symbol] else { return }
+    guard let instrument = instruments[wire.venue, wire.symbol], hasGate else {
+      early[InstrumentTable.Key(venue: wire.venue, symbol: wire.symbol)] = wire
+      return
+    }
     let now = context.time.now
     let arrival = PriceArrival(
       source: .stream, received: Instant(nanoseconds: Int64(clamping: wire.receivedTimeNs)))
@@ -128,5 +131,6 @@ extension TradingDesk {
   /// No price of these is to be trusted; by default of all.
   func loseTops(_ isLost: (InstrumentID) -> Bool = { _ in true }) {
     for id in Array(tops.keys) where isLost(id) { set(id, nil, nil) }
+    early.removeAll()
   }
 }

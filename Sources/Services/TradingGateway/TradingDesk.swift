@@ -29,6 +29,8 @@ actor TradingDesk {
   /// The ring's instruments by their numbers there; nil for what is not traded here.
   var ringInstruments: [UInt16: Instrument?] = [:]
   nonisolated let spans: PriceSpans
+  /// The newest top of each market that is not known: no more than the orderbook has.
+  var early: [InstrumentTable.Key: OrderbookV1.Top] = [:]
   private(set) var lastEvent: UInt64 = 0
   private var isSynced = false
   private let counters = RiskCounters()
@@ -84,7 +86,15 @@ actor TradingDesk {
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
     for wire in known where wire.quoteAsset == currency { try instruments.put(wire) }
-    try makeGate()
+    // A venue that came late brings its own; what is reserved and earned stays.
+    if let book, book.gate.instrumentCount < instruments.all.count {
+      try self.book?.grow(to: instruments.all)
+    } else {
+      try makeGate()
+    }
+    // The ring's numbers of what was not traded here may be traded now.
+    ringInstruments.removeAll(keepingCapacity: true)
+    try takeEarly()
   }
 
   /// New limits; true when the kill switch was engaged by them.
@@ -96,6 +106,7 @@ actor TradingDesk {
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
+      try takeEarly()
     }
     return killSwitch.isEngaged && !wasEngaged
   }
@@ -109,6 +120,15 @@ actor TradingDesk {
   }
 
   var hasGate: Bool { book != nil }
+
+  /// Tops that came before their instruments did.
+  private func takeEarly() throws {
+    guard hasGate else { return }
+    for (key, top) in early where instruments[key.venue, key.symbol] != nil {
+      early[key] = nil
+      try take(top)
+    }
+  }
 
   /// Returns when subscribers have room for it.
   func take(_ event: OmsV1.OrderEvent) async throws {
@@ -143,7 +163,8 @@ actor TradingDesk {
 
   func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
     try requireSynced()
-    let ticket = try OrderTicket(request, instruments, fallbackID: "check")
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: "check")
     var response = TradingV1.CheckOrderResponse()
     // Asked and given back: the rates count it, which a real order would as well.
     switch admit(ticket) {
@@ -172,7 +193,8 @@ actor TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try OrderTicket(request, instruments, fallbackID: Self.freshID(strategy))
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: Self.freshID(strategy))
     publish(
       .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
     if book!.knows(clientOrderID: ticket.clientOrderID) {
@@ -292,6 +314,9 @@ actor TradingDesk {
         .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced"
       )
     }
+    guard !book!.isReplacing(id) else {
+      throw RPCError(.failedPrecondition, "order \(id) is being replaced, and not yet answered")
+    }
     let instrument = instruments[order.instrument]
     let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
     let quantity =
@@ -303,16 +328,19 @@ actor TradingDesk {
     let gateOrder = GateOrder(
       instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
       price: price, quantity: quantity - order.filled)
-    if case .refused(let refusal) = book!.replace(id, gateOrder, now: context.loop.uptime) {
-      throw error(refusal)
-    }
+    let verdict = book!.replace(
+      id, gateOrder, quantity: quantity, now: context.loop.uptime)
+    if case .refused(let refusal) = verdict { throw error(refusal) }
     var accept = OmsV1.AcceptReplaceRequest()
     accept.orderId = request.orderId
     accept.price = request.price
     accept.quantity = request.quantity
     do {
-      return try await oms.acceptReplace(accept, options)
+      let accepted = try await oms.acceptReplace(accept, options)
+      book!.expect(id, version: accepted.version)
+      return accepted
     } catch {
+      book!.giveUpReplacing(id)
       // What the replacement had reserved beyond the order goes back with the order's next event, or
       // now, when the oms has refused.
       if error.code == .failedPrecondition || error.code == .invalidArgument,
@@ -409,7 +437,7 @@ actor TradingDesk {
   // MARK: For strategies
 
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
-    try instruments.find(venue: "", symbol: symbol)
+    try instruments.find(venue: "", symbol: symbol, standard: config.defaultVenue)
   }
 
   func view(of strategy: String, _ instrument: Instrument) -> StrategyView {

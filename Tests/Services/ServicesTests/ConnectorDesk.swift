@@ -22,7 +22,8 @@ struct ConnectorDesk: Sendable {
   let ticks: TickOutlet
 
   static func open(
-    _ world: ServiceWorld, _ venues: [KnownVenue], _ settings: [String]
+    _ world: ServiceWorld, _ venues: [KnownVenue], _ settings: [String],
+    away: Set<KnownVenue> = [], failed: [FailedVenue] = []
   ) async throws -> ConnectorDesk {
     let flags = try (settings + ["mesh.database_url=postgresql://127.0.0.1:1/none"])
       .map { try SettingsSources.Flag(parsing: $0) }
@@ -40,12 +41,16 @@ struct ConnectorDesk: Sendable {
       VenueLink($0, $1, loaded.config, context, notices, ticks)
     }
     for link in links {
-      try await link.load()
+      if !away.contains(link.known) { try await link.load() }
       world.loop.spawn { await link.deliver() }
     }
     let methods =
-      Handlers(links: links, config: loaded.config, notices: notices).methods
-      + OrderHandlers(links: links, config: loaded.config, time: world.time).methods
+      Handlers(
+        links: links, failed: failed, config: loaded.config, notices: notices, time: world.time
+      ).methods
+      + OrderHandlers(
+        links: links, failed: failed, config: loaded.config, time: world.time, log: context.log
+      ).methods
     world.serve(MarketConnector.name, methods)
     let channel = InProcessChannel(
       methods: methods, identity: Identity(service: "tester"), loop: world.loop)
@@ -149,11 +154,13 @@ struct ConnectorDesk: Sendable {
 }
 
 func withConnector(
-  _ venues: [KnownVenue] = [.binance], _ settings: [String] = [],
+  _ venues: [KnownVenue] = [.binance], _ settings: [String] = [], away: Set<KnownVenue> = [],
+  failed: [FailedVenue] = [],
   _ body: @escaping @Sendable (ConnectorDesk) async throws -> Void
 ) async throws {
   try await withLoop { loop in
-    let desk = try await ConnectorDesk.open(try ServiceWorld(loop), venues, settings)
+    let desk = try await ConnectorDesk.open(
+      try ServiceWorld(loop), venues, settings, away: away, failed: failed)
     do { try await body(desk) } catch {
       await desk.close()
       throw error

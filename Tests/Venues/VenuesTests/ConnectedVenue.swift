@@ -12,11 +12,12 @@ import Venue
 @testable import VenueSimulator
 @testable import Venues
 
-/// A simulator on a loopback port with TLS, the Binance adapter connected to it, and all it has
-/// said.
+/// A simulator on a loopback port with TLS, a venue's adapter connected to it, and all it has said.
 final class ConnectedVenue: Sendable {
   let server: VenueSimulatorServer
   let session: any VenueSession
+  let venue: KnownVenue
+  let dialect: VenueDialect
   let port: Int
   let market = Heard<MarketEvent>()
   let account = Heard<PrivateEvent>()
@@ -24,17 +25,25 @@ final class ConnectedVenue: Sendable {
 
   static let bitcoin = InstrumentID(0)
 
+  /// The adapters that the simulator has a dialect for.
+  static let simulated = KnownVenue.allCases.filter(\.isSimulated)
+
+  /// `symbols` are ours; nil: bitcoin and ether, and one that nobody lists.
   init(
-    _ loop: EventLoop, replays: [ReplaySettings] = [], stateDirectory: String? = nil,
-    timeout: Duration = .seconds(5), venueTime: any TimeSource = SystemTime(),
-    receiveWindow: Duration = .seconds(5)
+    _ loop: EventLoop, _ venue: KnownVenue = .binance, replays: [ReplaySettings] = [],
+    stateDirectory: String? = nil, timeout: Duration = .seconds(5),
+    venueTime: any TimeSource = SystemTime(), receiveWindow: Duration = .seconds(5),
+    symbols: [String]? = nil, exchange: (inout ExchangeSettings) -> Void = { _ in },
+    settings adjust: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
     let mesh = TestMesh.shared
-    let trust = Trust.authorities(mesh.authority.certificate)
+    let profile = try SimulatedProfile(venue)
+    var exchangeSettings = profile.exchange
+    exchange(&exchangeSettings)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: 0),
       tls: try .server(mesh.credentials("venue-sim"), clients: .notAsked, alpn: .http11),
-      exchange: DialectClient.settings())
+      exchange: exchangeSettings)
     configuration.replays = replays
     configuration.stateDirectory = stateDirectory
     server = try VenueSimulatorServer(configuration, time: venueTime, loop: loop, log: .silent)
@@ -42,14 +51,18 @@ final class ConnectedVenue: Sendable {
       throw TransportError("no port")
     }
     self.port = port
+    self.venue = venue
+    dialect = exchangeSettings.dialect
     var settings = VenueSettings(
       restURL: "https://127.0.0.1:\(port)", streamHost: "127.0.0.1", streamPort: port,
-      trust: trust, apiKey: DialectClient.key, secret: DialectClient.secret,
-      symbols: replays.isEmpty ? ["BTCUSDT", "NOPE", "ETHUSDT"] : ["BTCUSDT"])
+      trust: .authorities(mesh.authority.certificate), apiKey: profile.apiKey,
+      secret: profile.secret, symbols: symbols ?? profile.symbols(isReplay: !replays.isEmpty))
+    settings.passphrase = profile.passphrase
     settings.requestTimeout = timeout
     settings.receiveWindow = receiveWindow
     settings.reconnectMin = .milliseconds(20)
-    session = try KnownVenue.binance.session(
+    adjust(&settings)
+    session = try venue.session(
       settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())
     self.loop = loop
   }
@@ -66,7 +79,19 @@ final class ConnectedVenue: Sendable {
     await server.stop()
   }
 
-  func fault(_ fault: VenueFault) async throws { try await server.administration.inject(fault) }
+  func fault(_ fault: VenueFault) async throws {
+    try await server.administration.inject(fault, at: dialect)
+  }
+
+  /// The market's book as the exchange itself has it.
+  func exchangeBook(_ symbol: String, levelsMax: Int = 1_000) async throws -> ExchangeBook {
+    try await server.administration.book(of: symbol, at: dialect, levelsMax: levelsMax)
+  }
+
+  /// The account as the exchange itself knows it.
+  func exchangeAccount() async throws -> ExchangeAccount {
+    try await server.administration.account(SimulatedProfile(venue).apiKey, at: dialect)
+  }
 
   func startReplays() async throws { await server.administration.startReplays() }
 

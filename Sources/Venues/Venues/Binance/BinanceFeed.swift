@@ -174,6 +174,16 @@ package final class BinanceFeed: PublicFeed {
     taint(index, reason, &output)
   }
 
+  package func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput
+  ) {
+    let index = Int(instrument.index) - first
+    guard states.indices.contains(index), !states[index].book.isStale else { return }
+    _ = states[index].book.invalidate(reason)
+    ask(index, &output)
+    output.events.append(.stale(instrument, reason: reason))
+  }
+
   private func taint(_ index: Int, _ reason: BookDesync, _ output: inout FeedOutput) {
     let id = states[index].instrument.id
     output.faults.append(.gap(id, reason.reason))
