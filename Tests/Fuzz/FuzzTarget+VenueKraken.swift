@@ -63,7 +63,7 @@ private final class KrakenConversation {
   private let instrument: Instrument
   private let feed: KrakenFeed
   private let readers: [any PublicFeed]
-  private var account: KrakenAccountFeed
+  private let account: KrakenAccountFeed
   private let heard = PriceLevelBook()
   private var isStale = true
   private var now = Instant(milliseconds: 1_790_000_000_000)
@@ -79,7 +79,7 @@ private final class KrakenConversation {
       lotSize: Quantity(1), minQuantity: Quantity(1), maxQuantity: Quantity(.max),
       minNotional: .zero)
     feed = KrakenFeed([instrument], depth: 10)
-    account = KrakenAccountFeed(InstrumentDirectory([instrument]))
+    account = KrakenAccountFeed(InstrumentDirectory([instrument]), host: nil)
     readers = [KrakenV1Reader([instrument]), KrakenFuturesReader([instrument])]
     feed.opened(at: now, &output)
     _ = take()
@@ -96,7 +96,9 @@ private final class KrakenConversation {
       reader.receive(frame, at: now, &output)
       counts[3] += output.events.count
     }
-    counts[3] += account.read(frame).events.count
+    var told = PrivateOutput()
+    account.receive(frame, at: now, &told)
+    counts[3] += told.events.count
     readListing(frame)
     feed.receive(frame, at: now, &output)
     feed.answered(FeedQuestion(.trades, instrument.id), frame, at: now, &output)

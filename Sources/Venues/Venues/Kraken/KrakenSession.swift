@@ -12,11 +12,10 @@ internal import Venue
 final class KrakenSession: VenueSession {
   let venue = KnownVenue.kraken.id
   let counters: VenueCounters
-  var orders: any VenueOrderEntry { entry }
+  let orders: any VenueOrderEntry
 
   private let settings: VenueSettings
   private let rest: KrakenREST
-  private let entry: KrakenOrderEntry
   private let instruments = InstrumentDirectory()
   private let tls: TLSContext
   private let loop: EventLoop
@@ -54,7 +53,10 @@ final class KrakenSession: VenueSession {
     } catch {
       throw VenueError(.venueUnavailable, "nonces: \(error)")
     }
-    entry = KrakenOrderEntry(settings, rest: rest, instruments: instruments)
+    orders =
+      settings.apiKey.isEmpty
+      ? MarketDataOnly.withoutKey(.kraken)
+      : KrakenOrderEntry(settings, rest: rest, instruments: instruments)
     streams = SessionStreams(loop, clock: rest, log: log)
   }
 
@@ -92,12 +94,17 @@ final class KrakenSession: VenueSession {
       guard !settings.apiKey.isEmpty else { return ([market], nil) }
       return (
         [market],
-        KrakenPrivateStream(
-          settings, rest: rest, orders: entry, instruments: instruments, tls: tls, loop: loop,
-          time: time, log: log, hearer: hearAccount)
+        PrivateStream(
+          KrakenAccountFeed(instruments, host: privateHost), settings, door: rest, orders: orders,
+          tls: tls, loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }
   }
 
   func stop() async { await streams.stop() }
+
+  private var privateHost: String? {
+    if let host = settings.privateStreamHost { return host }
+    return settings.streamHost == "ws.kraken.com" ? "ws-auth.kraken.com" : nil
+  }
 }
