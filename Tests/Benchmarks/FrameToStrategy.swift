@@ -14,7 +14,7 @@ enum FrameToStrategy {
   private static let quiet = [
     "--set", "trading-gateway.maker_requote_interval=1h", "--set",
     "trading-gateway.maker_half_spread_ticks=100000", "--set",
-    "market-connector.binance_symbols=BTCUSDT",
+    "market-connector.venues=binance", "--set", "market-connector.binance_symbols=BTCUSDT",
   ]
 
   private struct Path {
