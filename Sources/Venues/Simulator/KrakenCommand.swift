@@ -90,6 +90,9 @@ struct KrakenCommand {
     _ envelope: KrakenEnvelope
   ) -> [[UInt8]] {
     session.channels.insert(channel)
+    shell.command { venue, _ in
+      venue.subscribed(name + (symbol.map { " \($0)" } ?? ""))
+    }
     let acknowledgement = envelope.done { json in
       json.member("channel", name)
       if case .book(_, let depth) = channel { json.member("depth", depth) }

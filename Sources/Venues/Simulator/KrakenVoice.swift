@@ -25,6 +25,8 @@ struct KrakenVoice {
   private let mirrors: [MirroredBook]
   private var views: [KrakenChannel: DepthView] = [:]
   private var paths: [KrakenChannel: FaultyPath<[UInt8]>] = [:]
+  /// Channels with messages that were lost or are held back: what their subscribers hold meanwhile.
+  private var behind: [KrakenChannel: (view: DepthView, fault: BookFault)] = [:]
 
   init(_ exchange: borrowing SimulatedExchange) {
     markets = exchange.markets.map(\.settings)
@@ -45,6 +47,7 @@ struct KrakenVoice {
   mutating func keep(_ heard: Set<KrakenChannel>) {
     views = views.filter { heard.contains($0.key) }
     paths = paths.filter { heard.contains($0.key) }
+    behind = behind.filter { heard.contains($0.key) }
   }
 
   mutating func messages(
@@ -77,11 +80,15 @@ struct KrakenVoice {
     for depth in Self.depths {
       let channel = KrakenChannel.book(market: market, depth: depth)
       guard var view = views[channel] else { continue }
+      let before = view
       var (bids, asks) = view.update(mirrors[market].book)
       views[channel] = view
       guard !bids.isEmpty || !asks.isEmpty else { continue }
+      let fault = lasting(fault, channel, before, checksum(view, market), (bids, asks))
       if fault == .crossed, let ask = view.asks.first {
         bids.append(PriceLevel(price: Price(ask.price.raw + 1), quantity: ask.quantity))
+        // Of the book that is shown, so that a crossed one is not just a wrong checksum.
+        view = view.applying(bids, asks)
       }
       var sum = checksum(view, market)
       if fault == .badChecksum { sum ^= 1 }
@@ -92,6 +99,25 @@ struct KrakenVoice {
       }
     }
     return messages
+  }
+
+  /// What goes wrong with a message of a channel. The checksum covers ten levels a side: a loss below
+  /// them shows to nobody, so one that the next message would not show goes on with that message.
+  private mutating func lasting(
+    _ fault: BookFault?, _ channel: KrakenChannel, _ before: DepthView, _ sum: UInt32,
+    _ changes: (bids: [PriceLevel], asks: [PriceLevel])
+  ) -> BookFault? {
+    guard case .book(let market, _) = channel else { return fault }
+    if let fault, fault == .gap || fault == .reorder {
+      behind[channel] = (behind[channel]?.view ?? before, fault)
+      return fault
+    }
+    guard let (held, lasting) = behind[channel] else { return fault }
+    guard checksum(held.applying(changes.bids, changes.asks), market) == sum else {
+      behind[channel] = nil
+      return fault
+    }
+    return fault ?? lasting
   }
 
   /// CRC32 over the best ten asks and then bids, each price and quantity without its point and

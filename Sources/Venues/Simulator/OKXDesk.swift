@@ -209,10 +209,17 @@ struct OKXCommand {
     let name = argument["channel"]?.string ?? ""
     if name == "orders" || name == "account" { return subscribePrivate(name, argument) }
     guard !isPrivate, let channel = channel(argument) else {
-      return [failed(60_018, "Wrong URL or channel:\(name) doesn't exist.")]
+      let symbol = argument["instId"]?.string.map { ",instId:\($0)" } ?? ""
+      let text =
+        "Wrong URL or channel:\(name)\(symbol) doesn't exist. Please use the correct URL, "
+        + "channel and parameters referring to API document."
+      return [failed(60_018, text)]
     }
     session.channels.insert(channel)
-    let time = shell.command { venue, now in venue.venueTime(now) }
+    let time = shell.command { venue, now in
+      venue.subscribed("\(name) \(argument["instId"]?.string ?? "")")
+      return venue.venueTime(now)
+    }
     let snapshot = desk.snapshot(channel, shell.venue.exchange, time)
     return [subscribed(argument)] + [snapshot].compactMap(\.self)
   }

@@ -14,7 +14,10 @@ extension SimulatedExchange {
     let time = happening.time
     switch happening.what {
     case .window(let index, let kind, var window):
-      if isCrossed { window.cross() }
+      // Far enough in to be above the best ask, whatever has happened since the window was closed.
+      if isCrossed, let ask = markets[index].engine.levels(.sell, max: 5).last {
+        window.cross(above: ask)
+      }
       return .market(
         StreamKey(market: index, kind: kind),
         payload: markets[index].settings.depthUpdate(window, now: time))

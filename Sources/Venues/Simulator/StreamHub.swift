@@ -59,7 +59,11 @@ final class StreamHub: StreamDesk {
     defer { remove(session) }
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
-        try await socket.send(text: session.answer(message.bytes, resolve))
+        let known = Set(session.names)
+        let answer = session.answer(message.bytes, resolve)
+        let new = session.names.filter { !known.contains($0) && key(of: $0) != nil }
+        shell.command { venue, _ in new.forEach { venue.subscribed($0) } }
+        try await socket.send(text: answer)
         subscribed()
       }
     } catch {

@@ -45,7 +45,8 @@ package final class VenueSimulatorServer: Sendable {
     await server.stop()
   }
 
-  /// How often each endpoint was asked since the start, by `GET /api/v3/depth`.
+  /// How often each endpoint was asked since the start, by `GET /api/v3/depth`, and each public stream
+  /// subscribed, by `subscribe books BTC-USDT`.
   package func requestCounts() async -> [String: Int] {
     var counts: [String: Int] = [:]
     for shell in shells.values { counts.merge(await shell.requestCounts()) { $0 + $1 } }

@@ -21,6 +21,7 @@ final class ConnectedVenue: Sendable {
   let port: Int
   let market = Heard<MarketEvent>()
   let account = Heard<PrivateEvent>()
+  let metrics = MetricsRegistry()
   private let loop: EventLoop
 
   static let bitcoin = InstrumentID(0)
@@ -32,7 +33,8 @@ final class ConnectedVenue: Sendable {
   init(
     _ loop: EventLoop, _ venue: KnownVenue = .binance, replays: [ReplaySettings] = [],
     stateDirectory: String? = nil, timeout: Duration = .seconds(5),
-    venueTime: any TimeSource = SystemTime(), receiveWindow: Duration = .seconds(5),
+    venueTime: any TimeSource = SystemTime(), time: any TimeSource = SystemTime(),
+    receiveWindow: Duration = .seconds(5),
     symbols: [String]? = nil, exchange: (inout ExchangeSettings) -> Void = { _ in },
     settings adjust: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
@@ -63,7 +65,7 @@ final class ConnectedVenue: Sendable {
     settings.reconnectMin = .milliseconds(20)
     adjust(&settings)
     session = try venue.session(
-      settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())
+      settings, loop: loop, time: time, log: .silent, metrics: metrics)
     self.loop = loop
   }
 

@@ -1,5 +1,6 @@
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -9,6 +10,10 @@ extension KrakenFeed {
   static let settledAfter = Duration.seconds(60)
   /// A snapshot that takes longer than this after its subscription never comes.
   static let snapshotMax = Duration.seconds(20)
+  /// A book that says nothing for so long, while other frames come, is dead or of a pair that nobody
+  /// quotes: a new subscription shows which.
+  static let bookSilenceMax = Duration.seconds(120)
+  private static let crossed = "the best bid reached the best ask"
 
   func takeBook(
     _ row: JSONValue, _ isSnapshot: Bool, _ received: Instant, _ output: inout FeedOutput
@@ -16,6 +21,7 @@ extension KrakenFeed {
     guard let index = try place(row) else { return }
     let market = markets[index]
     if market.phase == .unsubscribing { return }
+    market.heardAt = received
     guard isSnapshot || market.book.isWhole else { return }
     do throws(JSONError) {
       if isSnapshot {
@@ -31,6 +37,11 @@ extension KrakenFeed {
           + "at message \(market.book.updates)"
         output.faults.append(.checksum(market.instrument.id, text))
         return taint(index, "checksum mismatch", isSnapshot, received, &output)
+      }
+      if market.book.levels.isCrossed {
+        market.book.invalidate()
+        output.faults.append(.gap(market.instrument.id, Self.crossed))
+        return taint(index, Self.crossed, isSnapshot, received, &output)
       }
     } catch {
       // Some of it may be in the book already.
@@ -74,6 +85,11 @@ extension KrakenFeed {
       case .subscribing(let start) where lastFrame - start > Self.snapshotMax:
         output.faults.append(.gap(markets[index].instrument.id, "no snapshot came"))
         unsubscribe(index, at: now, &output)
+      case .live where lastFrame - markets[index].heardAt > Self.bookSilenceMax:
+        let text = "no message for \(Self.bookSilenceMax)"
+        markets[index].book.invalidate()
+        output.faults.append(.gap(markets[index].instrument.id, text))
+        taint(index, text, false, now, &output)
       case .live(let start) where now - start > Self.settledAfter: markets[index].failures = 0
       default: break
       }

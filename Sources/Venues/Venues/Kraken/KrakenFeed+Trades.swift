@@ -52,13 +52,16 @@ extension KrakenFeed {
     let first = min(markets[index].missing?.lowerBound ?? ids.lowerBound, ids.lowerBound)
     markets[index].missing =
       max(first, ids.upperBound - min(ids.upperBound, Self.backfillMax - 1))...ids.upperBound
-    if !isAsking { ask(index, since: since, &output) }
+    if !isAsking {
+      markets[index].missingSince = since
+      askTrades(index, &output)
+    }
   }
 
   /// Trades after a moment; one millisecond earlier, as several may share it.
-  private func ask(_ index: Int, since: Instant, _ output: inout FeedOutput) {
+  func askTrades(_ index: Int, _ output: inout FeedOutput) {
     let instrument = markets[index].instrument
-    let start = max(0, since.nanoseconds - 1_000_000)
+    let start = max(0, markets[index].missingSince.nanoseconds - 1_000_000)
     output.wishes.append(
       .get(
         target: "/0/public/Trades?pair=\(KrakenAssets.restPair(instrument.venueSymbol))"

@@ -55,6 +55,8 @@ package final class KrakenFeed: PublicFeed {
     for index in markets.indices { markets[index].restart(at: now) }
     let symbols = instruments.map(\.venueSymbol)
     guard !symbols.isEmpty else { return }
+    // The answers of an earlier connection do not come any more.
+    for index in markets.indices where markets[index].missing != nil { askTrades(index, &output) }
     requests.send("subscribe", "instrument", [], at: now, &output)
     subscribeBooks(symbols, at: now, &output)
     requests.send("subscribe", "trade", symbols, at: now, &output) { $0.member("snapshot", true) }

@@ -16,12 +16,15 @@ final class KrakenMarket {
   let instrument: Instrument
   let book: KrakenBook
   var phase = Phase.subscribing(since: .epoch)
+  /// When the book last had a message.
+  var heardAt = Instant.epoch
   /// Books in a row that went bad before they had settled.
   var failures = 0
   /// The last trade that was told, kept over connections: what happened in between is fetched.
   var lastTrade: (id: UInt64, time: Instant)?
-  /// Ids of trades that are being fetched.
+  /// Ids of trades that are being fetched, and the moment of the last one before them.
   var missing: ClosedRange<UInt64>?
+  var missingSince = Instant.epoch
   /// The rows of the very first snapshot are history that nobody missed.
   var isFirstSnapshot = false
   var status: String
@@ -38,7 +41,6 @@ final class KrakenMarket {
   func restart(at now: Instant) {
     book.invalidate()
     phase = .subscribing(since: now)
-    missing = nil
     isFirstSnapshot = false
   }
 

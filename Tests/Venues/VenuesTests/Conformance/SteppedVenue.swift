@@ -1,0 +1,152 @@
+import Chrono
+import Loop
+import SimulatorKit
+import Synchronization
+import Telemetry
+import TestKit
+import Testing
+import Units
+import Venue
+
+@testable import VenueSimulator
+@testable import Venues
+
+/// A venue's adapter and its simulated exchange on one clock that moves only when a test says so: the
+/// exchange tells its books every 100 ms of it, and between two steps both stand still, so that they
+/// can be held against one another at the same update.
+final class SteppedVenue: Sendable {
+  static let window = Duration.milliseconds(100)
+  static let bitcoin = InstrumentID(0)
+  static let ether = InstrumentID(1)
+
+  let connected: ConnectedVenue
+  let time: SimulatedTime
+  let profile: SimulatedProfile
+  let bitcoinSymbol: String
+  private let etherSymbol: String
+  private let listed = Mutex<[Instrument]>([])
+
+  /// Ether has a change in every window, so that its book shows that a window has arrived.
+  init(
+    _ loop: EventLoop, _ venue: KnownVenue, exchange: (inout ExchangeSettings) -> Void = { _ in },
+    settings: (inout VenueSettings) -> Void = { _ in }
+  ) async throws {
+    let time = SimulatedTime(start: DialectClient.start)
+    profile = try SimulatedProfile(venue)
+    (bitcoinSymbol, etherSymbol) = (
+      profile.exchange.markets[0].symbol, profile.exchange.markets[1].symbol
+    )
+    self.time = time
+    connected = try await ConnectedVenue(
+      loop, venue, venueTime: time, time: time, symbols: [profile.bitcoin, profile.ether],
+      exchange: {
+        $0.markets[1].eventsPerSecond = 200
+        $0.hasOKXChecksums = venue == .okx
+        exchange(&$0)
+      },
+      settings: {
+        // The clock stands still for as long as a machine is busy.
+        $0.silenceMax = .seconds(3_600)
+        settings(&$0)
+      })
+  }
+
+  var venue: KnownVenue { connected.venue }
+  var counters: VenueCounters { connected.session.counters }
+  var book: BookFollower { BookFollower(connected.market.all, of: Self.bitcoin) }
+  var etherBook: BookFollower { BookFollower(connected.market.all, of: Self.ether) }
+
+  var instruments: [Instrument] { listed.withLock { $0 } }
+
+  /// Connects; both books are whole and the exchange's afterwards.
+  func begin() async throws {
+    let instruments = try await connected.start()
+    listed.withLock { $0 = instruments }
+    try #require(await soon { counters.messages.value > 0 })
+    try #require(await recovers())
+  }
+
+  /// One window of the exchange's time, told to everyone.
+  func step() async throws { try await step(Self.window) }
+
+  func step(_ duration: Duration) async throws {
+    time.advance(by: duration)
+    _ = try await connected.exchangeBook(bitcoinSymbol)
+  }
+
+  func inject(_ fault: BookFault, count: Int = 1) async throws {
+    try await connected.fault(.book(fault, symbol: bitcoinSymbol, count: count))
+  }
+
+  /// Our book of bitcoin is the exchange's, level by level, at the same update.
+  func agrees() async throws -> Bool { try await agrees(Self.bitcoin, bitcoinSymbol) }
+
+  private func agrees(_ instrument: InstrumentID, _ symbol: String) async throws -> Bool {
+    let theirs = try await connected.exchangeBook(symbol)
+    let ours = BookFollower(connected.market.all, of: instrument)
+    guard !ours.isStale, !theirs.bids.isEmpty, !theirs.asks.isEmpty else { return false }
+    // Kraken's books have no update numbers.
+    guard venue == .kraken || ours.updateID == theirs.updateID else { return false }
+    let scales = instruments[Int(instrument.index)]
+    func isSame(_ ours: [PriceLevel], _ theirs: [PriceLevel], _ book: ExchangeBook) -> Bool {
+      ours.elementsEqual(theirs) { our, their in
+        Decimal(units: our.price.raw, scale: scales.priceScale)
+          == Decimal(units: their.price.raw, scale: book.priceScale)
+          && Decimal(units: our.quantity.raw, scale: scales.quantityScale)
+            == Decimal(units: their.quantity.raw, scale: book.quantityScale)
+      }
+    }
+    return isSame(ours.levels(.buy), theirs.bids, theirs)
+      && isSame(ours.levels(.sell), theirs.asks, theirs)
+  }
+
+  /// What was told of the window has arrived, as far as ether is heard.
+  func settles() async throws -> Bool {
+    try await soonThrowing { try await agrees(Self.ether, etherSymbol) }
+  }
+
+  func agreesSoon() async throws -> Bool { try await soonThrowing { try await agrees() } }
+
+  /// Lets time pass until both books are whole and right again.
+  func recovers(by step: Duration = window, steps: Int = 100) async throws -> Bool {
+    for _ in 0..<steps {
+      try await self.step(step)
+      // Too short a wait costs a step, no more.
+      let isRight = try await soonThrowing(.milliseconds(50)) {
+        guard try await agrees() else { return false }
+        return try await agrees(Self.ether, etherSymbol)
+      }
+      if isRight { return true }
+    }
+    return false
+  }
+
+  /// How often a snapshot of bitcoin's book was asked for: by REST, or by subscribing anew.
+  func snapshotRequests() async -> Int {
+    let counts = await connected.server.requestCounts()
+    return switch venue {
+    case .kraken: counts["subscribe book \(bitcoinSymbol)"] ?? 0
+    case .okx: counts["subscribe books \(bitcoinSymbol)"] ?? 0
+    default: counts["GET /api/v3/depth"] ?? 0
+    }
+  }
+
+  func stop() async { await connected.stop() }
+}
+
+/// `soon` for a condition that may throw.
+func soonThrowing(
+  _ limit: Duration = .seconds(30), _ condition: () async throws -> Bool
+) async throws -> Bool {
+  var failure: (any Error)?
+  let isTrue = await eventually(within: limit) {
+    do {
+      return try await condition()
+    } catch {
+      failure = error
+      return true
+    }
+  }
+  if let failure { throw failure }
+  return isTrue
+}
