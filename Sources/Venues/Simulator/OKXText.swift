@@ -30,7 +30,7 @@ struct OKXError: Error, Hashable {
       case .lotSize: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .priceFilter: .parameter("px")
       case .notional: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
-      case .marketClosed: OKXError(50_028, "Unable to take the order.")
+      case .marketClosed: OKXError(51_022, "Instrument suspended.")
       case .duplicateOrder: OKXError(51_016, "Client order ID already exists.")
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")

@@ -45,6 +45,11 @@ package final class VenueSimulatorServer: Sendable {
     await server.stop()
   }
 
+  /// Everything that is due by the clock happens and is told now, not at the next tick.
+  package func catchUp() async {
+    for shell in shells.values { await shell.inspect { _ in } }
+  }
+
   /// How often each endpoint was asked since the start, by `GET /api/v3/depth`, and each public stream
   /// subscribed, by `subscribe books BTC-USDT`.
   package func requestCounts() async -> [String: Int] {

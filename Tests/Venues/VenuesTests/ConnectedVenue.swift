@@ -116,6 +116,8 @@ final class Heard<Event: Sendable>: Sendable {
 
   var all: [Event] { events.withLock { $0 } }
   var count: Int { events.withLock { $0.count } }
+  /// What came after so many.
+  func since(_ count: Int) -> ArraySlice<Event> { events.withLock { $0[count...] } }
   func hear(_ event: Event) { events.withLock { $0.append(event) } }
 }
 

@@ -22,9 +22,10 @@ final class KrakenMarket {
   var failures = 0
   /// The last trade that was told, kept over connections: what happened in between is fetched.
   var lastTrade: (id: UInt64, time: Instant)?
-  /// Ids of trades that are being fetched, and the moment of the last one before them.
+  /// Ids of trades that are being fetched, and the moment of the last one before them; nil when they
+  /// are the last of many.
   var missing: ClosedRange<UInt64>?
-  var missingSince = Instant.epoch
+  var missingSince: Instant?
   /// The rows of the very first snapshot are history that nobody missed.
   var isFirstSnapshot = false
   var status: String

@@ -125,7 +125,8 @@ import Venue
         #expect(await soon { venue.book.staleReasons.count == fault })
         if fault > 1, known != .binance {
           // In the pause, by the stopped clock, whatever comes asks for nothing.
-          for _ in 0..<3 {
+          let pause = (known == .kraken ? 10 : 1) << (fault - 2)
+          for _ in 1..<min(pause, 4) {
             try await venue.inject(.crossed)
             try await venue.step()
             #expect(try await venue.settles())

@@ -25,10 +25,14 @@ final class SteppedVenue: Sendable {
   let bitcoinSymbol: String
   private let etherSymbol: String
   private let listed = Mutex<[Instrument]>([])
+  private let followers = Mutex(
+    (heard: 0, all: [BookFollower(of: bitcoin), BookFollower(of: ether)]))
 
   /// Ether has a change in every window, so that its book shows that a window has arrived.
   init(
-    _ loop: EventLoop, _ venue: KnownVenue, exchange: (inout ExchangeSettings) -> Void = { _ in },
+    _ loop: EventLoop, _ venue: KnownVenue,
+    symbols: (SimulatedProfile) -> [String] = { [$0.bitcoin, $0.ether] },
+    exchange: (inout ExchangeSettings) -> Void = { _ in },
     settings: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
     let time = SimulatedTime(start: DialectClient.start)
@@ -38,7 +42,7 @@ final class SteppedVenue: Sendable {
     )
     self.time = time
     connected = try await ConnectedVenue(
-      loop, venue, venueTime: time, time: time, symbols: [profile.bitcoin, profile.ether],
+      loop, venue, venueTime: time, time: time, symbols: symbols(profile),
       exchange: {
         $0.markets[1].eventsPerSecond = 200
         $0.hasOKXChecksums = venue == .okx
@@ -53,17 +57,32 @@ final class SteppedVenue: Sendable {
 
   var venue: KnownVenue { connected.venue }
   var counters: VenueCounters { connected.session.counters }
-  var book: BookFollower { BookFollower(connected.market.all, of: Self.bitcoin) }
-  var etherBook: BookFollower { BookFollower(connected.market.all, of: Self.ether) }
+  var book: BookFollower { follower(of: Self.bitcoin) }
+  var etherBook: BookFollower { follower(of: Self.ether) }
+
+  func follower(of instrument: InstrumentID) -> BookFollower {
+    followers.withLock { state in
+      let new = connected.market.since(state.heard)
+      state.heard += new.count
+      for event in new {
+        for index in state.all.indices { state.all[index].hear(event) }
+      }
+      return state.all[Int(instrument.index)]
+    }
+  }
 
   var instruments: [Instrument] { listed.withLock { $0 } }
 
   /// Connects; both books are whole and the exchange's afterwards.
   func begin() async throws {
+    try await connect()
+    try #require(await recovers())
+  }
+
+  func connect() async throws {
     let instruments = try await connected.start()
     listed.withLock { $0 = instruments }
     try #require(await soon { counters.messages.value > 0 })
-    try #require(await recovers())
   }
 
   /// One window of the exchange's time, told to everyone.
@@ -71,7 +90,7 @@ final class SteppedVenue: Sendable {
 
   func step(_ duration: Duration) async throws {
     time.advance(by: duration)
-    _ = try await connected.exchangeBook(bitcoinSymbol)
+    await connected.server.catchUp()
   }
 
   func inject(_ fault: BookFault, count: Int = 1) async throws {
@@ -83,7 +102,7 @@ final class SteppedVenue: Sendable {
 
   private func agrees(_ instrument: InstrumentID, _ symbol: String) async throws -> Bool {
     let theirs = try await connected.exchangeBook(symbol)
-    let ours = BookFollower(connected.market.all, of: instrument)
+    let ours = follower(of: instrument)
     guard !ours.isStale, !theirs.bids.isEmpty, !theirs.asks.isEmpty else { return false }
     // Kraken's books have no update numbers.
     guard venue == .kraken || ours.updateID == theirs.updateID else { return false }
