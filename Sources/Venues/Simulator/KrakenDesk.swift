@@ -40,7 +40,13 @@ final class KrakenDesk: StreamDesk {
   /// In the absence of anything else, says the documentation; here always.
   private static let heartbeat = Duration.seconds(1)
 
-  init(_ exchange: borrowing SimulatedExchange) { voice = KrakenVoice(exchange) }
+  let behindMax: Int
+  var clientCount: Int { sessions.count }
+
+  init(_ exchange: borrowing SimulatedExchange, behindMax: Int) {
+    voice = KrakenVoice(exchange)
+    self.behindMax = behindMax
+  }
 
   func serve(_ socket: WebSocket, _ request: HTTPRequest, _ shell: VenueShell) async {
     let session = KrakenSession(socket)

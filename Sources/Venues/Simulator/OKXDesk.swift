@@ -21,7 +21,13 @@ final class OKXDesk: StreamDesk {
   private var voice: OKXVoice
   private var sessions: [ObjectIdentifier: OKXSession] = [:]
 
-  init(_ exchange: borrowing SimulatedExchange) { voice = OKXVoice(exchange) }
+  let behindMax: Int
+  var clientCount: Int { sessions.count }
+
+  init(_ exchange: borrowing SimulatedExchange, behindMax: Int) {
+    voice = OKXVoice(exchange)
+    self.behindMax = behindMax
+  }
 
   func serve(_ socket: WebSocket, _ request: HTTPRequest, _ shell: VenueShell) async {
     let session = OKXSession(socket)

@@ -7,7 +7,13 @@ final class StreamHub: StreamDesk {
   private let symbols: [String]
   private var paths: [StreamKey: FaultyPath<ExchangeMessage>] = [:]
 
-  init(symbols: [String]) { self.symbols = symbols.map { $0.lowercased() } }
+  let behindMax: Int
+  var clientCount: Int { sessions.count }
+
+  init(symbols: [String], behindMax: Int) {
+    self.symbols = symbols.map { $0.lowercased() }
+    self.behindMax = behindMax
+  }
 
   func name(of key: StreamKey) -> String { "\(symbols[key.market])@\(key.kind.suffix)" }
 

@@ -59,15 +59,16 @@ final class VenueShell: @unchecked Sendable {
     }
     switch settings.dialect {
     case .binance:
-      let hub = StreamHub(symbols: settings.markets.map(\.symbol))
+      let hub = StreamHub(
+        symbols: settings.markets.map(\.symbol), behindMax: configuration.behindMax)
       self.hub = hub
       desk = hub
     case .kraken:
       hub = nil
-      desk = KrakenDesk(exchange)
+      desk = KrakenDesk(exchange, behindMax: configuration.behindMax)
     case .okx:
       hub = nil
-      desk = OKXDesk(exchange)
+      desk = OKXDesk(exchange, behindMax: configuration.behindMax)
     }
     venue = SimulatedVenue(exchange: exchange)
   }
@@ -90,6 +91,10 @@ final class VenueShell: @unchecked Sendable {
 
   func requestCounts() async -> [String: Int] {
     await onLoop { [self] in venue.requestCounts }
+  }
+
+  func clientCount() async -> Int {
+    await onLoop { [self] in desk.clientCount }
   }
 
   func isReplayFinished() async -> Bool {

@@ -50,6 +50,13 @@ package final class VenueSimulatorServer: Sendable {
     for shell in shells.values { await shell.inspect { _ in } }
   }
 
+  /// Clients whose streams are open now.
+  package func clientCount() async -> Int {
+    var count = 0
+    for shell in shells.values { count += await shell.clientCount() }
+    return count
+  }
+
   /// How often each endpoint was asked since the start, by `GET /api/v3/depth`, and each public stream
   /// subscribed, by `subscribe books BTC-USDT`.
   package func requestCounts() async -> [String: Int] {

@@ -35,7 +35,8 @@ final class ConnectedVenue: Sendable {
     stateDirectory: String? = nil, timeout: Duration = .seconds(5),
     venueTime: any TimeSource = SystemTime(), time: any TimeSource = SystemTime(),
     receiveWindow: Duration = .seconds(5),
-    symbols: [String]? = nil, exchange: (inout ExchangeSettings) -> Void = { _ in },
+    symbols: [String]? = nil, behindMax: Int? = nil,
+    exchange: (inout ExchangeSettings) -> Void = { _ in },
     settings adjust: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
     let mesh = TestMesh.shared
@@ -47,6 +48,7 @@ final class ConnectedVenue: Sendable {
       tls: try .server(mesh.credentials("venue-sim"), clients: .notAsked, alpn: .http11),
       exchange: exchangeSettings)
     configuration.replays = replays
+    if let behindMax { configuration.behindMax = behindMax }
     configuration.stateDirectory = stateDirectory
     server = try VenueSimulatorServer(configuration, time: venueTime, loop: loop, log: .silent)
     guard case .tcp(_, let port) = try await server.start() else {

@@ -12,7 +12,7 @@ import Venue
 
 /// Every fault of market data, at every venue: found at that very message, told at once, healed by one
 /// snapshot, counted once; afterwards our book is the exchange's.
-@Suite struct BookFaultTests {
+@Suite(.serialized) struct BookFaultTests {
   /// What must be seen of one fault of a book.
   struct Case: Sendable, CustomTestStringConvertible {
     let venue: KnownVenue

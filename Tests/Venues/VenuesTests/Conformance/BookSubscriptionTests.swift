@@ -9,7 +9,7 @@ import Venue
 @testable import Venues
 
 /// What is subscribed, how much at once, and what a refusal and a reconnect do to it.
-@Suite struct BookSubscriptionTests {
+@Suite(.serialized) struct BookSubscriptionTests {
   @Test(arguments: ConnectedVenue.simulated)
   func
     `MD-02 books come from streams; REST is asked by Binance alone, once a symbol and once a gap`(
@@ -41,7 +41,7 @@ import Venue
   /// Binance: 1,024 streams of a connection, 100 names a message here. Kraken: 100 symbols a request
   /// here, one connection. OKX: 100 instruments of a connection here, as it takes 480 requests an hour
   /// of 64 KB.
-  @Test(arguments: [(KnownVenue.binance, 345, 2), (.kraken, 230, 1), (.okx, 230, 3)])
+  @Test(arguments: [(KnownVenue.binance, 345, 2), (.kraken, 110, 1), (.okx, 110, 2)])
   func `MD-01 more symbols than a request or a connection may carry are all followed, and again`(
     _ known: KnownVenue, _ count: Int, _ connections: UInt64
   ) async throws {

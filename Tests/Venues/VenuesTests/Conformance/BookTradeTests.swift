@@ -9,7 +9,7 @@ import Venue
 @testable import Venues
 
 /// Trades that a stream left out are fetched: each is told once, and says that it comes late.
-@Suite struct BookTradeTests {
+@Suite(.serialized) struct BookTradeTests {
   @Test(arguments: ConnectedVenue.simulated)
   func `MD-04 trades of a stall are back-filled, each once`(_ known: KnownVenue) async throws {
     try await withLoop { loop in

@@ -31,7 +31,7 @@ final class SteppedVenue: Sendable {
   /// Ether has a change in every window, so that its book shows that a window has arrived.
   init(
     _ loop: EventLoop, _ venue: KnownVenue,
-    symbols: (SimulatedProfile) -> [String] = { [$0.bitcoin, $0.ether] },
+    symbols: (SimulatedProfile) -> [String] = { [$0.bitcoin, $0.ether] }, behindMax: Int? = nil,
     exchange: (inout ExchangeSettings) -> Void = { _ in },
     settings: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
@@ -42,7 +42,7 @@ final class SteppedVenue: Sendable {
     )
     self.time = time
     connected = try await ConnectedVenue(
-      loop, venue, venueTime: time, time: time, symbols: symbols(profile),
+      loop, venue, venueTime: time, time: time, symbols: symbols(profile), behindMax: behindMax,
       exchange: {
         $0.markets[1].eventsPerSecond = 200
         $0.hasOKXChecksums = venue == .okx
@@ -106,22 +106,43 @@ final class SteppedVenue: Sendable {
     guard !ours.isStale, !theirs.bids.isEmpty, !theirs.asks.isEmpty else { return false }
     // Kraken's books have no update numbers.
     guard venue == .kraken || ours.updateID == theirs.updateID else { return false }
+    return isSame(ours.levels(.buy), theirs.bids, instrument, theirs)
+      && isSame(ours.levels(.sell), theirs.asks, instrument, theirs)
+      && ours.levels(.buy).count == theirs.bids.count
+      && ours.levels(.sell).count == theirs.asks.count
+  }
+
+  /// As far as theirs reach; scales may differ.
+  private func isSame(
+    _ ours: [PriceLevel], _ theirs: [PriceLevel], _ instrument: InstrumentID, _ book: ExchangeBook
+  ) -> Bool {
     let scales = instruments[Int(instrument.index)]
-    func isSame(_ ours: [PriceLevel], _ theirs: [PriceLevel], _ book: ExchangeBook) -> Bool {
-      ours.elementsEqual(theirs) { our, their in
-        Decimal(units: our.price.raw, scale: scales.priceScale)
-          == Decimal(units: their.price.raw, scale: book.priceScale)
-          && Decimal(units: our.quantity.raw, scale: scales.quantityScale)
-            == Decimal(units: their.quantity.raw, scale: book.quantityScale)
-      }
+    func power(_ left: UInt8, _ right: UInt8) -> Int128 {
+      (right..<max(left, right)).reduce(1) { power, _ in power * 10 }
     }
-    return isSame(ours.levels(.buy), theirs.bids, theirs)
-      && isSame(ours.levels(.sell), theirs.asks, theirs)
+    let price = (
+      power(book.priceScale, scales.priceScale), power(scales.priceScale, book.priceScale)
+    )
+    let quantity = (
+      power(book.quantityScale, scales.quantityScale),
+      power(scales.quantityScale, book.quantityScale)
+    )
+    return ours.count >= theirs.count
+      && zip(ours, theirs).allSatisfy { our, their in
+        Int128(our.price.raw) * price.0 == Int128(their.price.raw) * price.1
+          && Int128(our.quantity.raw) * quantity.0 == Int128(their.quantity.raw) * quantity.1
+      }
   }
 
   /// What was told of the window has arrived, as far as ether is heard.
   func settles() async throws -> Bool {
-    try await soonThrowing { try await agrees(Self.ether, etherSymbol) }
+    let theirs = try await connected.exchangeBook(etherSymbol, levelsMax: 20)
+    return try await soonThrowing {
+      let ours = etherBook
+      if venue != .kraken { return ours.updateID == theirs.updateID }
+      return isSame(ours.levels(.buy), theirs.bids, Self.ether, theirs)
+        && isSame(ours.levels(.sell), theirs.asks, Self.ether, theirs)
+    }
   }
 
   func agreesSoon() async throws -> Bool { try await soonThrowing { try await agrees() } }
