@@ -188,6 +188,8 @@ final class KrakenDesk: StreamDesk {
         "snapshot", exchange.markets[market], bid: exchange.markets[market].engine.best(.buy),
         ask: exchange.markets[market].engine.best(.sell))
     case .instrument: voice.instruments("snapshot", exchange.markets, withAssets: true)
+    case .orders(let market, let depth):
+      voice.orderSnapshot(market: market, depth: depth, exchange)
     }
   }
 

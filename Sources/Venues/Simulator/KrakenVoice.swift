@@ -11,6 +11,14 @@ enum KrakenChannel: Hashable {
   case trade(market: Int)
   case ticker(market: Int)
   case instrument
+  case orders(market: Int, depth: Int)
+
+  var depth: Int? {
+    switch self {
+    case .book(_, let depth), .orders(_, let depth): depth
+    case .trade, .ticker, .instrument: nil
+    }
+  }
 }
 
 /// Public messages in Kraken's words (docs.kraken.com/api/docs/websocket-v2): a function of what
@@ -27,10 +35,12 @@ struct KrakenVoice {
   private var paths: [KrakenChannel: FaultyPath<[UInt8]>] = [:]
   /// Channels with messages that were lost or are held back: what their subscribers hold meanwhile.
   private var behind: [KrakenChannel: (view: DepthView, fault: BookFault)] = [:]
+  private var orderVoice: KrakenOrderVoice
 
   init(_ exchange: borrowing SimulatedExchange) {
     markets = exchange.markets.map(\.settings)
     mirrors = exchange.markets.map(MirroredBook.init)
+    orderVoice = KrakenOrderVoice(exchange.markets.map(\.settings))
   }
 
   /// What a new subscriber of a book gets; from now on its depth is told.
@@ -43,11 +53,21 @@ struct KrakenVoice {
       time: nil)
   }
 
+  /// What a new subscriber of a book by orders gets; from now on its depth is told.
+  mutating func orderSnapshot(
+    market: Int, depth: Int, _ exchange: borrowing SimulatedExchange
+  ) -> [UInt8] {
+    let engine = exchange.markets[market].engine
+    return orderVoice.snapshot(
+      market, depth, engine.orders(.buy), engine.orders(.sell), exchange.now)
+  }
+
   /// Of other channels nobody hears any more.
   mutating func keep(_ heard: Set<KrakenChannel>) {
     views = views.filter { heard.contains($0.key) }
     paths = paths.filter { heard.contains($0.key) }
     behind = behind.filter { heard.contains($0.key) }
+    orderVoice.keep(heard)
   }
 
   mutating func messages(
@@ -69,6 +89,8 @@ struct KrakenVoice {
       ]
     case .status(let market):
       return [(.instrument, instruments("update", [exchange.markets[market]], withAssets: false))]
+    case .orders(let market, let bids, let asks):
+      return orderVoice.messages(market, bids, asks, delivery.fault, time)
     case .window, .report, .balances, .recorded: return []
     }
   }

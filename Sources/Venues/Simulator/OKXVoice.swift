@@ -90,7 +90,7 @@ struct OKXVoice {
           }
         )
       ]
-    case .window, .report, .balances, .recorded: return []
+    case .window, .orders, .report, .balances, .recorded: return []
     }
   }
 

@@ -34,6 +34,8 @@ extension SimulatedExchange {
         order.account, payload: executionReport(order, cause, executionID: executionID, time))
     case .balances(let account, let changed):
       return .account(account, payload: accountPosition(changed, time))
+    // No stream of Binance tells orders.
+    case .orders: return nil
     // Binance says it in exchangeInfo only.
     case .status: return nil
     case .recorded(let index, let kind, let payload):

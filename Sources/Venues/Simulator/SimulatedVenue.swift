@@ -53,14 +53,16 @@ package struct SimulatedVenue: ~Copyable {
   /// What has happened since the last call, by the venue's clock, with what goes wrong with it.
   mutating func takeDeliveries(now: Instant) -> [Delivery] {
     var deliveries: [Delivery] = []
+    /// What happens to a window happens to its orders too.
+    var windowFaults: [Int: BookFault] = [:]
     for happening in exchange.takeHappenings() + lateReports {
       let happening = happening.shifted(by: faults.clockSkew)
       switch happening.what {
       case .window(let market, let kind, _) where kind == .depthFast:
-        deliveries.append(
-          Delivery(
-            happening: happening,
-            fault: faults.isStalled(now) ? .gap : faults.next(market: market)))
+        windowFaults[market] = faults.isStalled(now) ? .gap : faults.next(market: market)
+        deliveries.append(Delivery(happening: happening, fault: windowFaults[market]))
+      case .orders(let market, _, _):
+        deliveries.append(Delivery(happening: happening, fault: windowFaults[market]))
       case .recorded(let market, let kind, _) where kind == .depthFast || kind == .depthSlow:
         deliveries.append(
           Delivery(

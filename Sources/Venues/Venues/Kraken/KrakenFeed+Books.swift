@@ -69,8 +69,11 @@ extension KrakenFeed {
   private func unsubscribe(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
     markets[index].phase = .unsubscribing
     requests.send(
-      "unsubscribe", "book", [markets[index].instrument.venueSymbol], at: now, &output
-    ) { $0.member("depth", depth) }
+      "unsubscribe", bookChannel, [markets[index].instrument.venueSymbol], at: now, &output
+    ) {
+      $0.member("depth", depth)
+      if case .orders(let token) = channels { $0.member("token", token()) }
+    }
   }
 
   private func subscribe(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
@@ -78,7 +81,18 @@ extension KrakenFeed {
     subscribeBooks([markets[index].instrument.venueSymbol], at: now, &output)
   }
 
+  /// Books by orders are subscribed a few a second: each counts 5, 25 or 100 by its depth of the 200 a
+  /// second that the venue allows.
+  func pace(at now: Instant, _ output: inout FeedOutput) {
+    let perSecond = depth == 10 ? 40 : depth == 100 ? 8 : 2
+    for index in markets.indices {
+      markets[index].phase = .pausing(until: now + .seconds(index / perSecond))
+    }
+    tickBooks(at: now, &output)
+  }
+
   func tickBooks(at now: Instant, _ output: inout FeedOutput) {
+    if case .withoutBooks = channels { return }
     for index in markets.indices {
       switch markets[index].phase {
       case .pausing(let end) where now >= end: subscribe(index, at: now, &output)
@@ -115,7 +129,11 @@ extension KrakenFeed {
       output.faults.append(
         .refused("\(channel ?? "?") \(symbols.joined(separator: ", ")): \(error)"))
     }
-    guard channel == "book" else { return }
+    guard channel == bookChannel else { return }
+    if !isSuccess, channels.isByOrder, root["error"]?.string?.hasPrefix("ESession") == true {
+      // Only a new connection has a new token.
+      return output.wishes.append(.reconnect(reason: "the token is not taken"))
+    }
     for symbol in symbols {
       guard let index = place(of: symbol) else { continue }
       if method == "subscribe" {

@@ -14,7 +14,7 @@ final class KrakenMarket {
   }
 
   let instrument: Instrument
-  let book: KrakenBook
+  let book: any KrakenLocalBook
   var phase = Phase.subscribing(since: .epoch)
   /// When the book last had a message.
   var heardAt = Instant.epoch
@@ -31,9 +31,11 @@ final class KrakenMarket {
   var status: String
   var toldStatus: String
 
-  init(_ instrument: Instrument, depth: Int) {
+  init(_ instrument: Instrument, depth: Int, isByOrder: Bool) {
     self.instrument = instrument
-    book = KrakenBook(instrument, depth: depth)
+    book =
+      isByOrder
+      ? KrakenOrderBook(instrument, depth: depth) : KrakenBook(instrument, depth: depth)
     status = instrument.isTrading ? "online" : "cancel_only"
     toldStatus = status
   }

@@ -21,6 +21,7 @@ final class SteppedVenue: Sendable {
 
   let connected: ConnectedVenue
   let time: SimulatedTime
+  private let isByOrder: Bool
   let profile: SimulatedProfile
   let bitcoinSymbol: String
   private let etherSymbol: String
@@ -32,6 +33,7 @@ final class SteppedVenue: Sendable {
   init(
     _ loop: EventLoop, _ venue: KnownVenue,
     symbols: (SimulatedProfile) -> [String] = { [$0.bitcoin, $0.ether] }, behindMax: Int? = nil,
+    isByOrder: Bool = false,
     exchange: (inout ExchangeSettings) -> Void = { _ in },
     settings: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
@@ -41,6 +43,7 @@ final class SteppedVenue: Sendable {
       profile.exchange.markets[0].symbol, profile.exchange.markets[1].symbol
     )
     self.time = time
+    self.isByOrder = isByOrder
     connected = try await ConnectedVenue(
       loop, venue, venueTime: time, time: time, symbols: symbols(profile), behindMax: behindMax,
       exchange: {
@@ -51,6 +54,7 @@ final class SteppedVenue: Sendable {
       settings: {
         // The clock stands still for as long as a machine is busy.
         $0.silenceMax = .seconds(3_600)
+        $0.isByOrder = isByOrder
         settings(&$0)
       })
   }
@@ -165,7 +169,7 @@ final class SteppedVenue: Sendable {
   func snapshotRequests() async -> Int {
     let counts = await connected.server.requestCounts()
     return switch venue {
-    case .kraken: counts["subscribe book \(bitcoinSymbol)"] ?? 0
+    case .kraken: counts["subscribe \(isByOrder ? "level3" : "book") \(bitcoinSymbol)"] ?? 0
     case .okx: counts["subscribe books \(bitcoinSymbol)"] ?? 0
     default: counts["GET /api/v3/depth"] ?? 0
     }
