@@ -143,7 +143,7 @@ package final class KrakenFeed: PublicFeed {
   private func take(
     _ channel: JSONValue, _ root: JSONValue, _ received: Instant, _ output: inout FeedOutput
   ) throws(JSONError) {
-    if channel.isString("book") || channel.isString("level3") {
+    if channels.isByOrder ? channel.isString("level3") : channel.isString("book") {
       let isSnapshot = root["type"]?.isString("snapshot") == true
       for row in try root.array("data") { try takeBook(row, isSnapshot, received, &output) }
     } else if channel.isString("trade") {
