@@ -145,7 +145,7 @@ let rooms: [Room] = [
     .platform, "Postgres",
     uses: ["Bytes", "CLinux", "CPostgres", "Chrono", "Loop", "Telemetry", "Units"]),
   room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
-  room(.platform, "SharedRing", uses: ["CLinux"]),
+  room(.platform, "SharedRing", uses: ["Bytes", "CLinux"]),
   room(.platform, "Recording", uses: ["Bytes", "Chrono", "JSON"]),
   room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
   room(
@@ -193,16 +193,17 @@ let rooms: [Room] = [
   service(
     "MarketConnector",
     uses: [
-      "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "Translation",
-      "Venue", "Venues",
+      "EventBus", "JSON", "MarketQuality", "OrderBook", "Orders", "Security", "SharedRing",
+      "TickRing", "Translation", "Venue", "Venues",
     ]),
-  service("Orderbook", uses: ["Translation", "OrderBook", "Venue"]),
+  service("Orderbook", uses: ["MarketQuality", "Translation", "OrderBook", "Venue"]),
   service(
     "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
     "TradingGateway",
     uses: [
-      "EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "Signals", "Translation", "Venue",
+      "EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "SharedRing", "Signals", "TickRing",
+      "Translation", "Venue",
     ]),
   service("OMS", uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
   service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),
@@ -314,8 +315,8 @@ let rooms: [Room] = [
   tests(
     "SimulatorTests", in: "Venues/SimulatorTests",
     uses: [
-      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "SimulatorKit", "Telemetry",
-      "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
+      "Bytes", "Chrono", "JSON", "Loop", "OrderBook", "Security", "Seeds", "SimulatorKit",
+      "Telemetry", "TestKit", "Transport", "Units", "Venue", "VenueSimulator",
     ]),
   tests(
     "TickRingTests", in: "Venues/TickRingTests",
@@ -328,8 +329,9 @@ let rooms: [Room] = [
       "MarketConnectorService", "MarketQuality", "OMSService", "OrderBook", "OrderbookService",
       "Orders", "Portfolio", "PortfolioManagerService", "Postgres", "Risk", "RiskManagerService",
       "Security",
-      "Seeds", "ServiceKit", "Signals", "Telemetry", "TestKit", "TradingGatewayService",
-      "Transcoding", "Translation", "Transport", "Units", "Venue", "Venues", "Wire",
+      "Seeds", "ServiceKit", "SharedRing", "Signals", "Telemetry", "TestKit", "TickRing",
+      "TradingGatewayService", "Transcoding", "Translation", "Transport", "Units", "Venue",
+      "Venues", "Wire",
     ]),
   tests(
     "CommandsTests", in: "Apps/CommandsTests",

@@ -32,6 +32,14 @@ struct Benchmark {
         question: "what does a depth message cost from its bytes to the book?",
         run: marketFrameToBook),
       Benchmark(
+        name: "market.frame-to-strategy",
+        question: "how long from an exchange's frame to a strategy, through the real processes?",
+        run: FrameToStrategy.run),
+      Benchmark(
+        name: "market.receive-to-publish",
+        question: "how long does the market-connector keep a frame of a recorded day?",
+        run: ReceiveToPublish.run),
+      Benchmark(
         name: "venue.sign.hmac-sha256", question: "what does the signature of an order cost?",
         run: signing),
       Benchmark(

@@ -34,15 +34,25 @@ private func timerNanoseconds() -> Double {
 }
 
 func orderBookApply() throws -> [Figures] {
-  let capture = "../shared/data/binance/spot_btcusdt_20240808.gz"
-  let path = "\(Workspace.root)/\(capture)"
-  if access(path, R_OK) == 0 {
-    return [Figures(orderBookReplay(try OrderBookCapture(path: path), name: "order-book.apply"))]
+  let file = "../shared/data/binance/spot_btcusdt_20240808.gz"
+  let path = "\(Workspace.root)/\(file)"
+  let isRecorded = access(path, R_OK) == 0
+  if !isRecorded { note("  \(file) is absent; a seeded synthetic stream takes its place") }
+  let capture = isRecorded ? try OrderBookCapture(path: path) : OrderBookCapture(seed: 20_240_808)
+  let name = isRecorded ? "order-book.apply" : "order-book.apply.synthetic"
+  let ours = orderBookReplay(capture, name: name)
+  let peers = BookPeers.measure(capture)
+  guard !peers.isEmpty else { return [Figures(ours)] }
+  // Peers tell the mean of their fastest round, so ours stands beside them as a mean too.
+  let mean = 1e9 / ours.operationsPerSecond
+  return peers.enumerated().map { index, peer in
+    var figures = index == 0 ? Figures(ours) : Figures("\(name).\(peer.library)")
+    figures.operationsPerSecond = ours.operationsPerSecond
+    figures.peer = "\(peer.library) \(peer.version)"
+    figures.ratio = peer.nanoseconds / mean
+    figures.more = [("mean_ns", mean), ("peer_mean_ns", peer.nanoseconds)]
+    return figures
   }
-  note("  \(capture) is absent; a seeded synthetic stream takes its place")
-  return [
-    Figures(orderBookReplay(OrderBookCapture(seed: 20_240_808), name: "order-book.apply.synthetic"))
-  ]
 }
 
 func codecOrder() -> [Figures] {

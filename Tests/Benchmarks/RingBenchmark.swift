@@ -14,7 +14,7 @@ enum RingBenchmark {
     guard sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 else {
       throw Skipped(reason: "two processes that spin need two cores")
     }
-    return [try oneWay(), try throughput()]
+    return [try oneWay(), try throughput(), try wakeUp()]
   }
 
   /// Half of the time from writing an entry until its echo has been read.
@@ -75,15 +75,56 @@ enum RingBenchmark {
     return figures
   }
 
+  /// From writing an entry until a reader that slept on its bell has it and has said so, by a ring that
+  /// we look at without sleeping; and of it what the writer spends on writing and ringing.
+  private static func wakeUp() throws -> Figures {
+    let files = try Files("wake-up")
+    let child = try files.child("sleep")
+    defer { child.stop() }
+    var there = try RingWriter(files.there)
+    var back = try RingReader(files.back)
+    let time = SystemTime()
+    var (samples, writing): ([Double], [Double]) = ([], [])
+    try Cores.onClientCore {
+      for value in 0..<5_000 as Range<UInt64> {
+        // Long enough for the reader to fall asleep, and its core with it.
+        let rest = time.uptime.nanoseconds + 200_000
+        while time.uptime.nanoseconds < rest { clinux_pause() }
+        let start = time.uptime.nanoseconds
+        there.write(RingContent((value, 0, 0, 0, 0, 0, 0)))
+        let woken = there.wake()
+        let written = time.uptime.nanoseconds
+        while case .none = back.read() { clinux_pause() }
+        guard woken == 1 else { continue }
+        samples.append(Double(time.uptime.nanoseconds - start))
+        writing.append(Double(written - start))
+      }
+    }
+    guard samples.count > 1_000 else {
+      throw Broken("the reader slept \(samples.count) times only")
+    }
+    var figures = Figures("ring.wake-up", samples: samples)
+    let sorted = writing.sorted()
+    figures.more = [
+      ("writer_p50_ns", sorted.quantile(0.5)), ("writer_p99_ns", sorted.quantile(0.99)),
+      ("samples", Double(samples.count)),
+    ]
+    return figures
+  }
+
   // MARK: The other process
 
-  /// `ring-peer echo|count THERE BACK`
+  /// `ring-peer echo|count|sleep THERE BACK`
   static func peer(_ arguments: [String]) -> Int32 {
     do {
       var there = try RingReader(arguments[1], from: .oldest)
       var back = try RingWriter(arguments[2])
       say("ready\n")
-      return arguments[0] == "echo" ? echo(&there, &back) : count(&there, &back)
+      switch arguments[0] {
+      case "echo": return echo(&there, &back)
+      case "count": return count(&there, &back)
+      default: return try sleep(&there, &back)
+      }
     } catch {
       note("\(error)")
       return 1
@@ -93,6 +134,19 @@ enum RingBenchmark {
   private static func echo(_ there: inout RingReader, _ back: inout RingWriter) -> Int32 {
     while true {
       if case .next(let content, _) = there.read() { back.write(content) }
+    }
+  }
+
+  private static func sleep(_ there: inout RingReader, _ back: inout RingWriter) throws -> Int32 {
+    var bell = pollfd(fd: try there.openBell(), events: Int16(POLLIN), revents: 0)
+    while true {
+      if case .next(let content, _) = there.read() {
+        back.write(content)
+      } else if there.sleeps() {
+        poll(&bell, 1, -1)
+        there.wakes()
+        there.silence()
+      }
     }
   }
 
@@ -122,6 +176,7 @@ enum RingBenchmark {
     deinit {
       unlink(there)
       unlink(back)
+      unlink(there + ".bell-0")
     }
 
     func child(_ role: String) throws -> Child {

@@ -28,12 +28,13 @@ extension Mesh {
 
   func submit(
     _ side: String, _ symbol: String, _ quantity: String, at price: String? = nil,
-    id: String = newID(), _ timeInForce: String? = nil
+    id: String = newID(), _ timeInForce: String? = nil, venue: String? = nil
   ) async throws -> Answer {
     var writer = JSONWriter()
     writer.beginObject()
     writer.member("clientOrderId", id)
     writer.member("symbol", symbol)
+    if let venue { writer.member("venue", venue) }
     writer.member("side", side)
     writer.member("type", price == nil ? "MARKET" : "LIMIT")
     if let price { writer.member("price", price) }
@@ -86,6 +87,27 @@ extension Mesh {
   func openAtVenue() async throws -> [String] {
     let answer = try await call("market-connector/ListOpenOrders", #"{"venue": "binance"}"#)
     return answer["orders"]?.array?.compactMap { $0["clientOrderId"]?.string } ?? []
+  }
+
+  /// The venue's ids of an order's children that are open there.
+  func atVenue(_ order: String) async throws -> [String] {
+    let answer = try await call("market-connector/ListOpenOrders", #"{"venue": "binance"}"#)
+    return answer["orders"]?.array?
+      .filter { $0["clientOrderId"]?.string?.hasPrefix(order) == true }
+      .compactMap { $0["venueOrderId"]?.string } ?? []
+  }
+
+  /// Replaces the quantity of an order, and waits until it is in force.
+  func change(_ id: String, quantity: String) async throws {
+    let terms = Mesh.object(["quantity": quantity])
+    let answer = try await send("PATCH", "/v1/orders/\(id)", terms)
+    guard answer.status == 200 else { throw Failure("the change was not taken: \(answer)") }
+    let isReplaced = try await eventually {
+      let now = try await order(id)
+      return now.text("status") == "NEW"
+        && units(now.text("quantity"), scale: 8) == units(quantity, scale: 8)
+    }
+    guard isReplaced else { throw Failure("it was not changed: \(try await order(id))") }
   }
 
   /// Cancels everything and waits until nothing is open, here and at the venue.

@@ -8,7 +8,7 @@ extension Journeys.`One mesh` {
     var mesh: Mesh { .current }
 
     @Test func `OB-01 the book moves and its best prices do not cross`() async throws {
-      let first = try await mesh.get("/v1/books/BTCUSDT?depth=5")
+      let first = try await mesh.get("/v1/books/BTCUSDT?depth=5&venue=binance")
       #expect(first.status == 200, "\(first)")
       #expect(first["bids"]?.array?.count == 5 && first["asks"]?.array?.count == 5, "\(first)")
       let bids = first["bids"]?.array?.compactMap { units($0["price"]?.string, scale: 8) } ?? []
@@ -18,10 +18,37 @@ extension Journeys.`One mesh` {
         "\(first)")
 
       let moved = try await eventually {
-        let book = try await mesh.get("/v1/books/BTCUSDT?depth=5")
+        let book = try await mesh.get("/v1/books/BTCUSDT?depth=5&venue=binance")
         return book.text("updateId") != first.text("updateId") && book.text != first.text
       }
       #expect(moved)
+    }
+
+    @Test func `MD-08 the book of three exchanges says whose each level is`() async throws {
+      let all = try await eventually {
+        try await mesh.get("/v1/books/BTCUSDT?depth=50")["venues"]?.array?.count == 3
+      }
+      #expect(all)
+      let book = try await mesh.get("/v1/books/BTCUSDT?depth=50")
+      let levels = book["bids"]?.array?.map { $0 } ?? []
+      #expect(levels.count == 50, "\(book)")
+      for level in levels {
+        let parts = level["byVenue"]?.array?.map { units($0["quantity"]?.string, scale: 8) ?? 0 }
+        #expect(parts?.reduce(0, +) == units(level["quantity"]?.string, scale: 8), "\(book)")
+      }
+      let venues = Set(levels.flatMap { $0["byVenue"]?.array?.map { $0["venue"]?.string } ?? [] })
+      #expect(venues == ["binance", "kraken", "okx"], "\(book)")
+    }
+
+    @Test(arguments: ["kraken", "okx"])
+    func `MD-07 an order names its exchange and fills there`(_ venue: String) async throws {
+      let id = Mesh.newID()
+      let made = try await mesh.submit(
+        "BUY", "BTCUSDT", "0.001", id: id, venue: venue)
+      #expect(made.status == 201 && made.text("venue") == venue, "\(made)")
+      let order = try #require(made.text("orderId"))
+      let filled = try await mesh.order(order, becomes: "FILLED")
+      #expect(filled.text("venue") == venue, "\(filled)")
     }
 
     @Test func `OMS-01 GWY-03 an order is made, read, changed and cancelled`() async throws {
@@ -64,6 +91,44 @@ extension Journeys.`One mesh` {
       #expect(isRecorded)
       let again = try await mesh.send("DELETE", path)
       #expect(again.status == 400, "\(again)")
+    }
+
+    @Test func `GWY-03 OMS-05 a smaller quantity is changed in place, a larger one is placed anew`()
+      async throws
+    {
+      let price = try await mesh.farBelow("BTCUSDT")
+      let order = try await mesh.place("BUY", "BTCUSDT", "0.003", at: price)
+      try await mesh.order(order, becomes: "NEW")
+      let before = try await mesh.atVenue(order)
+
+      try await mesh.change(order, quantity: "0.002")
+      #expect(try await mesh.atVenue(order) == before, "the order has other ids")
+      try await mesh.change(order, quantity: "0.004")
+      let anew = try await mesh.atVenue(order)
+      #expect(anew.count == 1 && anew != before, "\(anew)")
+
+      let events = try await mesh.get("/v1/orders/\(order)/events")
+      let kinds = events["events"]?.array?.compactMap { $0["kind"]?.string } ?? []
+      #expect(kinds.filter { $0 == "REPLACED" }.count == 2, "\(events)")
+      try await mesh.cancelAll()
+    }
+
+    @Test func `EX-10 an operator clears a venue, and the orders end`() async throws {
+      let price = try await mesh.farBelow("BTCUSDT")
+      var orders: [String] = []
+      for _ in 0..<3 {
+        let order = try await mesh.place("BUY", "BTCUSDT", "0.003", at: price)
+        try await mesh.order(order, becomes: "NEW")
+        orders.append(order)
+      }
+      let cleared = try await mesh.call(
+        "market-connector/CancelAllOrders", #"{"venue": "binance", "symbol": "BTCUSDT"}"#)
+
+      let cancelled = cleared["cancelled"]?.array?.compactMap { $0["clientOrderId"]?.string } ?? []
+      for order in orders {
+        #expect(cancelled.contains { $0.hasPrefix(order) }, "\(cleared)")
+        try await mesh.order(order, becomes: "CANCELLED")
+      }
     }
 
     @Test func `OMS-04 a marketable order fills, and its fills add up exactly`() async throws {

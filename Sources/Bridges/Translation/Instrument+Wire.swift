@@ -41,15 +41,20 @@ extension MarketV1.Instrument {
     if has.contains(.ioc) { timesInForce.append(.ioc) }
     if has.contains(.fok) { timesInForce.append(.fok) }
     if has.contains(.postOnly) { timesInForce.append(.postOnly) }
-    let names: [(OrderFeatures, String)] = [
-      (.stop, "STOP"), (.stopLimit, "STOP_LIMIT"), (.iceberg, "ICEBERG"), (.amend, "AMEND"),
-    ]
-    features = names.filter { has.contains($0.0) }.map(\.1)
+    features = OrderFeatures.named.filter { has.contains($0.feature) }.map(\.name)
     if let fees = instrument.fees {
       makerFee = TypeV1.Decimal(fees.maker)
       takerFee = TypeV1.Decimal(fees.taker)
     }
   }
+}
+
+extension OrderFeatures {
+  /// Those that the contract names; the others are order types and times in force there.
+  fileprivate static let named: [(feature: OrderFeatures, name: String)] = [
+    (.stop, "STOP"), (.stopLimit, "STOP_LIMIT"), (.iceberg, "ICEBERG"), (.amend, "AMEND"),
+    (.reduce, "REDUCE"),
+  ]
 }
 
 extension MarketV1.PriceBand {
@@ -78,6 +83,9 @@ extension Instrument {
     minQuantity = Quantity(try raw(wire.minQuantity, scale: quantityScale) ?? 0)
     maxQuantity = Quantity(try raw(wire.maxQuantity, scale: quantityScale) ?? .max)
     minNotional = Notional(Int128(try raw(wire.minNotional, scale: notionalScale) ?? 0))
+    for (feature, name) in OrderFeatures.named where wire.features.contains(name) {
+      features.insert(feature)
+    }
     guard tickSize > .zero, lotSize > .zero else {
       throw RPCError(.invalidArgument, "\(wire.symbol) has no tick size or lot size")
     }

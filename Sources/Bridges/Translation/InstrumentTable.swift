@@ -49,11 +49,15 @@ package struct InstrumentTable: Sendable {
     return instrument != known
   }
 
-  /// The instrument that a request means: its venue may be left out when only one lists the symbol.
-  package func find(venue: String, symbol: String) throws(RPCError) -> Instrument {
+  /// The instrument that a request means. Its venue may be left out when only one lists the symbol, or
+  /// when `standard` is among those that do.
+  package func find(
+    venue: String, symbol: String, standard: String = ""
+  ) throws(RPCError) -> Instrument {
     guard !symbol.isEmpty else { throw RPCError.invalid("symbol", "is empty") }
     let listed = all.filter { $0.symbol == symbol && (venue.isEmpty || $0.venue.name == venue) }
     if let only = listed.first, listed.count == 1 { return only }
+    if let usual = listed.first(where: { $0.venue.name == standard }) { return usual }
     var error: RPCError
     let elsewhere = all.filter { $0.symbol == symbol }.map(\.venue.name).sorted()
     if listed.isEmpty, !elsewhere.isEmpty {

@@ -51,6 +51,8 @@ extension MarketV1.VenueReport {
     if let reason = report.rejectReason { rejectReason = TypeV1.RejectReason(reason) }
     rejectText = report.rejectText
     exchangeTimeNs = UInt64(max(0, report.exchangeTime.nanoseconds))
+    price = report.price.map { instrument.wire($0) }
+    quantity = report.quantity.map { instrument.wire($0) }
   }
 }
 
@@ -65,7 +67,10 @@ extension VenueReport {
       filledQuantity: Quantity(
         try instrument.raw(wire.filledQuantity, scale: instrument.quantityScale) ?? 0),
       rejectReason: RejectReason(wire.rejectReason), rejectText: wire.rejectText,
-      exchangeTime: Instant(nanoseconds: Int64(clamping: wire.exchangeTimeNs)))
+      exchangeTime: Instant(nanoseconds: Int64(clamping: wire.exchangeTimeNs)),
+      price: try instrument.raw(wire.price, scale: instrument.priceScale).map(Price.init),
+      quantity: try instrument.raw(wire.quantity, scale: instrument.quantityScale)
+        .map(Quantity.init))
     if let fill = wire.fill { self.fill = try VenueFill(fill, instrument) }
   }
 }
@@ -143,6 +148,33 @@ extension VenueOutcome {
       self = .rejected(RejectReason(rejection.reason) ?? .venuePolicy, text: rejection.text)
     case .unknown(let silence): self = .unknown(reason: silence.reason)
     case nil: self = .unknown(reason: "the answer names no outcome")
+    }
+  }
+}
+
+extension MarketV1.AmendVenueOrderRequest {
+  package init(_ amendment: VenueAmendment, _ instrument: Instrument) {
+    self.init()
+    venue = instrument.venue.name
+    symbol = instrument.symbol
+    clientOrderId = amendment.clientOrderID
+    price = amendment.price.map { instrument.wire($0) }
+    quantity = amendment.quantity.map { instrument.wire($0) }
+  }
+}
+
+extension VenueAmendment {
+  package init(
+    _ wire: MarketV1.AmendVenueOrderRequest, _ instrument: Instrument
+  ) throws(RPCError) {
+    guard !wire.clientOrderId.isEmpty else { throw .invalid("clientOrderId", "is missing") }
+    guard wire.price != nil || wire.quantity != nil else {
+      throw .invalid("price", "or quantity is needed: there is nothing to change")
+    }
+    self.init(clientOrderID: wire.clientOrderId, instrument: instrument.id)
+    if let price = wire.price { self.price = try instrument.price(price, field: "price") }
+    if let quantity = wire.quantity {
+      self.quantity = try instrument.quantity(quantity, field: "quantity")
     }
   }
 }

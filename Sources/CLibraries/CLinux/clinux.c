@@ -1,4 +1,6 @@
 #define _GNU_SOURCE
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include "clinux.h"
 
 #include <link.h>
@@ -35,4 +37,30 @@ void clinux_let_go_of_code(void) { dl_iterate_phdr(let_go, 0); }
 
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {
   return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
+}
+
+static struct flock one_byte(short type, off_t byte) {
+  struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+  return lock;
+}
+
+int clinux_lock_byte(int fd, off_t byte) {
+  struct flock lock = one_byte(F_WRLCK, byte);
+  return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int clinux_unlock_byte(int fd, off_t byte) {
+  struct flock lock = one_byte(F_UNLCK, byte);
+  return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int clinux_byte_is_locked(int fd, off_t byte) {
+  struct flock lock = one_byte(F_WRLCK, byte);
+  return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+int clinux_is_in_memory(const char *path) {
+  struct statfs status;
+  return statfs(path, &status) == 0
+      && (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
 }

@@ -17,7 +17,10 @@ package struct ChildOrder: Sendable, Hashable {
   }
 
   package let sequence: UInt32
-  package let terms: OrderTerms
+  /// As the venue has confirmed them.
+  package internal(set) var terms: OrderTerms
+  /// A change in place that the venue has not answered yet.
+  package internal(set) var amendment: Amendment?
   package internal(set) var stage = Stage.intended
   package internal(set) var venueOrderID = ""
   package internal(set) var filled = Quantity.zero
@@ -27,6 +30,25 @@ package struct ChildOrder: Sendable, Hashable {
   init(sequence: UInt32, terms: OrderTerms) {
     self.sequence = sequence
     self.terms = terms
+  }
+
+  package struct Amendment: Sendable, Hashable {
+    /// Of the replacement that it carries out.
+    package let version: UInt32
+    package let terms: OrderTerms
+    /// The venue was silent.
+    package internal(set) var isDoubted = false
+  }
+
+  /// All that it may fill in the worst case.
+  package var quantityMax: Quantity {
+    max(terms.quantity, amendment?.terms.quantity ?? .zero)
+  }
+
+  /// The version of the amendment that only the venue's terms can prove; nil when there is none, or
+  /// when the child ends, for its end says more.
+  package var unansweredVersion: UInt32? {
+    stage == .acknowledged ? amendment?.version : nil
   }
 
   package var isLive: Bool {

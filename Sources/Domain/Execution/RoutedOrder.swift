@@ -2,20 +2,21 @@ package import Orders
 package import Units
 package import Venue
 
-/// A parent order and its children. At most one child lives at a time: a replacement cancels the old
-/// child first, so the exposure at the venue never exceeds the larger of the two terms.
+/// A parent order and its children. At most one child lives at a time: a replacement changes it in
+/// place, or cancels it before another is placed, so the exposure at the venue never exceeds the
+/// larger of the two terms.
 package struct RoutedOrder: Sendable, Hashable {
   package let parent: ParentOrder
   /// The terms in force, as the oms knows them.
-  package private(set) var terms: OrderTerms
-  package private(set) var children: [ChildOrder] = []
+  package internal(set) var terms: OrderTerms
+  package internal(set) var children: [ChildOrder] = []
   package private(set) var filled = Quantity.zero
   package private(set) var isCancelRequested = false
-  package private(set) var replacement: Replacement?
+  package internal(set) var replacement: Replacement?
   /// Versions of an order only grow: what is not newer is known.
   private var lastReplaceVersion: UInt32 = 0
-  package private(set) var isDone = false
-  private var isUnknown = false
+  package internal(set) var isDone = false
+  var isUnknown = false
 
   package struct Replacement: Sendable, Hashable {
     package let version: UInt32
@@ -29,7 +30,7 @@ package struct RoutedOrder: Sendable, Hashable {
 
   package var live: ChildOrder? { children.last { $0.isLive } }
 
-  private func id(_ child: ChildOrder) -> String {
+  func id(_ child: ChildOrder) -> String {
     ChildID(parent: parent.id, sequence: child.sequence).text
   }
 
@@ -42,29 +43,44 @@ package struct RoutedOrder: Sendable, Hashable {
   mutating func requestCancel(_ effects: inout [RoutingEffect]) {
     guard !isDone, !isCancelRequested else { return }
     isCancelRequested = true
-    if replacement != nil {
+    if replacement != nil, !isReplacementOnItsWay {
       refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
     }
     cancelLive(&effects)
   }
 
+  /// The venue has been sent the new terms, in place or as the next child: it may have them, and is
+  /// the one to refuse them.
+  private var isReplacementOnItsWay: Bool {
+    guard let child = live else { return false }
+    return child.amendment != nil || (child.sequence > 1 && !child.wasAcknowledged)
+  }
+
   mutating func requestReplace(
-    _ version: UInt32, _ terms: OrderTerms, _ effects: inout [RoutingEffect]
+    _ version: UInt32, _ terms: OrderTerms, _ amendable: Amendable,
+    _ effects: inout [RoutingEffect]
   ) {
     guard version > lastReplaceVersion else { return }
     lastReplaceVersion = version
+    if let unanswered = replacement {
+      // The same one again: whoever wished has restarted meanwhile.
+      guard unanswered.terms != terms else { return }
+      let text = "the replacement before it is unanswered"
+      tell(.replaceRejected(.invalidOrder, text: text), &effects)
+      return
+    }
     replacement = Replacement(version: version, terms: terms)
     if isDone {
       // It filled while the wish was on its way, and whoever wished waits for an answer.
       refuseReplacement(.invalidOrder, "the order was done before it could be replaced", &effects)
     } else if isCancelRequested {
       refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
-    } else {
+    } else if !amendLive(amendable, &effects) {
       cancelLive(&effects)
     }
   }
 
-  private mutating func cancelLive(_ effects: inout [RoutingEffect]) {
+  mutating func cancelLive(_ effects: inout [RoutingEffect]) {
     guard let index = children.lastIndex(where: \.isLive) else { return }
     switch children[index].stage {
     case .acknowledged:
@@ -120,10 +136,11 @@ package struct RoutedOrder: Sendable, Hashable {
       terms = replacement.terms
       self.replacement = nil
       tell(.replaced(terms, venueOrderID: report.venueOrderID), &effects)
-    } else if isFirst || isUnknown {
+    } else if isFirst || (isUnknown && children[index].amendment == nil) {
       tell(.acknowledged(venueOrderID: report.venueOrderID), &effects)
     }
-    isUnknown = false
+    // That the order is there says nothing of what it was asked to become.
+    if children[index].amendment == nil { isUnknown = false }
     if isFirst, !report.status.isTerminal, isCancelRequested || replacement != nil {
       cancelLive(&effects)
     }
@@ -131,16 +148,21 @@ package struct RoutedOrder: Sendable, Hashable {
 
   private mutating func take(_ fill: VenueFill, _ index: Int, _ effects: inout [RoutingEffect]) {
     guard children[index].executions.insert(fill.executionID).inserted else { return }
+    if provesAmendment(fill, index) { confirmAmendment(index, &effects) }
     children[index].filled += fill.quantity
     filled += fill.quantity
     tell(.filled(fill, venueOrderID: children[index].venueOrderID), &effects)
-    if children[index].filled >= children[index].terms.quantity {
-      children[index].stage = .ending(.filled, total: children[index].filled)
-    }
+    endIfFilled(index)
     finishIfComplete(index, &effects)
   }
 
-  private mutating func finishIfComplete(_ index: Int, _ effects: inout [RoutingEffect]) {
+  /// Its own count ends a child. While an amendment is unanswered only the larger quantity does.
+  mutating func endIfFilled(_ index: Int) {
+    guard children[index].filled >= children[index].quantityMax else { return }
+    children[index].stage = .ending(.filled, total: children[index].filled)
+  }
+
+  mutating func finishIfComplete(_ index: Int, _ effects: inout [RoutingEffect]) {
     guard case .ending(let status, let total) = children[index].stage else { return }
     guard children[index].filled >= total else {
       askForFills(index, &effects)
@@ -160,9 +182,13 @@ package struct RoutedOrder: Sendable, Hashable {
     _ index: Int, _ status: VenueOrderStatus, _ reason: RejectReason, _ text: String,
     _ effects: inout [RoutingEffect]
   ) {
+    let wasAmending = children[index].amendment != nil
     children[index].stage = .ended(status)
+    children[index].amendment = nil
     switch status {
     case .filled where filled >= terms.quantity && replacement == nil: isDone = true
+    case .cancelled where wasAmending, .expired where wasAmending:
+      endAmending(status, &effects)
     case .rejected where index == 0 && filled == .zero:
       isDone = true
       tell(.rejected(reason, text: text), &effects)
@@ -179,6 +205,12 @@ package struct RoutedOrder: Sendable, Hashable {
   /// The old child has ended: the rest of the new terms goes out as the next child.
   private mutating func goOn(_ replacement: Replacement, _ effects: inout [RoutingEffect]) {
     let rest = replacement.terms.quantity - filled
+    if rest > .zero, isCancelRequested {
+      refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
+      isDone = true
+      if filled < terms.quantity { tell(.cancelled(text: ""), &effects) }
+      return
+    }
     if rest > .zero {
       place(OrderTerms(price: replacement.terms.price, quantity: rest), &effects)
       return
@@ -195,7 +227,7 @@ package struct RoutedOrder: Sendable, Hashable {
     }
   }
 
-  private mutating func conclude(_ status: VenueOrderStatus, _ effects: inout [RoutingEffect]) {
+  mutating func conclude(_ status: VenueOrderStatus, _ effects: inout [RoutingEffect]) {
     isDone = true
     switch status {
     case .expired: tell(.expired, &effects)
@@ -204,7 +236,7 @@ package struct RoutedOrder: Sendable, Hashable {
     }
   }
 
-  private mutating func refuseReplacement(
+  mutating func refuseReplacement(
     _ reason: RejectReason, _ text: String, _ effects: inout [RoutingEffect]
   ) {
     guard replacement != nil else { return }
@@ -249,25 +281,20 @@ package struct RoutedOrder: Sendable, Hashable {
   ) {
     guard children[index].isLive, children[index].cancelIsUnderWay else { return }
     children[index].cancelIsUnderWay = false
-    if replacement != nil {
-      refuseReplacement(reason, text, &effects)
-    } else if isCancelRequested {
+    if isCancelRequested {
       isCancelRequested = false
       tell(.cancelRejected(reason, text: text), &effects)
+    } else if replacement != nil {
+      refuseReplacement(reason, text, &effects)
     }
   }
 
-  /// What is still to be done at the venue, as after a restart: ask about every live child. One that
-  /// was only intended may or may not have left; asking is safe, sending again is not.
-  package var unfinished: [RoutingEffect] {
-    guard let child = live else { return [] }
-    return [.query(instrument: parent.instrument, childID: id(child))]
+  /// Whether the live child should be gone.
+  package var wantsCancel: Bool {
+    isCancelRequested || (replacement != nil && live?.amendment == nil)
   }
 
-  /// Whether the live child should be gone.
-  package var wantsCancel: Bool { isCancelRequested || replacement != nil }
-
-  private func tell(_ report: ParentReport, _ effects: inout [RoutingEffect]) {
+  func tell(_ report: ParentReport, _ effects: inout [RoutingEffect]) {
     effects.append(.report(parent: parent.id, report))
   }
 }

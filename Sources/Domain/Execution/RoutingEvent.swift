@@ -8,8 +8,9 @@ package enum RoutingEvent: Sendable, Hashable {
   /// The oms hands over a parent order.
   case routed(ParentOrder)
   case cancelRequested(parent: OrderID)
-  /// `version` tells replacements of one order apart.
-  case replaceRequested(parent: OrderID, version: UInt32, OrderTerms)
+  /// `version` tells replacements of one order apart. `Amendable` is what the venue can change in
+  /// place at this moment: it is part of the event, so that a replay decides as it was decided.
+  case replaceRequested(parent: OrderID, version: UInt32, OrderTerms, Amendable)
   /// The venue's word on a child, from any of its mouths: an answer, its private stream, a query.
   case reported(VenueReport)
   /// The venue refused to take a child.
@@ -22,6 +23,14 @@ package enum RoutingEvent: Sendable, Hashable {
   case denied(childID: String)
   /// After as many tries as allowed the venue still holds the child.
   case cancelRejected(childID: String, RejectReason, text: String)
+  /// The venue refused to change a child; `notInPlace`: by cancelling and placing it can be done.
+  case amendRefused(
+    childID: String, version: UInt32, RejectReason, text: String, notInPlace: Bool)
+  /// The venue was silent when it was asked to change a child.
+  case amendSilent(childID: String, version: UInt32, reason: String)
+  /// The terms of a child as the venue named them, answering or asked after the amendment was sent.
+  /// `isSettled`: asked often and late enough that the amendment can no longer arrive.
+  case amendSeen(childID: String, version: UInt32, OrderTerms, isSettled: Bool)
 }
 
 /// What the oms hands over.
@@ -52,6 +61,7 @@ package enum RoutingEffect: Sendable, Hashable {
   case report(parent: OrderID, ParentReport)
   case place(VenueOrder)
   case cancel(instrument: InstrumentID, childID: String)
+  case amend(VenueAmendment, version: UInt32)
   case query(instrument: InstrumentID, childID: String)
   /// Fills are missing: the venue's total is above what it has reported one by one.
   case listFills(instrument: InstrumentID, childID: String, venueOrderID: String)

@@ -50,10 +50,12 @@ package struct RoutingLedger: Sendable {
   private static func parent(of event: RoutingEvent) -> OrderID? {
     switch event {
     case .routed(let parent): parent.id
-    case .cancelRequested(let parent), .replaceRequested(let parent, _, _): parent
+    case .cancelRequested(let parent), .replaceRequested(let parent, _, _, _): parent
     case .reported(let report): ChildID(parsing: report.clientOrderID)?.parent
     case .refused(let child, _, _), .silent(let child, _), .cancelUnproven(let child, _),
-      .denied(let child), .cancelRejected(let child, _, _):
+      .denied(let child), .cancelRejected(let child, _, _),
+      .amendRefused(let child, _, _, _, _), .amendSilent(let child, _, _),
+      .amendSeen(let child, _, _, _):
       ChildID(parsing: child)?.parent
     }
   }
@@ -69,8 +71,8 @@ package struct RoutingLedger: Sendable {
     switch event {
     case .routed: break
     case .cancelRequested: order.requestCancel(&effects)
-    case .replaceRequested(_, let version, let terms):
-      order.requestReplace(version, terms, &effects)
+    case .replaceRequested(_, let version, let terms, let amendable):
+      order.requestReplace(version, terms, amendable, &effects)
     case .reported(let report):
       guard let index = index(report.clientOrderID) else { return }
       order.take(report, index, &effects)
@@ -89,6 +91,15 @@ package struct RoutingLedger: Sendable {
     case .cancelRejected(let child, let reason, let text):
       guard let index = index(child) else { return }
       order.giveUpCancelling(reason, text, index, &effects)
+    case .amendRefused(let child, let version, let reason, let text, let notInPlace):
+      guard let index = index(child) else { return }
+      order.refuseAmendment(version, reason, text, notInPlace: notInPlace, index, &effects)
+    case .amendSilent(let child, let version, let reason):
+      guard let index = index(child) else { return }
+      order.doubtAmendment(version, reason, index, &effects)
+    case .amendSeen(let child, let version, let terms, let isSettled):
+      guard let index = index(child) else { return }
+      order.see(terms, version, isSettled: isSettled, index, &effects)
     }
   }
 }

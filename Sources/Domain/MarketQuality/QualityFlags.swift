@@ -62,7 +62,18 @@ package enum QualityAction: String, Sendable, Hashable, CaseIterable {
   /// The event is not passed on.
   case discard
   case discardAndAlert = "discard_and_alert"
+  /// The book is not to be trusted as long as the check fails, as after a gap; and an event.
+  case taint
+  /// The same, and the book is asked for anew.
+  case requestSnapshot = "request_snapshot"
 
   package var discards: Bool { self == .discard || self == .discardAndAlert }
-  package var alerts: Bool { self == .alert || self == .discardAndAlert }
+  package var taints: Bool { self == .taint || self == .requestSnapshot }
+  package var requestsSnapshot: Bool { self == .requestSnapshot }
+  package var alerts: Bool {
+    switch self {
+    case .alert, .discardAndAlert, .taint, .requestSnapshot: true
+    case .flag, .discard: false
+    }
+  }
 }

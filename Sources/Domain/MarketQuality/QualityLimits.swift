@@ -15,13 +15,18 @@ package struct QualityLimits: Sendable, Hashable {
   /// Without a word of the symbol.
   package var silenceMax: Duration
   package var actions: [QualityCheck: QualityAction]
+  /// Snapshots that checks may ask for in `resyncWindow`, for each symbol: a market that is bad for
+  /// an hour is not an hour of snapshots.
+  package var resyncsMax = 3
+  package var resyncWindow = Duration.seconds(60)
 
   /// The limits of source document 001, chapter 14, where it has some.
   package static let standard = QualityLimits(
     crossedToleranceMillionths: 0, ageMax: .seconds(5), skewMax: .seconds(1),
     spreadMaxMillionths: 10_000, jumpMax: 10, jumpWindow: 64, silenceMax: .seconds(30),
     actions: [
-      .tainted: .alert, .crossed: .discardAndAlert, .stale: .flag, .skewed: .alert, .wide: .alert,
+      .tainted: .requestSnapshot, .crossed: .discardAndAlert, .stale: .alert, .skewed: .alert,
+      .wide: .alert,
       .jump: .alert, .silent: .alert, .oneSided: .flag,
     ])
 
@@ -61,6 +66,17 @@ package struct QualityVerdict: Sendable, Hashable {
   package var flags: QualityFlags = []
   /// The event is not to be passed on.
   package var isDiscarded = false
+  /// The book is not to be trusted, by a check whose action is to taint it.
+  package var isTainted = false
+  package var resync = Resync.none
+
+  /// Whether the book is to be asked for anew.
+  package enum Resync: Sendable, Hashable {
+    case none
+    case ask(reason: String)
+    /// It would be, but was as often as it may be.
+    case withheld
+  }
   /// Checks that did not fail before this event and do now.
   package var findings: [QualityFinding] = []
 

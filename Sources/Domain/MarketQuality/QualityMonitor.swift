@@ -21,6 +21,10 @@ package import Venue
 ///   so that a market that stands still has no jumps of one tick. Scores are statistics, hence Double.
 /// - silent: nothing heard for too long; found by `tick`.
 ///
+/// A gap makes its feed ask for a snapshot whatever the action is. Another check whose action is
+/// `requestSnapshot` asks when it begins to fail, at most `resyncsMax` times in `resyncWindow`: what a
+/// snapshot does not heal, the next one will not either. Beyond that it is told only.
+///
 /// Counts are kept of everything judged, for rates.
 package struct QualityMonitor: Sendable {
   package let instrument: Instrument
@@ -29,6 +33,8 @@ package struct QualityMonitor: Sendable {
   package private(set) var counts = QualityCounts()
   private var prices: PriceWindow
   private var lastHeard: Instant?
+  /// When snapshots were asked for, within the window.
+  private var resyncs: [Instant] = []
 
   package init(_ instrument: Instrument, _ limits: QualityLimits) {
     self.instrument = instrument
@@ -70,12 +76,32 @@ package struct QualityMonitor: Sendable {
       }
     case .status(let status): heard(status.receivedTime)
     }
-    verdict.flags = flags
+    conclude(&verdict, at: lastHeard ?? .epoch)
     verdict.isDiscarded = QualityCheck.allCases.contains {
       $0.isOfEvents && flags.contains($0.flag) && limits.action(of: $0).discards
     }
     if verdict.isDiscarded { counts.discarded += 1 }
     return verdict
+  }
+
+  /// The flags of now, and what follows from the actions of those checks.
+  private mutating func conclude(_ verdict: inout QualityVerdict, at now: Instant) {
+    verdict.flags = flags
+    verdict.isTainted = QualityCheck.allCases.contains {
+      $0 != .tainted && flags.contains($0.flag) && limits.action(of: $0).taints
+    }
+    guard !flags.contains(.tainted) else { return }
+    let asking = verdict.findings.first {
+      $0.check != .tainted && limits.action(of: $0.check).requestsSnapshot
+    }
+    guard let asking else { return }
+    resyncs.removeAll { now - $0 >= limits.resyncWindow }
+    guard resyncs.count < limits.resyncsMax else {
+      verdict.resync = .withheld
+      return
+    }
+    resyncs.append(now)
+    verdict.resync = .ask(reason: "\(asking.check.name): \(asking.text)")
   }
 
   /// To be called now and then, also when nothing comes.
@@ -87,7 +113,7 @@ package struct QualityMonitor: Sendable {
           .silent,
           "nothing for \(seconds(now - lastHeard)), at most \(seconds(limits.silenceMax))"))
     }
-    verdict.flags = flags
+    conclude(&verdict, at: now)
     return verdict
   }
 

@@ -91,7 +91,9 @@ extension VenueTruth {
     switch report.status {
     case .new, .partiallyFilled:
       self = .open(
-        venueOrderID: report.venueOrderID, terms: nil, filled: report.filledQuantity)
+        venueOrderID: report.venueOrderID,
+        terms: report.quantity.map { OrderTerms(price: report.price, quantity: $0) },
+        filled: report.filledQuantity)
     case .filled: self = .filled(venueOrderID: report.venueOrderID, filled: report.filledQuantity)
     case .cancelled: self = .cancelled(filled: report.filledQuantity)
     case .expired: self = .expired(filled: report.filledQuantity)

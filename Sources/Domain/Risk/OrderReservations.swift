@@ -9,7 +9,7 @@ package import Venue
 /// After every event of an order say what may still fill of it (`OrderLifecycle.openQuantity`);
 /// saying the same twice changes nothing.
 package struct OrderReservations {
-  private let gate: RiskGate
+  private var gate: RiskGate
   private var held: [OrderID: Reservation] = [:]
 
   private struct Reservation {
@@ -23,6 +23,9 @@ package struct OrderReservations {
     self.gate = gate
     held.reserveCapacity(ordersMax)
   }
+
+  /// To a gate that has grown out of this one, and has its reservations.
+  package mutating func move(to grown: RiskGate) { gate = grown }
 
   package var count: Int { held.count }
   package func reserved(by id: OrderID) -> Quantity { held[id]?.quantity ?? .zero }

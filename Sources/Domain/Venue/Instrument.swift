@@ -124,8 +124,10 @@ package struct OrderFeatures: OptionSet, Sendable, Hashable {
   package static let stop = OrderFeatures(rawValue: 1 << 5)
   package static let stopLimit = OrderFeatures(rawValue: 1 << 6)
   package static let iceberg = OrderFeatures(rawValue: 1 << 7)
-  /// Quantity or price change in place, keeping the order's id.
+  /// Quantity and price change in place, keeping the order's id.
   package static let amend = OrderFeatures(rawValue: 1 << 8)
+  /// The quantity alone gets smaller in place.
+  package static let reduce = OrderFeatures(rawValue: 1 << 9)
 }
 
 /// Bounds of a price as multiples of the venue's reference price: 0.8 and 1.2 are 20% each way.

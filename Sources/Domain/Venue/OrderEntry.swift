@@ -76,11 +76,15 @@ package struct VenueReport: Sendable, Hashable {
   package var rejectReason: RejectReason?
   package var rejectText: String
   package var exchangeTime: Instant
+  /// The order's terms at the venue, where its word names them; no price for a market order.
+  package var price: Price?
+  package var quantity: Quantity?
 
   package init(
     instrument: InstrumentID, clientOrderID: String, venueOrderID: String,
     status: VenueOrderStatus, filledQuantity: Quantity, fill: VenueFill? = nil,
-    rejectReason: RejectReason? = nil, rejectText: String = "", exchangeTime: Instant
+    rejectReason: RejectReason? = nil, rejectText: String = "", exchangeTime: Instant,
+    price: Price? = nil, quantity: Quantity? = nil
   ) {
     self.instrument = instrument
     self.clientOrderID = clientOrderID
@@ -91,6 +95,16 @@ package struct VenueReport: Sendable, Hashable {
     self.rejectReason = rejectReason
     self.rejectText = rejectText
     self.exchangeTime = exchangeTime
+    self.price = price
+    self.quantity = quantity
+  }
+
+  /// The same order after its end.
+  package func ended(_ status: VenueOrderStatus) -> VenueReport {
+    var report = self
+    report.status = status
+    report.fill = nil
+    return report
   }
 }
 

@@ -6,6 +6,8 @@ package import Units
 /// Integers throughout; scales are the instrument's. A side whose quantity is zero is empty. Venue and
 /// instrument are numbers of the ring's directory, since an `InstrumentID` is valid in one process
 /// only. The layout is the sources' TickEntry without its doubles, and its padding used.
+///
+/// A trade is a tick with one side: the one that was taken from, with what was paid and how much.
 package struct Tick: Sendable, Hashable {
   /// Given by the ring: one more for every entry.
   package var sequence: UInt64
@@ -13,7 +15,7 @@ package struct Tick: Sendable, Hashable {
   package var receivedTime: Instant
   package var venue: UInt16
   package var instrument: UInt16
-  /// What is wrong with the market: the bits of `QualityFlags`.
+  /// What is wrong with the market: the bits of `QualityFlags`, and the marks below.
   package var flags: UInt32
   package var bid: Price
   package var ask: Price
@@ -35,6 +37,21 @@ package struct Tick: Sendable, Hashable {
     bidQuantity = bid?.quantity ?? Quantity(0)
     askQuantity = ask?.quantity ?? Quantity(0)
   }
+
+  /// It is a trade, and the touch is as it was.
+  package static let tradeMark: UInt32 = 1 << 31
+  /// The book is not to be trusted, whatever prices stand here: it lost its place, its venue is away,
+  /// or what it says was refused.
+  package static let distrustMark: UInt32 = 1 << 30
+
+  /// It is a trade that was fetched after a gap, so no sign of the market now.
+  package static let lateMark: UInt32 = 1 << 29
+
+  package var isTrade: Bool { flags & Self.tradeMark != 0 }
+  package var isTrusted: Bool { flags & Self.distrustMark == 0 }
+  package var isLate: Bool { flags & Self.lateMark != 0 }
+  /// The bits of `QualityFlags`.
+  package var quality: UInt32 { flags & ~(Self.tradeMark | Self.distrustMark | Self.lateMark) }
 
   package var bestBid: PriceLevel? {
     bidQuantity.raw > 0 ? PriceLevel(price: bid, quantity: bidQuantity) : nil

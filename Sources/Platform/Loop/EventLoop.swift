@@ -17,7 +17,8 @@ private import Synchronization
 package final class EventLoop: TaskExecutor, @unchecked Sendable {
   package let name: String
   /// Spin this long before sleeping in epoll_wait; zero unless a core may be spent on latency.
-  package let spin: Duration
+  package private(set) var spin: Duration
+  private let spinAtRest: Duration
 
   private let epoll: Int32
   private let wakeup: Int32
@@ -29,6 +30,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var freeSlots: [Int] = []
   private var timers = TimerHeap()
   private var tickEnds: [() -> Void] = []
+  private var watched: [(memory: any WatchedMemory, spin: Duration)] = []
   private var events: [epoll_event]
 
   private struct Inbox {
@@ -49,6 +51,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   package init(name: String = "loop", spin: Duration = .zero) {
     self.name = name
     self.spin = spin
+    self.spinAtRest = spin
     self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     self.wakeup = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
     precondition(epoll >= 0 && wakeup >= 0, "no file descriptors left for an event loop")
@@ -97,6 +100,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func tick() {
     let count = poll()
     for index in 0..<max(0, count) { dispatch(index) }
+    _ = look()
     fireTimers()
     runJobs()
     while !tickEnds.isEmpty {
@@ -114,16 +118,40 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func poll() -> Int {
-    let timeout = waitMilliseconds()
-    if timeout != 0, spin > .zero {
+    if waitMilliseconds() != 0, spin > .zero {
       let until = uptime + spin
       repeat {
         let ready = epoll_wait(epoll, &events, Int32(events.count), 0)
         if ready != 0 { return Int(ready) }
+        if look() { return 0 }
         clinux_pause()
       } while uptime < until && waitMilliseconds() != 0
     }
+    guard waitMilliseconds() != 0, !watched.isEmpty else {
+      return Int(epoll_wait(epoll, &events, Int32(events.count), waitMilliseconds()))
+    }
+    defer { for (memory, _) in watched { memory.wakes() } }
+    guard watched.allSatisfy({ $0.memory.sleeps() }) else { return 0 }
     return Int(epoll_wait(epoll, &events, Int32(events.count), waitMilliseconds()))
+  }
+
+  private func look() -> Bool {
+    var found = false
+    for (memory, _) in watched where memory.look() { found = true }
+    return found
+  }
+
+  /// On the loop: memory that it looks at in every turn. `spin`: how long it looks before it sleeps.
+  package func watch(_ memory: any WatchedMemory, spin: Duration) {
+    assertInLoop()
+    watched.append((memory, spin))
+    self.spin = max(self.spin, spin)
+  }
+
+  package func unwatch(_ memory: any WatchedMemory) {
+    assertInLoop()
+    watched.removeAll { $0.memory === memory }
+    spin = watched.map(\.spin).reduce(spinAtRest, max)
   }
 
   private func waitMilliseconds() -> Int32 {

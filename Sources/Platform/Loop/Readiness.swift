@@ -33,6 +33,17 @@ package protocol Pollable: AnyObject {
   func ready(_ readiness: Readiness)
 }
 
+/// Memory that others write to, which a loop looks at without a system call while it is awake. A loop
+/// that sleeps is woken by a descriptor, which the writer is asked for: see `sleeps`.
+package protocol WatchedMemory: AnyObject {
+  /// Takes what has come; true when there was something.
+  func look() -> Bool
+  /// The loop is about to sleep, and wants to be woken. False: something has come meanwhile.
+  func sleeps() -> Bool
+  /// It is awake again.
+  func wakes()
+}
+
 /// A descriptor's place in the loop. Stale ones are harmless.
 package struct Registration: Sendable, Hashable {
   let index: Int

@@ -26,18 +26,18 @@ package struct RingReader: ~Copyable {
     case after(UInt64)
   }
 
+  private let path: String
+  private let file: Int32
   private let mapping: RingMapping
   private var next: UInt64
   private var generation: UInt64
+  private var bell: RingBell?
   /// Entries lost to overruns, in all.
   package private(set) var lost: UInt64 = 0
 
   package init(_ path: String, from start: Start = .now) throws(RingError) {
-    // Written to only where it says that it sleeps.
-    let file = clinux_open(path, O_RDWR | O_CLOEXEC, 0)
-    guard file >= 0 else { throw .system(path, "open") }
-    defer { close(file) }
-    mapping = try RingMapping(path, file, RingMapping.layout(of: path, file))
+    self.path = path
+    (file, mapping) = try Self.open(path)
     generation = mapping.word(RingLayout.Word.generation).pointee.load(ordering: .acquiring)
     let published = mapping.word(RingLayout.Word.published).pointee.load(ordering: .acquiring)
     let capacity = UInt64(mapping.layout.capacity)
@@ -48,7 +48,32 @@ package struct RingReader: ~Copyable {
     }
   }
 
+  deinit {
+    bell?.leave(file)
+    close(file)
+  }
+
+  /// Written to only where it says that it sleeps.
+  private static func open(_ path: String) throws(RingError) -> (Int32, RingMapping) {
+    let file = clinux_open(path, O_RDWR, 0)
+    guard file >= 0 else { throw .system(path, "open") }
+    do throws(RingError) {
+      return (file, try RingMapping(path, file, RingMapping.layout(of: path, file)))
+    } catch {
+      close(file)
+      throw error
+    }
+  }
+
   package var capacity: Int { mapping.layout.capacity }
+
+  /// Whether a writer has the ring, this moment; a system call. One that hangs has it too: `lastBeat`.
+  package var hasWriter: Bool { clinux_byte_is_locked(file, RingLayout.LockedByte.writer) != 0 }
+
+  /// When the writer last said that it lives, CLOCK_MONOTONIC; 0: never.
+  package var lastBeat: UInt64 {
+    mapping.word(RingLayout.Word.beat).pointee.load(ordering: .acquiring)
+  }
 
   /// Entries that wait for this reader.
   package var lag: UInt64 {
@@ -62,16 +87,7 @@ package struct RingReader: ~Copyable {
     let slot = mapping.slot(next)
     let stamp = slot.pointee.load(ordering: .acquiring)
     guard stamp == next else { return stamp < next ? idle() : behind() }
-    let content = RingContent(
-      (
-        slot[1].load(ordering: .relaxed), slot[2].load(ordering: .relaxed),
-        slot[3].load(ordering: .relaxed), slot[4].load(ordering: .relaxed),
-        slot[5].load(ordering: .relaxed), slot[6].load(ordering: .relaxed),
-        slot[7].load(ordering: .relaxed)
-      ))
-    // The content was read before the stamp is looked at again.
-    atomicMemoryFence(ordering: .acquiring)
-    guard slot.pointee.load(ordering: .relaxed) == next else { return behind() }
+    guard let content = slot.read(next) else { return behind() }
     let sequence = next
     next += 1
     return .next(content, sequence: sequence)
@@ -102,13 +118,60 @@ package struct RingReader: ~Copyable {
     return .overrun(lost: missed)
   }
 
-  /// Sleeps until something may have been written, at most `milliseconds` (a wake-up may be missed when
-  /// writing and falling asleep coincide, so ten is a sensible most). For threads of their own.
-  package func sleep(milliseconds: Int) {
+  // MARK: Starting over
+
+  /// Skips what waits: reading goes on behind all that `latest` tells from now on.
+  package mutating func skip() {
+    generation = mapping.word(RingLayout.Word.generation).pointee.load(ordering: .acquiring)
+    next = mapping.word(RingLayout.Word.published).pointee.load(ordering: .acquiring) + 1
+  }
+
+  /// The latest whole entry of a label; nil when there is none, or the writer died writing it.
+  package func latest(of label: Int) -> (content: RingContent, sequence: UInt64)? {
+    guard label >= 0, label < labelCount else { return nil }
+    let slot = mapping.latest(label)
+    // A write takes nanoseconds: who is met writing so often has died, or lost its core.
+    for _ in 0..<10_000 {
+      let stamp = slot.pointee.load(ordering: .acquiring)
+      if stamp == 0 { return nil }
+      if stamp != RingLayout.writing, let content = slot.read(stamp) { return (content, stamp) }
+      clinux_pause()
+    }
+    return nil
+  }
+
+  // MARK: Sleeping
+
+  /// A descriptor that becomes readable when entries come for a reader that has said that it `sleeps`.
+  package mutating func openBell() throws(RingError) -> Int32 {
+    if let bell { return bell.descriptor }
+    let bell = try RingBell(path, file)
+    self.bell = bell
+    return bell.descriptor
+  }
+
+  /// To be said before waiting for the bell. False: there is something to read, do not wait.
+  package func sleeps() -> Bool {
+    guard let bell else { return false }
     let sleeping = mapping.word(RingLayout.Word.sleeping)
-    sleeping.pointee.store(1, ordering: .sequentiallyConsistent)
-    guard lag == 0 else { return }
-    clinux_futex_wait(UnsafeMutableRawPointer(sleeping), 1, Int32(clamping: milliseconds))
+    sleeping.pointee.bitwiseOr(bell.bit, ordering: .sequentiallyConsistent)
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    if lag == 0, !isReplaced { return true }
+    wakes()
+    return false
+  }
+
+  /// To be said after waiting: the writer need not ring.
+  package func wakes() {
+    guard let bell else { return }
+    mapping.word(RingLayout.Word.sleeping).pointee.bitwiseAnd(~bell.bit, ordering: .relaxed)
+  }
+
+  /// To be called when the bell is readable, before reading: it rings no more until the next time.
+  package func silence() { bell?.silence() }
+
+  private var isReplaced: Bool {
+    mapping.word(RingLayout.Word.generation).pointee.load(ordering: .acquiring) != generation
   }
 
   // MARK: Labels

@@ -41,6 +41,13 @@ package final class Histogram: Sendable {
     }
   }
 
+  /// 1 µs to 1 s in steps of a tenth of a decade (R10 of ISO 3): for spans whose quantiles matter.
+  package static let spanBounds: [Double] =
+    [1e9, 1e8, 1e7, 1e6, 1e5, 1e4].flatMap { parts in
+      // Whole numbers divided once: each is the number that its text says.
+      [1_000, 1_250, 1_600, 2_000, 2_500, 3_150, 4_000, 5_000, 6_300, 8_000].map { $0 / parts }
+    } + [1]
+
   /// 50 µs to 10 s: from an in-process call to a timeout.
   package static let latencyBounds: [Double] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,

@@ -22,6 +22,7 @@ actor Router {
   private var ledger: RoutingLedger
   private var done: [OrderID] = []
   private var desk: VenueDesk?
+  private var followed: Set<String> = []
   private let reports: CounterFamily
   private let openOrders: Gauge
 
@@ -53,7 +54,9 @@ actor Router {
 
   func instrument(_ id: InstrumentID) -> Instrument { instruments[id] }
   func instrument(venue: String, symbol: String) -> Instrument? { instruments[venue, symbol] }
-  var venues: Set<String> { Set(instruments.all.map(\.venue.name)) }
+
+  /// True once for each venue: from then on it is followed.
+  func takesOn(_ venue: String) -> Bool { followed.insert(venue).inserted }
 
   // MARK: Requests
 
@@ -74,7 +77,8 @@ actor Router {
     let instrument = try known(id)
     let terms = try RoutingCodec(instrument: instrument).terms(request)
     try await apply(
-      .replaceRequested(parent: id, version: request.version, terms), at: instrument)
+      .replaceRequested(parent: id, version: request.version, terms, instrument.amendable),
+      at: instrument)
   }
 
   private func known(_ id: OrderID) throws(RPCError) -> Instrument {
@@ -134,6 +138,8 @@ actor Router {
     case .report: break
     case .place(let order): desk.place(order, at: instruments[order.instrument])
     case .cancel(let id, let child): desk.cancel(child, at: instruments[id])
+    case .amend(let change, let version):
+      desk.amend(change, version, at: instruments[change.instrument])
     case .query(let id, let child): desk.query(child, at: instruments[id])
     case .listFills(let id, let child, let venueOrderID):
       desk.listFills(child, venueOrderID, at: instruments[id])

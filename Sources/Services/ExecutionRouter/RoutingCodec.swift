@@ -25,13 +25,14 @@ struct RoutingCodec {
       var cancel = ExecutionV1.CancelRoutedOrderRequest()
       cancel.orderId = parent.description
       record.record = .cancel(cancel)
-    case .replaceRequested(let parent, let version, let terms):
+    case .replaceRequested(let parent, let version, let terms, let amendable):
       var replace = ExecutionV1.ReplaceRoutedOrderRequest()
       replace.orderId = parent.description
       replace.version = version
       replace.price = terms.price.map { instrument.wire($0) }
       replace.quantity = instrument.wire(terms.quantity)
       record.record = .replace(replace)
+      record.amendable = .init(rawValue: Int32(amendable.rawValue))
     case .reported(let report): record.record = .child(child(report))
     case .refused(let id, let reason, let text):
       record.record = .child(child(id, .rejected, text, reason))
@@ -41,6 +42,21 @@ struct RoutingCodec {
     case .denied(let id): record.record = .child(child(id, .cancelled, "denied"))
     case .cancelRejected(let id, let reason, let text):
       record.record = .child(child(id, .cancelRejected, text, reason))
+    case .amendRefused(let id, let version, let reason, let text, let notInPlace):
+      var child = child(id, .amendRejected, text, reason)
+      (child.version, child.notInPlace) = (version, notInPlace)
+      record.record = .child(child)
+    case .amendSilent(let id, let version, let reason):
+      var child = child(id, .amendUnknown, reason)
+      child.version = version
+      record.record = .child(child)
+    case .amendSeen(let id, let version, let terms, let isSettled):
+      var child = child(id, .amendSeen, "")
+      child.version = version
+      child.price = terms.price.map { instrument.wire($0) }
+      child.quantity = instrument.wire(terms.quantity)
+      child.settled = isSettled
+      record.record = .child(child)
     }
     return record
   }
@@ -88,8 +104,12 @@ struct RoutingCodec {
       return .routed(try ParentOrder(order, instrument))
     case .cancel(let cancel): return .cancelRequested(parent: try Self.orderID(cancel.orderId))
     case .replace(let replace):
+      guard let amendable = Amendable(rawValue: UInt8(clamping: record.amendable.rawValue)) else {
+        throw Self.damaged("has a replacement of kind \(record.amendable.rawValue)")
+      }
       return .replaceRequested(
-        parent: try Self.orderID(replace.orderId), version: replace.version, try terms(replace))
+        parent: try Self.orderID(replace.orderId), version: replace.version, try terms(replace),
+        amendable)
     case .child(let child): return try event(child, record.timeNs)
     case .instrument, .report, nil: return nil
     }
@@ -126,6 +146,18 @@ struct RoutingCodec {
     case .cancelIntended: return .cancelUnproven(childID: id, text: child.text)
     case .cancelled: return .denied(childID: id)
     case .cancelRejected: return .cancelRejected(childID: id, reason, text: child.text)
+    case .amendRejected:
+      return .amendRefused(
+        childID: id, version: child.version, reason, text: child.text,
+        notInPlace: child.notInPlace)
+    case .amendUnknown:
+      return .amendSilent(childID: id, version: child.version, reason: child.text)
+    case .amendSeen:
+      let price = try instrument.raw(child.price, scale: instrument.priceScale)
+      let quantity = try instrument.raw(child.quantity, scale: instrument.quantityScale)
+      let terms = OrderTerms(price: price.map(Price.init), quantity: Quantity(quantity ?? 0))
+      return .amendSeen(
+        childID: id, version: child.version, terms, isSettled: child.settled)
     default: throw Self.damaged("has a child record of kind \(child.kind.rawValue)")
     }
   }

@@ -2,8 +2,10 @@ package import Calls
 internal import Contracts
 internal import Execution
 internal import Journal
+internal import Loop
 package import ServiceKit
 internal import Telemetry
+internal import Translation
 
 /// Parent orders into child orders at venues, with every intent journaled before it leaves.
 package struct ExecutionRouter: ServiceDefinition {
@@ -39,14 +41,34 @@ package struct ExecutionRouter: ServiceDefinition {
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
       var options = CallOptions()
       options.waitsForReady = true
-      let known = try await market.listInstruments(.init(), options).instruments
-      guard !known.isEmpty else { throw RPCError(.unavailable, "no instruments yet") }
-      try await router.learn(known)
-      for venue in await router.venues {
-        try await desk.reconcile(venue)
-        context.spawn("follow reports of \(venue)") { try await desk.followReports(of: venue) }
+      try await market.learnInstruments(
+        options, pause: { await context.loop.sleep(for: .seconds(1)) }
+      ) { known in
+        try await router.learn(known)
+        for venue in Set(known.map(\.venue)).sorted() where await router.takesOn(venue) {
+          Self.follow(venue, desk, context, reconciled)
+        }
       }
-      reconciled.hold()
+    }
+  }
+
+  /// Each venue for itself: one that does not answer holds the others up in nothing.
+  private static func follow(
+    _ venue: String, _ desk: VenueDesk, _ context: ServiceContext,
+    _ any: ReadinessBoard.Requirement
+  ) {
+    let own = context.readiness.require(
+      "reconciled with \(venue)", reason: "the venue has not been asked", isNeeded: false)
+    context.spawn("follow reports of \(venue)") {
+      do {
+        try await desk.reconcile(venue)
+        own.hold()
+        any.hold()
+        try await desk.followReports(of: venue)
+      } catch {
+        own.fail(errorText(error))
+        throw error
+      }
     }
   }
 

@@ -15,8 +15,9 @@ struct VenueDesk: Sendable {
   let router: Router
   let config: Config
   let context: ServiceContext
-  private let venues: MarketV1.VenueOrderServiceClient
-  private let silences: Counter
+  let venues: MarketV1.VenueOrderServiceClient
+  let silences: Counter
+  let amendments: CounterFamily
   private let placed: Histogram
 
   init(_ router: Router, _ config: Config, _ context: ServiceContext) {
@@ -25,7 +26,11 @@ struct VenueDesk: Sendable {
     self.context = context
     self.venues = .init(channel: context.channel(to: "market-connector"))
     self.silences = context.metrics.counter(
-      "execution_router_silences_total", help: "Orders that the venue did not answer in time.")
+      "execution_router_silences_total",
+      help: "Orders and amendments that the venue did not answer in time.")
+    self.amendments = context.metrics.counters(
+      "execution_router_amendments_total",
+      help: "Answers of venues that were asked to change an order in place.", labels: ["outcome"])
     self.placed = context.metrics.histogram(
       "execution_router_place_seconds", help: "From sending an order to the venue's answer.")
   }
@@ -64,7 +69,7 @@ struct VenueDesk: Sendable {
 
   /// What an error of the call to the market-connector proves. Only refusals before it could act are
   /// proof; everything else leaves it open whether the venue has the order.
-  private static func outcome(of error: RPCError) -> VenueOutcome {
+  static func outcome(of error: RPCError) -> VenueOutcome {
     switch error.code {
     case .invalidArgument: .rejected(.invalidOrder, text: error.message)
     case .permissionDenied, .unauthenticated, .unimplemented, .failedPrecondition:
@@ -117,16 +122,29 @@ struct VenueDesk: Sendable {
     context.spawn("query child") { try await queryUntilProven(childID, at: instrument) }
   }
 
-  /// Asks until the venue has said what it knows, or has denied the order often and late enough.
+  /// Asks until the venue has said what it knows, or has denied the order often and late enough. An
+  /// amendment that is unanswered is proven by the terms that the venue names.
   private func queryUntilProven(_ childID: String, at instrument: Instrument) async throws {
-    let began = context.loop.uptime
+    var began = context.loop.uptime
     var denials = 0
+    var version = await router.child(childID)?.child.unansweredVersion
     while let (_, child) = await router.child(childID), child.isLive {
-      switch try await ask(childID, at: instrument) {
-      case .known: return
+      if child.unansweredVersion != version {
+        // Of another amendment nothing is denied yet.
+        version = child.unansweredVersion
+        (began, denials) = (context.loop.uptime, 0)
+      }
+      let answer = try await ask(childID, at: instrument)
+      let isLate = context.loop.uptime - began >= config.denialAfter
+      switch answer {
+      case .known(let report):
+        guard let version else { return }
+        denials += 1
+        try await see(
+          report, version, isSettled: denials >= config.denialsNeeded && isLate, at: instrument)
+        guard await router.child(childID)?.child.unansweredVersion != nil else { return }
       case .denied:
         denials += 1
-        let isLate = context.loop.uptime - began >= config.denialAfter
         if denials >= config.denialsNeeded, isLate, !child.wasAcknowledged {
           try await router.take(.denied(childID: childID), at: instrument)
           return
@@ -138,7 +156,10 @@ struct VenueDesk: Sendable {
     }
   }
 
-  private enum Answer { case known, denied, silent }
+  private enum Answer {
+    case known(VenueReport)
+    case denied, silent
+  }
 
   @discardableResult
   private func ask(_ childID: String, at instrument: Instrument) async throws -> Answer {
@@ -156,7 +177,7 @@ struct VenueDesk: Sendable {
     switch outcome {
     case .acknowledged(let report):
       try await router.take(.reported(report), at: instrument)
-      return .known
+      return .known(report)
     case .rejected(.unknownOrder, _): return .denied
     case .rejected, .unknown: return .silent
     }
@@ -237,7 +258,7 @@ struct VenueDesk: Sendable {
 
   /// Waits for a connection within the limit: while the market-connector starts again nothing was
   /// sent, and nothing need be doubted.
-  private func within(_ limit: Duration) -> CallOptions {
+  func within(_ limit: Duration) -> CallOptions {
     var options = CallOptions(deadline: context.loop.uptime + limit)
     options.waitsForReady = true
     return options

@@ -1,6 +1,7 @@
 internal import Chrono
 internal import MarketQuality
 package import ServiceKit
+internal import SharedRing
 internal import Units
 internal import Venue
 internal import Venues
@@ -10,8 +11,9 @@ package struct Config: ServiceSettings {
   /// By venue.
   let sites: [KnownVenue: VenueSite]
   let shadowOnly: Set<String>
-  /// By venue: when it takes no orders.
-  let closures: [String: [TradingHours.Closure]]
+  private let schedule: VenueSchedule
+  private let tiers: LiquidityTiers
+  private let breakers: [KnownVenue: CircuitBreaker.Limits]
   let shards: Int
   let mailboxMax: Int
   let requestTimeout: Duration
@@ -22,6 +24,8 @@ package struct Config: ServiceSettings {
   let slowReaderWait: Duration
   let krakenBooksByOrder: Bool
   let noticesMax: Int
+  let ticks: TickRingSettings
+  let healthWindow: Duration
   let makerFeeBps: Int
   let takerFeeBps: Int
   private let quality: QualityLimits
@@ -33,17 +37,19 @@ package struct Config: ServiceSettings {
     let restURL: String
     let streamHost: String
     let streamPort: Int
+
+    /// It leads to the simulator, or at least to no exchange.
+    var isThisMachine: Bool {
+      let parts = restURL.split(separator: "/")
+      guard parts.count > 1 else { return true }
+      if parts[1].hasPrefix("[::1]") { return true }
+      let host = parts[1].prefix { $0 != ":" }
+      return host == "localhost" || host.hasPrefix("127.")
+    }
   }
 
   package init(_ settings: SettingsReader) {
-    let names = settings.list(
-      "venues", maximum: 16, default: ["binance"],
-      "Venues to connect: " + KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + ".")
-    for name in names {
-      settings.check(
-        KnownVenue(rawValue: name) != nil, "venues has \(name), and no such venue is known")
-    }
-    venues = names.compactMap(KnownVenue.init(rawValue:))
+    venues = Self.venues(settings)
     sites = Self.sites(settings)
     for venue in venues where !venue.isSimulated && sites[venue]?.restURL.isEmpty != false {
       settings.check(
@@ -54,7 +60,12 @@ package struct Config: ServiceSettings {
       settings.list(
         "shadow_only", maximum: 16, default: [],
         "Venues where no order may go, although they take some."))
-    closures = Self.closures(settings)
+    schedule = VenueSchedule(settings)
+    tiers = LiquidityTiers(settings)
+    breakers = Self.breakers(settings)
+    healthWindow = settings.duration(
+      "health_window", in: .seconds(1)...(.seconds(600)), default: .seconds(60),
+      "Error rate and average latency of requests are taken over it.")
     shards = settings.int(
       "shards", in: 1...256, default: 16,
       "Mailboxes of a venue; a symbol's events are always in the same one, by its hash.")
@@ -85,6 +96,7 @@ package struct Config: ServiceSettings {
     noticesMax = settings.int(
       "notices_max", in: 16...100_000, default: 1_000, unit: "notices",
       "Notices that wait for one reader; at the limit it loses the oldest.")
+    ticks = TickRingSettings(settings)
     makerFeeBps = settings.int(
       "maker_fee_bps", in: 0...1_000, default: 10, unit: "basis points",
       "The maker fee of our account, for display.")
@@ -95,48 +107,15 @@ package struct Config: ServiceSettings {
     venueActions = Self.venueActions(settings)
   }
 
-  private static func closures(
-    _ settings: SettingsReader
-  ) -> [String: [TradingHours.Closure]] {
-    let texts = settings.list(
-      "closures", maximum: 100, default: [],
-      "Announced maintenance: venue, from/to in RFC 3339, and why; orders are MARKET_CLOSED then.")
-    var closures: [String: [TradingHours.Closure]] = [:]
-    for text in texts {
-      let words = text.split(separator: " ", maxSplits: 2).map(String.init)
-      let ends = words.count == 3 ? words[1].split(separator: "/").map { Instant(rfc3339: $0) } : []
-      guard ends.count == 2, let from = ends[0], let to = ends[1], from < to else {
-        settings.check(
-          false,
-          "closures has \(text), not: binance 2026-01-31T08:00:00Z/2026-01-31T09:00:00Z why")
-        continue
-      }
+  private static func venues(_ settings: SettingsReader) -> [KnownVenue] {
+    let names = settings.list(
+      "venues", maximum: 16, default: ["binance", "kraken", "okx"],
+      "Venues to connect: " + KnownVenue.allCases.map(\.rawValue).joined(separator: ", ") + ".")
+    for name in names {
       settings.check(
-        KnownVenue(rawValue: words[0]) != nil, "closures has \(words[0]): no such venue is known")
-      closures[words[0], default: []].append(TradingHours.Closure(from..<to, words[2]))
+        KnownVenue(rawValue: name) != nil, "venues has \(name), and no such venue is known")
     }
-    return closures
-  }
-
-  private static func venueActions(
-    _ settings: SettingsReader
-  ) -> [String: [QualityCheck: QualityAction]] {
-    let texts = settings.list(
-      "quality_venue_actions", maximum: 128, default: [],
-      "What is done otherwise at one venue: venue, check and action.")
-    var actions: [String: [QualityCheck: QualityAction]] = [:]
-    for text in texts {
-      let words = text.split(separator: " ").map(String.init)
-      guard words.count == 3, KnownVenue(rawValue: words[0]) != nil,
-        let check = QualityCheck.allCases.first(where: { $0.name == words[1] }),
-        let action = QualityAction(rawValue: words[2])
-      else {
-        settings.check(false, "quality_venue_actions has \(text), not: kraken crossed flag")
-        continue
-      }
-      actions[words[0], default: [:]][check] = action
-    }
-    return actions
+    return names.compactMap(KnownVenue.init(rawValue:))
   }
 
   /// What a venue's data must keep to.
@@ -148,9 +127,27 @@ package struct Config: ServiceSettings {
 
   /// When the venue takes orders.
   func hours(of venue: KnownVenue) -> TradingHours {
-    var hours = venue.registration.hours
-    hours.closures += closures[venue.rawValue] ?? []
-    return hours
+    schedule.hours(of: venue.rawValue, standard: venue.registration.hours)
+  }
+
+  /// How deep a venue's market is, or one of its symbols.
+  func tier(of venue: KnownVenue, _ symbol: String? = nil) -> LiquidityTier {
+    tiers.tier(of: venue.rawValue, symbol) ?? venue.registration.tier
+  }
+
+  func breaker(of venue: KnownVenue) -> CircuitBreaker.Limits {
+    breakers[venue] ?? CircuitBreaker.Limits()
+  }
+
+  /// No order goes there: it has no private stream, or the settings say so.
+  func isShadowOnly(_ venue: KnownVenue) -> Bool {
+    !venue.registration.hasPrivateStream || shadowOnly.contains(venue.rawValue)
+  }
+
+  /// Where orders for the venue end.
+  func mode(of venue: KnownVenue) -> VenueMode {
+    if sites[venue]?.isThisMachine != false { return .simulated }
+    return isShadowOnly(venue) ? .shadow : .production
   }
 
   private static func sites(_ settings: SettingsReader) -> [KnownVenue: VenueSite] {
@@ -174,37 +171,12 @@ package struct Config: ServiceSettings {
     }
     return sites
   }
+}
 
-  private static func quality(_ settings: SettingsReader) -> QualityLimits {
-    let standard = QualityLimits.standard
-    var limits = standard
-    limits.ageMax = settings.duration(
-      "quality_age_max", in: .milliseconds(1)...(.seconds(3_600)), default: standard.ageMax,
-      "Events older than this when they arrive are stale.")
-    limits.skewMax = settings.duration(
-      "quality_skew_max", in: .milliseconds(1)...(.seconds(3_600)), default: standard.skewMax,
-      "Events from further ahead than this mean that a clock is wrong.")
-    limits.silenceMax = settings.duration(
-      "quality_silence_max", in: .seconds(1)...(.seconds(86_400)), default: standard.silenceMax,
-      "A symbol without a word for this long is silent.")
-    limits.spreadMaxMillionths = Int64(
-      settings.int(
-        "quality_spread_max", in: 1...1_000_000, default: Int(standard.spreadMaxMillionths),
-        unit: "millionths", "A spread of more than this share of the middle is wide."))
-    limits.crossedToleranceMillionths = Int64(
-      settings.int(
-        "quality_crossed_tolerance", in: 0...1_000_000,
-        default: Int(standard.crossedToleranceMillionths), unit: "millionths",
-        "How far, as a share of the ask, the bid may be above it before a book is crossed."))
-    limits.jumpMax = Double(
-      settings.int(
-        "quality_jump_max", in: 1...1_000, default: Int(standard.jumpMax),
-        unit: "deviations", "A trade further than this from the median of the latest is a jump."))
-    for check in QualityCheck.allCases {
-      limits.actions[check] = settings.choice(
-        "quality_\(check.name)_action", default: standard.action(of: check),
-        "What is done when the check \(check.name) fails.")
-    }
-    return limits
-  }
+/// Where orders for a venue end.
+enum VenueMode: String {
+  case simulated
+  /// The exchange is followed, and not traded at.
+  case shadow
+  case production
 }

@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import EventBus
+internal import Telemetry
 internal import Translation
 internal import Units
 internal import Venue
@@ -10,84 +11,80 @@ internal import Wire
 
 struct Handlers: MarketV1.MarketServiceHandler {
   let links: [VenueLink]
+  var failed: [FailedVenue] = []
   let config: Config
   let notices: NoticeBoard
+  let time: any TimeSource
 
   private func link(_ venue: String) throws(RPCError) -> VenueLink {
-    guard let link = links.first(where: { $0.venue == venue }) else {
-      throw RPCError(
-        .notFound,
-        "there is no venue \(venue.prefix(64)); known: \(links.map(\.venue).joined(separator: ", "))"
-      )
+    if let link = links.first(where: { $0.venue == venue }) { return link }
+    if let failed = failed.first(where: { $0.venue == venue }) {
+      throw RPCError(.failedPrecondition, "\(venue) is not connected: \(failed.reason)")
     }
-    return link
+    let known = (links.map(\.venue) + failed.map(\.venue)).joined(separator: ", ")
+    throw RPCError(.notFound, "there is no venue \(venue.prefix(64)); known: \(known)")
   }
 
   func listVenues(
     _ request: MarketV1.ListVenuesRequest, _ context: ServerContext
   ) async throws -> MarketV1.ListVenuesResponse {
     var response = MarketV1.ListVenuesResponse()
-    for link in links { response.venues.append(await venue(link)) }
+    for link in links { response.venues.append(venue(link.known, await link.instruments)) }
+    for failed in failed { response.venues.append(venue(failed.known, [], failure: failed.reason)) }
     return response
   }
 
   func getVenue(
     _ request: MarketV1.GetVenueRequest, _ context: ServerContext
   ) async throws -> MarketV1.Venue {
+    if let failed = failed.first(where: { $0.venue == request.venue }) {
+      return venue(failed.known, [], failure: failed.reason)
+    }
     let link = try link(request.venue)
-    var venue = await venue(link)
-    venue.instruments = try await link.instruments.map { instrument throws(RPCError) in
-      try MarketV1.Instrument(instrument)
+    let instruments = await link.instruments
+    var venue = venue(link.known, instruments)
+    venue.instruments = try instruments.map { each throws(RPCError) in
+      try instrument(each, of: link.known)
     }
-    return venue
-  }
-
-  private func venue(_ link: VenueLink) async -> MarketV1.Venue {
-    var venue = MarketV1.Venue()
-    venue.venue = link.venue
-    venue.mode = "simulated"
-    venue.symbols = await link.instruments.map(\.symbol)
-    venue.makerFeeBps = TypeV1.Decimal(Decimal(units: Int64(config.makerFeeBps), scale: 0))
-    venue.takerFeeBps = TypeV1.Decimal(Decimal(units: Int64(config.takerFeeBps), scale: 0))
-    let registered = link.known.registration
-    venue.privateStream = registered.hasPrivateStream
-    venue.policy =
-      registered.hasPrivateStream && !config.shadowOnly.contains(link.venue)
-      ? .production : .shadowOnly
-    venue.rateLimits = registered.limits.map { limit in
-      var wire = MarketV1.RateLimit()
-      wire.name = limit.name
-      wire.max = UInt32(clamping: limit.max)
-      if case .window(let window) = limit.rule {
-        wire.windowSeconds = UInt32(clamping: window.components.seconds)
-      }
-      return wire
-    }
-    venue.tradingHours = config.hours(of: link.known).words
     return venue
   }
 
   func getVenueHealth(
     _ request: MarketV1.GetVenueHealthRequest, _ context: ServerContext
   ) async throws -> MarketV1.VenueHealth {
-    await (try link(request.venue)).health
+    if let failed = failed.first(where: { $0.venue == request.venue }) {
+      return failed.health(at: time.now)
+    }
+    return await (try link(request.venue)).health
   }
 
   func listInstruments(
     _ request: MarketV1.ListInstrumentsRequest, _ context: ServerContext
   ) async throws -> MarketV1.ListInstrumentsResponse {
-    let asked = request.venue.isEmpty ? links : [try link(request.venue)]
     var response = MarketV1.ListInstrumentsResponse()
-    for link in asked {
+    guard request.venue.isEmpty else {
+      let link = try link(request.venue)
+      response.instruments = try await link.listed().map { each throws(RPCError) in
+        try instrument(each, of: link.known)
+      }
+      return response
+    }
+    var reasons = failed.map { ($0.venue, "is not connected: \($0.reason)") }
+    for link in links {
       let instruments = await link.instruments
-      guard !instruments.isEmpty else {
-        throw RPCError(
-          .unavailable, "\(link.venue) has not told its instruments yet",
-          details: [.retryInfo(delay: .seconds(1))])
-      }
-      for instrument in instruments {
-        response.instruments.append(try MarketV1.Instrument(instrument))
-      }
+      if instruments.isEmpty { reasons.append((link.venue, await link.unlisted)) }
+      for each in instruments { response.instruments.append(try instrument(each, of: link.known)) }
+    }
+    guard !response.instruments.isEmpty else {
+      throw RPCError(
+        .unavailable, reasons.map { "\($0) \($1)" }.joined(separator: "; "),
+        details: [.retryInfo(delay: .seconds(1))])
+    }
+    response.unavailableVenues = reasons.map { venue, reason in
+      var unavailable = MarketV1.UnavailableVenue()
+      unavailable.venue = venue
+      unavailable.reason = reason
+      return unavailable
     }
     return response
   }
@@ -141,7 +138,9 @@ struct Handlers: MarketV1.MarketServiceHandler {
     _ request: MarketV1.StreamNoticesRequest, _ responses: Outgoing<MarketV1.MarketNotice>,
     _ context: ServerContext
   ) async throws {
-    if !request.venue.isEmpty { _ = try link(request.venue) }
+    if !request.venue.isEmpty, !failed.contains(where: { $0.venue == request.venue }) {
+      _ = try link(request.venue)
+    }
     for topic in request.topics where !Self.topics.contains(topic) {
       throw RPCError.invalid(
         "topics", "has \(topic.prefix(32)): \(Self.topics.joined(separator: ", ")) are known")
@@ -161,14 +160,17 @@ struct Handlers: MarketV1.MarketServiceHandler {
 
 struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   let links: [VenueLink]
+  var failed: [FailedVenue] = []
   let config: Config
   let time: any TimeSource
+  let log: Log
 
-  private func link(_ venue: String) throws(RPCError) -> VenueLink {
-    guard let link = links.first(where: { $0.venue == venue }) else {
-      throw .invalid("venue", "\(venue.prefix(64)) is not connected")
+  func link(_ venue: String) throws(RPCError) -> VenueLink {
+    if let link = links.first(where: { $0.venue == venue }) { return link }
+    if let failed = failed.first(where: { $0.venue == venue }) {
+      throw RPCError(.failedPrecondition, "\(venue) is not connected: \(failed.reason)")
     }
-    return link
+    throw .invalid("venue", "\(venue.prefix(64)) is not connected")
   }
 
   func placeOrder(
@@ -176,7 +178,14 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   ) async throws -> MarketV1.VenueOrderOutcome {
     guard let wire = request.order else { throw RPCError.invalid("order", "is missing") }
     let link = try link(wire.venue)
-    let instrument = try await link.instrument(wire.symbol)
+    let instrument: Instrument
+    do throws(RPCError) {
+      instrument = try await link.instrument(wire.symbol)
+    } catch {
+      guard error.code == .unavailable else { throw error }
+      // Nothing was sent, so it is a refusal and no doubt.
+      return MarketV1.VenueOrderOutcome(refused: .venueUnavailable, text: error.message)
+    }
     let order = try VenueOrder(wire, instrument)
     if let refusal = refusal(link, instrument) {
       return MarketV1.VenueOrderOutcome(refusal, instrument)
@@ -185,8 +194,8 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   }
 
   /// What the registry says before the venue is asked.
-  private func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
-    if !link.known.registration.hasPrivateStream || config.shadowOnly.contains(link.venue) {
+  func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
+    if config.isShadowOnly(link.known) {
       return .rejected(.venuePolicy, text: "\(link.venue) is for market data and simulation only")
     }
     if case .closed(let reason) = config.hours(of: link.known).state(at: time.now) {
@@ -221,7 +230,7 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   ) async throws -> MarketV1.ListOpenVenueOrdersResponse {
     let link = try link(request.venue)
     var response = MarketV1.ListOpenVenueOrdersResponse()
-    for instrument in await link.instruments {
+    for instrument in try await link.listed() {
       do {
         for report in try await link.session.orders.openOrders(of: instrument.id) {
           response.orders.append(MarketV1.VenueReport(report, instrument))
@@ -269,5 +278,15 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
       await link.reports.remove(reader)
       throw error
     }
+  }
+}
+
+extension MarketV1.VenueOrderOutcome {
+  init(refused reason: RejectReason, text: String) {
+    self.init()
+    var rejection = MarketV1.VenueRejection()
+    rejection.reason = TypeV1.RejectReason(reason)
+    rejection.text = text
+    outcome = .rejected(rejection)
   }
 }

@@ -4,26 +4,68 @@ internal import MarketQuality
 internal import Telemetry
 internal import Venues
 
-/// A venue's health, from its counters as they were a second ago and as they are.
+/// Rates of a venue, from its counters as they were and as they are: messages and requests a second
+/// from one look to the next, errors and latency over a window of looks.
 struct HealthWatch {
-  private var requests: UInt64 = 0
-  private var messages: UInt64 = 0
-  private var since = Instant.epoch
-  private(set) var requestsPerSecond: UInt32 = 0
-  private(set) var messagesPerSecond: UInt32 = 0
-
-  /// To be called about once a second.
-  mutating func look(_ counters: VenueCounters, at now: Instant) {
-    let (requests, messages) = (counters.requests.value, counters.messages.value)
-    let elapsed = max(1, (now - since).wholeNanoseconds / 1_000_000)
-    if since > .epoch {
-      requestsPerSecond = rate(requests - self.requests, elapsed)
-      messagesPerSecond = rate(messages - self.messages, elapsed)
-    }
-    (self.requests, self.messages, since) = (requests, messages, now)
+  /// The counters at one look.
+  private struct Look {
+    var time: Instant
+    var requests: UInt64 = 0
+    var errors: UInt64 = 0
+    var answers: UInt64 = 0
+    var answerSeconds = 0.0
+    var messages: UInt64 = 0
+    var reports: UInt64 = 0
   }
 
-  private func rate(_ count: UInt64, _ milliseconds: Int64) -> UInt32 {
+  let window: Duration
+  /// Oldest first; the first is at or before the beginning of the window.
+  private var looks: [Look] = []
+  private(set) var requestsPerSecond: UInt32 = 0
+  private(set) var messagesPerSecond: UInt32 = 0
+  private(set) var reportsPerSecond: UInt32 = 0
+  /// When the public stream said anything, heartbeats too; known to the look.
+  private(set) var lastMessage = Instant.epoch
+
+  init(window: Duration) { self.window = window }
+
+  /// To be called about once a second.
+  mutating func look(_ counters: VenueCounters, reports: UInt64, at now: Instant) {
+    let look = Look(
+      time: now, requests: counters.requests.value,
+      errors: counters.failures.value + counters.throttled.value,
+      answers: counters.answerTime.count, answerSeconds: counters.answerTime.sum,
+      messages: counters.messages.value, reports: reports)
+    if let last = looks.last {
+      let elapsed = max(1, (now - last.time).wholeNanoseconds / 1_000_000)
+      requestsPerSecond = Self.rate(look.requests - last.requests, elapsed)
+      messagesPerSecond = Self.rate(look.messages - last.messages, elapsed)
+      reportsPerSecond = Self.rate(look.reports - last.reports, elapsed)
+    }
+    if look.messages > looks.last?.messages ?? 0 { lastMessage = now }
+    looks.append(look)
+    while looks.count > 2, now - looks[1].time >= window { looks.removeFirst() }
+  }
+
+  /// Of the requests within the window, in millionths; 0 without any.
+  var errorMillionths: UInt32 {
+    guard let first = looks.first, let last = looks.last, last.requests > first.requests else {
+      return 0
+    }
+    let errors = last.errors - first.errors
+    return UInt32(clamping: min(1_000_000, errors * 1_000_000 / (last.requests - first.requests)))
+  }
+
+  /// Of the answers within the window; 0 without any.
+  var averageLatencyMicroseconds: UInt32 {
+    guard let first = looks.first, let last = looks.last, last.answers > first.answers else {
+      return 0
+    }
+    let seconds = (last.answerSeconds - first.answerSeconds) / Double(last.answers - first.answers)
+    return UInt32(clamping: Int64(seconds * 1_000_000))
+  }
+
+  private static func rate(_ count: UInt64, _ milliseconds: Int64) -> UInt32 {
     UInt32(clamping: count * 1_000 / UInt64(milliseconds))
   }
 }

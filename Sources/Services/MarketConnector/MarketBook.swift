@@ -15,7 +15,7 @@ struct MarketBook {
   private(set) var receivedTime = Instant.epoch
   /// Why readers are told not to trust it; nil while they may.
   private(set) var staleReason: String? = "no snapshot yet"
-  /// The feed's book is whole, and its events are held back: a snapshot ends it.
+  /// The feed's book is whole, and its changes are held back: a snapshot ends it.
   private var isWithheld = false
 
   init(_ instrument: Instrument, _ limits: QualityLimits) {
@@ -24,11 +24,12 @@ struct MarketBook {
     self.monitor = QualityMonitor(instrument, limits)
   }
 
-  var flags: QualityFlags { monitor.flags }
+  var flags: QualityFlags { isWithheld ? monitor.flags.union(.tainted) : monitor.flags }
 
   /// What readers are told of an event. `event` is nil when they are told nothing; it is another one
-  /// than came when the book is held back or comes back.
+  /// than came when the book is held back or comes back. `taint` is told before it.
   struct Step {
+    var taint: MarketEvent?
     var event: MarketEvent?
     var verdict: QualityVerdict
   }
@@ -36,10 +37,22 @@ struct MarketBook {
   mutating func take(_ event: MarketEvent) -> Step {
     apply(event)
     let verdict = monitor.take(event, bid: book.bestBid, ask: book.bestAsk)
-    return Step(event: published(event, verdict), verdict: verdict)
+    var step = Step(verdict: verdict)
+    switch event {
+    case .trade, .top:
+      step.taint = verdict.isTainted ? withhold("tainted", verdict) : nil
+      step.event = verdict.isDiscarded ? nil : event
+    case .stale, .status: step.event = event
+    case .snapshot, .delta: step.event = published(event, verdict)
+    }
+    return step
   }
 
-  mutating func tick(at now: Instant) -> QualityVerdict { monitor.tick(at: now) }
+  /// Time has passed; `taint` is there when that alone makes the book untrustworthy.
+  mutating func tick(at now: Instant) -> Step {
+    let verdict = monitor.tick(at: now)
+    return Step(taint: verdict.isTainted ? withhold("tainted", verdict) : nil, verdict: verdict)
+  }
 
   var snapshot: BookSnapshot {
     book.snapshot(
@@ -69,24 +82,26 @@ struct MarketBook {
     }
   }
 
-  /// A discarded change of the book cannot just be left out: what follows builds on it. Readers are
-  /// told that the book is stale, and get it whole when it is good again.
+  /// A change of the book that readers are not to have cannot just be left out: what follows builds
+  /// on it. They are told that the book is stale, and get it whole when it is good again.
   private mutating func published(
     _ event: MarketEvent, _ verdict: QualityVerdict
   ) -> MarketEvent? {
-    switch event {
-    case .trade, .top: return verdict.isDiscarded ? nil : event
-    case .stale, .status: return event
-    case .snapshot, .delta:
-      if verdict.isDiscarded {
-        defer { isWithheld = true }
-        staleReason = "discarded: " + verdict.flags.names.joined(separator: ", ")
-        return isWithheld ? nil : .stale(instrument.id, reason: staleReason ?? "")
-      }
-      guard isWithheld else { return event }
-      isWithheld = false
-      staleReason = nil
-      return .snapshot(snapshot)
-    }
+    if verdict.isDiscarded { return withhold("discarded", verdict) }
+    if verdict.isTainted { return withhold("tainted", verdict) }
+    guard isWithheld else { return event }
+    isWithheld = false
+    staleReason = nil
+    return .snapshot(snapshot)
+  }
+
+  /// Nil when it is withheld already, or when its feed has lost it anyway.
+  private mutating func withhold(_ word: String, _ verdict: QualityVerdict) -> MarketEvent? {
+    if isWithheld { return nil }
+    if staleReason != nil, flags.contains(.tainted) { return nil }
+    isWithheld = true
+    let reason = word + ": " + verdict.flags.names.joined(separator: ", ")
+    staleReason = reason
+    return .stale(instrument.id, reason: reason)
   }
 }

@@ -1,5 +1,6 @@
 internal import Bytes
 package import Calls
+internal import Chrono
 internal import Contracts
 internal import JSON
 internal import Loop
@@ -16,22 +17,42 @@ package struct MarketConnector: ServiceDefinition {
 
   private let context: ServiceContext
   private let links: [VenueLink]
+  private let failed: [FailedVenue]
   private let notices: NoticeBoard
+  private let ticks: TickOutlet
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
     let notices = NoticeBoard(config)
     self.notices = notices
-    links = try config.venues.map { venue in
-      let session = try venue.session(
-        Self.settings(venue, context, config), loop: context.loop, time: context.time,
-        log: context.log, metrics: context.metrics)
-      return VenueLink(venue, session, config, context, notices)
+    try makeFolder(context.state.run)
+    let ticks = TickOutlet(config, folder: context.state.run, context.metrics)
+    self.ticks = ticks
+    var (links, failed): ([VenueLink], [FailedVenue]) = ([], [])
+    for venue in config.venues {
+      do {
+        let session = try venue.session(
+          Self.settings(venue, context, config), loop: context.loop, time: context.time,
+          log: context.log, metrics: context.metrics)
+        links.append(VenueLink(venue, session, config, context, notices, ticks))
+      } catch {
+        failed.append(FailedVenue(known: venue, reason: errorText(error)))
+      }
     }
+    // Without any there is nothing to serve.
+    guard !links.isEmpty || failed.isEmpty else {
+      let reasons = failed.map { "\($0.venue): \($0.reason)" }.joined(separator: "; ")
+      throw RPCError(.failedPrecondition, "no venue can be connected: \(reasons)")
+    }
+    (self.links, self.failed) = (links, failed)
     methods =
-      Handlers(links: links, config: config, notices: notices).methods
-      + OrderHandlers(links: links, config: config, time: context.time).methods
+      Handlers(
+        links: links, failed: failed, config: config, notices: notices, time: context.time
+      ).methods
+      + OrderHandlers(
+        links: links, failed: failed, config: config, time: context.time, log: context.log
+      ).methods
   }
 
   private static func settings(
@@ -67,13 +88,37 @@ package struct MarketConnector: ServiceDefinition {
     settings.requestWeightMax =
       config.requestWeightMax > 0 ? config.requestWeightMax : isSimulator ? 60_000 : nil
     settings.requestTimeout = config.requestTimeout
+    settings.breaker = config.breaker(of: venue)
     return settings
   }
 
+  /// How often the ring's writer says that it lives.
+  private static let beatInterval = Duration.milliseconds(100)
+
+  /// A ring that cannot be opened, as while the one before has it, stops nothing else: readers of
+  /// other processes have the streams, and it is tried again.
+  private func writeTicks() {
+    guard ticks.isWanted else { return }
+    context.spawn("write ticks") { [ticks, links, loop = context.loop] in
+      try ticks.open()
+      for link in links { await link.beginTicks() }
+      while !Task.isCancelled {
+        // Asked first: while one of them hangs, the ring's writer does not live.
+        for link in links { await link.watchHold() }
+        ticks.beat(loop.uptime)
+        await loop.sleep(for: Self.beatInterval)
+      }
+    }
+  }
+
   package func start() async throws {
+    writeTicks()
+    let anyListed = context.readiness.require(
+      "instruments", reason: "no venue has told its instruments yet")
+    tellOfFailed()
     for link in links {
       let listed = context.readiness.require(
-        "instruments of \(link.venue)", reason: "the venue has not answered")
+        "instruments of \(link.venue)", reason: "the venue has not answered", isNeeded: false)
       context.spawn("connect \(link.venue)") {
         do {
           try await link.load()
@@ -81,6 +126,7 @@ package struct MarketConnector: ServiceDefinition {
           listed.fail(errorText(error))
           throw error
         }
+        anyListed.hold()
         await link.session.start(
           market: { await link.take($0) }, account: { await link.take($0) })
         listed.hold()
@@ -95,7 +141,26 @@ package struct MarketConnector: ServiceDefinition {
     }
   }
 
+  private func tellOfFailed() {
+    for venue in failed {
+      context.log.error(
+        "a venue cannot be connected",
+        ["venue": .text(venue.venue), "reason": .text(venue.reason)])
+      _ = context.readiness.require(
+        "session of \(venue.venue)", reason: venue.reason, isNeeded: false)
+      context.spawn("tell of \(venue.venue)") { [context, notices] in
+        var sequence: UInt64 = 0
+        while !Task.isCancelled {
+          await context.loop.sleep(for: .seconds(1))
+          sequence += 1
+          notices.post(venue.notice(sequence, at: context.time.now))
+        }
+      }
+    }
+  }
+
   package func drain() async {
+    ticks.close()
     notices.close()
     for link in links {
       await link.close()

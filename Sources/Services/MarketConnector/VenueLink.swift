@@ -19,28 +19,39 @@ actor VenueLink {
   nonisolated let market: Readers<MarketV1.MarketEvent>
   nonisolated let reports: Readers<MarketV1.VenueReportEvent>
   nonisolated let notices: NoticeBoard
-  private let time: any TimeSource
+  let time: any TimeSource
   private let log: Log
   private let limits: QualityLimits
   private let published: Histogram
+  private let spans: Spans
   private let failures: CounterFamily
+  private let resyncs: CounterFamily
   private let rates: GaugeFamily
+  private let breakerOpen: Gauge
   private(set) var books: [MarketBook] = []
-  private var mail: Mailboxes
+  private var mail: Mailboxes<Outgoing>
+  private var ticks: TickPen
+  private let heldMax: Duration
+  /// Bringers of events that wait for room, and since when there are any.
+  private var holders = 0
+  private var heldSince: Uptime?
   private let loop: EventLoop
   private let depths: GaugeFamily
   private let held: Counter
   private var sequence: UInt64 = 0
   private var noticeSequence: UInt64 = 0
-  private var watch = HealthWatch()
-  private var lastMessage = Instant.epoch
-  private var lastReport = Instant.epoch
-  private var isPrivateConnected = false
+  private(set) var watch: HealthWatch
+  private(set) var lastMessage = Instant.epoch
+  private(set) var lastReport = Instant.epoch
+  private var reportsHeard: UInt64 = 0
+  private(set) var isPrivateConnected = false
+  /// Why there are no instruments yet.
+  private(set) var unlisted = "has not told its instruments yet"
   private var balances: [VenueBalance] = []
 
   init(
     _ known: KnownVenue, _ session: any VenueSession, _ config: Config, _ context: ServiceContext,
-    _ notices: NoticeBoard
+    _ notices: NoticeBoard, _ outlet: TickOutlet
   ) {
     self.known = known
     self.session = session
@@ -49,7 +60,10 @@ actor VenueLink {
     time = context.time
     log = context.log
     limits = config.quality(of: known)
+    watch = HealthWatch(window: config.healthWindow)
     mail = Mailboxes(shards: config.shards, max: config.mailboxMax)
+    ticks = TickPen(outlet, session.venue.name, config, context.metrics)
+    heldMax = config.ticks.heldMax
     loop = context.loop
     depths = context.metrics.gauges(
       "market_connector_mailbox_depth", help: "Events that wait for their symbol's turn.",
@@ -66,37 +80,84 @@ actor VenueLink {
     published = context.metrics.histograms(
       "market_connector_publish_seconds",
       help: "From receiving a frame until its event is handed to readers.",
-      labels: ["venue"], bounds: Self.publishBounds
+      labels: ["venue"], bounds: Histogram.spanBounds
     ).with(venue)
+    spans = Spans(venue, context.metrics)
     failures = context.metrics.counters(
       "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
+    resyncs = context.metrics.counters(
+      "market_connector_quality_resyncs_total",
+      help: "Snapshots that checks asked for, and those withheld by quality_resyncs_max.",
+      labels: ["venue", "result"])
+    breakerOpen = context.metrics.gauges(
+      "market_connector_breaker_open",
+      help: "1 while the venue's circuit breaker is open, 0.5 while half-open.", labels: ["venue"]
+    ).with(venue)
     rates = context.metrics.gauges(
       "market_connector_quality_rate",
       help: "Stale events, crossed books and gaps as a share of all.",
       labels: ["venue", "rate"])
   }
 
-  /// 1 us to 100 ms.
-  private static let publishBounds = [
-    0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001,
-    0.01, 0.1,
-  ]
+  /// Where the time goes between a frame and whoever hears of it.
+  private struct Spans {
+    let decode: Histogram
+    let book: Histogram
+    let ring: Histogram
+    let tick: Histogram
+
+    init(_ venue: String, _ metrics: MetricsRegistry) {
+      let family = metrics.histograms(
+        "market_connector_stage_seconds",
+        help:
+          "From a frame to an event (decode), to the judged book, to the ring; and all of it (tick).",
+        labels: ["venue", "stage"], bounds: Histogram.spanBounds)
+      decode = family.with(venue, "decode")
+      book = family.with(venue, "book")
+      ring = family.with(venue, "ring")
+      tick = family.with(venue, "tick")
+    }
+  }
+
+  /// On its way to the readers.
+  private struct Outgoing {
+    let message: MarketV1.MarketEvent
+    let received: Instant?
+  }
 
   // MARK: Instruments
 
   func load() async throws {
-    let instruments = try await session.loadInstruments()
+    let instruments: [Instrument]
+    do throws(VenueError) {
+      instruments = try await session.loadInstruments()
+    } catch {
+      unlisted = "has not told its instruments yet: \(error)"
+      throw error
+    }
     guard !instruments.isEmpty else {
-      throw RPCError(.failedPrecondition, "\(venue) lists none of the symbols of its settings")
+      unlisted = "lists none of the symbols of its settings"
+      throw RPCError(.failedPrecondition, "\(venue) \(unlisted)")
     }
     books = instruments.map { MarketBook($0, limits) }
     mail.open(books.map(\.instrument.symbol), venue: venue, depths)
+    beginTicks()
   }
 
   var instruments: [Instrument] { books.map(\.instrument) }
 
+  /// The venue's instruments; UNAVAILABLE, with the reason, until it has told them.
+  func listed() throws(RPCError) -> [Instrument] {
+    guard !books.isEmpty else {
+      throw RPCError(
+        .unavailable, "\(venue) \(unlisted)", details: [.retryInfo(delay: .seconds(1))])
+    }
+    return instruments
+  }
+
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
+    _ = try listed()
     guard let book = books.first(where: { $0.instrument.symbol == symbol }) else {
       throw .invalid("symbol", "\(symbol.prefix(32)) is not listed at \(venue)")
     }
@@ -109,22 +170,56 @@ actor VenueLink {
 
   // MARK: Events in
 
-  /// Awaited by the session: a full mailbox holds the venue's stream back, and a full reader
-  /// fills the mailboxes.
+  /// Awaited by the session. The book and the ring of ticks have the event at once. Readers have it
+  /// through a mailbox: a full one holds the venue's stream back, and a full reader fills them.
   func take(_ event: MarketEvent) async {
-    lastMessage = time.now
+    let taken = time.now
+    lastMessage = taken
     // Ids are places in the session's list.
     guard books.indices.contains(Int(event.instrument.index)) else { return }
-    if mail.put(event) { return }
+    guard let outgoing = apply(event, taken) else { return }
+    if mail.put(outgoing, of: event.instrument) { return }
     held.increment()
-    await withCheckedContinuation { mail.wait(with: event, $0) }
+    holders += 1
+    heldSince = heldSince ?? loop.uptime
+    await withCheckedContinuation { mail.wait(with: outgoing, of: event.instrument, $0) }
+    holders -= 1
+    if holders == 0 {
+      heldSince = nil
+      ticks.letGo(books, at: time.now)
+    }
   }
 
-  /// Takes the mailboxes' events in turn, until it is cancelled or they are closed.
+  private func apply(_ event: MarketEvent, _ taken: Instant) -> Outgoing? {
+    let index = Int(event.instrument.index)
+    let step = books[index].take(event)
+    let judged = time.now
+    ticks.take(event, books[index], isPassedOn: step.event != nil, at: taken)
+    if let received = event.receivedTime {
+      spans.decode.observe(taken - received)
+      spans.book.observe(judged - taken)
+      let written = time.now
+      spans.ring.observe(written - judged)
+      spans.tick.observe(written - received)
+    }
+    if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
+    if let taint = step.taint { mail.force(outgoing(taint), of: taint.instrument) }
+    guard let told = step.event else { return nil }
+    return outgoing(told, received: event.receivedTime)
+  }
+
+  private func outgoing(_ event: MarketEvent, received: Instant? = nil) -> Outgoing {
+    sequence += 1
+    return Outgoing(
+      message: message(event, books[Int(event.instrument.index)]), received: received)
+  }
+
+  /// Gives the mailboxes' events to the readers in turn, until it is cancelled or they are closed.
   func deliver() async {
     while !Task.isCancelled, !mail.isClosed {
-      if let event = mail.next() {
-        await publish(event)
+      if let next = mail.next() {
+        await market.publish(next.message, to: market.ids)
+        if let received = next.received { published.observe(time.now - received) }
       } else {
         await withTaskCancellationHandler {
           await withCheckedContinuation { mail.whenFilled($0) }
@@ -140,20 +235,10 @@ actor VenueLink {
   /// Nothing more is taken, and nobody waits.
   func close() { mail.close() }
 
-  private func publish(_ event: MarketEvent) async {
-    let index = Int(event.instrument.index)
-    let step = books[index].take(event)
-    if !step.verdict.findings.isEmpty { tell(step.verdict, books[index].instrument) }
-    guard let event = step.event else { return }
-    sequence += 1
-    let message = message(event, books[index])
-    await market.publish(message, to: market.ids)
-    if let received = event.receivedTime { published.observe(time.now - received) }
-  }
-
   func take(_ event: PrivateEvent) async {
     var message = MarketV1.VenueReportEvent()
     lastReport = time.now
+    reportsHeard += 1
     switch event {
     case .connected:
       isPrivateConnected = true
@@ -260,11 +345,23 @@ actor VenueLink {
     }.map(snapshot)
   }
 
-  /// A reader that begins with the books as of now.
+  /// A reader that begins with the books as of now: what still waits is in them.
   func listen(_ symbols: Set<String>) async throws(RPCError) -> Int {
-    try await market.add(first: snapshots(symbols)) { event in
-      symbols.isEmpty || symbols.contains(event.symbol)
+    try await market.add(first: snapshots(symbols)) { [sequence] event in
+      event.sequence > sequence && (symbols.isEmpty || symbols.contains(event.symbol))
     }
+  }
+
+  // MARK: Ticks
+
+  /// The ring's state of every book, once there is a ring.
+  func beginTicks() { ticks.begin(books, at: time.now) }
+
+  var isHeld: Bool { ticks.isHeld }
+
+  /// A venue that is not read any more has prices that nobody knows.
+  func watchHold() {
+    if let heldSince, loop.uptime - heldSince > heldMax { ticks.hold(books, at: time.now) }
   }
 
   // MARK: Quality and health
@@ -273,11 +370,16 @@ actor VenueLink {
   func tick() {
     let now = time.now
     for index in books.indices {
-      let verdict = books[index].tick(at: now)
-      if !verdict.findings.isEmpty { tell(verdict, books[index].instrument) }
+      let step = books[index].tick(at: now)
+      if step.verdict.findings.isEmpty { continue }
+      // Silence is told as a flag; it is no sign that the book was heard.
+      ticks.touch(books[index], at: now)
+      tell(step.verdict, books[index].instrument)
+      if let taint = step.taint { mail.force(outgoing(taint), of: taint.instrument) }
     }
-    watch.look(session.counters, at: now)
+    watch.look(session.counters, reports: reportsHeard, at: now)
     let health = health
+    breakerOpen.set(health.circuitBreakerOpen ? 1 : health.breaker?.state == .halfOpen ? 0.5 : 0)
     rates.with(venue, "stale").set(Double(health.staleMillionths) / 1e6)
     rates.with(venue, "crossed").set(Double(health.crossedMillionths) / 1e6)
     rates.with(venue, "gap").set(Double(health.gapMillionths) / 1e6)
@@ -289,12 +391,14 @@ actor VenueLink {
   private func tell(_ verdict: QualityVerdict, _ instrument: Instrument) {
     for finding in verdict.findings {
       failures.with(venue, finding.check.name).increment()
-      guard limits.action(of: finding.check).alerts else { continue }
+      let action = limits.action(of: finding.check)
+      guard action.alerts else { continue }
       let topic = finding.check == .tainted ? "md.gap" : "md.anomaly"
       var notice = notice("\(topic).\(venue).\(instrument.symbol)", at: time.now)
       notice.symbol = instrument.symbol
       notice.check = finding.check.name
       notice.text = finding.text
+      notice.action = action.rawValue
       notices.post(notice)
       log.warning(
         "market quality",
@@ -302,6 +406,18 @@ actor VenueLink {
           "venue": .text(venue), "symbol": .text(instrument.symbol),
           "check": .text(finding.check.name), "text": .text(finding.text),
         ])
+    }
+    resynchronise(verdict, instrument)
+  }
+
+  /// Asks for the book anew where a check wants that. The session's events come by themselves.
+  private func resynchronise(_ verdict: QualityVerdict, _ instrument: Instrument) {
+    switch verdict.resync {
+    case .none: return
+    case .ask(let reason):
+      resyncs.with(venue, "asked").increment()
+      session.resynchronise(instrument.id, reason: "snapshot requested: \(reason)")
+    case .withheld: resyncs.with(venue, "withheld").increment()
     }
   }
 
@@ -313,41 +429,6 @@ actor VenueLink {
     notice.time = .init(now)
     notice.sequence = noticeSequence
     return notice
-  }
-
-  var health: MarketV1.VenueHealth {
-    let counters = session.counters
-    var health = MarketV1.VenueHealth()
-    health.venue = venue
-    health.time = .init(time.now)
-    var api = MarketV1.ApiHealth()
-    api.requestsPerSecond = watch.requestsPerSecond
-    api.limited = counters.limited.value
-    api.requests = counters.requests.value
-    api.unknownOutcomes = counters.unknownOutcomes.value
-    health.api = api
-    var open = MarketV1.StreamHealth()
-    open.connected = books.contains { $0.staleReason == nil }
-    open.reconnects = counters.reconnections.value
-    open.messagesPerSecond = watch.messagesPerSecond
-    if lastMessage > .epoch { open.lastMessage = .init(lastMessage) }
-    health.publicWs = open
-    var own = MarketV1.StreamHealth()
-    own.connected = isPrivateConnected
-    own.reconnects = counters.privateReconnections.value
-    if lastReport > .epoch { own.lastMessage = .init(lastReport) }
-    health.privateWs = own
-    health.gaps = counters.gaps.value
-    health.checksumFailures = counters.checksums.value
-    health.snapshots = counters.snapshots.value
-    health.missedTrades = counters.missedTrades.value
-    health.malformed = counters.malformed.value
-    health.clockOffsetMs = (session.clockOffset ?? .zero).wholeNanoseconds / 1_000_000
-    let rates = QualityCounts.sum(books.map(\.monitor.counts))
-    health.staleMillionths = rates.stale
-    health.crossedMillionths = rates.crossed
-    health.gapMillionths = rates.gaps
-    return health
   }
 }
 

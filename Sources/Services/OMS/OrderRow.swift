@@ -49,6 +49,8 @@ struct OrderRow {
     message.createdAt = .init(order.createdTime)
     message.updatedAt = .init(lifecycle.updatedTime)
     message.version = lifecycle.sequence
+    let open = lifecycle.isTerminal ? .zero : lifecycle.openQuantity
+    if open > .zero { message.openQuantity = instrument.wire(open) }
     message.createdBy = createdBy
     return message
   }

@@ -1,9 +1,11 @@
 package import Calls
 internal import Contracts
 internal import Journal
+internal import Loop
 internal import Postgres
 package import ServiceKit
 internal import Telemetry
+internal import Translation
 
 /// The order: its states, its journal, its record.
 package struct OMS: ServiceDefinition {
@@ -42,10 +44,12 @@ package struct OMS: ServiceDefinition {
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
       var options = CallOptions()
       options.waitsForReady = true
-      let known = try await market.listInstruments(.init(), options).instruments
-      guard !known.isEmpty else { throw RPCError(.unavailable, "no instruments yet") }
-      try await desk.learn(known)
-      instruments.hold()
+      try await market.learnInstruments(
+        options, pause: { await context.loop.sleep(for: .seconds(1)) }
+      ) { known in
+        try await desk.learn(known)
+        instruments.hold()
+      }
     }
     context.spawn("follow reports") { [router] in try await router.followReports() }
     context.spawn("record") { [recorder] in try await recorder.run() }

@@ -1,5 +1,6 @@
 internal import Chrono
 internal import Contracts
+internal import MarketQuality
 internal import OrderBook
 internal import Translation
 internal import Units
@@ -14,6 +15,8 @@ struct BookState {
   var receivedTime = Instant.epoch
   /// Why the book is not to be trusted; nil while it is.
   var staleReason: String? = "no snapshot yet"
+  /// What the market-connector's checks say of the market.
+  var flags: QualityFlags = []
   /// Grows with every change; never zero once there is something to show.
   var version: UInt64 = 0
   var check = TopCheck()
@@ -41,6 +44,7 @@ struct BookState {
     top.exchangeTimeNs = UInt64(max(0, exchangeTime.nanoseconds))
     top.receivedTimeNs = UInt64(max(0, receivedTime.nanoseconds))
     top.stale = staleReason != nil
+    top.quality = allFlags.rawValue
     return top
   }
 

@@ -1,6 +1,7 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import MarketQuality
 internal import OrderBook
 internal import Translation
 internal import Units
@@ -64,7 +65,7 @@ extension Books {
     message.spread = TypeV1.Decimal(Decimal(units: ask &- bid, scale: book.priceScale))
   }
 
-  private static func wire(
+  static func wire(
     _ level: ConsolidatedLevel, _ book: ConsolidatedBook
   ) -> OrderbookV1.BookLevel {
     func wire(_ quantity: Quantity) -> TypeV1.Decimal {
@@ -82,14 +83,14 @@ extension Books {
     return message
   }
 
-  private func quality(_ book: ConsolidatedBook) -> [String] {
-    guard book.liveCount > 0 else { return ["stale"] }
+  func quality(_ book: ConsolidatedBook) -> [String] {
+    guard book.liveCount > 0 else { return ["tainted"] }
     var quality: [String] = []
     if book.liveCount < book.listings.count { quality.append("partial") }
     guard let bid = book.best(.buy), let ask = book.best(.sell) else {
-      return quality + ["one-sided"]
+      return quality + [QualityCheck.oneSided.name]
     }
-    if bid.price >= ask.price { quality.append("crossed") }
+    if bid.price >= ask.price { quality.append(QualityCheck.crossed.name) }
     return quality
   }
 }
@@ -99,20 +100,30 @@ extension ConsolidatedLevel {
 }
 
 extension BookState {
-  /// What a single venue's book says of itself.
-  var quality: [String] {
-    if staleReason != nil { return ["stale"] }
-    if book.isCrossed { return ["crossed"] }
-    return book.bestBid == nil || book.bestAsk == nil ? ["one-sided"] : []
+  /// What the market-connector says of the market, and what the book says of itself.
+  var allFlags: QualityFlags {
+    if staleReason != nil { return flags.union(.tainted) }
+    var all = flags
+    if book.isCrossed { all.insert(.crossed) }
+    if book.bestBid == nil || book.bestAsk == nil { all.insert(.oneSided) }
+    return all
   }
 
-  fileprivate var venueSummary: OrderbookV1.BookVenue {
+  /// In the words of the checks; a gap is one of several reasons to be tainted.
+  var quality: [String] {
+    let all = allFlags
+    return QualityCheck.allCases.filter { all.contains($0.flag) }
+      .map { $0 == .tainted ? "tainted" : $0.name }
+  }
+
+  var venueSummary: OrderbookV1.BookVenue {
     var venue = OrderbookV1.BookVenue()
     venue.venue = instrument.venue.name
     venue.updateId = updateID
     venue.stale = staleReason != nil
     venue.staleReason = staleReason ?? ""
     venue.hash = book.stateHash
+    venue.quality = quality
     return venue
   }
 }

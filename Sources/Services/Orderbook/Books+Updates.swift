@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import MarketQuality
 internal import OrderBook
 internal import Translation
 internal import Units
@@ -62,7 +63,7 @@ extension BookState {
   ) -> VenueChange {
     VenueChange(
       instrument: instrument, updateID: updateID, replaces: replaces, bids: bids, asks: asks,
-      isCrossed: book.isCrossed, staleReason: staleReason, exchangeTime: exchangeTime,
-      receivedTime: receivedTime, hash: hash)
+      isCrossed: book.isCrossed, staleReason: staleReason, quality: allFlags.rawValue,
+      exchangeTime: exchangeTime, receivedTime: receivedTime, hash: hash)
   }
 }

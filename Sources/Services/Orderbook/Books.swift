@@ -1,6 +1,7 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import MarketQuality
 internal import OrderBook
 internal import ServiceKit
 internal import Telemetry
@@ -18,9 +19,11 @@ actor Books {
   private var instruments = InstrumentTable()
   private var states: [Key: BookState] = [:]
   /// Of the symbols that several venues list; listings in order of the venues' names.
-  private var consolidated: [String: ConsolidatedBook] = [:]
+  private(set) var consolidated: [String: ConsolidatedBook] = [:]
   private(set) var updates: [String: SymbolUpdates] = [:]
   private var version: UInt64 = 0
+  /// By symbol: the version of its last change at any venue.
+  private(set) var symbolVersions: [String: UInt64] = [:]
   private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
   private var lastWaiter = 0
   private var subscribers = 0
@@ -124,6 +127,9 @@ actor Books {
   private func take(_ event: MarketV1.MarketEvent, _ state: inout BookState) {
     let received = Instant(nanoseconds: Int64(clamping: event.receivedTimeNs))
     let exchange = Instant(nanoseconds: Int64(clamping: event.exchangeTimeNs))
+    let flags = QualityFlags(rawValue: event.quality)
+    let isJudgedAnew = flags != state.flags
+    state.flags = flags
     switch event.event {
     case .snapshot(let snapshot):
       events.with("snapshot").increment()
@@ -156,6 +162,11 @@ actor Books {
     case .stale(let stale): markStale(&state, stale.reason)
     case .status: events.with("status").increment()
     case nil: events.with("unknown").increment()
+    }
+    switch event.event {
+    case .snapshot, .delta, .stale: break
+    // The book is as it was, and what is thought of it is not.
+    case .trade, .top, .status, nil: if isJudgedAnew, state.version > 0 { tell(&state) }
     }
   }
 
@@ -211,8 +222,6 @@ actor Books {
   private func publish(
     _ state: inout BookState, replaces: Bool, _ bids: [MarketV1.Level], _ asks: [MarketV1.Level]
   ) {
-    version += 1
-    state.version = version
     refresh(state)
     let symbol = state.instrument.symbol
     let number = (updates[symbol]?.sequence ?? 0) + 1
@@ -220,6 +229,14 @@ actor Books {
     updates[symbol, default: SymbolUpdates(limit: config.historyMax)].append(
       state.change(
         replaces: replaces, bids: bids, asks: asks, hash: isHashed ? state.book.stateHash : 0))
+    tell(&state)
+  }
+
+  /// Something of the state changed that readers want to know.
+  private func tell(_ state: inout BookState) {
+    version += 1
+    state.version = version
+    symbolVersions[state.instrument.symbol] = version
     let waiting = waiters
     waiters.removeAll(keepingCapacity: true)
     for waiter in waiting.values { waiter.resume() }
@@ -251,8 +268,17 @@ actor Books {
     guard request.limit <= 1_000 else {
       throw .invalid("limit", "must be from 1 to 1000, not \(request.limit)")
     }
-    let instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
     let limit = request.limit == 0 ? 100 : Int(request.limit)
+    if request.venue.isEmpty, consolidated[request.symbol] != nil {
+      // Each venue's come in order; the sort is stable, so equal times keep it.
+      let latest = states(of: request.symbol).flatMap { $0.trades.suffix(limit).reversed() }
+      let sorted = latest.sorted {
+        let (left, right) = ($0.exchangeTime ?? .init(), $1.exchangeTime ?? .init())
+        return (left.seconds, left.nanos) > (right.seconds, right.nanos)
+      }
+      return Array(sorted.prefix(limit))
+    }
+    let instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
     return try state(of: instrument).trades.suffix(limit).reversed()
   }
 

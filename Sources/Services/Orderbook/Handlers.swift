@@ -49,6 +49,19 @@ struct Handlers: OrderbookV1.OrderbookServiceHandler {
     }
   }
 
+  func streamAggregates(
+    _ request: OrderbookV1.StreamAggregatesRequest,
+    _ responses: Outgoing<OrderbookV1.Aggregate>, _ context: ServerContext
+  ) async throws {
+    try await books.check(request.symbols)
+    let symbols = Set(request.symbols)
+    try await follow { known in
+      for aggregate in await books.aggregates(symbols, after: known) {
+        try await responses.send(aggregate)
+      }
+    }
+  }
+
   func streamBookUpdates(
     _ request: OrderbookV1.StreamBookUpdatesRequest, _ responses: Outgoing<OrderbookV1.BookUpdate>,
     _ context: ServerContext

@@ -1,6 +1,7 @@
 package import Calls
 internal import Chrono
 internal import Contracts
+internal import Loop
 package import ServiceKit
 
 /// The books per venue and symbol: the single source of truth for prices.
@@ -29,11 +30,14 @@ package struct Orderbook: ServiceDefinition {
       var options = CallOptions()
       options.waitsForReady = true
       do {
-        try await books.learn(market.listInstruments(.init(), options).instruments)
-        let venues = try await market.listVenues(.init(), options).venues.map(\.venue)
+        let venues = try await market.listVenues(.init(), options).venues
+          .filter(\.failure.isEmpty).map(\.venue)
         try await withThrowingTaskGroup(of: Void.self) { readers in
           for venue in venues {
-            readers.addTask { try await Self.follow(venue, market, books, feed) }
+            readers.addTask {
+              try await Self.learn(venue, market, books, context)
+              try await Self.follow(venue, market, books, feed)
+            }
           }
           // A reader ends by an error only, and the group then ends the others: all begin anew,
           // each with snapshots.
@@ -44,6 +48,25 @@ package struct Orderbook: ServiceDefinition {
         await books.loseFeed(errorText(error))
         feed.fail(errorText(error))
         throw error
+      }
+    }
+  }
+
+  /// One venue's instruments, as soon as it has told them: the others do not wait for it.
+  private static func learn(
+    _ venue: String, _ market: MarketV1.MarketServiceClient, _ books: Books,
+    _ context: ServiceContext
+  ) async throws {
+    var request = MarketV1.ListInstrumentsRequest()
+    request.venue = venue
+    var options = CallOptions()
+    options.waitsForReady = true
+    while true {
+      do {
+        return try await books.learn(market.listInstruments(request, options).instruments)
+      } catch let error as RPCError where error.code == .unavailable {
+        try Task.checkCancellation()
+        await context.loop.sleep(for: .seconds(1))
       }
     }
   }

@@ -14,6 +14,8 @@ struct VenueChange {
   let asks: [MarketV1.Level]
   let isCrossed: Bool
   let staleReason: String?
+  /// Bits.
+  let quality: UInt32
   let exchangeTime: Instant
   let receivedTime: Instant
   /// Zero where it was not taken.
@@ -32,6 +34,7 @@ struct VenueChange {
     message.exchangeTimeNs = UInt64(max(0, exchangeTime.nanoseconds))
     message.receivedTimeNs = UInt64(max(0, receivedTime.nanoseconds))
     message.hash = hash
+    message.quality = quality
     return message
   }
 

@@ -43,6 +43,9 @@ actor Positions {
 
   // MARK: Events
 
+  /// No venue has told its instruments yet.
+  var knowsNothing: Bool { instruments.all.isEmpty }
+
   func learn(_ known: [MarketV1.Instrument]) throws {
     for wire in known { try instruments.put(wire) }
   }

@@ -4,6 +4,7 @@ internal import Contracts
 internal import Loop
 internal import Postgres
 package import ServiceKit
+internal import Translation
 
 /// Positions and realised and unrealised P&L with fees, exact to the last digit.
 package struct PortfolioManager: ServiceDefinition {
@@ -27,11 +28,18 @@ package struct PortfolioManager: ServiceDefinition {
 
   package func start() async throws {
     let caughtUp = context.readiness.require("caught up", reason: "the oms has not been read yet")
-    context.spawn("follow orders") { [context, positions] in
+    context.spawn("learn instruments") { [context, positions] in
       var patient = CallOptions()
       patient.waitsForReady = true
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
-      try await positions.learn(market.listInstruments(.init(), patient).instruments)
+      try await market.learnInstruments(
+        patient, pause: { await context.loop.sleep(for: .seconds(1)) }
+      ) { try await positions.learn($0) }
+    }
+    context.spawn("follow orders") { [context, positions] in
+      var patient = CallOptions()
+      patient.waitsForReady = true
+      while await positions.knowsNothing { await context.loop.sleep(for: .milliseconds(20)) }
       let oms = OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))
       let target = try await oms.getTradingState(.init(), patient).sequence
       if await positions.sequence >= target { caughtUp.hold() }

@@ -4,6 +4,7 @@ internal import Units
 
 package struct Config: ServiceSettings {
   let account: String
+  let defaultVenue: String
   let acceptTimeout: Duration
   let resolveAfter: Duration
   let riskSilenceMax: Duration
@@ -12,6 +13,9 @@ package struct Config: ServiceSettings {
   let signalsQueueMax: Int
   let marketQueueMax: Int
   let slowAfter: Duration
+  let tickRing: TickRingUse
+  let tickRingSilenceMax: Duration
+  let tickRingSpin: Duration
   let signalsKeptMax: Int
   let makerSymbol: String
   let maker: MakerTerms
@@ -29,6 +33,9 @@ package struct Config: ServiceSettings {
 
   package init(_ settings: SettingsReader) {
     account = settings.string("account", default: "main", "The account that all orders are for.")
+    defaultVenue = settings.string(
+      "default_venue", default: "binance",
+      "Where an order without a venue goes when several list its symbol; empty: it must say.")
     acceptTimeout = settings.duration(
       "accept_timeout", in: .milliseconds(10)...(.seconds(60)), default: .seconds(3),
       "An oms that has not answered by then leaves the order open: its exposure stays reserved.")
@@ -53,13 +60,26 @@ package struct Config: ServiceSettings {
     slowAfter = settings.duration(
       "slow_after", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(100),
       "A subscriber that takes nothing for so long is named, and loses the market updates waiting.")
+    tickRing = settings.choice(
+      "tick_ring", default: .auto,
+      "Prices from the ring of ticks of this machine (on), the orderbook (off), or what there is.")
+    tickRingSilenceMax = settings.duration(
+      "tick_ring_silence_max", in: .milliseconds(200)...(.seconds(60)), default: .seconds(1),
+      "A ring whose writer has not said for so long that it lives is left, and its prices with it.")
+    tickRingSpin = settings.duration(
+      "tick_ring_spin", in: .zero...(.milliseconds(10)), default: .zero,
+      "How long to look for ticks before sleeping; above zero it spends a core on latency.")
     signalsKeptMax = settings.int(
       "signals_kept_max", in: 1...1_000_000, default: 1_000, unit: "signals",
       "Signals kept for GET /v1/signals; the oldest give way.")
     makerSymbol = settings.string(
       "maker_symbol", default: "BTCUSDT", "What the market maker quotes.")
+    maker = Self.maker(settings)
+  }
+
+  private static func maker(_ settings: SettingsReader) -> MakerTerms {
     let positive = Decimal(units: 1, scale: 18)...Decimal(units: .max, scale: 0)
-    maker = MakerTerms(
+    return MakerTerms(
       halfSpreadTicks: settings.int(
         "maker_half_spread_ticks", in: 1...1_000_000, default: 100, unit: "ticks",
         "How far each quote stands off the fair price."),

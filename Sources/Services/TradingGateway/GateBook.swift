@@ -12,16 +12,25 @@ internal import Venue
 /// An order is reserved before it has an id; until the oms has given one, its reservation stands under
 /// a provisional id and is then carried over in one step.
 struct GateBook {
-  let gate: RiskGate
+  private(set) var gate: RiskGate
   private(set) var orders: [OrderID: OpenOrder] = [:]
   private(set) var provisional: [String: OrderID] = [:]
   private var byClient: [String: OrderID] = [:]
   private var reservations: OrderReservations
+  /// Replacements on their way: what the gate has admitted stays reserved although the oms still
+  /// tells of the order before it.
+  private var replacing: [OrderID: PendingReplacement] = [:]
   private var lastProvisional = UInt64.max
 
   init(_ gate: RiskGate, ordersMax: Int) {
     self.gate = gate
     self.reservations = OrderReservations(gate, ordersMax: ordersMax)
+  }
+
+  /// Takes in instruments that are new; all else stays as it is.
+  mutating func grow(to instruments: [Instrument]) throws(RiskLimitFault) {
+    gate = try gate.grown(to: instruments)
+    reservations.move(to: gate)
   }
 
   var openCount: Int { orders.count + provisional.count }
@@ -46,9 +55,32 @@ struct GateBook {
     reservations.update(id, open: .zero)
   }
 
-  mutating func replace(_ id: OrderID, _ order: GateOrder, now: Uptime) -> Verdict {
-    reservations.replace(id, order, now: now)
+  private struct PendingReplacement {
+    /// The new total, what has filled included.
+    let quantity: Quantity
+    /// The order's version with it; nil before the oms has answered.
+    var version: UInt32?
   }
+
+  /// `quantity` is the new total; what is open of it is the gate's order.
+  mutating func replace(
+    _ id: OrderID, _ order: GateOrder, quantity: Quantity, now: Uptime
+  ) -> Verdict {
+    let verdict = reservations.replace(id, order, now: now)
+    if verdict.isAccepted { replacing[id] = PendingReplacement(quantity: quantity) }
+    return verdict
+  }
+
+  /// The oms has taken it: from `version` on its word counts.
+  mutating func expect(_ id: OrderID, version: UInt32) {
+    replacing[id]?.version = version
+    if let known = orders[id], known.version >= version { follow(known) }
+  }
+
+  /// The oms has refused it, or nobody knows: the order's next event says what is open.
+  mutating func giveUpReplacing(_ id: OrderID) { replacing[id] = nil }
+
+  func isReplacing(_ id: OrderID) -> Bool { replacing[id] != nil }
 
   // MARK: What became of them
 
@@ -59,6 +91,7 @@ struct GateBook {
       reservations.update(temporary, open: .zero)
     }
     if order.isDone {
+      replacing[order.id] = nil
       orders[order.id] = nil
       byClient[order.clientOrderID] = nil
       reservations.update(order.id, open: .zero)
@@ -68,10 +101,18 @@ struct GateBook {
     byClient[order.clientOrderID] = order.id
     if known == nil {
       reservations.restore(order.id, order.instrument, order.side, open: order.open)
-    } else if order.status != .pendingReplace {
-      // While a replacement is unanswered the larger of both terms stays reserved.
-      reservations.update(order.id, open: order.open)
+    } else {
+      reservations.update(order.id, open: max(order.open, openOfReplacement(order)))
     }
+  }
+
+  private mutating func openOfReplacement(_ order: OpenOrder) -> Quantity {
+    guard let pending = replacing[order.id] else { return .zero }
+    guard let version = pending.version, order.version >= version else {
+      return pending.quantity - order.filled
+    }
+    replacing[order.id] = nil
+    return .zero
   }
 
   /// A fill, before the order's new state is followed.

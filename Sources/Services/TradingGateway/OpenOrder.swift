@@ -16,6 +16,9 @@ struct OpenOrder: Sendable {
   let quantity: Quantity
   let filled: Quantity
   let status: TypeV1.OrderStatus
+  let version: UInt32
+  /// What may still fill in the worst case, as the oms has it.
+  private let openMax: Quantity?
 
   init?(_ wire: OmsV1.Order, _ instrument: Instrument) throws {
     guard let id = OrderID(parsing: wire.orderId) else { return nil }
@@ -28,6 +31,9 @@ struct OpenOrder: Sendable {
     quantity = Quantity(try instrument.raw(wire.quantity, scale: instrument.quantityScale) ?? 0)
     filled = Quantity(try instrument.raw(wire.filledQuantity, scale: instrument.quantityScale) ?? 0)
     status = wire.status
+    version = wire.version
+    openMax = try instrument.raw(wire.openQuantity, scale: instrument.quantityScale)
+      .map(Quantity.init)
   }
 
   var isDone: Bool {
@@ -37,8 +43,8 @@ struct OpenOrder: Sendable {
     }
   }
 
-  /// What may still fill.
-  var open: Quantity { isDone ? .zero : quantity - filled }
+  /// What may still fill: while a replacement is unanswered, of the larger terms.
+  var open: Quantity { isDone ? .zero : openMax ?? quantity - filled }
 
   var quote: OwnQuote? {
     guard !isDone, let price else { return nil }

@@ -22,9 +22,11 @@ struct OrderTicket: Sendable {
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
   init(
-    _ request: TradingV1.SubmitOrderRequest, _ instruments: InstrumentTable, fallbackID: String
+    _ request: TradingV1.SubmitOrderRequest, _ instruments: InstrumentTable,
+    defaultVenue: String, fallbackID: String
   ) throws(RPCError) {
-    instrument = try instruments.find(venue: request.venue, symbol: request.symbol)
+    instrument = try instruments.find(
+      venue: request.venue, symbol: request.symbol, standard: defaultVenue)
     let id = request.clientOrderId
     guard id.count <= Self.clientOrderIDLengthMax, id.allSatisfy(Self.alphabet.contains) else {
       throw .invalid("clientOrderId", "must be 1 to 36 characters of [A-Za-z0-9_-]")

@@ -4,6 +4,7 @@ internal import EventBus
 internal import Loop
 package import ServiceKit
 internal import Telemetry
+internal import Translation
 
 /// The orchestrator: orders in through the embedded risk gate, strategies, signals.
 package struct TradingGateway: ServiceDefinition {
@@ -37,7 +38,7 @@ package struct TradingGateway: ServiceDefinition {
   package func start() async throws {
     learnInstruments()
     followLimits()
-    followTops()
+    PriceFollower(config, desk, context).run()
     followOrders()
     watchBus()
     for strategy in strategies {
@@ -73,7 +74,9 @@ package struct TradingGateway: ServiceDefinition {
   private func learnInstruments() {
     context.spawn("learn instruments") { [context, desk] in
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
-      try await desk.learn(market.listInstruments(.init(), Self.patient).instruments)
+      try await market.learnInstruments(
+        Self.patient, pause: { await context.loop.sleep(for: .seconds(1)) }
+      ) { try await desk.learn($0) }
     }
   }
 
@@ -93,25 +96,6 @@ package struct TradingGateway: ServiceDefinition {
         heard.hold()
       }
       throw RPCError(.unavailable, "the risk-manager ended its stream")
-    }
-  }
-
-  private func followTops() {
-    let streaming = context.readiness.require("tops", reason: "the orderbook has not told")
-    context.spawn("follow tops") { [context, desk] in
-      let orderbook = OrderbookV1.OrderbookServiceClient(channel: context.channel(to: "orderbook"))
-      do {
-        let stream = try await orderbook.streamTops(.init(), Self.patient)
-        defer { stream.cancel() }
-        while let top = try await stream.next() {
-          try await desk.take(top)
-          streaming.hold()
-        }
-        throw RPCError(.unavailable, "the orderbook ended its stream")
-      } catch {
-        await desk.loseTops()
-        throw error
-      }
     }
   }
 

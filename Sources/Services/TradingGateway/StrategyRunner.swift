@@ -86,7 +86,7 @@ actor StrategyRunner {
     while let event = await events.next() {
       guard isRunning, let instrument else { continue }
       switch event {
-      case .marketUpdate(let id, _) where id == instrument.id: await decide()
+      case .marketUpdate(let id, _, let arrival) where id == instrument.id: await decide(arrival)
       case .executionReport(let report) where report.order?.strategyId == id:
         if report.execution != nil { fills += 1 }
         await decide()
@@ -96,13 +96,16 @@ actor StrategyRunner {
   }
 
   /// One decision at a time; what happens meanwhile leads to another one behind it.
-  private func decide() async {
+  private func decide(_ arrival: PriceArrival? = nil) async {
     isDirty = true
     guard !isBusy else { return }
     isBusy = true
+    var arrival = arrival
     while isDirty, isRunning, let instrument {
       isDirty = false
       let view = await desk.view(of: id, instrument)
+      if let price = arrival, view.top != nil { desk.spans.reachedStrategy(price, at: view.now) }
+      arrival = nil
       let actions = strategy?.decide(view) ?? []
       status = view.top == nil ? "waiting: the book is not to be trusted" : "quoting"
       for action in actions { await carryOut(action, instrument) }

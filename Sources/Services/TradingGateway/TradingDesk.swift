@@ -19,13 +19,18 @@ actor TradingDesk {
   nonisolated let bus: PriorityBus<TradingEvent>
   nonisolated let killSwitch = KillSwitch()
   private let config: Config
-  private let context: ServiceContext
+  let context: ServiceContext
   private let oms: OmsV1.OrderServiceClient
-  private var instruments = InstrumentTable()
-  private var book: GateBook?
+  private(set) var instruments = InstrumentTable()
+  private(set) var book: GateBook?
   private var limits: RiskLimits?
   private var limitsHeard: Uptime?
-  private var tops: [InstrumentID: TopOfBook] = [:]
+  var tops: [InstrumentID: TopOfBook] = [:]
+  /// The ring's instruments by their numbers there; nil for what is not traded here.
+  var ringInstruments: [UInt16: Instrument?] = [:]
+  nonisolated let spans: PriceSpans
+  /// The newest top of each market that is not known: no more than the orderbook has.
+  var early: [InstrumentTable.Key: OrderbookV1.Top] = [:]
   private(set) var lastEvent: UInt64 = 0
   private var isSynced = false
   private let counters = RiskCounters()
@@ -42,6 +47,7 @@ actor TradingDesk {
     self.admission = context.metrics.histogram(
       "trading_gateway_admission_seconds", help: "Time of a decision of the risk gate.",
       bounds: [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3])
+    self.spans = PriceSpans(context.metrics)
     Self.register(counters, in: context.metrics)
     Self.register(bus, in: context.metrics)
   }
@@ -80,7 +86,15 @@ actor TradingDesk {
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
     for wire in known where wire.quoteAsset == currency { try instruments.put(wire) }
-    try makeGate()
+    // A venue that came late brings its own; what is reserved and earned stays.
+    if let book, book.gate.instrumentCount < instruments.all.count {
+      try self.book?.grow(to: instruments.all)
+    } else {
+      try makeGate()
+    }
+    // The ring's numbers of what was not traded here may be traded now.
+    ringInstruments.removeAll(keepingCapacity: true)
+    try takeEarly()
   }
 
   /// New limits; true when the kill switch was engaged by them.
@@ -92,6 +106,7 @@ actor TradingDesk {
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
+      try takeEarly()
     }
     return killSwitch.isEngaged && !wasEngaged
   }
@@ -106,41 +121,13 @@ actor TradingDesk {
 
   var hasGate: Bool { book != nil }
 
-  func take(_ wire: OrderbookV1.Top) throws {
-    guard let instrument = instruments[wire.venue, wire.symbol], let book else { return }
-    let now = context.loop.uptime
-    guard !wire.stale,
-      let bid = try instrument.raw(wire.bidPrice, scale: instrument.priceScale), bid > 0,
-      let ask = try instrument.raw(wire.askPrice, scale: instrument.priceScale), ask > 0
-    else {
-      tops[instrument.id] = nil
-      book.gate.setReference(instrument.id, nil, now: now)
-      publish(.marketUpdate(instrument.id, nil))
-      return
+  /// Tops that came before their instruments did.
+  private func takeEarly() throws {
+    guard hasGate else { return }
+    for (key, top) in early where instruments[key.venue, key.symbol] != nil {
+      early[key] = nil
+      try take(top)
     }
-    let top = TopOfBook(
-      instrument: instrument.id, updateID: wire.updateId,
-      bid: PriceLevel(
-        price: Price(bid),
-        quantity: Quantity(
-          try instrument.raw(wire.bidQuantity, scale: instrument.quantityScale) ?? 0)),
-      ask: PriceLevel(
-        price: Price(ask),
-        quantity: Quantity(
-          try instrument.raw(wire.askQuantity, scale: instrument.quantityScale) ?? 0)),
-      // Ours, not the venue's: a recorded day is old, and its book is still fresh.
-      receivedTime: context.time.now)
-    tops[instrument.id] = top
-    book.gate.setReference(instrument.id, Price(bid + (ask - bid) / 2), now: now)
-    publish(.marketUpdate(instrument.id, top))
-  }
-
-  func loseTops() {
-    for id in tops.keys {
-      book?.gate.setReference(id, nil, now: context.loop.uptime)
-      publish(.marketUpdate(id, nil))
-    }
-    tops.removeAll()
   }
 
   /// Returns when subscribers have room for it.
@@ -163,7 +150,7 @@ actor TradingDesk {
 
   func setSynced(_ synced: Bool) { isSynced = synced }
 
-  private func publish(_ event: TradingEvent) {
+  func publish(_ event: TradingEvent) {
     events.with(event.kind).increment()
     let (lane, key) = event.lane
     do throws(TopicError) { try bus.publishNow(event, on: lane.rawValue, key: key) } catch {
@@ -176,7 +163,8 @@ actor TradingDesk {
 
   func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
     try requireSynced()
-    let ticket = try OrderTicket(request, instruments, fallbackID: "check")
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: "check")
     var response = TradingV1.CheckOrderResponse()
     // Asked and given back: the rates count it, which a real order would as well.
     switch admit(ticket) {
@@ -205,7 +193,8 @@ actor TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try OrderTicket(request, instruments, fallbackID: Self.freshID(strategy))
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: Self.freshID(strategy))
     publish(
       .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
     if book!.knows(clientOrderID: ticket.clientOrderID) {
@@ -325,6 +314,9 @@ actor TradingDesk {
         .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced"
       )
     }
+    guard !book!.isReplacing(id) else {
+      throw RPCError(.failedPrecondition, "order \(id) is being replaced, and not yet answered")
+    }
     let instrument = instruments[order.instrument]
     let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
     let quantity =
@@ -336,16 +328,19 @@ actor TradingDesk {
     let gateOrder = GateOrder(
       instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
       price: price, quantity: quantity - order.filled)
-    if case .refused(let refusal) = book!.replace(id, gateOrder, now: context.loop.uptime) {
-      throw error(refusal)
-    }
+    let verdict = book!.replace(
+      id, gateOrder, quantity: quantity, now: context.loop.uptime)
+    if case .refused(let refusal) = verdict { throw error(refusal) }
     var accept = OmsV1.AcceptReplaceRequest()
     accept.orderId = request.orderId
     accept.price = request.price
     accept.quantity = request.quantity
     do {
-      return try await oms.acceptReplace(accept, options)
+      let accepted = try await oms.acceptReplace(accept, options)
+      book!.expect(id, version: accepted.version)
+      return accepted
     } catch {
+      book!.giveUpReplacing(id)
       // What the replacement had reserved beyond the order goes back with the order's next event, or
       // now, when the oms has refused.
       if error.code == .failedPrecondition || error.code == .invalidArgument,
@@ -442,7 +437,7 @@ actor TradingDesk {
   // MARK: For strategies
 
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
-    try instruments.find(venue: "", symbol: symbol)
+    try instruments.find(venue: "", symbol: symbol, standard: config.defaultVenue)
   }
 
   func view(of strategy: String, _ instrument: Instrument) -> StrategyView {

@@ -7,7 +7,7 @@ internal import Venue
 /// What travels on the trading-gateway's event bus.
 enum TradingEvent: Sendable {
   /// The touch of a book has changed; nil: the book is not to be trusted.
-  case marketUpdate(InstrumentID, TopOfBook?)
+  case marketUpdate(InstrumentID, TopOfBook?, PriceArrival?)
   case signal(TradingV1.Signal)
   case orderRequest(clientOrderID: String, InstrumentID, strategy: String)
   case executionReport(OmsV1.OrderEvent)
@@ -29,7 +29,13 @@ enum TradingEvent: Sendable {
     switch self {
     case .executionReport: (.orders, 0)
     case .signal, .orderRequest, .riskAlert: (.signals, 0)
-    case .marketUpdate(let instrument, _): (.marketData, Int(instrument.index))
+    case .marketUpdate(let instrument, _, _): (.marketData, Int(instrument.index))
     }
   }
+}
+
+/// Where a price came from, and when the market-connector received what it was made of.
+struct PriceArrival: Sendable {
+  let source: PriceSource
+  let received: Instant
 }

@@ -6,8 +6,8 @@ internal import Loop
 ///
 /// It begins with the first client that listens to the market. At instant speed it also stops at
 /// the place where the recorder fetched its snapshot until a client has fetched one (or half a
-/// minute has passed), so that a client's book begins where the recorder's did; and it stops while
-/// nobody listens.
+/// minute has passed), so that a client's book begins where the recorder's did (Kraken and OKX send
+/// theirs with the subscription); and it stops while nobody listens.
 final class CapturePlayer {
   private let capture: MarketCapture
   private let market: Int

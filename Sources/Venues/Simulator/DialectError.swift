@@ -43,6 +43,7 @@ package struct DialectError: Error, Sendable, Hashable {
   static let wouldTake = rejected("Order would immediately match and take.")
   static let marketClosed = rejected("Market is closed.")
   static let unknownOrder = DialectError(-2011, "Unknown order sent.")
+  static let unsupportedCombination = rejected("Unsupported order combination")
 
   static let unavailable = DialectError(
     status: 503, -1008, "Request throttled by system-level protection. Please try again later.")
@@ -79,6 +80,10 @@ package struct DialectError: Error, Sendable, Hashable {
   static func missing(_ parameter: String) -> DialectError {
     DialectError(
       -1102, "Mandatory parameter '\(parameter)' was not sent, was empty/null, or malformed.")
+  }
+
+  static func unneeded(_ parameter: String) -> DialectError {
+    DialectError(-1106, "Parameter '\(parameter)' sent when not required.")
   }
 
   static func illegal(_ parameter: String, legal: String) -> DialectError {

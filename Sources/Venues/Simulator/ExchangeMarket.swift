@@ -22,6 +22,7 @@ struct ExchangeMarket {
   var tellsOrders = false
   /// Trade ids of a market have no holes.
   var nextTradeID: UInt64
+  private var nextPreventedID: UInt64 = 1
   private(set) var recentTrades: [PublicTrade] = []
 
   static let recentTradesMax = 1_000
@@ -40,6 +41,11 @@ struct ExchangeMarket {
   mutating func takeTradeID() -> UInt64 {
     defer { nextTradeID += 1 }
     return nextTradeID
+  }
+
+  mutating func takePreventedID() -> UInt64 {
+    defer { nextPreventedID += 1 }
+    return nextPreventedID
   }
 
   mutating func traded(_ trade: PublicTrade) {

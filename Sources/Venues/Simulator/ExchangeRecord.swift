@@ -1,5 +1,6 @@
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -53,6 +54,13 @@ extension ExchangeRecord {
     json.member("status", order.status.rawValue)
     json.member("updated", order.updated.nanoseconds)
     json.member("locked", order.locked.raw)
+    json.member("stp", order.terms.selfTradePrevention.rawValue)
+    if let trigger = order.terms.trigger { json.member("trigger", trigger.raw) }
+    if let display = order.terms.display { json.member("display", display.raw) }
+    if let working = order.working { json.member("working", working.nanoseconds) }
+    json.member("prevented", order.prevented.raw)
+    if let match = order.preventedMatchID { json.member("prevented_match", match) }
+    json.member("ended_in_match", order.isEndedInMatch)
   }
 
   private static func write(_ trade: PrivateTrade, _ names: RecordNames, to json: inout JSONWriter)
@@ -101,16 +109,32 @@ extension ExchangeRecord {
       let type = OrderType(rawValue: try code("type")),
       let timeInForce = TimeInForce(rawValue: try code("tif")),
       let status = VenueOrderStatus(rawValue: try code("status")),
+      // Files of the days before self-trade prevention do not say.
+      let prevention = SelfTradePrevention(
+        rawValue: UInt8(truncatingIfNeeded: json["stp"]?.int64 ?? 0)),
       let spent = Int128(try json.string("spent"))
     else { throw .unexpected("an order with a code of no meaning") }
-    return PrivateOrder(
-      id: try json.uint64("id"), account: account, market: market,
-      clientOrderID: try json.string("client"), side: side, type: type, timeInForce: timeInForce,
-      price: Price(try json.int64("price")), quantity: Quantity(try json.int64("quantity")),
-      created: Instant(nanoseconds: try json.int64("created")),
-      filled: Quantity(try json.int64("filled")), spent: Notional(spent), status: status,
-      updated: Instant(nanoseconds: try json.int64("updated")),
-      locked: AssetAmount(try json.int64("locked")))
+    var ticket = OrderTicket(account: account, market: market, defaultPrevention: prevention)
+    ticket.side = side
+    ticket.type = type
+    ticket.timeInForce = timeInForce
+    ticket.price = Price(try json.int64("price"))
+    ticket.quantity = Quantity(try json.int64("quantity"))
+    ticket.terms.trigger = json["trigger"]?.int64.map { Price($0) }
+    ticket.terms.display = json["display"]?.int64.map { Quantity($0) }
+    var order = PrivateOrder(
+      ticket, id: try json.uint64("id"), clientOrderID: try json.string("client"),
+      created: Instant(nanoseconds: try json.int64("created")))
+    order.filled = Quantity(try json.int64("filled"))
+    order.spent = Notional(spent)
+    order.status = status
+    order.updated = Instant(nanoseconds: try json.int64("updated"))
+    order.locked = AssetAmount(try json.int64("locked"))
+    if let working = json["working"]?.int64 { order.working = Instant(nanoseconds: working) }
+    order.prevented = Quantity(json["prevented"]?.int64 ?? 0)
+    order.preventedMatchID = json["prevented_match"]?.uint64
+    order.isEndedInMatch = json["ended_in_match"]?.bool ?? false
+    return order
   }
 
   private static func trade(

@@ -20,9 +20,19 @@ struct Happening {
     case balances(account: Int, [(asset: String, balance: Balance)])
     /// Trading was halted or goes on.
     case status(market: Int)
+    /// The exchange as a whole closes, or opens again.
+    case maintenance(Maintenance)
     /// A message of a recorded market, as it was.
     case recorded(market: Int, StreamKind, payload: [UInt8])
   }
+}
+
+/// A stretch of time in which the exchange is closed.
+struct Maintenance: Hashable {
+  let begin: Instant
+  var end: Instant
+
+  func isOngoing(_ now: Instant) -> Bool { begin <= now && now < end }
 }
 
 /// Why a report on an order is sent.
@@ -32,5 +42,9 @@ enum ReportCause {
   case cancelled(by: String)
   case expired
   /// Its price or quantity is another now.
-  case amended
+  case amended(was: String)
+  /// A stop is in the market now.
+  case triggered
+  /// It met an order of its own account.
+  case prevented(PreventedMatch)
 }

@@ -30,7 +30,7 @@ struct KrakenCommand {
       case "ping": return [envelope.pong]
       case "subscribe": return try subscribe(fields, envelope)
       case "unsubscribe": return try unsubscribe(fields, envelope)
-      case "add_order", "amend_order", "cancel_order", "cancel_all":
+      case "add_order", "amend_order", "edit_order", "cancel_order", "cancel_all":
         return try trade(method, fields, envelope)
       default: throw KrakenError("Unsupported method")
       }
@@ -175,9 +175,9 @@ struct KrakenCommand {
     let account = try account(fields)
     let result = shell.command { venue, now -> Result<[UInt8]?, KrakenError> in
       do throws(KrakenError) {
-        if let refusal = venue.krakenRefusal("account \(account)", now: now) { throw refusal }
+        if let refusal = venue.krakenRefusal(now: now) { throw refusal }
         if venue.faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
-        let answer = try carryOut(method, fields, account, &venue, envelope)
+        let answer = try carryOut(method, fields, account, &venue, envelope, now: now)
         if venue.faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
         return .success(venue.faults.takes(.lostAcknowledgement) ? nil : answer)
       } catch {
@@ -189,44 +189,51 @@ struct KrakenCommand {
 
   private func carryOut(
     _ method: String, _ fields: JSONValue?, _ account: Int, _ venue: inout SimulatedVenue,
-    _ envelope: KrakenEnvelope
+    _ envelope: KrakenEnvelope, now: Instant
   ) throws(KrakenError) -> [UInt8] {
     func text(_ name: String) -> String? { fields?[name]?.stringOrNumberText }
     func first(_ name: String) -> String? { fields?[name]?.string ?? fields?[name]?[0]?.string }
     switch method {
     case "add_order":
-      let form = KrakenOrderForm(
-        pair: text("symbol"), side: text("side"), type: text("order_type"),
-        price: text("limit_price"), quantity: text("order_qty"),
-        timeInForce: text("time_in_force"), isPostOnly: fields?["post_only"]?.bool ?? false,
-        clientOrderID: text("cl_ord_id"))
-      let order = try venue.exchange.krakenPlace(form, account).order
+      let form = KrakenOrderForm(socket: fields)
+      let order =
+        form.isValidation
+        ? try venue.exchange.krakenValidate(form, account)
+        : try venue.krakenPlace(form, account, now: now)
       return envelope.done { json in
-        json.member("order_id", KrakenID.text(order.id, "O"))
+        if !form.isValidation { json.member("order_id", KrakenID.text(order.id, "O")) }
         json.member("cl_ord_id", order.clientOrderID)
       }
     case "amend_order":
       let order = try venue.exchange.krakenOpenOrder(
         text("order_id"), text("cl_ord_id"), account)
+      try venue.krakenCount(.amend(age: now - order.since), order, now: now)
       _ = try venue.exchange.krakenAmend(
-        order, price: text("limit_price"), quantity: text("order_qty"))
+        order, price: text("limit_price"), quantity: text("order_qty"),
+        trigger: text("trigger_price"), display: text("display_qty"))
       return envelope.done { json in
         json.member("amend_id", KrakenID.text(order.id, "T"))
         json.member("order_id", KrakenID.text(order.id, "O"))
       }
+    case "edit_order":
+      let old = try venue.exchange.krakenOpenOrder(text("order_id"), nil, account)
+      try venue.krakenCount(.edit(age: now - old.since), old, now: now)
+      let order = try venue.exchange.krakenEdit(old, KrakenOrderForm(socket: fields))
+      return envelope.done { json in
+        json.member("order_id", KrakenID.text(order.id, "O"))
+        json.member("original_order_id", KrakenID.text(old.id, "O"))
+      }
     case "cancel_order":
       let order = try venue.exchange.krakenOpenOrder(
         first("order_id"), first("cl_ord_id"), account)
-      venue.beforeCancel(order)
-      try venue.exchange.krakenCancel(order)
+      try venue.krakenCancel(order, now: now)
       return envelope.done { json in
         json.member("order_id", KrakenID.text(order.id, "O"))
         json.member("cl_ord_id", order.clientOrderID)
       }
     default:
-      let open = venue.exchange.ledger.openOrders(account: account, market: nil)
-      for order in open { try venue.exchange.krakenCancel(order) }
-      return envelope.done { $0.member("count", open.count) }
+      let count = try venue.krakenCancelAll(account, now: now)
+      return envelope.done { $0.member("count", count) }
     }
   }
 }

@@ -34,6 +34,9 @@ final class KrakenSession {
 final class KrakenDesk: StreamDesk {
   private var voice: KrakenVoice
   private var sessions: [ObjectIdentifier: KrakenSession] = [:]
+  let subscriptions = SubscriptionWait()
+  /// What is to be told, as it comes up.
+  private var outbox: [Telling] = []
   /// What each account was last told to own of an asset.
   private var told: [Int: [String: AssetAmount]] = [:]
 
@@ -55,13 +58,15 @@ final class KrakenDesk: StreamDesk {
       sessions[ObjectIdentifier(session)] = nil
       forgetUnheard()
     }
-    say(Self.status(ObjectIdentifier(session).hashValue), to: socket)
+    let isClosed = shell.command { venue, now in venue.faults.isClosed(now) }
+    say(Self.status(session, isClosed: isClosed), to: socket)
     beat(session, shell)
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
         for answer in KrakenCommand(self, session, shell).answers(message.bytes) {
           say(answer, to: socket)
         }
+        subscriptions.wake()
       }
     } catch {
       shell.streamEnded(error)
@@ -78,7 +83,10 @@ final class KrakenDesk: StreamDesk {
     }
   }
 
-  private static func status(_ connection: Int) -> [UInt8] {
+  /// "Generated on successful connection and when the trading engine status changes"
+  /// (docs.kraken.com/api/docs/websocket-v2/status).
+  private static func status(_ session: KrakenSession, isClosed: Bool) -> [UInt8] {
+    let connection = ObjectIdentifier(session).hashValue
     var json = JSONWriter()
     json.object { json in
       json.member("channel", "status")
@@ -87,7 +95,7 @@ final class KrakenDesk: StreamDesk {
       json.array { json in
         json.object { json in
           json.member("version", "2.0.10")
-          json.member("system", "online")
+          json.member("system", isClosed ? "maintenance" : "online")
           json.member("api_version", "v2")
           json.member("connection_id", UInt64(bitPattern: Int64(connection)))
         }
@@ -98,11 +106,18 @@ final class KrakenDesk: StreamDesk {
 
   // MARK: Telling
 
-  func hear(_ deliveries: [Delivery], _ shell: VenueShell) {
+  func hasListeners(market: Int) -> Bool {
+    sessions.values.contains { session in
+      session.channels.contains { if case .book(market, _) = $0 { true } else { false } }
+    }
+  }
+
+  func tellings(_ deliveries: [Delivery], _ shell: VenueShell) -> [Telling] {
+    defer { outbox = [] }
     for delivery in deliveries {
       for message in voice.messages(of: delivery, shell.venue.exchange) {
         for session in sessions.values where session.channels.contains(message.channel) {
-          say(message.payload, to: session.socket)
+          outbox.append(Telling(socket: session.socket, text: message.payload))
         }
       }
       switch delivery.happening.what {
@@ -113,15 +128,24 @@ final class KrakenDesk: StreamDesk {
         }
       case .balances(let account, let changed):
         tellBalances(account, changed, delivery.happening.time)
+      case .maintenance(let maintenance):
+        let isClosed = maintenance.isOngoing(delivery.happening.time)
+        for session in sessions.values {
+          outbox.append(
+            Telling(
+              socket: session.socket, text: Self.status(session, isClosed: isClosed)))
+        }
       default: break
       }
     }
+    return outbox
   }
 
   private func tell(_ channel: String, _ account: Int, _ data: [[UInt8]]) {
     for session in sessions.values
     where session.account == account && session.sequences[channel] != nil {
-      say(session.privateMessage(channel, "update", data), to: session.socket)
+      outbox.append(
+        Telling(socket: session.socket, text: session.privateMessage(channel, "update", data)))
     }
   }
 
@@ -185,7 +209,7 @@ final class KrakenDesk: StreamDesk {
       voice.tradeMessage("snapshot", exchange.markets[market].recentTrades.suffix(50), market)
     case .ticker(let market):
       voice.ticker(
-        "snapshot", exchange.markets[market], bid: exchange.markets[market].engine.best(.buy),
+        "snapshot", market, bid: exchange.markets[market].engine.best(.buy),
         ask: exchange.markets[market].engine.best(.sell))
     case .instrument: voice.instruments("snapshot", exchange.markets, withAssets: true)
     case .orders(let market, let depth):
@@ -218,5 +242,6 @@ final class KrakenDesk: StreamDesk {
 
   func close() {
     for session in sessions.values { session.socket.startClosing(.goingAway) }
+    subscriptions.wake()
   }
 }

@@ -3,18 +3,7 @@ internal import JSON
 internal import Units
 internal import Venue
 
-/// A new order as REST and WebSocket both name it.
-struct KrakenOrderForm {
-  var pair: String?
-  var side: String?
-  var type: String?
-  var price: String?
-  var quantity: String?
-  var timeInForce: String?
-  var isPostOnly = false
-  var clientOrderID: String?
-}
-
+/// Orders in Kraken's words, as REST and WebSocket both name them.
 extension SimulatedExchange {
   func krakenMarket(_ name: String?) throws(KrakenError) -> Int {
     guard let name, let index = markets.firstIndex(where: { $0.settings.isKrakenName(name) }) else {
@@ -26,34 +15,7 @@ extension SimulatedExchange {
   mutating func krakenPlace(
     _ form: KrakenOrderForm, _ account: Int
   ) throws(KrakenError) -> Placement {
-    let index = try krakenMarket(form.pair)
-    let market = markets[index].settings
-    var ticket = OrderTicket(
-      account: account, market: index, clientOrderID: form.clientOrderID, side: .buy, type: .limit,
-      timeInForce: .gtc, price: .zero, quantity: .zero)
-    switch form.side {
-    case "buy": ticket.side = .buy
-    case "sell": ticket.side = .sell
-    default: throw .invalid("type")
-    }
-    switch form.timeInForce?.uppercased() {
-    case nil, "GTC": ticket.timeInForce = form.isPostOnly ? .postOnly : .gtc
-    case "IOC": ticket.timeInForce = .ioc
-    case "FOK": ticket.timeInForce = .fok
-    default: throw .invalid("timeinforce")
-    }
-    switch form.type {
-    case "limit":
-      ticket.price = try Price(Self.krakenNumber(form.price, "price", market.instrument.priceScale))
-    case "market":
-      ticket.type = .market
-      if ticket.timeInForce == .gtc { ticket.timeInForce = .ioc }
-      guard !form.isPostOnly else { throw .invalid("oflags") }
-    default: throw .invalid("ordertype")
-    }
-    ticket.quantity = try Quantity(
-      Self.krakenNumber(form.quantity, "volume", market.instrument.quantityScale))
-    if let id = form.clientOrderID, id.isEmpty || id.utf8.count > 36 { throw .invalid("cl_ord_id") }
+    let ticket = try krakenTicket(form, account)
     do throws(Refusal) {
       return try enter(ticket)
     } catch {
@@ -61,23 +23,80 @@ extension SimulatedExchange {
     }
   }
 
-  mutating func krakenAmend(
-    _ order: PrivateOrder, price: String?, quantity: String?
+  /// Everything that is done to a new order save entering it.
+  func krakenValidate(
+    _ form: KrakenOrderForm, _ account: Int
   ) throws(KrakenError) -> PrivateOrder {
-    let instrument = markets[order.market].settings.instrument
-    var (newPrice, newQuantity): (Price?, Quantity?) = (nil, nil)
-    if let price {
-      newPrice = try Price(Self.krakenNumber(price, "limit_price", instrument.priceScale))
-    }
-    if let quantity {
-      newQuantity = try Quantity(
-        Self.krakenNumber(quantity, "order_qty", instrument.quantityScale))
-    }
+    let ticket = try krakenTicket(form, account)
     do throws(Refusal) {
-      return try amend(order, price: newPrice, quantity: newQuantity)
+      try check(ticket)
+      try checkMoney(ticket)
+      return PrivateOrder(ticket, id: 0, clientOrderID: ticket.clientOrderID ?? "", created: now)
     } catch {
       throw KrakenError(error)
     }
+  }
+
+  /// "Amend Order": in place, with its number.
+  mutating func krakenAmend(
+    _ order: PrivateOrder, price: String?, quantity: String?, trigger: String?, display: String?
+  ) throws(KrakenError) -> PrivateOrder {
+    let amendment = try krakenAmendment(
+      of: order, price: price, quantity: quantity, trigger: trigger, display: display)
+    do throws(Refusal) {
+      return try amend(order, amendment)
+    } catch {
+      throw KrakenError(error)
+    }
+  }
+
+  /// "Edit Order": the order is cancelled and another, with a number of its own, takes its place; when
+  /// that one is refused, the order stands.
+  mutating func krakenEdit(
+    _ order: PrivateOrder, _ form: KrakenOrderForm
+  ) throws(KrakenError) -> PrivateOrder {
+    if let field = form.unsupported { throw .invalid(field) }
+    let amendment = try krakenAmendment(
+      of: order, price: form.price, quantity: form.quantity, trigger: form.trigger,
+      display: form.display)
+    var ticket = OrderTicket(amendment.applied(to: order))
+    if form.isPostOnly { ticket.timeInForce = .postOnly }
+    ticket.clientOrderID = nil
+    do throws(Refusal) {
+      try check(ticket, replacing: order)
+      try checkMoney(ticket, replacing: order)
+      _ = try withdraw(order, by: "")
+      return try enter(ticket).order
+    } catch {
+      throw KrakenError(error)
+    }
+  }
+
+  private func krakenAmendment(
+    of order: PrivateOrder, price: String?, quantity: String?, trigger: String?, display: String?
+  ) throws(KrakenError) -> Amendment {
+    let instrument = markets[order.market].settings.instrument
+    var amendment = Amendment()
+    if let price {
+      guard order.type == .limit else { throw .invalid("limit_price") }
+      amendment.price = try Price(
+        Self.krakenNumber(price, "limit_price", instrument.priceScale))
+    }
+    if let quantity {
+      amendment.quantity = try Quantity(
+        Self.krakenNumber(quantity, "order_qty", instrument.quantityScale))
+    }
+    if let trigger {
+      guard order.isStop, order.working == nil else { throw .invalid("trigger_price") }
+      amendment.trigger = try Price(
+        Self.krakenNumber(trigger, "trigger_price", instrument.priceScale))
+    }
+    if let display {
+      guard order.terms.display != nil else { throw .invalid("display_qty") }
+      amendment.display = try Quantity(
+        Self.krakenNumber(display, "display_qty", instrument.quantityScale))
+    }
+    return amendment
   }
 
   /// By number or by the client's own; of this account and open.
@@ -101,22 +120,6 @@ extension SimulatedExchange {
       throw KrakenError(error)
     }
   }
-
-  private static func krakenNumber(
-    _ text: String?, _ field: String, _ scale: UInt8
-  ) throws(KrakenError) -> Int64 {
-    guard let text else { throw .invalid(field) }
-    do throws(DecimalError) {
-      let decimal = try Decimal(parsing: text)
-      guard let raw = decimal.units(atScale: scale) else {
-        throw DecimalError.tooManyDigits
-      }
-      guard raw > 0 else { throw DecimalError.tooManyDigits }
-      return raw
-    } catch {
-      throw .invalid(field)
-    }
-  }
 }
 
 /// What is told of orders on the channel `executions`.
@@ -128,6 +131,8 @@ extension SimulatedExchange {
     switch cause {
     case .new: return [krakenExecution(order, "new", nil, time)]
     case .amended: return [krakenExecution(order, "amended", nil, time)]
+    case .triggered: return [krakenExecution(order, "status", nil, time)]
+    case .prevented: return [krakenExecution(order, "canceled", nil, time)]
     case .cancelled: return [krakenExecution(order, "canceled", nil, time)]
     case .expired: return [krakenExecution(order, "expired", nil, time)]
     case .trade(let fill):
@@ -149,11 +154,24 @@ extension SimulatedExchange {
       json.member("order_status", order.krakenStatus)
       json.member("symbol", market.symbol)
       json.member("side", order.side == .buy ? "buy" : "sell")
-      json.member("order_type", order.type == .limit ? "limit" : "market")
+      json.member("order_type", order.krakenType)
       json.member("order_qty", number: market.krakenText(order.quantity))
       if order.type == .limit {
         json.member("limit_price", number: market.krakenText(order.price))
       }
+      if let display = order.terms.display {
+        json.member("display_qty", number: market.krakenText(display))
+      }
+      if let trigger = order.terms.trigger {
+        json.name("triggers")
+        json.object { json in
+          json.member("reference", "last")
+          json.member("price", number: market.krakenText(trigger))
+          json.member("price_type", "static")
+          json.member("status", order.working == nil ? "untriggered" : "triggered")
+        }
+      }
+      if order.isEndedInMatch { json.member("reason", PrivateOrder.krakenSelfTrade) }
       json.member("time_in_force", order.timeInForceText)
       json.member("post_only", order.timeInForce == .postOnly)
       json.member("cum_qty", number: market.krakenText(order.filled))
@@ -180,8 +198,21 @@ extension SimulatedExchange {
 }
 
 extension PrivateOrder {
+  /// Why an order ended that would have traded with one of its own account.
+  static let krakenSelfTrade = "Self trade prevention"
+
+  var krakenType: String {
+    switch (type, isStop) {
+    case (.limit, false): terms.display == nil ? "limit" : "iceberg"
+    case (.limit, true): "stop-loss-limit"
+    case (.market, false): "market"
+    case (.market, true): "stop-loss"
+    }
+  }
+
   var krakenStatus: String {
-    switch status {
+    if isEndedInMatch { return "canceled" }
+    return switch status {
     case .new: "new"
     case .partiallyFilled: "partially_filled"
     case .filled: "filled"

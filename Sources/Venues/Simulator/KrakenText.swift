@@ -13,6 +13,7 @@ struct KrakenError: Error, Hashable {
   static let invalidArguments = KrakenError("EGeneral:Invalid arguments")
   static let unknownPair = KrakenError("EQuery:Unknown asset pair")
   static let unknownOrder = KrakenError("EOrder:Unknown order")
+  static let tooManyCalls = KrakenError("EAPI:Rate limit exceeded")
   static let invalidSession = KrakenError("ESession:Invalid session")
 
   static func invalid(_ field: String) -> KrakenError {
@@ -31,6 +32,9 @@ struct KrakenError: Error, Hashable {
       case .insufficientBalance: KrakenError("EOrder:Insufficient funds")
       case .unknownOrder: .unknownOrder
       case .invalidAmendment: .invalidArguments
+      case .wouldTrigger: KrakenError("EOrder:Invalid price")
+      case .displayTooLarge, .displayTooSmall: .invalid("displayvol")
+      case .recordedMarket: .invalid("ordertype")
       }
   }
 }
@@ -47,6 +51,18 @@ extension SimulatedMarket {
   }
 
   func krakenText(_ notional: Notional) -> String { quote(notional).text }
+
+  /// CRC32 over the best ten asks and then bids, whatever the depth, each price and quantity without
+  /// its point and leading zeros (docs.kraken.com/api/docs/guides/spot-ws-book-v2).
+  func krakenChecksum(bids: [PriceLevel], asks: [PriceLevel]) -> UInt32 {
+    var text = ""
+    for level in asks.prefix(10) + bids.prefix(10) {
+      for number in [krakenText(level.price), krakenText(level.quantity)] {
+        text += number.filter { $0 != "." }.drop { $0 == "0" }
+      }
+    }
+    return CRC32.of(text)
+  }
 
   /// "XBTUSD"
   var krakenAltName: String { Self.krakenAsset(instrument.base) + instrument.quote }

@@ -21,16 +21,35 @@ enum KrakenChannel: Hashable {
   }
 }
 
+/// What a ticker says of a market's trades since the exchange began.
+private struct TradedRange {
+  var first: Price
+  var last: Price
+  var low: Price
+  var high: Price
+  var volume = Quantity.zero
+
+  init(_ price: Price) { (first, last, low, high) = (price, price, price, price) }
+
+  mutating func add(_ trade: PublicTrade) {
+    if volume == .zero { self = TradedRange(trade.price) }
+    last = trade.price
+    low = min(low, trade.price)
+    high = max(high, trade.price)
+    volume += trade.quantity
+  }
+}
+
 /// Public messages in Kraken's words (docs.kraken.com/api/docs/websocket-v2): a function of what
 /// happened, without sockets.
 struct KrakenVoice {
   /// The depths that may be subscribed.
   static let depths = [10, 25, 100, 500, 1_000]
-  /// Levels of a side that the checksum is over, whatever the depth.
-  private static let checksumLevels = 10
 
   private let markets: [SimulatedMarket]
   private let mirrors: [MirroredBook]
+  /// As told so far, so that a ticker depends on what came before it alone.
+  private var traded: [TradedRange]
   private var views: [KrakenChannel: DepthView] = [:]
   private var paths: [KrakenChannel: FaultyPath<[UInt8]>] = [:]
   /// Channels with messages that were lost or are held back: what their subscribers hold meanwhile.
@@ -41,6 +60,7 @@ struct KrakenVoice {
     markets = exchange.markets.map(\.settings)
     mirrors = exchange.markets.map(MirroredBook.init)
     orderVoice = KrakenOrderVoice(exchange.markets.map(\.settings))
+    traded = exchange.markets.map { TradedRange($0.settings.anchor) }
   }
 
   /// What a new subscriber of a book gets; from now on its depth is told.
@@ -79,19 +99,15 @@ struct KrakenVoice {
       mirrors[market].apply(window)
       return bookMessages(market, delivery.fault, time)
     case .trade(let market, let trade):
+      traded[market].add(trade)
       return [(.trade(market: market), tradeMessage("update", [trade], market))]
     case .top(let market, _, let bid, let ask):
-      return [
-        (
-          .ticker(market: market),
-          ticker("update", exchange.markets[market], bid: bid, ask: ask)
-        )
-      ]
+      return [(.ticker(market: market), ticker("update", market, bid: bid, ask: ask))]
     case .status(let market):
       return [(.instrument, instruments("update", [exchange.markets[market]], withAssets: false))]
     case .orders(let market, let bids, let asks):
       return orderVoice.messages(market, bids, asks, delivery.fault, time)
-    case .window, .report, .balances, .recorded: return []
+    case .window, .report, .balances, .recorded, .maintenance: return []
     }
   }
 
@@ -142,18 +158,8 @@ struct KrakenVoice {
     return fault ?? lasting
   }
 
-  /// CRC32 over the best ten asks and then bids, each price and quantity without its point and
-  /// leading zeros (docs.kraken.com/api/docs/guides/spot-ws-book-v2).
   func checksum(_ view: DepthView, _ market: Int) -> UInt32 {
-    var text = ""
-    for level in view.asks.prefix(Self.checksumLevels) + view.bids.prefix(Self.checksumLevels) {
-      for number in [
-        markets[market].krakenText(level.price), markets[market].krakenText(level.quantity),
-      ] {
-        text += number.filter { $0 != "." }.drop { $0 == "0" }
-      }
-    }
-    return CRC32.of(text)
+    markets[market].krakenChecksum(bids: view.bids, asks: view.asks)
   }
 
   private func bookMessage(
@@ -196,15 +202,9 @@ struct KrakenVoice {
     }
   }
 
-  /// Volume and range are those of the trades that the exchange remembers.
-  func ticker(
-    _ type: String, _ market: ExchangeMarket, bid: PriceLevel?, ask: PriceLevel?
-  ) -> [UInt8] {
-    let settings = market.settings
-    let trades = market.recentTrades
-    let last = trades.last?.price ?? settings.anchor
-    let first = trades.first?.price ?? settings.anchor
-    let volume = trades.reduce(Quantity.zero) { $0 + $1.quantity }
+  func ticker(_ type: String, _ market: Int, bid: PriceLevel?, ask: PriceLevel?) -> [UInt8] {
+    let settings = markets[market]
+    let traded = traded[market]
     return message("ticker", type) { json in
       json.object { json in
         json.member("symbol", settings.symbol)
@@ -212,11 +212,12 @@ struct KrakenVoice {
         json.member("bid_qty", number: settings.krakenText(bid?.quantity ?? .zero))
         json.member("ask", number: settings.krakenText(ask?.price ?? .zero))
         json.member("ask_qty", number: settings.krakenText(ask?.quantity ?? .zero))
-        json.member("last", number: settings.krakenText(last))
-        json.member("volume", number: settings.krakenText(volume))
-        json.member("low", number: settings.krakenText(trades.map(\.price).min() ?? last))
-        json.member("high", number: settings.krakenText(trades.map(\.price).max() ?? last))
-        json.member("change", number: settings.krakenText(Price(last.raw - first.raw)))
+        json.member("last", number: settings.krakenText(traded.last))
+        json.member("volume", number: settings.krakenText(traded.volume))
+        json.member("low", number: settings.krakenText(traded.low))
+        json.member("high", number: settings.krakenText(traded.high))
+        json.member(
+          "change", number: settings.krakenText(Price(traded.last.raw - traded.first.raw)))
       }
     }
   }

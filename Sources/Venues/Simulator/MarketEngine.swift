@@ -5,11 +5,22 @@ internal import Venue
 /// An order on its way into a market's book.
 struct EngineOrder {
   let id: UInt64
+  /// Whose it is: 0 for the background, which trades with itself.
+  let owner: UInt32
   let side: Side
   /// Nil for a market order.
   let limit: Price?
   let quantity: Quantity
   let timeInForce: TimeInForce
+  var terms = OrderTerms()
+
+  var request: OrderRequest {
+    OrderRequest(
+      orderID: id, owner: owner, side: side, type: limit == nil ? .market : .limit,
+      timeInForce: timeInForce, price: limit, quantity: quantity,
+      selfTradePrevention: terms.selfTradePrevention, trigger: terms.trigger,
+      display: terms.display)
+  }
 }
 
 struct EngineFill: Hashable {
@@ -28,12 +39,26 @@ struct EngineLevel: Hashable {
   let price: Price
 }
 
+/// Something that befell an order.
+enum EngineChange: Hashable {
+  case fill(EngineFill)
+  /// Both lose this quantity instead of trading with themselves.
+  case prevented(maker: UInt64, taker: UInt64, Quantity)
+  /// What is left of it ends; in a match with an order of its own account, or not.
+  case expired(UInt64, inMatch: Bool)
+  /// A stop is in the market.
+  case triggered(UInt64)
+}
+
 struct EngineResult {
-  var fills: [EngineFill] = []
-  /// What waits in the book now.
+  /// In the order in which it happened.
+  var changes: [EngineChange] = []
+  /// What of the order that came waits in the book now.
   var rested = Quantity.zero
   /// Levels of the public book that changed, in order, each once.
   var changedLevels: [EngineLevel] = []
+
+  var fillCount: Int { changes.count { if case .fill = $0 { true } else { false } } }
 }
 
 /// A market's book: a matching engine that background flow keeps alive, or a recorded market.
@@ -66,50 +91,47 @@ struct MarketEngine {
   var isPlayback: Bool { playback != nil }
 
   mutating func place(_ order: EngineOrder) -> EngineResult {
-    let request = OrderRequest(
-      orderID: order.id, owner: 0, side: order.side, type: order.limit == nil ? .market : .limit,
-      timeInForce: order.timeInForce, price: order.limit, quantity: order.quantity,
-      selfTradePrevention: .none)
     events.removeAll(keepingCapacity: true)
     switch book {
-    case .generated(let engine): engine.place(request, into: &events)
-    case .playback(let playback): playback.book.place(request, into: &events)
+    case .generated(let engine): engine.place(order.request, into: &events)
+    case .playback(let playback): playback.book.place(order.request, into: &events)
     }
     return Self.result(of: events, placed: order)
   }
 
-  /// Takes an order out; the level that changed, nil when the order is not there.
+  /// Takes an order out; the level that changed, nil when the order is not there or was not seen.
   mutating func cancel(_ id: UInt64) -> EngineLevel? {
     events.removeAll(keepingCapacity: true)
     switch book {
     case .generated(let engine):
       guard let order = engine.order(id) else { return nil }
-      engine.cancel(orderID: id, owner: 0, into: &events)
-      return EngineLevel(side: order.side, price: order.price)
+      engine.cancel(orderID: id, owner: order.owner, into: &events)
+      return order.trigger == nil ? EngineLevel(side: order.side, price: order.price) : nil
     case .playback(let playback):
-      playback.book.cancel(orderID: id, owner: 0, into: &events)
+      guard let order = playback.book.order(id) else { return nil }
+      playback.book.cancel(orderID: id, owner: order.owner, into: &events)
       return nil
     }
   }
 
-  /// Changes an order that waits: a smaller one keeps its place, any other arrives anew.
-  mutating func amend(
-    _ id: UInt64, _ side: Side, to price: Price, remaining: Quantity
-  ) -> EngineResult {
+  /// Changes an order that waits: a smaller one of the same terms keeps its place, any other arrives
+  /// anew.
+  mutating func amend(_ order: EngineOrder, keepsTerms: Bool) -> EngineResult {
     events.removeAll(keepingCapacity: true)
-    let order = EngineOrder(
-      id: id, side: side, limit: price, quantity: remaining, timeInForce: .gtc)
     switch book {
     case .generated(let engine):
+      guard keepsTerms else {
+        engine.cancel(orderID: order.id, owner: order.owner, into: &events)
+        engine.place(order.request, into: &events)
+        break
+      }
       let refusal = engine.amend(
-        orderID: id, owner: 0, price: price, remaining: remaining, into: &events)
-      precondition(refusal == nil, "a checked amendment of \(id) was refused")
+        orderID: order.id, owner: order.owner, price: order.limit, remaining: order.quantity,
+        into: &events)
+      precondition(refusal == nil, "a checked amendment of \(order.id) was refused")
     case .playback(let playback):
-      playback.book.cancel(orderID: id, owner: 0, into: &events)
-      playback.book.place(
-        OrderRequest(
-          orderID: id, owner: 0, side: side, type: .limit, timeInForce: .gtc, price: price,
-          quantity: remaining, selfTradePrevention: .none), into: &events)
+      playback.book.cancel(orderID: order.id, owner: order.owner, into: &events)
+      playback.book.place(order.request, into: &events)
     }
     return Self.result(of: events, placed: order)
   }
@@ -121,25 +143,36 @@ struct MarketEngine {
     for event in events {
       switch event {
       case .trade(let match):
-        result.fills.append(
-          EngineFill(
-            maker: match.makerOrderID, taker: match.takerOrderID, aggressor: match.aggressor,
-            price: match.price, quantity: match.quantity,
-            makerIsDone: match.makerRemaining == .zero))
+        result.changes.append(
+          .fill(
+            EngineFill(
+              maker: match.makerOrderID, taker: match.takerOrderID, aggressor: match.aggressor,
+              price: match.price, quantity: match.quantity,
+              makerIsDone: match.makerRemaining == .zero)))
         if match.takerOrderID == order?.id { open = match.takerRemaining }
-      case .expired(let id, _, _, _) where id == order?.id: open = .zero
-      case .rejected: open = .zero
+        // A stop that this order set off may take from it.
+        if match.makerOrderID == order?.id { open = match.makerRemaining }
+      case .prevented(let maker, let taker, _, let quantity):
+        result.changes.append(.prevented(maker: maker, taker: taker, quantity))
+      case .expired(let id, _, _, let cause):
+        result.changes.append(.expired(id, inMatch: cause == .selfTradePrevention))
+        if id == order?.id { open = .zero }
+      case .rejected(let id, _, _):
+        result.changes.append(.expired(id, inMatch: false))
+        open = .zero
+      case .triggered(let id, _): result.changes.append(.triggered(id))
       case .level(let side, let level):
         result.changedLevels.append(EngineLevel(side: side, price: level.price))
-      default: break
+      case .accepted, .cancelled, .reduced, .replaced, .top: break
       }
     }
     result.rested = open
     return result
   }
+}
 
-  // MARK: Reading
-
+/// Reading.
+extension MarketEngine {
   func best(_ side: Side) -> PriceLevel? {
     switch book {
     case .generated(let engine): engine.best(side)
@@ -152,6 +185,11 @@ struct MarketEngine {
     case .generated(let engine): engine.quantity(side, at: price)
     case .playback(let playback): playback.book.market.quantity(side, at: price)
     }
+  }
+
+  /// Nil before the first trade, and in a recorded market.
+  var lastTradePrice: Price? {
+    if case .generated(let engine) = book { engine.lastTradePrice } else { nil }
   }
 
   /// From the touch outwards.

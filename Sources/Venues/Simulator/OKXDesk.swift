@@ -9,17 +9,20 @@ final class OKXSession {
   var channels: Set<OKXChannel> = []
   /// Whose private channels it may have, once it has logged in.
   var account: Int?
-  /// `orders` and `account`.
+  /// `orders`, `account` and `orders-algo`.
   var privateChannels: Set<String> = []
 
   init(_ socket: WebSocket) { self.socket = socket }
 }
 
 /// OKX's WebSocket v5: public channels on `/ws/v5/public`, private ones and orders on
-/// `/ws/v5/private`. The text `ping` is answered `pong`.
+/// `/ws/v5/private`, algo orders on `/ws/v5/business`. The text `ping` is answered `pong`.
 final class OKXDesk: StreamDesk {
   private var voice: OKXVoice
   private var sessions: [ObjectIdentifier: OKXSession] = [:]
+  let subscriptions = SubscriptionWait()
+  /// What is to be told, as it comes up.
+  private var outbox: [Telling] = []
 
   let behindMax: Int
   var clientCount: Int { sessions.count }
@@ -34,31 +37,32 @@ final class OKXDesk: StreamDesk {
     sessions[ObjectIdentifier(session)] = session
     defer { sessions[ObjectIdentifier(session)] = nil }
     let command = OKXCommand(
-      self, session, shell, isPrivate: request.path.hasPrefix("/ws/v5/private"))
+      self, session, shell, isPrivate: !request.path.hasPrefix("/ws/v5/public"))
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
         for answer in command.answers(message.bytes) { say(answer, to: socket) }
+        subscriptions.wake()
       }
     } catch {
       shell.streamEnded(error)
     }
   }
 
-  func hear(_ deliveries: [Delivery], _ shell: VenueShell) {
+  func hasListeners(market: Int) -> Bool {
+    sessions.values.contains { $0.channels.contains(.books(market: market)) }
+  }
+
+  func tellings(_ deliveries: [Delivery], _ shell: VenueShell) -> [Telling] {
+    defer { outbox = [] }
     for delivery in deliveries {
       for message in voice.messages(of: delivery, shell.venue.exchange) {
         for session in sessions.values where session.channels.contains(message.channel) {
-          say(message.payload, to: session.socket)
+          outbox.append(Telling(socket: session.socket, text: message.payload))
         }
       }
       let time = delivery.happening.time
       switch delivery.happening.what {
-      case .report(let order, let cause, _):
-        var fill: PrivateTrade?
-        if case .trade(let trade) = cause { fill = trade }
-        tell("orders", order.account) { json in
-          shell.venue.exchange.okxOrder(order, fill, &json)
-        }
+      case .report(let order, let cause, _): tell(order, cause, shell)
       case .balances(let account, let changed):
         tell("account", account) { json in
           shell.venue.exchange.okxBalances(changed, time, &json)
@@ -66,6 +70,23 @@ final class OKXDesk: StreamDesk {
       default: break
       }
     }
+    return outbox
+  }
+
+  /// A stop that waits is an algo order; from its trigger on it is an order too.
+  private func tell(_ order: PrivateOrder, _ cause: ReportCause, _ shell: VenueShell) {
+    var fill: PrivateTrade?
+    var isAlgo = order.working == nil
+    switch cause {
+    case .trade(let trade): fill = trade
+    case .triggered: isAlgo = true
+    default: break
+    }
+    if isAlgo {
+      tell("orders-algo", order.account) { json in shell.venue.exchange.okxAlgo(order, &json) }
+    }
+    guard order.working != nil else { return }
+    tell("orders", order.account) { json in shell.venue.exchange.okxOrder(order, fill, &json) }
   }
 
   private func tell(_ channel: String, _ account: Int, _ data: (inout JSONWriter) -> Void) {
@@ -74,7 +95,7 @@ final class OKXDesk: StreamDesk {
     }
     guard !listeners.isEmpty else { return }
     let payload = privateMessage(channel, data)
-    for session in listeners { say(payload, to: session.socket) }
+    for session in listeners { outbox.append(Telling(socket: session.socket, text: payload)) }
   }
 
   func privateMessage(_ channel: String, _ data: (inout JSONWriter) -> Void) -> [UInt8] {
@@ -83,7 +104,7 @@ final class OKXDesk: StreamDesk {
       json.name("arg")
       json.object { json in
         json.member("channel", channel)
-        if channel == "orders" { json.member("instType", "SPOT") }
+        if channel.hasPrefix("orders") { json.member("instType", "SPOT") }
       }
       json.name("data")
       json.array { json in data(&json) }
@@ -101,8 +122,13 @@ final class OKXDesk: StreamDesk {
       return voice.message(.instruments) { json in
         for index in exchange.markets.indices { exchange.okxInstrument(index, &json) }
       }
-    case .books5, .bestBidOffer, .trades, .tickers: return nil
+    // Told by the command, which knows the time.
+    case .status, .books5, .bestBidOffer, .trades, .tickers: return nil
     }
+  }
+
+  func status(_ maintenance: Maintenance, _ now: Instant) -> [UInt8] {
+    voice.status(maintenance, now)
   }
 
   func disconnect(_ scope: StreamScope) {
@@ -118,6 +144,7 @@ final class OKXDesk: StreamDesk {
 
   func close() {
     for session in sessions.values { session.socket.startClosing(.goingAway) }
+    subscriptions.wake()
   }
 }
 
@@ -150,7 +177,7 @@ struct OKXCommand {
     case "subscribe": return list.flatMap { subscribe($0) }
     case "unsubscribe": return list.map { unsubscribe($0) }
     default:
-      guard let known = OKXOperation(rest: operation) else {
+      guard let known = OKXOperation(rest: operation), !known.isAlgo else {
         return [failed(60_012, "Invalid request: \(operation)")]
       }
       return trade(known, operation, root, list)
@@ -196,7 +223,11 @@ struct OKXCommand {
   // MARK: Channels
 
   private func channel(_ argument: JSONValue) -> OKXChannel? {
-    if argument["channel"]?.string == "instruments" { return .instruments }
+    switch argument["channel"]?.string {
+    case "instruments": return .instruments
+    case "status": return .status
+    default: break
+    }
     let symbol = argument["instId"]?.string ?? ""
     guard let market = shell.command({ venue, _ in venue.exchange.marketBySymbol[symbol] }) else {
       return nil
@@ -213,7 +244,9 @@ struct OKXCommand {
 
   private func subscribe(_ argument: JSONValue) -> [[UInt8]] {
     let name = argument["channel"]?.string ?? ""
-    if name == "orders" || name == "account" { return subscribePrivate(name, argument) }
+    if ["orders", "account", "orders-algo"].contains(name) {
+      return subscribePrivate(name, argument)
+    }
     guard !isPrivate, let channel = channel(argument) else {
       let symbol = argument["instId"]?.string.map { ",instId:\($0)" } ?? ""
       let text =
@@ -226,7 +259,10 @@ struct OKXCommand {
       venue.subscribed("\(name) \(argument["instId"]?.string ?? "")")
       return venue.venueTime(now)
     }
-    let snapshot = desk.snapshot(channel, shell.venue.exchange, time)
+    var snapshot = desk.snapshot(channel, shell.venue.exchange, time)
+    if channel == .status, let maintenance = shell.venue.maintenance {
+      snapshot = desk.status(maintenance, time)
+    }
     return [subscribed(argument)] + [snapshot].compactMap(\.self)
   }
 
@@ -284,8 +320,11 @@ struct OKXCommand {
       return json.finished()
     }
     return shell.command { venue, now in
-      if let refusal = venue.okxRefusal("account \(account)", now: now) {
-        return [frame(refusal.code, refusal.message) { _ in }]
+      do throws(OKXError) {
+        if let refusal = venue.okxRefusal(now: now) { throw refusal }
+        try venue.okxCount("POST trade/\(name)", list, account, now: now)
+      } catch {
+        return [frame(error.code, error.message) { _ in }]
       }
       let (body, isLost) = venue.okxTrade(operation, list, account, now: now, envelope: frame)
       return isLost ? [] : [body]

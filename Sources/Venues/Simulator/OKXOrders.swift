@@ -1,22 +1,14 @@
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
 /// Orders in OKX's words, as REST and WebSocket both name them.
 extension SimulatedExchange {
   mutating func okxPlace(_ fields: JSONValue, _ account: Int) throws(OKXError) -> PrivateOrder {
-    let index = try okxMarket(fields["instId"]?.string)
-    let market = markets[index].settings
-    guard fields["tdMode"]?.string == "cash" else { throw .parameter("tdMode") }
-    var ticket = OrderTicket(
-      account: account, market: index, clientOrderID: nil, side: .buy, type: .limit,
-      timeInForce: .gtc, price: .zero, quantity: .zero)
-    switch fields["side"]?.string {
-    case "buy": ticket.side = .buy
-    case "sell": ticket.side = .sell
-    default: throw .parameter("side")
-    }
+    var ticket = try okxTicket(fields, account)
+    let instrument = markets[ticket.market].settings.instrument
     switch fields["ordType"]?.string {
     case "limit": ticket.timeInForce = .gtc
     case "ioc": ticket.timeInForce = .ioc
@@ -31,22 +23,15 @@ extension SimulatedExchange {
       }
     default: throw .parameter("ordType")
     }
+    if fields["attachAlgoOrds"]?.array?.isEmpty == false { throw .parameter("attachAlgoOrds") }
+    // "Cancel both does not support FOK."
+    guard ticket.timeInForce != .fok || ticket.terms.selfTradePrevention != .both else {
+      throw .parameter("stpMode")
+    }
     if ticket.type == .limit {
-      ticket.price = Price(try Self.okxNumber(fields["px"], "px", market.instrument.priceScale))
+      ticket.price = Price(try Self.okxNumber(fields["px"], "px", instrument.priceScale))
     }
-    ticket.quantity = Quantity(
-      try Self.okxNumber(fields["sz"], "sz", market.instrument.quantityScale))
-    if let id = fields["clOrdId"]?.string, !id.isEmpty {
-      // Letters and digits, 32 at most.
-      let isLegal = id.utf8.allSatisfy { byte in
-        switch byte {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-        default: false
-        }
-      }
-      guard isLegal, id.utf8.count <= 32 else { throw .parameter("clOrdId") }
-      ticket.clientOrderID = id
-    }
+    ticket.clientOrderID = try Self.okxName(fields, "clOrdId")
     do throws(Refusal) {
       return try enter(ticket).order
     } catch {
@@ -56,20 +41,57 @@ extension SimulatedExchange {
     }
   }
 
+  /// What orders and algo orders have in common.
+  func okxTicket(_ fields: JSONValue, _ account: Int) throws(OKXError) -> OrderTicket {
+    let index = try okxMarket(fields["instId"]?.string)
+    guard fields["tdMode"]?.string == "cash" else { throw .parameter("tdMode") }
+    var ticket = OrderTicket(
+      account: account, market: index, defaultPrevention: settings.defaultSelfTradePrevention)
+    switch fields["side"]?.string {
+    case "buy": ticket.side = .buy
+    case "sell": ticket.side = .sell
+    default: throw .parameter("side")
+    }
+    switch fields["stpMode"]?.string {
+    case nil, "": break
+    case "cancel_maker": ticket.terms.selfTradePrevention = .oldest
+    case "cancel_taker": ticket.terms.selfTradePrevention = .newest
+    case "cancel_both": ticket.terms.selfTradePrevention = .both
+    default: throw .parameter("stpMode")
+    }
+    ticket.quantity = Quantity(
+      try Self.okxNumber(
+        fields["sz"], "sz", markets[index].settings.instrument.quantityScale))
+    return ticket
+  }
+
+  /// A name of the client's own: letters and digits, 32 at most; nil when there is none.
+  static func okxName(_ fields: JSONValue, _ field: String) throws(OKXError) -> String? {
+    guard let id = fields[field]?.string, !id.isEmpty else { return nil }
+    let isLegal = id.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+      default: false
+      }
+    }
+    guard isLegal, id.utf8.count <= 32 else { throw .parameter(field) }
+    return id
+  }
+
   mutating func okxAmend(_ fields: JSONValue, _ account: Int) throws(OKXError) -> PrivateOrder {
     guard let order = try okxOrder(fields, account), order.isOpen else {
       throw OKXError(51_503, "Order modification failed as the order has been filled or canceled.")
     }
     let instrument = markets[order.market].settings.instrument
-    var (price, quantity): (Price?, Quantity?) = (nil, nil)
+    var amendment = Amendment()
     if let field = fields["newPx"] {
-      price = Price(try Self.okxNumber(field, "newPx", instrument.priceScale))
+      amendment.price = Price(try Self.okxNumber(field, "newPx", instrument.priceScale))
     }
     if let field = fields["newSz"] {
-      quantity = Quantity(try Self.okxNumber(field, "newSz", instrument.quantityScale))
+      amendment.quantity = Quantity(try Self.okxNumber(field, "newSz", instrument.quantityScale))
     }
     do throws(Refusal) {
-      return try amend(order, price: price, quantity: quantity)
+      return try amend(order, amendment)
     } catch {
       throw OKXError(error)
     }
@@ -80,20 +102,22 @@ extension SimulatedExchange {
     return index
   }
 
-  /// By number, else by the client's own; nil when this account has none.
+  /// By number, else by the client's own; nil when this account has none. A stop that waits is an algo
+  /// order only.
   func okxOrder(_ fields: JSONValue, _ account: Int) throws(OKXError) -> PrivateOrder? {
     let index = try okxMarket(fields["instId"]?.string)
     if let text = fields["ordId"]?.string, !text.isEmpty {
       guard let id = UInt64(text), let order = ledger[id], order.account == account,
-        order.market == index
+        order.market == index, order.working != nil
       else { return nil }
       return order
     }
     guard let name = fields["clOrdId"]?.string, !name.isEmpty else { throw .parameter("ordId") }
-    return ledger.find(name, account: account, market: index)
+    let found = ledger.find(name, account: account, market: index)
+    return found?.working == nil ? nil : found
   }
 
-  private static func okxNumber(
+  static func okxNumber(
     _ field: JSONValue?, _ name: String, _ scale: UInt8
   ) throws(OKXError) -> Int64 {
     guard let text = field?.string else { throw .parameter(name) }
@@ -134,6 +158,9 @@ extension SimulatedExchange {
       // What is paid is negative.
       json.member("fillFee", fill.map { (AssetAmount.zero - $0.fee).text } ?? "0")
       json.member("fillFeeCcy", fill?.feeAsset ?? "")
+      json.member("algoId", order.isStop ? String(order.id) : "")
+      json.member("stpMode", order.okxSelfTrade)
+      json.member("cancelSource", order.okxCancelSource)
       json.member("uTime", String(order.updated.milliseconds))
       json.member("cTime", String(order.created.milliseconds))
       json.member("code", "0")

@@ -1,6 +1,7 @@
 internal import Bytes
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -16,6 +17,7 @@ struct OKXError: Error, Hashable {
     self.message = message
   }
 
+  static let tooManyRequests = OKXError(status: 429, 50_011, "Too Many Requests")
   static let unknownInstrument = OKXError(51_001, "Instrument ID does not exist.")
   static let orderGone = OKXError(
     51_400, "Cancellation failed as the order has been filled, canceled or does not exist.")
@@ -28,14 +30,17 @@ struct OKXError: Error, Hashable {
     self =
       switch refusal {
       case .lotSize: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
-      case .priceFilter: .parameter("px")
+      case .priceFilter, .wouldTrigger: .parameter("px")
       case .notional: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .marketClosed: OKXError(51_022, "Instrument suspended.")
       case .duplicateOrder: OKXError(51_016, "Client order ID already exists.")
       case .wouldTake: .parameter("px")
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
-      case .invalidAmendment: OKXError(51_513, "Number of modification requests is not valid.")
+      case .invalidAmendment:
+        OKXError(51_513, "Number of modification requests is not valid.")
+      case .displayTooLarge, .displayTooSmall: .parameter("sz")
+      case .recordedMarket: .parameter("ordType")
       }
   }
 }
@@ -44,6 +49,19 @@ struct OKXError: Error, Hashable {
 extension SimulatedMarket {
   func okxText(_ price: Price) -> String { Self.bare(price.raw, instrument.priceScale) }
   func okxText(_ quantity: Quantity) -> String { Self.bare(quantity.raw, instrument.quantityScale) }
+
+  /// Signed CRC32 over `bid:size:ask:size` of the best 25 levels, a side that has ended left out
+  /// (www.okx.com/docs-v5, "Checksum").
+  func okxChecksum(bids: [PriceLevel], asks: [PriceLevel]) -> Int32 {
+    var parts: [String] = []
+    for index in 0..<25 {
+      for levels in [bids, asks] where index < levels.count {
+        parts.append(okxText(levels[index].price))
+        parts.append(okxText(levels[index].quantity))
+      }
+    }
+    return Int32(bitPattern: CRC32.of(parts.joined(separator: ":")))
+  }
 
   private static func bare(_ raw: Int64, _ scale: UInt8) -> String {
     let text = decimalText(Int128(raw), scale: scale)
@@ -60,6 +78,27 @@ extension PrivateOrder {
     case .partiallyFilled: "partially_filled"
     case .filled: "filled"
     case .cancelled, .rejected, .expired: "canceled"
+    }
+  }
+
+  /// As documented for `cancelSource`; empty for an order that was not cancelled.
+  var okxCancelSource: String {
+    switch (status, timeInForce) {
+    case (.cancelled, .postOnly) where filled == .zero && created == updated: "31"
+    case (.cancelled, _): "1"
+    case (.expired, _) where isEndedInMatch: "32"
+    case (.expired, .fok): "13"
+    case (.expired, _): "14"
+    default: ""
+    }
+  }
+
+  var okxSelfTrade: String {
+    switch terms.selfTradePrevention {
+    case .newest: "cancel_taker"
+    case .oldest: "cancel_maker"
+    case .both: "cancel_both"
+    case .none, .decrement: ""
     }
   }
 

@@ -13,6 +13,7 @@ enum OKXChannel: Hashable {
   case trades(market: Int)
   case tickers(market: Int)
   case instruments
+  case status
 
   var name: String {
     switch self {
@@ -22,6 +23,7 @@ enum OKXChannel: Hashable {
     case .trades: "trades"
     case .tickers: "tickers"
     case .instruments: "instruments"
+    case .status: "status"
     }
   }
 }
@@ -31,8 +33,6 @@ enum OKXChannel: Hashable {
 struct OKXVoice {
   /// Levels of a side in the channel `books`.
   private static let depth = 400
-  /// Levels of a side that the checksum is over.
-  private static let checksumLevels = 25
 
   private let markets: [SimulatedMarket]
   private let mirrors: [MirroredBook]
@@ -90,6 +90,8 @@ struct OKXVoice {
           }
         )
       ]
+    case .maintenance(let maintenance):
+      return [(.status, status(maintenance, time))]
     case .window, .orders, .report, .balances, .recorded: return []
     }
   }
@@ -129,18 +131,9 @@ struct OKXVoice {
     return found + [(.books5(market: market), five)]
   }
 
-  /// Signed CRC32 over `bid:size:ask:size` of 25 levels, a side that has ended left out; 0 where the
-  /// exchange no longer gives it.
+  /// 0 where the exchange no longer gives it.
   private func checksum(_ view: DepthView, _ market: Int) -> Int32 {
-    guard hasChecksums else { return 0 }
-    var parts: [String] = []
-    for index in 0..<Self.checksumLevels {
-      for levels in [view.bids, view.asks] where index < levels.count {
-        parts.append(markets[market].okxText(levels[index].price))
-        parts.append(markets[market].okxText(levels[index].quantity))
-      }
-    }
-    return Int32(bitPattern: CRC32.of(parts.joined(separator: ":")))
+    hasChecksums ? markets[market].okxChecksum(bids: view.bids, asks: view.asks) : 0
   }
 
   private func writeBook(
@@ -185,6 +178,10 @@ struct OKXVoice {
     }
   }
 
+  func status(_ maintenance: Maintenance, _ now: Instant) -> [UInt8] {
+    message(.status) { json in maintenance.writeOKX(now, &json) }
+  }
+
   func trades(_ market: Int, _ trades: [PublicTrade]) -> [UInt8] {
     message(.trades(market: market)) { json in
       for trade in trades { markets[market].writeOKX(trade, &json) }
@@ -204,6 +201,7 @@ struct OKXVoice {
           .trades(let market), .tickers(let market):
           json.member("instId", markets[market].symbol)
         case .instruments: json.member("instType", "SPOT")
+        case .status: break
         }
       }
       if let action { json.member("action", action) }
@@ -233,6 +231,26 @@ extension SimulatedMarket {
       json.member("sz", okxText(trade.quantity))
       json.member("side", trade.aggressor == .buy ? "buy" : "sell")
       json.member("ts", String(trade.time.milliseconds))
+    }
+  }
+}
+
+extension Maintenance {
+  /// An element of `system/status` and of the channel `status`, of trading as a whole.
+  func writeOKX(_ now: Instant, _ json: inout JSONWriter) {
+    json.object { json in
+      json.member("title", "Spot trading system upgrade")
+      json.member("state", isOngoing(now) ? "ongoing" : "completed")
+      json.member("begin", String(begin.milliseconds))
+      json.member("end", String(end.milliseconds))
+      json.member("preOpenBegin", "")
+      json.member("href", "")
+      json.member("serviceType", "5")
+      json.member("system", "unified")
+      json.member("scheDesc", "")
+      json.member("maintType", "2")
+      json.member("env", "1")
+      json.member("ts", String(now.milliseconds))
     }
   }
 }

@@ -34,10 +34,13 @@ struct OrderLedger {
   }
 
   mutating func upsert(_ order: PrivateOrder) {
-    let wasClosed = orders[order.id].map { !$0.isOpen } ?? false
+    let old = orders[order.id]
+    let wasClosed = old.map { !$0.isOpen } ?? false
     orders[order.id] = order
-    let key = ClientKey(
-      account: order.account, market: order.market, clientOrderID: order.clientOrderID)
+    if let old, old.clientOrderID != order.clientOrderID, latest[key(of: old)] == old.id {
+      latest[key(of: old)] = nil
+    }
+    let key = key(of: order)
     latest[key] = max(order.id, latest[key] ?? 0)
     if order.isOpen {
       open.insert(order.id)
@@ -57,10 +60,12 @@ struct OrderLedger {
     guard closed.count > historyMax + historyMax / 4 else { return }
     for id in closed.prefix(closed.count - historyMax) {
       guard let order = orders.removeValue(forKey: id) else { continue }
-      let key = ClientKey(
-        account: order.account, market: order.market, clientOrderID: order.clientOrderID)
-      if latest[key] == id { latest[key] = nil }
+      if latest[key(of: order)] == id { latest[key(of: order)] = nil }
     }
     closed.removeFirst(closed.count - historyMax)
+  }
+
+  private func key(of order: PrivateOrder) -> ClientKey {
+    ClientKey(account: order.account, market: order.market, clientOrderID: order.clientOrderID)
   }
 }

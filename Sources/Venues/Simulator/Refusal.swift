@@ -10,6 +10,14 @@ enum Refusal: Error, Hashable {
   case unknownOrder
   /// An amendment that would leave nothing open, or that changes nothing.
   case invalidAmendment
+  /// The last trade has reached the trigger of a stop already.
+  case wouldTrigger
+  /// An iceberg that shows more than there is of it.
+  case displayTooLarge
+  /// An iceberg of too many parts, or of parts that no lot divides.
+  case displayTooSmall
+  /// The market cannot have a stop or an iceberg: a recording does not say what it would have done.
+  case recordedMarket
 }
 
 extension Refusal {
@@ -24,6 +32,10 @@ extension Refusal {
     case .insufficientBalance: .insufficientBalance
     case .unknownOrder: .unknownOrder
     case .invalidAmendment: DialectError(-2038, "Order amend rejected.")
+    case .wouldTrigger: .rejected("Order would trigger immediately.")
+    case .displayTooLarge: .rejected("IcebergQty exceeds QTY.")
+    case .displayTooSmall: .filter("ICEBERG_PARTS")
+    case .recordedMarket: .unsupportedCombination
     }
   }
 }

@@ -62,13 +62,15 @@ struct RequestParameters {
     Price(try amount("price", scale: market.instrument.priceScale))
   }
 
-  func quantity(_ market: SimulatedMarket) throws(DialectError) -> Quantity {
-    Quantity(try amount("quantity", scale: market.instrument.quantityScale))
+  func quantity(
+    _ market: SimulatedMarket, named name: String = "quantity"
+  ) throws(DialectError) -> Quantity {
+    Quantity(try amount(name, scale: market.instrument.quantityScale))
   }
 
   /// Digits beyond eight places are -1111, digits beyond the market's scale are its filter's
   /// business: they become a value that no tick or lot divides.
-  private func amount(_ name: String, scale: UInt8) throws(DialectError) -> Int64 {
+  func amount(_ name: String, scale: UInt8) throws(DialectError) -> Int64 {
     let text = try required(name)
     let decimal: Decimal
     do {
@@ -83,7 +85,7 @@ struct RequestParameters {
     }
     guard decimal.normalized.scale <= AssetAmount.scale else { throw .tooPrecise(name) }
     guard let raw = decimal.units(atScale: scale) else {
-      throw .filter(name == "price" ? "PRICE_FILTER" : "LOT_SIZE")
+      throw .filter(name.lowercased().contains("price") ? "PRICE_FILTER" : "LOT_SIZE")
     }
     return raw
   }

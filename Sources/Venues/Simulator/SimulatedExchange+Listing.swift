@@ -1,5 +1,6 @@
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -73,14 +74,18 @@ extension SimulatedExchange {
       json.name("orderTypes")
       json.array { json in
         for type in ["LIMIT", "LIMIT_MAKER", "MARKET"] { json.string(type) }
+        guard !market.engine.isPlayback else { return }
+        for type in ["STOP_LOSS", "STOP_LOSS_LIMIT"] { json.string(type) }
       }
+      json.member("icebergAllowed", !market.engine.isPlayback)
       for flag in [
-        "icebergAllowed", "ocoAllowed", "otoAllowed", "quoteOrderQtyMarketAllowed",
+        "ocoAllowed", "otoAllowed", "quoteOrderQtyMarketAllowed",
         "allowTrailingStop",
       ] {
         json.member(flag, false)
       }
       json.member("cancelReplaceAllowed", true)
+      json.member("amendAllowed", true)
       json.member("isSpotTradingAllowed", true)
       json.member("isMarginTradingAllowed", false)
       json.name("filters")
@@ -89,9 +94,12 @@ extension SimulatedExchange {
       json.array { _ in }
       json.name("permissionSets")
       json.array { json in json.array { json in json.string("SPOT") } }
-      json.member("defaultSelfTradePreventionMode", "NONE")
+      json.member(
+        "defaultSelfTradePreventionMode", settings.defaultSelfTradePrevention.binanceText)
       json.name("allowedSelfTradePreventionModes")
-      json.array { json in json.string("NONE") }
+      json.array { json in
+        for mode in SelfTradePrevention.allCases { json.string(mode.binanceText) }
+      }
     }
   }
 
@@ -116,6 +124,10 @@ extension SimulatedExchange {
       json.member("maxNotional", market.text(market.maxNotional))
       json.member("applyMaxToMarket", false)
       json.member("avgPriceMins", 0)
+    }
+    json.object { json in
+      json.member("filterType", "ICEBERG_PARTS")
+      json.member("limit", settings.icebergPartsMax)
     }
   }
 }

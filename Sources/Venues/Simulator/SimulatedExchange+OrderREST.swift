@@ -26,7 +26,7 @@ extension SimulatedExchange {
   mutating func placeOrder(
     _ parameters: RequestParameters, _ account: Int
   ) throws(DialectError) -> Body {
-    let placement = try place(ticket(parameters, account))
+    let placement = try place(binanceTicket(parameters, account))
     return object { json in write(placement, to: &json) }
   }
 
@@ -78,7 +78,7 @@ extension SimulatedExchange {
     guard try parameters.required("cancelReplaceMode") == "STOP_ON_FAILURE" else {
       throw DialectError(-1130, "Data sent for parameter 'cancelReplaceMode' is not valid.")
     }
-    let ticket = try ticket(parameters, account)
+    let ticket = try binanceTicket(parameters, account)
     let old = try find(
       parameters, account, idName: "cancelOrderId", clientName: "cancelOrigClientOrderId")
     let cancelID =
@@ -130,61 +130,6 @@ extension SimulatedExchange {
     return (cancelled == nil ? 400 : 409, body.json)
   }
 
-  // MARK: Parameters
-
-  private func ticket(
-    _ parameters: RequestParameters, _ account: Int
-  ) throws(DialectError) -> OrderTicket {
-    let index = try market(parameters)
-    let settings = markets[index].settings
-    let side: Side
-    switch try parameters.required("side") {
-    case "BUY": side = .buy
-    case "SELL": side = .sell
-    default: throw .invalidSide
-    }
-    var ticket = OrderTicket(
-      account: account, market: index,
-      clientOrderID: try parameters.clientOrderID("newClientOrderId"), side: side, type: .limit,
-      timeInForce: .gtc, price: .zero, quantity: .zero)
-    switch try parameters.required("type") {
-    case "MARKET":
-      guard parameters["price"] == nil else { throw unneeded("price") }
-      guard parameters["timeInForce"] == nil else { throw unneeded("timeInForce") }
-      guard parameters["quoteOrderQty"] == nil else {
-        throw DialectError(
-          -1013, "Quote order qty market orders are not support for this symbol.")
-      }
-      ticket.type = .market
-      ticket.timeInForce = .ioc
-    case "LIMIT":
-      ticket.timeInForce = try timeInForce(parameters)
-      ticket.price = try parameters.price(settings)
-    case "LIMIT_MAKER":
-      guard parameters["timeInForce"] == nil else { throw unneeded("timeInForce") }
-      ticket.timeInForce = .postOnly
-      ticket.price = try parameters.price(settings)
-    default: throw .invalidOrderType
-    }
-    ticket.quantity = try parameters.quantity(settings)
-    return ticket
-  }
-
-  private func timeInForce(
-    _ parameters: RequestParameters
-  ) throws(DialectError) -> TimeInForce {
-    switch try parameters.required("timeInForce") {
-    case "GTC": .gtc
-    case "IOC": .ioc
-    case "FOK": .fok
-    default: throw .invalidTimeInForce
-    }
-  }
-
-  private func unneeded(_ name: String) -> DialectError {
-    DialectError(-1106, "Parameter '\(name)' sent when not required.")
-  }
-
   /// By venue id, else by client id; nil when there is none of this account.
   func find(
     _ parameters: RequestParameters, _ account: Int, idName: String = "orderId",
@@ -220,7 +165,7 @@ extension SimulatedExchange {
     json.member("clientOrderId", order.clientOrderID)
     json.member("transactTime", order.updated.milliseconds)
     writeState(order, to: &json)
-    json.member("workingTime", order.created.milliseconds)
+    writeTerms(order, to: &json)
     json.name("fills")
     json.array { json in
       for trade in placement.trades {
@@ -233,7 +178,6 @@ extension SimulatedExchange {
         }
       }
     }
-    json.member("selfTradePreventionMode", "NONE")
   }
 
   private func writeCancel(
@@ -246,7 +190,7 @@ extension SimulatedExchange {
     json.member("clientOrderId", cancelID)
     json.member("transactTime", order.updated.milliseconds)
     writeState(order, to: &json)
-    json.member("selfTradePreventionMode", "NONE")
+    writeTerms(order, to: &json)
   }
 
   private func writeQuery(_ order: PrivateOrder, to json: inout JSONWriter) {
@@ -255,13 +199,25 @@ extension SimulatedExchange {
     json.member("orderListId", -1)
     json.member("clientOrderId", order.clientOrderID)
     writeState(order, to: &json)
-    json.member("stopPrice", "0.00000000")
-    json.member("icebergQty", "0.00000000")
+    let market = markets[order.market].settings
+    if !order.isStop { json.member("stopPrice", market.text(Price.zero)) }
+    if order.terms.display == nil { json.member("icebergQty", market.text(Quantity.zero)) }
     json.member("time", order.created.milliseconds)
     json.member("updateTime", order.updated.milliseconds)
-    json.member("isWorking", true)
-    json.member("workingTime", order.created.milliseconds)
-    json.member("selfTradePreventionMode", "NONE")
+    json.member("isWorking", order.working != nil)
+    writeTerms(order, to: &json)
+  }
+
+  /// Conditional fields of an order (rest-api.md): what it has of them.
+  func writeTerms(_ order: PrivateOrder, to json: inout JSONWriter) {
+    let market = markets[order.market].settings
+    if let trigger = order.terms.trigger { json.member("stopPrice", market.text(trigger)) }
+    if let display = order.terms.display { json.member("icebergQty", market.text(display)) }
+    json.member("workingTime", order.working?.milliseconds ?? -1)
+    json.member("selfTradePreventionMode", order.terms.selfTradePrevention.binanceText)
+    guard order.prevented > .zero else { return }
+    if let match = order.preventedMatchID { json.member("preventedMatchId", match) }
+    json.member("preventedQuantity", market.text(order.prevented))
   }
 
   private func writeState(_ order: PrivateOrder, to json: inout JSONWriter) {

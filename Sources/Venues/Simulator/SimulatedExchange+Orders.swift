@@ -12,12 +12,29 @@ struct Placement {
 extension SimulatedExchange {
   /// Precondition: `advance(to:)` has brought the exchange to the moment of the request.
   mutating func enter(_ ticket: OrderTicket) throws(Refusal) -> Placement {
+    try check(ticket)
+    try checkMoney(ticket)
+    var order = PrivateOrder(
+      ticket, id: takeOrderID(), clientOrderID: ticket.clientOrderID ?? random.token(length: 22),
+      created: now)
+    let market = markets[order.market]
+    order.locked = lock(order, remaining: order.quantity, market)
+    accounts[order.account].lock(spends(order, market), order.locked)
+    save(order)
+    publishReport(order, .new)
+    return execute(order)
+  }
+
+  /// What can be said against an order save its money; the name of one that it takes the place of is
+  /// free.
+  func check(_ ticket: OrderTicket, replacing old: PrivateOrder? = nil) throws(Refusal) {
     let market = markets[ticket.market]
     try checkFilters(ticket, market)
+    try checkTerms(ticket, market)
     guard !market.isHalted else { throw .marketClosed }
-    let clientOrderID = ticket.clientOrderID ?? random.token(length: 22)
-    if let other = ledger.find(clientOrderID, account: ticket.account, market: ticket.market),
-      other.isOpen
+    if let name = ticket.clientOrderID,
+      let other = ledger.find(name, account: ticket.account, market: ticket.market),
+      other.isOpen, other.id != old?.id
     {
       throw .duplicateOrder
     }
@@ -26,28 +43,21 @@ extension SimulatedExchange {
     {
       throw .wouldTake
     }
-    var order = PrivateOrder(
-      id: takeOrderID(), account: ticket.account, market: ticket.market,
-      clientOrderID: clientOrderID, side: ticket.side, type: ticket.type,
-      timeInForce: ticket.timeInForce, price: ticket.price, quantity: ticket.quantity,
-      created: now, updated: now)
-    guard need(order, market) <= accounts[order.account].free(spends(order, market)) else {
-      throw .insufficientBalance
-    }
-    order.locked = lock(order, remaining: order.quantity, market)
-    accounts[order.account].lock(spends(order, market), order.locked)
-    save(order)
-    publishReport(order, .new)
-    return execute(order)
+  }
+
+  /// What an order that it takes the place of has locked is free.
+  func checkMoney(_ ticket: OrderTicket, replacing old: PrivateOrder? = nil) throws(Refusal) {
+    let market = markets[ticket.market]
+    let order = PrivateOrder(ticket, id: 0, clientOrderID: "", created: now)
+    let free = accounts[order.account].free(spends(order, market)) + (old?.locked ?? .zero)
+    guard need(order, market) <= free else { throw .insufficientBalance }
   }
 
   /// An order that is taken and cancelled at once, untouched.
   mutating func enterCancelled(_ ticket: OrderTicket) -> PrivateOrder {
     var order = PrivateOrder(
-      id: takeOrderID(), account: ticket.account, market: ticket.market,
-      clientOrderID: ticket.clientOrderID ?? random.token(length: 22), side: ticket.side,
-      type: ticket.type, timeInForce: ticket.timeInForce, price: ticket.price,
-      quantity: ticket.quantity, created: now, updated: now)
+      ticket, id: takeOrderID(), clientOrderID: ticket.clientOrderID ?? random.token(length: 22),
+      created: now)
     save(order)
     publishReport(order, .new)
     order.status = .cancelled
@@ -58,20 +68,24 @@ extension SimulatedExchange {
 
   /// Puts an order that is saved and paid for into the book.
   mutating func execute(_ order: PrivateOrder) -> Placement {
-    let result = markets[order.market].engine.place(
-      EngineOrder(
-        id: order.id, side: order.side, limit: order.type == .market ? nil : order.price,
-        quantity: order.remaining, timeInForce: order.timeInForce))
+    let result = markets[order.market].engine.place(engineOrder(order))
     settle(result, order.market)
-    if var rest = ledger[order.id], rest.isOpen, result.rested == .zero {
-      rest.status = .expired
-      close(&rest)
-      publishReport(rest, .expired)
-    }
     publishBalances()
     // A fill may have two private sides, so twice the fills is where this order's are.
-    let trades = ledger.trades.suffix(2 * result.fills.count).filter { $0.orderID == order.id }
+    let trades = ledger.trades.suffix(2 * result.fillCount).filter { $0.orderID == order.id }
     return Placement(order: ledger[order.id] ?? order, trades: trades)
+  }
+
+  /// The open rest of an order as the book takes it.
+  private func engineOrder(_ order: PrivateOrder) -> EngineOrder {
+    var terms = order.terms
+    if order.working != nil { terms.trigger = nil }
+    // A stop without a limit has its collar as one, and does not wait there.
+    let isInstant = order.type == .market && order.isStop && order.timeInForce != .fok
+    return EngineOrder(
+      id: order.id, owner: UInt32(order.account + 1), side: order.side, limit: limit(order),
+      quantity: order.remaining,
+      timeInForce: isInstant ? .ioc : order.timeInForce, terms: terms)
   }
 
   mutating func withdraw(
@@ -87,43 +101,33 @@ extension SimulatedExchange {
     return order
   }
 
-  /// Changes price or quantity (all of it, what is filled too) of an open order; in place when it only
-  /// gets smaller, else as if it came now.
+  /// Changes price, quantity (all of it, what is filled too) or terms of an open order; in place when
+  /// it only gets smaller, else as if it came now.
   mutating func amend(
-    _ order: PrivateOrder, price: Price?, quantity: Quantity?
+    _ order: PrivateOrder, _ amendment: Amendment
   ) throws(Refusal) -> PrivateOrder {
-    guard var order = ledger[order.id], order.isOpen, order.type == .limit else {
-      throw .unknownOrder
-    }
-    let market = markets[order.market]
-    guard !market.isHalted else { throw .marketClosed }
-    let old = order
-    order.price = price ?? old.price
-    order.quantity = quantity ?? old.quantity
-    guard order.remaining > .zero, order.price != old.price || order.quantity != old.quantity
+    guard let old = ledger[order.id], old.isOpen else { throw .unknownOrder }
+    let market = markets[old.market]
+    var order = amendment.applied(to: old)
+    guard old.type == .limit || amendment.price == nil,
+      old.working == nil || order.terms.trigger == old.terms.trigger, order.remaining > .zero,
+      order.price != old.price || order.quantity != old.quantity || order.terms != old.terms
     else { throw .invalidAmendment }
-    try checkFilters(
-      OrderTicket(
-        account: order.account, market: order.market, clientOrderID: nil, side: order.side,
-        type: .limit, timeInForce: order.timeInForce, price: order.price,
-        quantity: order.quantity), market)
-    if order.timeInForce == .postOnly, let best = market.engine.best(order.side.opposite),
-      crosses(order.side, order.price, best.price)
-    {
-      throw .wouldTake
-    }
+    var ticket = OrderTicket(order)
+    if old.working != nil { ticket.terms.trigger = nil }
+    try check(ticket, replacing: old)
     let locked = lock(order, remaining: order.remaining, market)
-    guard locked - order.locked <= accounts[order.account].free(spends(order, market)) else {
+    guard locked - old.locked <= accounts[order.account].free(spends(order, market)) else {
       throw .insufficientBalance
     }
     release(&order, to: locked)
     order.updated = now
+    order.since = now
     save(order)
-    publishReport(order, .amended)
+    publishReport(order, .amended(was: old.clientOrderID))
     settle(
       markets[order.market].engine.amend(
-        order.id, order.side, to: order.price, remaining: order.remaining),
-      order.market)
+        engineOrder(order), keepsTerms: order.terms == old.terms), order.market)
     publishBalances()
     return ledger[order.id] ?? order
   }
@@ -162,18 +166,52 @@ extension SimulatedExchange {
     publishReport(order, .trade(fill))
   }
 
+  /// An order loses quantity to self-trade prevention, and ends when that was its last.
+  mutating func prevented(
+    _ id: UInt64, _ quantity: Quantity, _ matchID: UInt64, counterOrderID: UInt64?
+  ) {
+    guard var order = ledger[id], order.isOpen else { return }
+    order.prevented += quantity
+    order.preventedMatchID = matchID
+    order.updated = now
+    if order.remaining == .zero {
+      order.status = .expired
+      order.isEndedInMatch = true
+    }
+    release(&order, to: lock(order, remaining: order.remaining, markets[order.market]))
+    save(order)
+    let match = PreventedMatch(id: matchID, quantity: quantity, counterOrderID: counterOrderID)
+    publishReport(order, .prevented(match))
+  }
+
+  /// The rest of an order found nobody, and does not wait.
+  mutating func expired(_ id: UInt64) {
+    guard var order = ledger[id], order.isOpen else { return }
+    order.status = .expired
+    close(&order)
+    publishReport(order, .expired)
+  }
+
+  mutating func triggered(_ id: UInt64) {
+    guard var order = ledger[id] else { return }
+    order.working = now
+    order.updated = now
+    save(order)
+    publishReport(order, .triggered)
+  }
+
   /// Half of an open order trades with nobody in the book, and its report is given back instead of
   /// told: a fault. Nil when half is less than a lot, or the market is a recorded one.
   mutating func fillQuietly(_ order: PrivateOrder) -> (report: Happening, quantity: Quantity)? {
-    guard let order = ledger[order.id], order.isOpen, order.type == .limit,
-      !markets[order.market].engine.isPlayback
+    guard var order = ledger[order.id], order.isOpen, order.type == .limit,
+      order.working != nil, !markets[order.market].engine.isPlayback
     else { return nil }
     let lot = markets[order.market].settings.instrument.lotSize.raw
     let quantity = Quantity(order.remaining.raw / 2 / lot * lot)
     guard quantity > .zero else { return nil }
     let told = takeHappenings()
-    let result = markets[order.market].engine.amend(
-      order.id, order.side, to: order.price, remaining: order.remaining - quantity)
+    order.quantity -= quantity
+    let result = markets[order.market].engine.amend(engineOrder(order), keepsTerms: true)
     let trade = PublicTrade(
       id: markets[order.market].takeTradeID(), price: order.price, quantity: quantity,
       aggressor: order.side.opposite, time: now)
@@ -184,69 +222,6 @@ extension SimulatedExchange {
     markets[order.market].traded(trade)
     publish(.trade(market: order.market, trade))
     return reports.first.map { ($0, quantity) }
-  }
-
-  // MARK: Rules
-
-  private func checkFilters(
-    _ ticket: OrderTicket, _ market: ExchangeMarket
-  ) throws(Refusal) {
-    let rules = market.settings.instrument
-    let quantity = ticket.quantity
-    guard quantity >= rules.minQuantity, quantity <= rules.maxQuantity,
-      quantity.raw % rules.lotSize.raw == 0
-    else { throw .lotSize }
-    var price = ticket.price
-    if ticket.type == .market {
-      guard let best = market.engine.best(ticket.side.opposite) else { return }
-      price = best.price
-    } else {
-      guard price >= rules.tickSize, price <= market.settings.maxPrice,
-        price.raw % rules.tickSize.raw == 0
-      else { throw .priceFilter }
-    }
-    let notional = price * quantity
-    guard notional >= rules.minNotional,
-      ticket.type == .market || notional <= market.settings.maxNotional
-    else { throw .notional }
-  }
-
-  private func crosses(_ side: Side, _ price: Price, _ best: Price) -> Bool {
-    side == .buy ? price >= best : price <= best
-  }
-
-  // MARK: Money
-
-  private func spends(_ order: PrivateOrder, _ market: ExchangeMarket) -> String {
-    let instrument = market.settings.instrument
-    return order.side == .buy ? instrument.quote : instrument.base
-  }
-
-  /// What the account must own for the order to be taken.
-  private func need(_ order: PrivateOrder, _ market: ExchangeMarket) -> AssetAmount {
-    guard order.type == .market, order.side == .buy else {
-      return order.side == .sell
-        ? market.settings.base(order.quantity)
-        : lock(order, remaining: order.quantity, market)
-    }
-    return withFee(market.settings.quote(market.engine.cost(.sell, order.quantity)))
-  }
-
-  /// What stays locked while `remaining` is open; market orders never rest.
-  private func lock(
-    _ order: PrivateOrder, remaining: Quantity, _ market: ExchangeMarket
-  ) -> AssetAmount {
-    guard order.type == .limit else { return .zero }
-    switch order.side {
-    case .buy: return withFee(market.settings.quote(order.price * remaining))
-    case .sell: return market.settings.base(remaining)
-    }
-  }
-
-  private func withFee(_ amount: AssetAmount) -> AssetAmount {
-    guard settings.feeAsset == .quote else { return amount }
-    let rate = max(settings.makerFeeBasisPoints, settings.takerFeeBasisPoints)
-    return amount + amount.shareRoundedUp(basisPoints: rate)
   }
 
   private mutating func release(_ order: inout PrivateOrder, to locked: AssetAmount) {

@@ -23,6 +23,7 @@ extension SimulatedExchange {
     case .openOrders: return try openOrders(parameters, account)
     case .cancelOpenOrders: return try cancelOpenOrders(parameters, account)
     case .cancelReplace: return try cancelReplace(parameters, account)
+    case .amendOrder: return try amendOrder(parameters, account)
     case .account: return accountBody(account)
     case .myTrades: return try myTrades(parameters, account)
     case .openListenKey:

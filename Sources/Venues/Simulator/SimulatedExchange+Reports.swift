@@ -1,5 +1,6 @@
 internal import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -36,8 +37,8 @@ extension SimulatedExchange {
       return .account(account, payload: accountPosition(changed, time))
     // No stream of Binance tells orders.
     case .orders: return nil
-    // Binance says it in exchangeInfo only.
-    case .status: return nil
+    // Binance says it in exchangeInfo only, and of its maintenance nothing in spot's streams.
+    case .status, .maintenance: return nil
     case .recorded(let index, let kind, let payload):
       return .market(StreamKey(market: index, kind: kind), payload: payload)
     }
@@ -52,7 +53,28 @@ extension ReportCause {
     case .cancelled: "CANCELED"
     case .expired: "EXPIRED"
     case .amended: "REPLACED"
+    // Told again: now it is in the book, which `w` says.
+    case .triggered: "NEW"
+    case .prevented: "TRADE_PREVENTION"
     }
+  }
+}
+
+extension SelfTradePrevention {
+  /// As in `selfTradePreventionMode` (enums.md).
+  var binanceText: String {
+    switch self {
+    case .none: "NONE"
+    case .newest: "EXPIRE_TAKER"
+    case .oldest: "EXPIRE_MAKER"
+    case .both: "EXPIRE_BOTH"
+    case .decrement: "DECREMENT"
+    }
+  }
+
+  init?(binance text: String) {
+    guard let mode = Self.allCases.first(where: { $0.binanceText == text }) else { return nil }
+    self = mode
   }
 }
 
@@ -77,8 +99,8 @@ extension SimulatedExchange {
       writeIdentity(of: order, cause, to: &json)
       json.member("q", market.text(order.quantity))
       json.member("p", market.text(order.price))
-      json.member("P", "0.00000000")
-      json.member("F", "0.00000000")
+      json.member("P", market.text(order.terms.trigger ?? .zero))
+      json.member("F", market.text(order.terms.display ?? .zero))
       json.member("g", -1)
       json.member("x", cause.binanceText)
       json.member("X", order.statusText)
@@ -94,28 +116,47 @@ extension SimulatedExchange {
       json.name("t")
       if let fill { json.integer(fill.id) } else { json.integer(-1) }
       json.member("I", executionID)
-      json.member("w", order.isOpen && order.type == .limit)
+      json.member("w", order.isOpen && order.type == .limit && order.working != nil)
       json.member("m", fill?.isMaker ?? false)
       json.member("M", false)
       json.member("O", order.created.milliseconds)
       json.member("Z", market.text(order.spent))
       json.member("Y", market.text(fill.map { $0.price * $0.quantity } ?? .zero))
       json.member("Q", "0.00000000")
-      json.member("W", order.created.milliseconds)
-      json.member("V", "NONE")
+      if let working = order.working { json.member("W", working.milliseconds) }
+      json.member("V", order.terms.selfTradePrevention.binanceText)
+      writePrevention(of: order, cause, to: &json)
     }
     return json.finished()
   }
 
-  /// Cancelling names the request in `c` and the order in `C`; everything else names the order in
-  /// `c`.
+  /// faqs/stp_faq.md: the match, what was prevented in all and by this, and against which order.
+  private func writePrevention(
+    of order: PrivateOrder, _ cause: ReportCause, to json: inout JSONWriter
+  ) {
+    let market = markets[order.market].settings
+    if case .prevented(let match) = cause {
+      json.member("v", match.id)
+      json.member("B", market.text(match.quantity))
+      json.member("u", -1)
+      if let counter = match.counterOrderID { json.member("U", counter) }
+    }
+    if order.prevented > .zero { json.member("A", market.text(order.prevented)) }
+  }
+
+  /// Cancelling names the request in `c` and the order in `C`, an amendment that renames an order its
+  /// new name in `c` and its old one in `C`; everything else names the order in `c`.
   private func writeIdentity(
     of order: PrivateOrder, _ cause: ReportCause, to json: inout JSONWriter
   ) {
-    if case .cancelled(let cancelID) = cause {
+    switch cause {
+    case .cancelled(let cancelID):
       json.member("c", cancelID)
       json.member("C", order.clientOrderID)
-    } else {
+    case .amended(let old):
+      json.member("c", order.clientOrderID)
+      json.member("C", old == order.clientOrderID ? "" : old)
+    default:
       json.member("c", order.clientOrderID)
       json.member("C", "")
     }

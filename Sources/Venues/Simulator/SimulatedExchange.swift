@@ -127,13 +127,15 @@ package struct SimulatedExchange: ~Copyable {
     case .place(let side, let price, let quantity):
       let id = takeOrderID()
       let result = markets[index].engine.place(
-        EngineOrder(id: id, side: side, limit: price, quantity: quantity, timeInForce: .gtc))
+        EngineOrder(
+          id: id, owner: 0, side: side, limit: price, quantity: quantity, timeInForce: .gtc))
       if result.rested > .zero { markets[index].flow?.rested(id, side, at: price) }
       settle(result, index)
     case .take(let side, let quantity):
       let id = takeOrderID()
       let result = markets[index].engine.place(
-        EngineOrder(id: id, side: side, limit: nil, quantity: quantity, timeInForce: .ioc))
+        EngineOrder(
+          id: id, owner: 0, side: side, limit: nil, quantity: quantity, timeInForce: .ioc))
       settle(result, index)
     case .cancel(let id):
       guard let level = markets[index].engine.cancel(id) else { return }
@@ -149,25 +151,40 @@ package struct SimulatedExchange: ~Copyable {
 
   // MARK: Publishing
 
-  /// The consequences of a placed order for everyone: fills told to both sides, then the book.
+  /// The consequences of a command for everyone: what befell orders told to whose they are, then the
+  /// book.
   mutating func settle(_ result: EngineResult, _ index: Int) {
-    for fill in result.fills {
-      let trade = PublicTrade(
-        id: markets[index].takeTradeID(), price: fill.price, quantity: fill.quantity,
-        aggressor: fill.aggressor,
-        time: now)
-      if !markets[index].engine.isPlayback {
-        markets[index].traded(trade)
-        publish(.trade(market: index, trade))
+    for change in result.changes {
+      switch change {
+      case .fill(let fill): settle(fill, index)
+      case .prevented(let maker, let taker, let quantity):
+        let match = markets[index].takePreventedID()
+        prevented(maker, quantity, match, counterOrderID: taker)
+        prevented(taker, quantity, match, counterOrderID: maker)
+      case .expired(let id, true):
+        guard let order = ledger[id], order.isOpen else { continue }
+        prevented(id, order.remaining, markets[index].takePreventedID(), counterOrderID: nil)
+      case .expired(let id, false): expired(id)
+      case .triggered(let id): triggered(id)
       }
-      if ledger[fill.maker] != nil {
-        filled(fill.maker, trade, isMaker: true)
-      } else if fill.makerIsDone {
-        markets[index].flow?.gone(fill.maker, fill.aggressor.opposite)
-      }
-      if ledger[fill.taker] != nil { filled(fill.taker, trade, isMaker: false) }
     }
     publishBook(result.changedLevels, index)
+  }
+
+  private mutating func settle(_ fill: EngineFill, _ index: Int) {
+    let trade = PublicTrade(
+      id: markets[index].takeTradeID(), price: fill.price, quantity: fill.quantity,
+      aggressor: fill.aggressor, time: now)
+    if !markets[index].engine.isPlayback {
+      markets[index].traded(trade)
+      publish(.trade(market: index, trade))
+    }
+    if ledger[fill.maker] != nil {
+      filled(fill.maker, trade, isMaker: true)
+    } else if fill.makerIsDone {
+      markets[index].flow?.gone(fill.maker, fill.aggressor.opposite)
+    }
+    if ledger[fill.taker] != nil { filled(fill.taker, trade, isMaker: false) }
   }
 
   mutating func publishBook(_ levels: [EngineLevel], _ index: Int) {

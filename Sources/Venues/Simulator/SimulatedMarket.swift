@@ -102,23 +102,31 @@ extension SimulatedMarket {
     return market
   }
 
-  /// The three against the dollar, as Kraken lists them.
+  /// The three against the dollar and the two largest against USDT, as Kraken lists them.
   package static let kraken: [SimulatedMarket] = [
     kraken(0, "BTC", priceScale: 1, anchor: 60_000_0, rung: 5, minimum: 5_000, typical: 25, 60),
     kraken(1, "ETH", priceScale: 2, anchor: 2_500_00, rung: 5, minimum: 200_000, typical: 400, 40),
     kraken(
       2, "SOL", priceScale: 2, anchor: 150_00, rung: 1, minimum: 2_000_000, typical: 6_000, 25),
+    kraken(
+      3, "BTC", quote: "USDT", priceScale: 1, anchor: 60_000_0, rung: 5, minimum: 5_000,
+      typical: 15,
+      30),
+    kraken(
+      4, "ETH", quote: "USDT", priceScale: 2, anchor: 2_500_00, rung: 5, minimum: 200_000,
+      typical: 250, 20),
   ]
 
   /// `minimum` in 10^-8, `typical` in hundredths.
   private static func kraken(
-    _ index: Int32, _ base: String, priceScale: UInt8, anchor: Int64, rung: Int64, minimum: Int64,
+    _ index: Int32, _ base: String, quote: String = "USD", priceScale: UInt8, anchor: Int64,
+    rung: Int64, minimum: Int64,
     typical: Int64, _ rate: Int64
   ) -> SimulatedMarket {
     let one = powerOfTen(8)!
     let instrument = Instrument(
-      id: InstrumentID(index), venue: VenueID("kraken"), symbol: base + "USD",
-      venueSymbol: base + "/USD", base: base, quote: "USD", priceScale: priceScale,
+      id: InstrumentID(index), venue: VenueID("kraken"), symbol: base + quote,
+      venueSymbol: "\(base)/\(quote)", base: base, quote: quote, priceScale: priceScale,
       quantityScale: 8, tickSize: Price(1), lotSize: Quantity(1), minQuantity: Quantity(minimum),
       maxQuantity: Quantity(9_000 * one),
       minNotional: Notional(Int128(powerOfTen(priceScale)!) * Int128(one) / 2))

@@ -33,15 +33,19 @@ extension SimulatedVenue {
   }
 
   /// Refusals that come before a request is looked at.
-  mutating func krakenRefusal(_ account: String, now: Instant) -> KrakenError? {
+  mutating func krakenRefusal(now: Instant) -> KrakenError? {
     if faults.isClosed(now) { return KrakenError("EService:Unavailable") }
     if faults.banSeconds(now) != nil { return KrakenError("EGeneral:Temporary lockout") }
-    if faults.takes(.tooMany) { return KrakenError("EAPI:Rate limit exceeded") }
+    if faults.takes(.tooMany) { return .tooManyCalls }
+    return nil
+  }
+
+  /// Public calls are limited by address.
+  private mutating func countPublic(_ request: HTTPRequest, now: Instant) throws(KrakenError) {
     do throws(DialectError) {
-      _ = try limits.spend(1, address: account, now: now)
-      return nil
+      _ = try limits.spend(1, address: String(request.peerAddress.prefix { $0 != ":" }), now: now)
     } catch {
-      return KrakenError("EAPI:Rate limit exceeded")
+      throw .tooManyCalls
     }
   }
 
@@ -49,26 +53,31 @@ extension SimulatedVenue {
     _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
   ) throws(KrakenError) -> [UInt8] {
     let isPrivate = request.path.hasPrefix("/0/private/")
-    let address = String(request.peerAddress.prefix { $0 != ":" })
-    let who = request.header("api-key") ?? address
-    if let refusal = krakenRefusal(who, now: now) { throw refusal }
+    let isAboutStatus = request.path == "/0/public/SystemStatus"
+    if !isAboutStatus, let refusal = krakenRefusal(now: now) { throw refusal }
     guard let fields = KrakenFields(request) else { throw KrakenError("EAPI:Bad request") }
     exchange.advance(to: now)
     let name = String(request.path.split(separator: "/").last ?? "")
-    guard isPrivate else { return try krakenPublic(name, fields, now: now, &answer) }
+    guard isPrivate else {
+      try countPublic(request, now: now)
+      return try krakenPublic(name, fields, now: now, &answer)
+    }
     let account = try krakenAccount(request, fields)
+    if !KrakenCounters.engineCalls.contains(name) {
+      try krakenCounters.call(name, account: account, now: now)
+    }
     guard Self.krakenOrderNames.contains(name) else {
       return try krakenPrivate(name, fields, account, now: now)
     }
     if faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
-    let result = try krakenTrade(name, fields, account)
+    let result = try krakenTrade(name, fields, account, now: now)
     if faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
     answer.isWithheld = faults.takes(.lostAcknowledgement)
     return result
   }
 
   private static var krakenOrderNames: Set<String> {
-    ["AddOrder", "AmendOrder", "CancelOrder", "CancelAll"]
+    ["AddOrder", "AmendOrder", "EditOrder", "CancelOrder", "CancelAll"]
   }
 
   /// API-Sign is HMAC-SHA512 of the path and SHA-256 of nonce and body, in Base64
@@ -106,7 +115,7 @@ extension SimulatedVenue {
       }
     case "SystemStatus":
       return Self.object { json in
-        json.member("status", "online")
+        json.member("status", faults.isClosed(now) ? "maintenance" : "online")
         json.member("timestamp", time.krakenText)
       }
     case "AssetPairs":
@@ -238,44 +247,68 @@ extension SimulatedVenue {
   }
 
   private mutating func krakenTrade(
-    _ name: String, _ fields: KrakenFields, _ account: Int
+    _ name: String, _ fields: KrakenFields, _ account: Int, now: Instant
   ) throws(KrakenError) -> [UInt8] {
     switch name {
     case "AddOrder":
-      let form = KrakenOrderForm(
-        pair: fields["pair"], side: fields["type"], type: fields["ordertype"],
-        price: fields["price"], quantity: fields["volume"], timeInForce: fields["timeinforce"],
-        isPostOnly: fields["oflags"]?.split(separator: ",").contains("post") ?? false,
-        clientOrderID: fields["cl_ord_id"])
-      let order = try exchange.krakenPlace(form, account).order
+      let form = KrakenOrderForm(rest: fields)
+      if form.isValidation {
+        let order = try exchange.krakenValidate(form, account)
+        return Self.object { json in writeKrakenDescription(order, &json) }
+      }
+      let order = try krakenPlace(form, account, now: now)
       return Self.object { json in
-        json.name("descr")
-        json.object { json in json.member("order", krakenDescription(order)) }
+        writeKrakenDescription(order, &json)
         json.name("txid")
         json.array { json in json.string(KrakenID.text(order.id, "O")) }
       }
     case "AmendOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
+      try krakenCount(.amend(age: now - order.since), order, now: now)
       _ = try exchange.krakenAmend(
-        order, price: fields["limit_price"], quantity: fields["order_qty"])
+        order, price: fields["limit_price"], quantity: fields["order_qty"],
+        trigger: fields["trigger_price"], display: fields["display_qty"])
       return Self.object { json in json.member("amend_id", KrakenID.text(order.id, "T")) }
+    case "EditOrder":
+      let old = try exchange.krakenOpenOrder(fields["txid"], nil, account)
+      var form = KrakenOrderForm(rest: fields)
+      try krakenCount(.edit(age: now - old.since), old, now: now)
+      if old.isStop { (form.trigger, form.price) = (fields["price"], fields["price2"]) }
+      return krakenEdited(try exchange.krakenEdit(old, form), old)
     case "CancelOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
-      beforeCancel(order)
-      try exchange.krakenCancel(order)
+      try krakenCancel(order, now: now)
       return Self.object { json in json.member("count", 1) }
     default:
-      let open = exchange.ledger.openOrders(account: account, market: nil)
-      for order in open { try exchange.krakenCancel(order) }
-      return Self.object { json in json.member("count", open.count) }
+      let count = try krakenCancelAll(account, now: now)
+      return Self.object { json in json.member("count", count) }
     }
   }
 
-  private func krakenDescription(_ order: PrivateOrder) -> String {
+  private func krakenEdited(_ order: PrivateOrder, _ old: PrivateOrder) -> [UInt8] {
     let market = exchange.markets[order.market].settings
-    let kind = order.type == .limit ? "limit \(market.krakenText(order.price))" : "market"
-    return "\(order.sideText.lowercased()) \(market.krakenText(order.quantity)) "
-      + "\(market.krakenAltName) @ \(kind)"
+    return Self.object { json in
+      json.member("status", "ok")
+      json.member("txid", KrakenID.text(order.id, "O"))
+      json.member("originaltxid", KrakenID.text(old.id, "O"))
+      json.member("volume", market.krakenText(order.quantity))
+      json.member("price", market.krakenText(order.terms.trigger ?? order.price))
+      if order.isStop { json.member("price2", market.krakenText(order.price)) }
+      json.member("orders_cancelled", 1)
+      writeKrakenDescription(order, &json)
+    }
+  }
+
+  private func writeKrakenDescription(_ order: PrivateOrder, _ json: inout JSONWriter) {
+    let market = exchange.markets[order.market].settings
+    var text = "\(order.sideText.lowercased()) \(market.krakenText(order.quantity)) "
+    text += "\(market.krakenAltName) @ \(order.isStop ? "stop loss" : order.krakenType)"
+    if let trigger = order.terms.trigger { text += " \(market.krakenText(trigger))" }
+    if order.type == .limit {
+      text += (order.isStop ? " -> limit " : " ") + market.krakenText(order.price)
+    }
+    json.name("descr")
+    json.object { json in json.member("order", text) }
   }
 
   private func krakenOrder(_ order: PrivateOrder, _ json: inout JSONWriter) {
@@ -291,9 +324,17 @@ extension SimulatedVenue {
       json.object { json in
         json.member("pair", market.krakenAltName)
         json.member("type", order.sideText.lowercased())
-        json.member("ordertype", order.typeText == "MARKET" ? "market" : "limit")
-        json.member("price", market.krakenText(order.price))
+        json.member("ordertype", order.krakenType)
+        json.member("price", market.krakenText(order.terms.trigger ?? order.price))
+        if order.isStop { json.member("price2", market.krakenText(order.price)) }
       }
+      if let trigger = order.terms.trigger {
+        json.member("stopprice", market.krakenText(trigger))
+      }
+      if let display = order.terms.display {
+        json.member("display_volume", market.krakenText(display))
+      }
+      if order.isEndedInMatch { json.member("reason", PrivateOrder.krakenSelfTrade) }
       json.member("vol", market.krakenText(order.quantity))
       json.member("vol_exec", market.krakenText(order.filled))
       json.member("cost", market.krakenText(order.spent))

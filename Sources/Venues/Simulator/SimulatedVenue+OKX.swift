@@ -20,30 +20,30 @@ extension SimulatedVenue {
     return answer
   }
 
-  mutating func okxRefusal(_ who: String, now: Instant) -> OKXError? {
+  mutating func okxRefusal(now: Instant) -> OKXError? {
     if faults.isClosed(now) {
       return OKXError(
         status: 503, 50_001, "Service temporarily unavailable. Please try again later")
     }
-    let tooMany = OKXError(status: 429, 50_011, "Too Many Requests")
-    if faults.banSeconds(now) != nil || faults.takes(.tooMany) { return tooMany }
-    do throws(DialectError) {
-      _ = try limits.spend(1, address: who, now: now)
-      return nil
-    } catch {
-      return tooMany
-    }
+    return faults.banSeconds(now) != nil || faults.takes(.tooMany) ? .tooManyRequests : nil
   }
 
   private mutating func okxBody(
     _ request: HTTPRequest, now: Instant, _ answer: inout VenueAnswer
   ) throws(OKXError) -> [UInt8] {
-    let address = String(request.peerAddress.prefix { $0 != ":" })
-    if let refusal = okxRefusal(request.header("ok-access-key") ?? address, now: now) {
-      throw refusal
-    }
+    let isAboutStatus = request.path == "/api/v5/system/status"
+    if !isAboutStatus, let refusal = okxRefusal(now: now) { throw refusal }
     exchange.advance(to: now)
     let name = "\(request.method) \(request.path.dropFirst("/api/v5/".count))"
+    let address = String(request.peerAddress.prefix { $0 != ":" })
+    if request.method == "GET" {
+      let instruments = request.queryItems?.filter { $0.name == "instId" }.map(\.value) ?? []
+      try okxCounters.spend(
+        name, request.header("ok-access-key") ?? address, instruments, now: now)
+    }
+    if isAboutStatus {
+      return Self.okxEnvelope(code: 0, "") { json in maintenance?.writeOKX(venueTime(now), &json) }
+    }
     if name.hasPrefix("GET public/") || name.hasPrefix("GET market/") {
       return try okxPublic(name, request, now: now, &answer)
     }
@@ -60,6 +60,7 @@ extension SimulatedVenue {
       throw OKXError(status: 404, 404, "Resource not found")
     }
     let list = document.root.array.map { Array($0) } ?? [document.root]
+    try okxCount(name, list, account, now: now)
     let (body, isLost) = okxTrade(known, list, account, now: now, envelope: Self.okxEnvelope)
     answer.isWithheld = isLost
     return body
@@ -170,6 +171,22 @@ extension SimulatedVenue {
     }
   }
 
+  /// Newest first, a page of at most a hundred; the next page is `after` the last id of this one.
+  private func okxOpenOrders(
+    _ request: HTTPRequest, _ account: Int
+  ) throws(OKXError) -> [PrivateOrder] {
+    func item(_ name: String) -> String? {
+      request.queryItems?.first { $0.name == name }?.value
+    }
+    let market = try item("instId").map { name throws(OKXError) in try exchange.okxMarket(name) }
+    let before = item("after").flatMap(UInt64.init) ?? .max
+    let most = min(100, item("limit").flatMap(Int.init) ?? 100)
+    let open = exchange.ledger.openOrders(account: account, market: market)
+    // A stop that waits is an algo order.
+    let orders = open.filter { $0.id < before && $0.working != nil }
+    return Array(orders.reversed().prefix(max(0, most)))
+  }
+
   private func okxPrivate(
     _ name: String, _ request: HTTPRequest, _ account: Int, _ now: Instant
   ) throws(OKXError) -> [UInt8] {
@@ -179,9 +196,15 @@ extension SimulatedVenue {
         exchange.okxBalances(exchange.okxBalances(account), now, &json)
       }
     case "GET trade/orders-pending":
-      let open = exchange.ledger.openOrders(account: account, market: nil)
+      let open = try okxOpenOrders(request, account)
       return Self.okxEnvelope(code: 0, "") { json in
         for order in open { exchange.okxOrder(order, nil, &json) }
+      }
+    case "GET trade/orders-algo-pending":
+      let type = request.queryItems?.first { $0.name == "ordType" }?.value
+      guard type == "conditional" else { throw .parameter("ordType") }
+      return Self.okxEnvelope(code: 0, "") { json in
+        for order in exchange.okxWaiting(account) { exchange.okxAlgo(order, &json) }
       }
     case "GET trade/order":
       var fields = JSONWriter()
@@ -220,79 +243,6 @@ extension SimulatedVenue {
       json.member("fee", (AssetAmount.zero - fill.fee).text)
       json.member("feeCcy", fill.feeAsset)
       json.member("ts", String(fill.time.milliseconds))
-    }
-  }
-}
-
-/// What is done with orders, by REST and by the private WebSocket.
-enum OKXOperation: String {
-  case place = "order"
-  case amend = "amend-order"
-  case cancel = "cancel-order"
-
-  /// Batches are lists of the same.
-  init?(rest name: String) {
-    switch name {
-    case "order", "batch-orders": self = .place
-    case "amend-order", "amend-batch-orders": self = .amend
-    case "cancel-order", "cancel-batch-orders": self = .cancel
-    default: return nil
-    }
-  }
-}
-
-extension SimulatedVenue {
-  /// Each order of the list has a code of its own; the whole has 0 when all went well, 1 when all
-  /// failed, 2 when some did. Also says whether the answer must get lost.
-  mutating func okxTrade(
-    _ operation: OKXOperation, _ list: [JSONValue], _ account: Int, now: Instant,
-    envelope: (Int, String, (inout JSONWriter) -> Void) -> [UInt8]
-  ) -> (body: [UInt8], isLost: Bool) {
-    if faults.takes(.internalError) {
-      return (envelope(50_026, "System error. Please try again later.") { _ in }, false)
-    }
-    var results: [(order: PrivateOrder?, name: String, error: OKXError?)] = []
-    for fields in list {
-      let name = fields["clOrdId"]?.string ?? ""
-      do throws(OKXError) {
-        results.append((try okxCarryOut(operation, fields, account), name, nil))
-      } catch {
-        results.append((nil, name, error))
-      }
-    }
-    if faults.takes(.statusUnknown) {
-      return (envelope(50_004, "API endpoint request timeout.") { _ in }, false)
-    }
-    let failures = results.count { $0.error != nil }
-    let code = failures == 0 ? 0 : failures == results.count ? 1 : 2
-    let body = envelope(code, code == 0 ? "" : "Operation failed.") { json in
-      for result in results {
-        json.object { json in
-          json.member("ordId", result.order.map { String($0.id) } ?? "")
-          json.member("clOrdId", result.order?.clientOrderID ?? result.name)
-          json.member("ts", String(venueTime(now).milliseconds))
-          json.member("sCode", String(result.error?.code ?? 0))
-          json.member("sMsg", result.error?.message ?? "")
-        }
-      }
-    }
-    return (body, faults.takes(.lostAcknowledgement))
-  }
-
-  private mutating func okxCarryOut(
-    _ operation: OKXOperation, _ fields: JSONValue, _ account: Int
-  ) throws(OKXError) -> PrivateOrder {
-    switch operation {
-    case .place: return try exchange.okxPlace(fields, account)
-    case .amend: return try exchange.okxAmend(fields, account)
-    case .cancel:
-      guard let order = try exchange.okxOrder(fields, account) else { throw .orderGone }
-      beforeCancel(order)
-      do throws(Refusal) {
-        return try exchange.withdraw(order, by: "")
-      } catch {
-        throw OKXError(error)
-      }
     }
   }
 }

@@ -21,6 +21,10 @@ package struct SimulatedVenue: ~Copyable {
   package private(set) var requestCounts: [String: Int] = [:]
   var limits: RequestLimits
   var kraken = KrakenDoor()
+  var krakenCounters: KrakenCounters
+  var okxCounters: OKXCounters
+  /// The last one; nil before the first.
+  private(set) var maintenance: Maintenance?
   /// Fills that are told after the cancel of their order.
   private var lateReports: [Happening] = []
 
@@ -28,6 +32,9 @@ package struct SimulatedVenue: ~Copyable {
     limits = RequestLimits(
       weightPerMinuteMax: exchange.settings.requestWeightPerMinuteMax,
       ordersPerTenSecondsMax: exchange.settings.ordersPerTenSecondsMax)
+    krakenCounters = KrakenCounters(
+      exchange.settings.krakenTier.times(exchange.settings.limitFactor))
+    okxCounters = OKXCounters(factor: exchange.settings.limitFactor)
     self.exchange = exchange
   }
 
@@ -72,7 +79,7 @@ package struct SimulatedVenue: ~Copyable {
         if !faults.isStalled(now) { deliveries.append(Delivery(happening: happening, fault: nil)) }
       case .report(_, .trade, _):
         if !faults.losesFill() { deliveries.append(Delivery(happening: happening, fault: nil)) }
-      case .report, .balances, .status:
+      case .report, .balances, .status, .maintenance:
         deliveries.append(Delivery(happening: happening, fault: nil))
       }
     }
@@ -109,12 +116,25 @@ package struct SimulatedVenue: ~Copyable {
     switch fault {
     case .halt: exchange.halt(market ?? 0, true)
     case .resume: exchange.halt(market ?? 0, false)
-    case .none: for index in exchange.markets.indices { exchange.halt(index, false) }
+    case .none:
+      for index in exchange.markets.indices { exchange.halt(index, false) }
+      endMaintenance(now)
     case .disconnect(let scope): return [scope]
-    case .maintenance: return Set(StreamScope.allCases)
+    case .maintenance(let time):
+      let begun = Maintenance(begin: now, end: now + time)
+      maintenance = begun
+      exchange.publish(.maintenance(begun))
+      return Set(StreamScope.allCases)
     default: break
     }
     return []
+  }
+
+  private mutating func endMaintenance(_ now: Instant) {
+    guard var ended = maintenance, ended.isOngoing(now) else { return }
+    ended.end = now
+    maintenance = ended
+    exchange.publish(.maintenance(ended))
   }
 
   private func index(of symbol: String) throws(FaultError) -> Int {

@@ -3,7 +3,7 @@ internal import Transport
 /// Binance's streams: names in the path or by SUBSCRIBE, alone or combined.
 final class StreamHub: StreamDesk {
   private var sessions: [ObjectIdentifier: StreamSession] = [:]
-  private var waiters: [CheckedContinuation<Void, Never>] = []
+  let subscriptions = SubscriptionWait()
   private let symbols: [String]
   private var paths: [StreamKey: FaultyPath<ExchangeMessage>] = [:]
 
@@ -26,22 +26,8 @@ final class StreamHub: StreamDesk {
     return StreamKey(market: market, kind: kind)
   }
 
-  private func remove(_ session: StreamSession) { sessions[ObjectIdentifier(session)] = nil }
-
-  /// Someone's subscriptions have changed.
-  private func subscribed() {
-    let woken = waiters
-    waiters = []
-    for waiter in woken { waiter.resume() }
-  }
-
   func hasListeners(market: Int) -> Bool {
     sessions.values.contains { $0.keys.contains { $0.market == market } }
-  }
-
-  /// Until subscriptions change, or the hub is closed.
-  func nextSubscription() async {
-    await withCheckedContinuation { waiters.append($0) }
   }
 
   // MARK: Sockets
@@ -61,8 +47,8 @@ final class StreamHub: StreamDesk {
     }
     for name in names.split(separator: "/") { session.subscribe(String(name), resolve) }
     sessions[ObjectIdentifier(session)] = session
-    subscribed()
-    defer { remove(session) }
+    subscriptions.wake()
+    defer { sessions[ObjectIdentifier(session)] = nil }
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
         let known = Set(session.names)
@@ -70,7 +56,7 @@ final class StreamHub: StreamDesk {
         let new = session.names.filter { !known.contains($0) && key(of: $0) != nil }
         shell.command { venue, _ in new.forEach { venue.subscribed($0) } }
         try await socket.send(text: answer)
-        subscribed()
+        subscriptions.wake()
       }
     } catch {
       shell.streamEnded(error)
@@ -79,12 +65,16 @@ final class StreamHub: StreamDesk {
 
   // MARK: Telling
 
-  func hear(_ deliveries: [Delivery], _ shell: VenueShell) {
-    for message in messages(deliveries, shell) { broadcast(message) }
+  func tellings(_ deliveries: [Delivery], _ shell: VenueShell) -> [Telling] {
+    messages(deliveries, shell).flatMap { message in
+      sessions.values.filter { $0.listens(to: message) }.map {
+        Telling(socket: $0.socket, text: $0.text(message, name(of:)))
+      }
+    }
   }
 
   /// What the deliveries become, the faulty ones too.
-  func messages(_ deliveries: [Delivery], _ shell: VenueShell) -> [ExchangeMessage] {
+  private func messages(_ deliveries: [Delivery], _ shell: VenueShell) -> [ExchangeMessage] {
     deliveries.flatMap { delivery -> [ExchangeMessage] in
       guard
         let message = shell.venue.exchange.binanceMessage(
@@ -94,24 +84,6 @@ final class StreamHub: StreamDesk {
         key.kind == .depthFast || key.kind == .depthSlow
       else { return [message] }
       return paths[key, default: FaultyPath()].pass([message], delivery.fault)
-    }
-  }
-
-  private func broadcast(_ message: ExchangeMessage) {
-    for session in sessions.values where session.listens(to: message) {
-      say(session.text(message, name(of:)), to: session.socket)
-    }
-  }
-
-  /// To everyone who listens, at the speed of the slowest: nothing is lost.
-  func deliver(_ message: ExchangeMessage) async {
-    for session in Array(sessions.values) where session.listens(to: message) {
-      do throws(WebSocketError) {
-        try await session.socket.send(text: session.text(message, name(of:)))
-      } catch {
-        // The session's own task sees the end and takes it out.
-        remove(session)
-      }
     }
   }
 
@@ -128,6 +100,6 @@ final class StreamHub: StreamDesk {
 
   func close() {
     for session in sessions.values { session.socket.startClosing(.goingAway) }
-    subscribed()
+    subscriptions.wake()
   }
 }

@@ -12,6 +12,7 @@ enum VenueEndpoint: String, CaseIterable {
   case openOrders = "GET /api/v3/openOrders"
   case cancelOpenOrders = "DELETE /api/v3/openOrders"
   case cancelReplace = "POST /api/v3/order/cancelReplace"
+  case amendOrder = "PUT /api/v3/order/amend/keepPriority"
   case account = "GET /api/v3/account"
   case myTrades = "GET /api/v3/myTrades"
   case openListenKey = "POST /api/v3/userDataStream"
@@ -31,7 +32,7 @@ enum VenueEndpoint: String, CaseIterable {
     case .ping, .time, .exchangeInformation, .depth, .trades, .bookTicker: .open
     case .openListenKey, .extendListenKey, .closeListenKey: .key
     case .placeOrder, .cancelOrder, .queryOrder, .openOrders, .cancelOpenOrders, .cancelReplace,
-      .account, .myTrades:
+      .amendOrder, .account, .myTrades:
       .signed
     }
   }
@@ -39,7 +40,7 @@ enum VenueEndpoint: String, CaseIterable {
   /// Requests whose answer may be lost after they are carried out.
   var isOrderEntry: Bool {
     switch self {
-    case .placeOrder, .cancelOrder, .cancelOpenOrders, .cancelReplace: true
+    case .placeOrder, .cancelOrder, .cancelOpenOrders, .cancelReplace, .amendOrder: true
     default: false
     }
   }
@@ -49,7 +50,7 @@ enum VenueEndpoint: String, CaseIterable {
     case .ping, .time, .placeOrder, .cancelOrder, .cancelOpenOrders, .cancelReplace: 1
     case .exchangeInformation, .account, .myTrades: 20
     case .trades: 25
-    case .queryOrder: 4
+    case .queryOrder, .amendOrder: 4
     case .openListenKey, .extendListenKey, .closeListenKey: 2
     case .bookTicker: parameters["symbol"] == nil ? 4 : 2
     case .openOrders: parameters["symbol"] == nil ? 80 : 6

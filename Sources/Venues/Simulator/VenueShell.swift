@@ -12,8 +12,6 @@ internal import Transport
 final class VenueShell: @unchecked Sendable {
   private(set) var venue: SimulatedVenue
   private let desk: any StreamDesk
-  /// The desk of Binance's dialect, which playbacks wait for.
-  private let hub: StreamHub?
   private let log: Log
   private let file: ExchangeLog?
   private let time: any TimeSource
@@ -34,15 +32,13 @@ final class VenueShell: @unchecked Sendable {
     self.time = time
     self.loop = loop
     self.log = log
+    var settings = settings
     var playbacks: [String: MarketPlayback] = [:]
     var players: [CapturePlayer] = []
-    // The recorded markets are Binance's.
-    for replay in configuration.replays where settings.dialect == .binance {
-      guard let index = settings.markets.firstIndex(where: { $0.symbol == replay.symbol }) else {
-        throw ExchangeLogError(replay.files.first ?? "", "no market \(replay.symbol)")
-      }
-      let capture = try MarketCapture(paths: replay.files, market: settings.markets[index])
-      playbacks[replay.symbol] = MarketPlayback(settings.markets[index], capture.snapshot)
+    for replay in configuration.replays where replay.dialect == settings.dialect {
+      let capture = try MarketCapture.of(replay, markets: settings.markets)
+      let index = settings.adopt(capture)
+      playbacks[replay.symbol] = MarketPlayback(capture, settings.dialect)
       players.append(CapturePlayer(capture, market: index, replay, loop: loop))
     }
     self.players = players
@@ -59,16 +55,10 @@ final class VenueShell: @unchecked Sendable {
     }
     switch settings.dialect {
     case .binance:
-      let hub = StreamHub(
+      desk = StreamHub(
         symbols: settings.markets.map(\.symbol), behindMax: configuration.behindMax)
-      self.hub = hub
-      desk = hub
-    case .kraken:
-      hub = nil
-      desk = KrakenDesk(exchange, behindMax: configuration.behindMax)
-    case .okx:
-      hub = nil
-      desk = OKXDesk(exchange, behindMax: configuration.behindMax)
+    case .kraken: desk = KrakenDesk(exchange, behindMax: configuration.behindMax)
+    case .okx: desk = OKXDesk(exchange, behindMax: configuration.behindMax)
     }
     venue = SimulatedVenue(exchange: exchange)
   }
@@ -212,17 +202,18 @@ final class VenueShell: @unchecked Sendable {
 
   // MARK: Playback
 
-  func hasListeners(market: Int) -> Bool { hub?.hasListeners(market: market) ?? false }
-  func nextSubscription() async { await hub?.nextSubscription() }
+  func hasListeners(market: Int) -> Bool { desk.hasListeners(market: market) }
+  func nextSubscription() async { await desk.subscriptions.wait() }
 
   /// Plays one recorded message to the book and to everyone; waits for slow readers when told so.
   func play(_ message: CaptureMessage, market: Int, waiting: Bool) async throws(JSONError) {
     venue.exchange.advance(to: time.now)
-    try venue.exchange.play(message, market: market)
-    guard waiting, let hub else { return publish() }
+    if let problem = try venue.exchange.play(message, market: market) {
+      log.warning("the recording has a hole", ["problem": .text(problem)])
+    }
+    guard waiting else { return publish() }
     save()
-    let messages = hub.messages(venue.takeDeliveries(now: time.now), self)
-    for message in messages { await hub.deliver(message) }
+    await desk.deliver(venue.takeDeliveries(now: time.now), self)
   }
 
   func playbackFailed(_ problem: String) {

@@ -14,6 +14,9 @@ package enum ReplaySpeed: Sendable, Hashable {
 
 /// A recorded market to play instead of background flow.
 package struct ReplaySettings: Sendable, Hashable {
+  /// Whose recording it is, and so which exchange plays it.
+  package var dialect: VenueDialect
+  /// By the venue's own name: `BTC/USD` at Kraken.
   package var symbol: String
   /// Played one after another.
   package var files: [String]
@@ -21,7 +24,10 @@ package struct ReplaySettings: Sendable, Hashable {
   /// It begins only when told by `StartReplay`, so that a whole mesh can be listening.
   package var isHeld = false
 
-  package init(symbol: String, files: [String], speed: ReplaySpeed) {
+  package init(
+    dialect: VenueDialect = .binance, symbol: String, files: [String], speed: ReplaySpeed
+  ) {
+    self.dialect = dialect
     self.symbol = symbol
     self.files = files
     self.speed = speed

@@ -1,3 +1,4 @@
+package import Chrono
 package import SharedRing
 package import Venue
 
@@ -18,6 +19,8 @@ package struct TickReader: ~Copyable {
   private var ring: RingReader
   /// By number; nil for numbers that are venues.
   private var directory: [TickInstrument?] = []
+  /// By number: what of it was told by `restart`.
+  private var told: [UInt64] = []
   /// Ticks whose number the directory does not hold: the file is damaged.
   package private(set) var unnamed: UInt64 = 0
 
@@ -31,10 +34,12 @@ package struct TickReader: ~Copyable {
       switch ring.read() {
       case .next(let content, let sequence):
         let tick = Tick(sequence: sequence, words: content.words)
-        guard let instrument = instrument(Int(tick.instrument)) else {
+        let number = Int(tick.instrument)
+        guard let instrument = instrument(number) else {
           unnamed += 1
           continue
         }
+        if number < told.count, sequence <= told[number] { continue }
         return .tick(tick, instrument)
       case .none: return .none
       case .overrun(let lost): return .overrun(lost: lost)
@@ -43,6 +48,42 @@ package struct TickReader: ~Copyable {
       }
     }
   }
+
+  /// Starts over: the touch of every instrument as of now, each whole; `read` goes on behind them.
+  /// Instruments that are not among them are unknown.
+  package mutating func restart() -> [(tick: Tick, instrument: TickInstrument)] {
+    ring.skip()
+    var all: [(tick: Tick, instrument: TickInstrument)] = []
+    told = Array(repeating: 0, count: ring.labelCount)
+    for number in told.indices {
+      guard let instrument = instrument(number), let latest = ring.latest(of: number) else {
+        continue
+      }
+      told[number] = latest.sequence
+      all.append((Tick(sequence: latest.sequence, words: latest.content.words), instrument))
+    }
+    return all
+  }
+
+  // MARK: The writer
+
+  /// Why there is nobody to write: the writer is gone, or has not said for `silenceMax` that it lives.
+  /// Nil while it does.
+  package func absence(_ now: Uptime, silenceMax: Duration) -> String? {
+    guard ring.hasWriter else { return "nobody writes it" }
+    let beat = Uptime(nanoseconds: ring.lastBeat)
+    return now - beat > silenceMax ? "its writer has been silent for more than \(silenceMax)" : nil
+  }
+
+  // MARK: Waiting
+
+  /// A descriptor that becomes readable when ticks come for a reader that has said that it `sleeps`.
+  package mutating func openBell() throws(RingError) -> Int32 { try ring.openBell() }
+  /// False: there is something to read, do not wait.
+  package func sleeps() -> Bool { ring.sleeps() }
+  package func wakes() { ring.wakes() }
+  /// To be called when the bell is readable, before reading.
+  package func silence() { ring.silence() }
 
   /// Ticks that wait, and lost ones since the start.
   package var lag: UInt64 { ring.lag }

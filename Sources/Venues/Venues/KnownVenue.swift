@@ -33,6 +33,8 @@ package struct VenueSettings: Sendable {
   /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
   package var requestWeightMax: Int?
   package var orderRateMax: Int?
+  /// When requests are held back because too many fail.
+  package var breaker = CircuitBreaker.Limits()
   /// Where nonces survive a restart, at venues that have them; nil: they begin at the clock.
   package var nonces: (any NonceStore)?
   /// Of the private stream, where it is another host; nil: the venue's own, or `streamHost`.
@@ -91,7 +93,7 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     switch self {
     case .binance, .binanceUSDM, .okx: ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     case .binanceCOINM: ["BTCUSD_PERP", "ETHUSD_PERP"]
-    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD"]
+    case .kraken: ["BTCUSD", "ETHUSD", "SOLUSD", "BTCUSDT", "ETHUSDT"]
     }
   }
 
@@ -107,13 +109,14 @@ package enum KnownVenue: String, Sendable, CaseIterable {
   package var registration: VenueRegistration {
     switch self {
     case .binance:
-      VenueRegistration(hasPrivateStream: true, limits: BinanceMarket.spot.limits())
+      VenueRegistration(tier: .a, hasPrivateStream: true, limits: BinanceMarket.spot.limits())
     case .binanceUSDM:
-      VenueRegistration(hasPrivateStream: false, limits: BinanceMarket.usdm.limits())
+      VenueRegistration(tier: .a, hasPrivateStream: false, limits: BinanceMarket.usdm.limits())
     case .binanceCOINM:
-      VenueRegistration(hasPrivateStream: false, limits: BinanceMarket.coinm.limits())
-    case .kraken: VenueRegistration(hasPrivateStream: true, limits: KrakenLimits.registered)
-    case .okx: VenueRegistration(hasPrivateStream: true, limits: OKXLimits.registered)
+      VenueRegistration(tier: .b, hasPrivateStream: false, limits: BinanceMarket.coinm.limits())
+    case .kraken:
+      VenueRegistration(tier: .b, hasPrivateStream: true, limits: KrakenLimits.registered)
+    case .okx: VenueRegistration(tier: .a, hasPrivateStream: true, limits: OKXLimits.registered)
     }
   }
 
@@ -153,6 +156,8 @@ package struct VenueAddress: Sendable, Hashable {
 
 /// A venue's entry in the registry: what does not come from the venue itself.
 package struct VenueRegistration: Sendable, Hashable {
+  /// Until the settings say otherwise.
+  package var tier: LiquidityTier
   /// It tells fills by a stream; without one, live orders are against policy.
   package var hasPrivateStream: Bool
   /// As the venue documents them.
@@ -161,10 +166,19 @@ package struct VenueRegistration: Sendable, Hashable {
   package var hours: TradingHours
 
   package init(
-    hasPrivateStream: Bool, limits: [RequestLimit], hours: TradingHours = .always
+    tier: LiquidityTier, hasPrivateStream: Bool, limits: [RequestLimit],
+    hours: TradingHours = .always
   ) {
+    self.tier = tier
     self.hasPrivateStream = hasPrivateStream
     self.limits = limits
     self.hours = hours
   }
+}
+
+/// How deep a market is, in three steps: a person's judgement, not a measurement.
+package enum LiquidityTier: String, Sendable, CaseIterable {
+  case a = "A"
+  case b = "B"
+  case c = "C"
 }

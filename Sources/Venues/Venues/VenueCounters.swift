@@ -27,6 +27,17 @@ package struct VenueCounters: Sendable {
   package let limited: Counter
   /// Requests that ended in silence.
   package let unknownOutcomes: Counter
+  /// Requests that got no answer, or one that says that the venue cannot (5xx and the like).
+  package let failures: Counter
+  /// Answers that say that a limit was passed (429, 418, and a venue's own code for it).
+  package let throttled: Counter
+  /// From sending a request to the last byte of its answer.
+  package let answerTime: Histogram
+  package let breakerOpenings: Counter
+  /// Requests that were not sent, as the circuit breaker was open.
+  package let breakerRefusals: Counter
+  /// Public streams that are connected now.
+  package let open: Gauge
 
   package init(_ registry: MetricsRegistry, venue: String) {
     func counter(_ name: String, _ help: String) -> Counter {
@@ -48,5 +59,18 @@ package struct VenueCounters: Sendable {
     limited = counter("limited", "Requests refused or held back by a request limit")
     unknownOutcomes = counter(
       "unknown_outcomes", "Orders, cancels and queries that ended in silence")
+    failures = counter(
+      "request_failures", "Requests without an answer, or with one that says the venue cannot")
+    throttled = counter("throttled", "Answers that a request limit was passed (429, 418)")
+    answerTime = registry.histograms(
+      "venue_answer_seconds", help: "From sending a request to the end of its answer.",
+      labels: ["venue"], bounds: Histogram.latencyBounds
+    ).with(venue)
+    breakerOpenings = counter("breaker_openings", "Times the circuit breaker opened")
+    breakerRefusals = counter(
+      "breaker_refusals", "Requests not sent, as the circuit breaker was open")
+    open = registry.gauges(
+      "venue_streams_open", help: "Public streams that are connected.", labels: ["venue"]
+    ).with(venue)
   }
 }

@@ -60,24 +60,6 @@ package struct VenueReplacement: Sendable, Hashable {
   }
 }
 
-/// A change of a waiting order that keeps its id: nil leaves a term as it is.
-package struct VenueAmendment: Sendable, Hashable {
-  package var clientOrderID: String
-  package var instrument: InstrumentID
-  package var price: Price?
-  /// The whole new quantity, what has filled included.
-  package var quantity: Quantity?
-
-  package init(
-    clientOrderID: String, instrument: InstrumentID, price: Price? = nil, quantity: Quantity? = nil
-  ) {
-    self.clientOrderID = clientOrderID
-    self.instrument = instrument
-    self.price = price
-    self.quantity = quantity
-  }
-}
-
 /// Order entry at a venue. Every call may be made from any task, and ends within its timeout.
 package protocol VenueOrderEntry: Sendable {
   func place(_ order: VenueOrder) async -> VenueOutcome
@@ -87,9 +69,11 @@ package protocol VenueOrderEntry: Sendable {
   /// Changes a waiting order in place. What the venue cannot change in place is
   /// `rejected(.venuePolicy)`, and `replace` can do it.
   func amend(_ amendment: VenueAmendment) async -> VenueOutcome
-  /// Cancels all of the account's open orders in the instrument, also those that are not ours.
-  /// Silence is `venueUnavailable`: query what is left.
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError)
+  /// Cancels all of the account's open orders in the instrument, also those that are not ours, and
+  /// tells those that the venue took the cancel of. Silence is `venueUnavailable`: query what is
+  /// left.
+  @discardableResult
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport]
   /// The order's state now. `rejected(.unknownOrder)` is the venue's word that it has none of this
   /// name; for an order sent a moment ago it counts only once the request can no longer arrive, see
   /// `settlesAfter`.
@@ -122,7 +106,12 @@ package protocol VenueSession: Sendable {
   ) async
   func stop() async
   var orders: any VenueOrderEntry { get }
+  /// Gives up the instrument's book and asks the venue for it anew, as after a gap: hearers are told
+  /// that it is stale, then a snapshot. Nothing happens while it is being asked for already, or
+  /// without a connection, which begins with one anyway.
+  func resynchronise(_ instrument: InstrumentID, reason: String)
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { get }
   var counters: VenueCounters { get }
+  var vitals: SessionVitals { get }
 }

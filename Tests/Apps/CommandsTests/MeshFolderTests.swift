@@ -117,6 +117,40 @@ import VenueSimulator
     #expect(try words([]).contains("--hold") == false)
   }
 
+  @Test func `MD-23 a recording of Kraken or OKX says itself which market it is of`() throws {
+    let folder = try TemporaryFolder()
+    func file(_ name: String, _ frames: [String]) throws -> String {
+      let path = "\(folder.path)/\(name)"
+      try writeFile(path, frames.joined(separator: "\n") + "\n", mode: 0o600)
+      return path
+    }
+    func kraken(_ symbol: String) -> String {
+      #"{"channel":"book","type":"snapshot","data":[{"symbol":"\#(symbol)","bids":[{"price":1.5,"#
+        + #""qty":1.0}],"asks":[{"price":2.5,"qty":1.0}],"checksum":1}]}"#
+    }
+    let okx =
+      #"{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot","data":[{"asks":[],"#
+      + #""bids":[["1","1","0","1"]],"ts":"1","checksum":0,"seqId":1,"prevSeqId":-1}]}"#
+    let one = try file("one", [kraken("XRP/USD")])
+    let two = try file("two", [kraken("XRP/USD"), kraken("BTC/USD")])
+
+    let ripple = try ReplayOptions.market(of: one, named: nil)
+    #expect(ripple == ReplayedMarket(dialect: .kraken, listed: "XRP/USD"))
+    #expect(
+      ripple.settings.map { "\($0.path)=\($0.text)" } == [
+        "market-connector.venues=kraken",
+        "market-connector.kraken_symbols=BTCUSD,ETHUSD,SOLUSD,BTCUSDT,ETHUSDT,XRPUSD",
+      ])
+    for named in ["BTCUSD", "BTC/USD"] {
+      let bitcoin = try ReplayOptions.market(of: two, named: named)
+      #expect(bitcoin.listed == "BTC/USD" && bitcoin.settings.map(\.text) == ["kraken"])
+    }
+    #expect(throws: UsageError.self) { try ReplayOptions.market(of: two, named: nil) }
+    #expect(throws: UsageError.self) { try ReplayOptions.market(of: one, named: "ETHUSD") }
+    let other = try ReplayOptions.market(of: try file("okx", [okx]), named: nil)
+    #expect(other == ReplayedMarket(dialect: .okx, listed: "BTC-USDT"))
+  }
+
   @Test func `a method is found by its service, its contract and its full name`() throws {
     let methods = ContractCatalog.methods
     let names = [

@@ -90,7 +90,7 @@ import Venue
     var (ledger, effects) = ledger([
       .routed(parent()), .reported(report(.new)),
       .reported(report(.partiallyFilled, filled: 40, fill: ("E1", 40))),
-      .replaceRequested(parent: OrderID(1), version: 1, new),
+      .replaceRequested(parent: OrderID(1), version: 1, new, .nothing),
     ])
     #expect(effects == [.cancel(instrument: InstrumentID(0), childID: childID())])
 
@@ -116,8 +116,8 @@ import Venue
       .reported(report(.filled, filled: 100, fill: ("E1", 100))),
     ])
 
-    let asked = ledger.apply(.replaceRequested(parent: OrderID(1), version: 3, new))
-    let again = ledger.apply(.replaceRequested(parent: OrderID(1), version: 3, new))
+    let asked = ledger.apply(.replaceRequested(parent: OrderID(1), version: 3, new, .nothing))
+    let again = ledger.apply(.replaceRequested(parent: OrderID(1), version: 3, new, .nothing))
 
     guard case .report(_, .replaceRejected) = asked.effects.last else {
       Issue.record("nobody answers: \(asked.effects)")
@@ -158,6 +158,11 @@ import Venue
       for order in ledger.orders.values {
         let live = order.children.filter(\.isLive)
         #expect(live.count <= 1, "seed \(seed) step \(step): two children live")
+        let most = max(order.terms.quantity, order.replacement?.terms.quantity ?? .zero)
+        for child in live {
+          let exposed = order.filled - child.filled + child.quantityMax
+          #expect(exposed <= most, "seed \(seed) step \(step): exposed to \(exposed)")
+        }
         #expect(
           told[order.parent.id, default: Told()].filled == order.filled, "seed \(seed) step \(step)"
         )
@@ -194,20 +199,43 @@ import Venue
     let child = order?.children.randomElement(using: &random)
     guard let order, let child else { return .routed(parent(id)) }
     let name = childID(child.sequence, of: id)
-    switch Int.random(in: 0..<14, using: &random) {
+    switch Int.random(in: 0..<18, using: &random) {
     case 0: return .routed(parent(id))
     case 1: return .cancelRequested(parent: OrderID(id))
     case 2:
       return .replaceRequested(
         parent: OrderID(id), version: UInt32.random(in: 1...3, using: &random),
         OrderTerms(
-          price: Price(101_00), quantity: Quantity(Int64.random(in: 10...200, using: &random))))
+          price: Price(101_00), quantity: Quantity(Int64.random(in: 10...200, using: &random))),
+        Amendable.allCases.randomElement(using: &random)!)
     case 3: return .silent(childID: name, reason: "timeout")
     case 4: return .denied(childID: name)
     case 5: return .cancelUnproven(childID: name, text: "timeout")
     case 6: return .cancelRejected(childID: name, .venuePolicy, text: "")
     case 7: return .refused(childID: name, .insufficientBalance, text: "")
+    case 8..<12: return amendment(&random, name, child)
     default: return .reported(trueReport(&random, order, child, id))
+    }
+  }
+
+  /// An answer to what is in flight, or to what never was.
+  private func amendment(
+    _ random: inout SeededGenerator, _ name: String, _ child: ChildOrder
+  ) -> RoutingEvent {
+    let version = child.amendment?.version ?? UInt32.random(in: 1...3, using: &random)
+    let isLast = Bool.random(using: &random)
+    switch Int.random(in: 0..<4, using: &random) {
+    case 0: return .amendSilent(childID: name, version: version, reason: "timeout")
+    case 1:
+      let reason: RejectReason =
+        [.venuePolicy, .priceBands, .unknownOrder].randomElement(using: &random)!
+      return .amendRefused(
+        childID: name, version: version, reason, text: "", notInPlace: reason == .venuePolicy)
+    case 2:
+      return .amendSeen(childID: name, version: version, child.terms, isSettled: isLast)
+    default:
+      let terms = child.amendment?.terms ?? child.terms
+      return .amendSeen(childID: name, version: version, terms, isSettled: isLast)
     }
   }
 

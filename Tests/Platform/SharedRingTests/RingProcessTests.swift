@@ -127,8 +127,12 @@ import Testing
       var reader = try RingReader(file.path, from: .now)
       var signal = try RingWriter(ready.path, capacity: 8)
       signal.write(content(1))
+      var bell = pollfd(fd: try reader.openBell(), events: Int16(POLLIN), revents: 0)
       while true {
-        if reader.read().isNone { reader.sleep(milliseconds: 1_000) }
+        guard reader.read().isNone, reader.sleeps() else { continue }
+        poll(&bell, 1, -1)
+        reader.wakes()
+        reader.silence()
       }
     }
     var started = try RingReader(ready.path, from: .oldest)
@@ -137,9 +141,80 @@ import Testing
     kill(reader, SIGKILL)
     #expect(exitCode(reader) == -SIGKILL)
 
-    for value in 2...1_000 as ClosedRange<UInt64> { writer.write(content(value)) }
+    for value in 2...1_000 as ClosedRange<UInt64> {
+      writer.write(content(value))
+      writer.wake()
+    }
     var other = try RingReader(file.path, from: .oldest)
     #expect(other.read().value == 1_000 - 62)
+    // Its bell is free again.
+    let again = try other.openBell()
+    #expect(again >= 0 && other.sleeps() == false)
+  }
+
+  @Test func `SHM-01 a reader that sleeps is woken by every entry, and by the writer's end`() throws
+  {
+    let file = RingFile()
+    var writer = try RingWriter(file.path, capacity: 1_024)
+    let answers = RingFile("answers")
+    _ = try RingWriter(answers.path, capacity: 1_024)
+    let reader = child {
+      var reader = try RingReader(file.path)
+      var answer = try RingWriter(answers.path, capacity: 1_024)
+      var bell = pollfd(fd: try reader.openBell(), events: Int16(POLLIN), revents: 0)
+      while true {
+        switch reader.read() {
+        case .next(let words, _): answer.write(words)
+        case .retired: return 0
+        case .overrun, .newWriter: return 1
+        case .none:
+          // Never a time limit: a wake-up that is missed would be a test that does not end.
+          guard reader.sleeps() else { continue }
+          if answer.published == 0 { answer.write(content(0)) }
+          poll(&bell, 1, -1)
+          reader.wakes()
+          reader.silence()
+        }
+      }
+    }
+    var answered = try RingReader(answers.path, from: .oldest)
+    func wait(for value: UInt64) {
+      while answered.read().value != value { sched_yield() }
+    }
+    wait(for: 0)
+    var rung = 0
+    for value in 1...2_000 as ClosedRange<UInt64> {
+      writer.write(content(value))
+      rung += writer.wake()
+      wait(for: value)
+    }
+    writer.remove()
+    #expect(exitCode(reader) == 0)
+    #expect(rung > 0 && rung <= 2_000)
+    #expect(access(file.path, F_OK) != 0 && access(file.path + ".bell-0", F_OK) != 0)
+  }
+
+  @Test func `SHM-01 a writer's death is seen at once, by the lock that dies with it`() throws {
+    let file = RingFile()
+    let ready = RingFile("alive")
+    _ = try RingWriter(ready.path, capacity: 8)
+    let writing = child {
+      let writer = try RingWriter(file.path, capacity: 8)
+      var signal = try RingWriter(ready.path, capacity: 8)
+      writer.beat(uptime: 7)
+      signal.write(content(1))
+      while true {
+        pause()
+        writer.beat(uptime: 7)
+      }
+    }
+    var started = try RingReader(ready.path, from: .oldest)
+    while started.read().value == nil { sched_yield() }
+    let reader = try RingReader(file.path)
+    #expect(reader.hasWriter == true && reader.lastBeat == 7)
+    kill(writing, SIGKILL)
+    #expect(exitCode(writing) == -SIGKILL)
+    #expect(reader.hasWriter == false)
   }
 }
 

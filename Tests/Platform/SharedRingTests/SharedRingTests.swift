@@ -14,7 +14,10 @@ final class RingFile {
     unlink(path)
   }
 
-  deinit { unlink(path) }
+  deinit {
+    unlink(path)
+    for number in 0..<64 { unlink("\(path).bell-\(number)") }
+  }
 }
 
 /// Content that a torn read would show: every word says the same.
@@ -159,6 +162,138 @@ extension RingReader.Entry {
 
     #expect(again.label("kraken/BTCUSD") == 1)
     #expect(reader.label(1) == "kraken/BTCUSD" && reader.label(2) == nil && reader.labelCount == 2)
+  }
+
+  @Test func `SHM-01 the latest of each label is whole, and gone when another writer takes over`()
+    throws
+  {
+    let file = RingFile()
+    var reader: RingReader
+    do {
+      var writer = try RingWriter(file.path, capacity: 8, labelsMax: 4)
+      reader = try RingReader(file.path)
+      let (first, second) = (writer.label("l"), writer.label("r"))
+      let (left, right) = (try #require(first), try #require(second))
+      #expect(reader.latest(of: left) == nil)
+      // More than the ring holds of one, and nothing of the other in between.
+      writer.write(content(1), latestOf: right)
+      for value in 2...100 as ClosedRange<UInt64> { writer.write(content(value), latestOf: left) }
+      writer.write(content(101))
+
+      let (latest, early) = (reader.latest(of: left), reader.latest(of: right))
+      #expect(latest?.content == content(100) && latest?.sequence == 100)
+      #expect(early?.content == content(1) && early?.sequence == 1)
+      #expect(reader.latest(of: 2) == nil && reader.latest(of: -1) == nil)
+      reader.skip()
+      #expect(reader.read().isNone)
+      writer.write(content(102))
+      #expect(reader.read().value == 102)
+    }
+    let second = try RingWriter(file.path, capacity: 8, labelsMax: 4)
+    #expect(second.generation == 2)
+    #expect(reader.latest(of: 0) == nil && reader.latest(of: 1) == nil)
+  }
+
+  @Test func `SHM-01 a writer that died writing leaves no half entry to begin with`() throws {
+    let file = RingFile()
+    var writer = try RingWriter(file.path, capacity: 8, labelsMax: 1)
+    let first = writer.label("l")
+    let label = try #require(first)
+    writer.write(content(1), latestOf: label)
+    let reader = try RingReader(file.path)
+    let layout = RingLayout(capacity: 8, labelsMax: 1)
+    // As when the core went away between the mark and the content.
+    let descriptor = open(file.path, O_RDWR)
+    var mark = RingLayout.writing
+    #expect(pwrite(descriptor, &mark, 8, off_t(layout.latestOffset)) == 8)
+    close(descriptor)
+
+    #expect(reader.latest(of: label) == nil)
+    writer.write(content(2), latestOf: label)
+    #expect(reader.latest(of: label)?.content == content(2))
+  }
+
+  @Test func `a reader that says it sleeps is rung for once, and not when something waits`() throws
+  {
+    let file = RingFile()
+    var writer = try RingWriter(file.path, capacity: 8)
+    var left = try RingReader(file.path)
+    var right = try RingReader(file.path)
+    #expect(left.sleeps() == false, "without a bell nobody would wake it")
+    #expect(writer.wake() == 0)
+    let bells = [try left.openBell(), try right.openBell()]
+    #expect(bells[0] != bells[1])
+    #expect(left.sleeps() == true && right.sleeps() == true)
+    writer.write(content(1))
+    #expect(writer.wake() == 2)
+    #expect(writer.wake() == 0)
+    for bell in bells {
+      var waiting = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
+      #expect(poll(&waiting, 1, 0) == 1)
+    }
+    left.silence()
+    var silent = pollfd(fd: bells[0], events: Int16(POLLIN), revents: 0)
+    #expect(poll(&silent, 1, 0) == 0)
+    #expect(left.sleeps() == false)
+    #expect(left.read().value == 1)
+    #expect(left.sleeps() == true)
+  }
+
+  @Test func `there are 64 bells, and one that is left is free again`() throws {
+    let file = RingFile()
+    let writer = try RingWriter(file.path, capacity: 8)
+    func take(_ count: Int) throws {
+      guard count > 0 else {
+        let error = #expect(throws: RingError.self) {
+          var late = try RingReader(file.path)
+          _ = try late.openBell()
+        }
+        #expect(error?.problem == "64 readers have a bell")
+        return
+      }
+      var reader = try RingReader(file.path)
+      _ = try reader.openBell()
+      try take(count - 1)
+    }
+    try take(64)
+    var reader = try RingReader(file.path)
+    let bell = try reader.openBell()
+    #expect(bell >= 0)
+    #expect(writer.generation == 1)
+  }
+
+  @Test func `what a ring's removal leaves is nothing, and its readers are told`() throws {
+    let file = RingFile()
+    let writer = try RingWriter(file.path, capacity: 8)
+    var reader = try RingReader(file.path)
+    _ = try reader.openBell()
+    #expect(reader.hasWriter == true && reader.sleeps() == true)
+    writer.remove()
+    guard case .retired = reader.read() else {
+      Issue.record("not told")
+      return
+    }
+    #expect(reader.hasWriter == false && access(file.path, F_OK) != 0)
+    #expect(access(file.path + ".bell-0", F_OK) != 0)
+  }
+
+  @Test func `a ring of a folder on a disk is in memory, with a link to it`() throws {
+    let folder = "/dev/shm/shrivenquant-test-place-\(getpid())"
+    mkdir(folder, 0o700)
+    defer { rmdir(folder) }
+    #expect(RingPlace("ring", in: folder).path == folder + "/ring")
+    // procfs is no memory file system: as a disk.
+    let far = RingPlace("ring", in: "/proc")
+    #expect(far.link == "/proc/ring" && far.path.hasPrefix("/dev/shm/shrivenquant-\(geteuid())-"))
+    #expect(far.path.hasSuffix("-ring") && far.path != RingPlace("ring", in: "/sys").path)
+    #expect(RingPlace("ring", in: "/proc", memory: "/sys").path == "/proc/ring")
+  }
+
+  @Test func `a link in the writer's place is not followed`() throws {
+    let (file, victim) = (RingFile(), RingFile("victim"))
+    #expect(symlink(victim.path, file.path) == 0)
+    #expect(throws: RingError.self) { _ = try RingWriter(file.path, capacity: 8) }
+    #expect(access(victim.path, F_OK) != 0)
   }
 
   @Test func `what is no ring is refused with its reason`() throws {

@@ -92,6 +92,31 @@ import Transport
     #expect(error?.mayHaveReachedPeer == true)
   }
 
+  @Test
+  func `a request whose time is over while it waits for a connection of ours was only queued`()
+    async throws
+  {
+    let asked = Mutex(0)
+    let server = try await EdgeServer { _ in
+      asked.withLock { $0 += 1 }
+      let (never, _) = AsyncStream<Void>.makeStream()
+      for await _ in never { break }
+      return HTTPResponse(status: 200)
+    }
+    defer { server.stop() }
+    let client = HTTPClient(loop: server.loop, connectionsMax: 1)
+    let url = "http://127.0.0.1:\(server.port)/"
+
+    // It has the connection to the end of the scope, which cancels it.
+    async let _ = failure(client, HTTPClientRequest(url: url))
+    #expect(await eventually { asked.withLock { $0 } == 1 })
+    let second = await failure(
+      client, HTTPClientRequest(method: "POST", url: url, timeout: .milliseconds(60)))
+
+    #expect(second?.kind == .queued && second?.mayHaveReachedPeer == false)
+    #expect(asked.withLock { $0 } == 1)
+  }
+
   @Test func `a TLS handshake that never ends has carried nothing`() async throws {
     let peer = try await ScriptedPeer()
     defer { peer.stop() }

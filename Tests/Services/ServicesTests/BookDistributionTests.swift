@@ -12,8 +12,9 @@ import Wire
 private final class TwoVenues: MarketV1.MarketServiceHandler {
   let feeds = ["binance": Feed<MarketV1.MarketEvent>(), "kraken": Feed<MarketV1.MarketEvent>()]
 
-  func say(_ venue: String, _ event: MarketV1.MarketEvent.Event) {
+  func say(_ venue: String, _ event: MarketV1.MarketEvent.Event, quality: UInt32 = 0) {
     var message = MarketV1.MarketEvent()
+    message.quality = quality
     message.venue = venue
     message.symbol = "BTCUSDT"
     message.event = event
@@ -28,12 +29,14 @@ private final class TwoVenues: MarketV1.MarketServiceHandler {
     say(venue, .snapshot(snapshot))
   }
 
-  func bid(_ venue: String, _ id: UInt64, _ price: Int64, _ quantity: Int64) {
+  func bid(
+    _ venue: String, _ id: UInt64, _ price: Int64, _ quantity: Int64, quality: UInt32 = 0
+  ) {
     var delta = MarketV1.BookDelta()
     delta.firstUpdateId = id
     delta.lastUpdateId = id
     delta.bids = [Self.level((price, quantity))]
-    say(venue, .delta(delta))
+    say(venue, .delta(delta), quality: quality)
   }
 
   func stale(_ venue: String, _ reason: String) {
@@ -189,7 +192,7 @@ private func withDesk(
       #expect(without.venues[0].staleReason.hasPrefix("gap"))
       #expect(without.hash != before.hash)
       let one = try await desk.book(venue: "binance")
-      #expect(one.stale && one.quality == ["stale"])
+      #expect(one.stale && one.quality == ["tainted"])
       desk.market.stale("kraken", "silent")
       try #require(await desk.reaches(4))
       #expect(try await desk.book().stale)
@@ -198,6 +201,96 @@ private func withDesk(
       try #require(await desk.reaches(6))
       let back = try await desk.book()
       #expect(back.hash == before.hash && back.quality.isEmpty && back.sequence == 6)
+    }
+  }
+
+  @Test func `MD-15 the connector's bits are kept for each venue, and told`() async throws {
+    try await withDesk { desk in
+      desk.market.bid("binance", 11, 50_000_00, 1, quality: 16)
+      try #require(await desk.reaches(3))
+      let one = try await desk.book(venue: "binance")
+      #expect(one.quality == ["wide_spread"] && !one.stale)
+      // It is told of the venue, which stays in the book of all: only a tainted one is left out.
+      let all = try await desk.book()
+      #expect(all.quality.isEmpty && all.bids[0].byVenue.map(\.venue) == ["binance", "kraken"])
+      #expect(all.venues.map(\.quality) == [["wide_spread"], []])
+      // A trade that changes what is thought of the market changes no book, and is told.
+      let tops = try await desk.books.streamTops(.init())
+      var top = try #require(try await tops.next())
+      while top.venue != "binance" { top = try #require(try await tops.next()) }
+      #expect(top.quality == 16)
+      var trade = MarketV1.Trade()
+      trade.tradeId = 1
+      desk.market.say("binance", .trade(trade), quality: 48)
+      let told = try #require(try await tops.next())
+      #expect(told.venue == "binance" && told.quality == 48 && told.updateId == 11)
+      #expect(try await desk.book(venue: "binance").quality == ["wide_spread", "price_jump"])
+      #expect(try await desk.book().sequence == 3)
+      tops.cancel()
+    }
+  }
+
+  @Test func `MD-08 md.agg tells the best prices of all venues after each change`() async throws {
+    try await withDesk { desk in
+      var request = OrderbookV1.StreamAggregatesRequest()
+      request.symbols = ["BTCUSDT"]
+      let stream = try await desk.books.streamAggregates(request)
+      func next() async throws -> OrderbookV1.Aggregate {
+        try #require(try await stream.next())
+      }
+      let first = try await next()
+      #expect(first.subject == "md.agg.BTCUSDT" && first.symbol == "BTCUSDT")
+      #expect(first.sequence == 2 && !first.stale && first.quality.isEmpty)
+      #expect(text(first.bid?.price) == "50000.1" && text(first.bid?.quantity) == "3.5")
+      #expect(first.bid?.byVenue.map(\.venue) == ["binance", "kraken"])
+      #expect(text(first.ask?.price) == "50000.3")
+      #expect(first.ask?.byVenue.map(\.venue) == ["binance"])
+
+      desk.market.bid("kraken", 21, 50_000_2, 10_000_000)
+      let better = try await next()
+      #expect(text(better.bid?.price) == "50000.2" && better.sequence == 3)
+      #expect(better.bid?.byVenue.map(\.venue) == ["kraken"])
+
+      desk.market.stale("kraken", "gap")
+      let without = try await next()
+      #expect(without.quality == ["partial"] && text(without.bid?.price) == "50000.1")
+      #expect(without.bid?.byVenue.map(\.venue) == ["binance"])
+      #expect(without.venues.map(\.venue) == ["binance", "kraken"])
+      #expect(without.venues.map(\.quality) == [[], ["tainted"]])
+
+      desk.market.stale("binance", "gap")
+      let none = try await next()
+      #expect(none.stale && none.quality == ["tainted"] && none.bid == nil && none.ask == nil)
+      stream.cancel()
+    }
+  }
+
+  @Test func `MD-08 md.agg of a symbol that one venue lists is that venue's`() async throws {
+    try await withDesk { desk in
+      var request = OrderbookV1.StreamAggregatesRequest()
+      request.symbols = ["BTCEUR"]
+      let stream = try await desk.books.streamAggregates(request)
+      var message = MarketV1.MarketEvent()
+      message.venue = "binance"
+      message.symbol = "BTCEUR"
+      var snapshot = MarketV1.BookSnapshot()
+      snapshot.updateId = 5
+      snapshot.bids = [TwoVenues.level((40_000_10, 100_000))]
+      message.event = .snapshot(snapshot)
+      message.quality = 128
+      desk.market.feeds["binance"]!.send(message)
+      let told = try #require(try await stream.next())
+      #expect(told.subject == "md.agg.BTCEUR" && text(told.bid?.price) == "40000.1")
+      #expect(told.bid?.byVenue.map(\.venue) == ["binance"] && told.ask == nil)
+      #expect(told.quality == ["one_sided"] && !told.stale)
+      stream.cancel()
+      request.symbols = ["NOPE"]
+      let asked = request
+      let error = await refusal {
+        let stream = try await desk.books.streamAggregates(asked)
+        return try await stream.next()
+      }
+      #expect(error.code == .invalidArgument)
     }
   }
 

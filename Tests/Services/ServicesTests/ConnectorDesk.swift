@@ -19,9 +19,11 @@ struct ConnectorDesk: Sendable {
   let sessions: [ScriptedSession]
   let market: MarketV1.MarketServiceClient
   let orders: MarketV1.VenueOrderServiceClient
+  let ticks: TickOutlet
 
   static func open(
-    _ world: ServiceWorld, _ venues: [KnownVenue], _ settings: [String]
+    _ world: ServiceWorld, _ venues: [KnownVenue], _ settings: [String],
+    away: Set<KnownVenue> = [], failed: [FailedVenue] = []
   ) async throws -> ConnectorDesk {
     let flags = try (settings + ["mesh.database_url=postgresql://127.0.0.1:1/none"])
       .map { try SettingsSources.Flag(parsing: $0) }
@@ -33,25 +35,32 @@ struct ConnectorDesk: Sendable {
       connect: { LateChannel(world: world, name: $0, caller: "market-connector") })
     let notices = NoticeBoard(loaded.config)
     let sessions = venues.map { ScriptedSession($0, context.metrics) }
+    try makeFolder(world.state.run)
+    let ticks = TickOutlet(loaded.config, folder: world.state.run, context.metrics)
     let links = zip(venues, sessions).map {
-      VenueLink($0, $1, loaded.config, context, notices)
+      VenueLink($0, $1, loaded.config, context, notices, ticks)
     }
     for link in links {
-      try await link.load()
+      if !away.contains(link.known) { try await link.load() }
       world.loop.spawn { await link.deliver() }
     }
     let methods =
-      Handlers(links: links, config: loaded.config, notices: notices).methods
-      + OrderHandlers(links: links, config: loaded.config, time: world.time).methods
+      Handlers(
+        links: links, failed: failed, config: loaded.config, notices: notices, time: world.time
+      ).methods
+      + OrderHandlers(
+        links: links, failed: failed, config: loaded.config, time: world.time, log: context.log
+      ).methods
     world.serve(MarketConnector.name, methods)
     let channel = InProcessChannel(
       methods: methods, identity: Identity(service: "tester"), loop: world.loop)
     return ConnectorDesk(
       world: world, context: context, links: links, sessions: sessions,
-      market: .init(channel: channel), orders: .init(channel: channel))
+      market: .init(channel: channel), orders: .init(channel: channel), ticks: ticks)
   }
 
   func close() async {
+    ticks.close()
     for link in links {
       await link.close()
       await link.market.close(RPCError(.unavailable, "the test is over"))
@@ -145,11 +154,13 @@ struct ConnectorDesk: Sendable {
 }
 
 func withConnector(
-  _ venues: [KnownVenue] = [.binance], _ settings: [String] = [],
+  _ venues: [KnownVenue] = [.binance], _ settings: [String] = [], away: Set<KnownVenue> = [],
+  failed: [FailedVenue] = [],
   _ body: @escaping @Sendable (ConnectorDesk) async throws -> Void
 ) async throws {
   try await withLoop { loop in
-    let desk = try await ConnectorDesk.open(try ServiceWorld(loop), venues, settings)
+    let desk = try await ConnectorDesk.open(
+      try ServiceWorld(loop), venues, settings, away: away, failed: failed)
     do { try await body(desk) } catch {
       await desk.close()
       throw error

@@ -18,8 +18,10 @@ struct RouterDesk: Sendable {
 
   var router: ExecutionV1.ExecutionServiceClient { .init(channel: running.channel) }
 
-  static func open(_ world: ServiceWorld, _ venue: ScriptedVenue) async throws -> RouterDesk {
-    world.serve("market-connector", ScriptedMarket().methods + venue.methods)
+  static func open(
+    _ world: ServiceWorld, _ venue: ScriptedVenue, market: ScriptedMarket = ScriptedMarket()
+  ) async throws -> RouterDesk {
+    world.serve("market-connector", market.methods + venue.methods)
     let running = try await world.start(
       ExecutionRouter.self,
       [

@@ -11,8 +11,8 @@ import Venue
 @Suite struct `Mailboxes of a venue` {
   private static let symbols = (0..<40).map { "S\($0)USDT" }
 
-  private func mailboxes(shards: Int, max: Int) -> Mailboxes {
-    var mail = Mailboxes(shards: shards, max: max)
+  private func mailboxes(shards: Int, max: Int) -> Mailboxes<MarketEvent> {
+    var mail = Mailboxes<MarketEvent>(shards: shards, max: max)
     mail.open(
       Self.symbols, venue: "binance",
       MetricsRegistry().gauges("depth", help: "", labels: ["venue", "shard", "symbol"]))
@@ -31,10 +31,10 @@ import Venue
   @Test func `MD-16 a symbol is always of the same shard, here as anywhere`() {
     // XXH64 modulo 16 by Python's xxhash.
     #expect(
-      ["BTCUSDT", "ETHUSDT", "SOLUSDT"].map { Mailboxes.shard(of: $0, among: 16) } == [9, 6, 10])
-    let shards = Self.symbols.map { Mailboxes.shard(of: $0, among: 16) }
+      ["BTCUSDT", "ETHUSDT", "SOLUSDT"].map { Shard.of($0, among: 16) } == [9, 6, 10])
+    let shards = Self.symbols.map { Shard.of($0, among: 16) }
     #expect(Set(shards).count > 10, "\(shards)")
-    #expect(Self.symbols.allSatisfy { Mailboxes.shard(of: $0, among: 1) == 0 })
+    #expect(Self.symbols.allSatisfy { Shard.of($0, among: 1) == 0 })
   }
 
   @Test func `MD-16 a symbol's events keep their order whatever the others do`() {
@@ -63,8 +63,8 @@ import Venue
     var mail = mailboxes(shards: 2, max: 100)
     let other = try #require(
       Self.symbols.indices.first {
-        Mailboxes.shard(of: Self.symbols[$0], among: 2)
-          != Mailboxes.shard(of: Self.symbols[0], among: 2)
+        Shard.of(Self.symbols[$0], among: 2)
+          != Shard.of(Self.symbols[0], among: 2)
       })
     let storm = (0...100).map { mail.put(event(0, $0)) }
     #expect(storm == Array(repeating: true, count: 100) + [false], "the last finds it full")
@@ -109,17 +109,22 @@ import Venue
 
 /// Mailboxes as the link of a venue uses them.
 private actor Hall {
-  private var mail: Mailboxes
+  private var mail: Mailboxes<MarketEvent>
   private(set) var brought = 0
 
-  init(_ mail: sending Mailboxes) { self.mail = mail }
+  init(_ mail: sending Mailboxes<MarketEvent>) { self.mail = mail }
 
   func bring(_ event: MarketEvent) async {
-    if !mail.put(event) { await withCheckedContinuation { mail.wait(with: event, $0) } }
+    guard !mail.put(event) else { return brought += 1 }
+    await withCheckedContinuation { mail.wait(with: event, of: event.instrument, $0) }
     brought += 1
   }
 
   func take() -> MarketEvent? { mail.next() }
   func depth(_ symbol: Int32) -> Int { mail.depth(InstrumentID(symbol)) }
   func close() { mail.close() }
+}
+
+extension Mailboxes<MarketEvent> {
+  fileprivate mutating func put(_ event: MarketEvent) -> Bool { put(event, of: event.instrument) }
 }

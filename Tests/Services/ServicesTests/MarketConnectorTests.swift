@@ -229,6 +229,7 @@ import Venues
       let told = try await desk.notices(["md.health"], 4) {
         await desk.say(desk.snapshot(1))
         desk.sessions[0].counters.requests.increment()
+        desk.sessions[0].counters.open.increment()
         for link in desk.links { await link.tick() }
         desk.sessions[0].counters.requests.increment()
         desk.sessions[0].counters.messages.increment()

@@ -20,9 +20,9 @@ struct OMSDesk: Sendable {
 
   static func open(
     _ world: ServiceWorld, _ router: ScriptedRouter = ScriptedRouter(), _ settings: [String] = [],
-    databaseURL: String = "postgresql://127.0.0.1:1/none"
+    databaseURL: String = "postgresql://127.0.0.1:1/none", market: ScriptedMarket = ScriptedMarket()
   ) async throws -> OMSDesk {
-    world.serve("market-connector", ScriptedMarket().methods)
+    world.serve("market-connector", market.methods)
     world.serve("execution-router", router.methods)
     let running = try await world.start(
       OMS.self, Self.settings + settings, databaseURL: databaseURL)

@@ -196,6 +196,8 @@ import Units
 
       let pending = try await desk.oms.acceptReplace(request)
       #expect(pending.status == .pendingReplace)
+      // The terms in force are the old ones; what may fill is the larger.
+      #expect(text(pending.quantity) == "1" && text(pending.openQuantity) == "2")
       #expect(await eventually { desk.router.replaced.count == 1 })
       #expect(desk.router.replaced.map(\.version) == [pending.version])
       #expect(desk.router.replaced.map { text($0.price) } == ["50001.5"])

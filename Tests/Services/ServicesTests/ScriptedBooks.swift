@@ -7,9 +7,9 @@ final class ScriptedBooks: OrderbookV1.OrderbookServiceHandler {
 
   init(bid: String = "49999.99", ask: String = "50000.01") { say(bid: bid, ask: ask) }
 
-  func say(bid: String, ask: String, stale: Bool = false) {
+  func say(bid: String, ask: String, stale: Bool = false, venue: String = "binance") {
     var top = OrderbookV1.Top()
-    top.venue = "binance"
+    top.venue = venue
     top.symbol = "BTCUSDT"
     top.updateId = UInt64(tops.elements.count + 1)
     top.bidPrice = wire(bid)
@@ -42,6 +42,11 @@ final class ScriptedBooks: OrderbookV1.OrderbookServiceHandler {
   func streamBook(
     _ request: OrderbookV1.GetBookRequest, _ responses: Outgoing<OrderbookV1.Book>,
     _ context: ServerContext
+  ) async throws { throw RPCError(.unimplemented, "") }
+
+  func streamAggregates(
+    _ request: OrderbookV1.StreamAggregatesRequest,
+    _ responses: Outgoing<OrderbookV1.Aggregate>, _ context: ServerContext
   ) async throws { throw RPCError(.unimplemented, "") }
 
   func streamBookUpdates(

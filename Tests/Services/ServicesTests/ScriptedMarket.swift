@@ -4,15 +4,39 @@ import Synchronization
 import Testing
 
 /// A market-connector that lists instruments and streams nothing.
-struct ScriptedMarket: MarketV1.MarketServiceHandler {
-  var instruments = [bitcoin()]
+final class ScriptedMarket: MarketV1.MarketServiceHandler {
+  private let state = Mutex((instruments: [bitcoin()], absent: [String]()))
+
+  /// Venues that have not told their instruments.
+  init(absent: [String] = [], features: [String] = []) {
+    state.withLock { state in
+      state.absent = absent
+      state.instruments[0].features = features
+    }
+  }
+
+  /// A venue that was absent lists one.
+  func comes(_ instrument: MarketV1.Instrument) {
+    state.withLock { state in
+      state.absent.removeAll { $0 == instrument.venue }
+      state.instruments.append(instrument)
+    }
+  }
 
   func listInstruments(
     _ request: MarketV1.ListInstrumentsRequest, _ context: ServerContext
   ) async throws -> MarketV1.ListInstrumentsResponse {
-    var response = MarketV1.ListInstrumentsResponse()
-    response.instruments = instruments
-    return response
+    state.withLock { state in
+      var response = MarketV1.ListInstrumentsResponse()
+      response.instruments = state.instruments
+      response.unavailableVenues = state.absent.map { venue in
+        var unavailable = MarketV1.UnavailableVenue()
+        unavailable.venue = venue
+        unavailable.reason = "has not told its instruments yet"
+        return unavailable
+      }
+      return response
+    }
   }
 
   func listVenues(

@@ -1,3 +1,4 @@
+import Chrono
 import Synchronization
 import Telemetry
 import Units
@@ -10,6 +11,8 @@ final class ScriptedSession: VenueSession {
   let counters: VenueCounters
   let clockOffset: Duration? = .milliseconds(-40)
   let entry = Entry()
+  private let asked = Mutex<[String]>([])
+  private let told = Mutex(SessionVitals())
 
   init(_ known: KnownVenue, _ metrics: MetricsRegistry) {
     venue = known.id
@@ -38,11 +41,42 @@ final class ScriptedSession: VenueSession {
 
   func stop() async {}
 
+  /// What the connector asked for anew, with the reasons.
+  var resynchronised: [String] { asked.withLock { $0 } }
+
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    asked.withLock { $0.append(reason) }
+  }
+
+  var vitals: SessionVitals {
+    get { told.withLock { $0 } }
+    set { told.withLock { $0 = newValue } }
+  }
+
   final class Entry: VenueOrderEntry {
     let settlesAfter = Duration.zero
     private let names = Mutex<[String]>([])
+    private let script = Mutex(Script())
+
+    private struct Script {
+      var amended: [VenueAmendment] = []
+      var amendOutcome: VenueOutcome?
+      /// Rounds of cancelling all, the next one first.
+      var rounds: [Result<(cancelled: [VenueReport], left: Int), VenueError>] = []
+      var left = 0
+    }
 
     var placed: [String] { names.withLock { $0 } }
+    var amended: [VenueAmendment] { script.withLock { $0.amended } }
+
+    func answers(amend outcome: VenueOutcome) { script.withLock { $0.amendOutcome = outcome } }
+
+    /// What the next round of cancelling all does.
+    func clears(_ reports: [VenueReport], leaving left: Int) {
+      script.withLock { $0.rounds.append(.success((reports, left))) }
+    }
+
+    func clears(_ error: VenueError) { script.withLock { $0.rounds.append(.failure(error)) } }
 
     func place(_ order: VenueOrder) async -> VenueOutcome {
       names.withLock { $0.append(order.clientOrderID) }
@@ -57,15 +91,33 @@ final class ScriptedSession: VenueSession {
       VenueReplacement(cancel: refused, place: nil)
     }
 
-    func amend(_ amendment: VenueAmendment) async -> VenueOutcome { refused }
+    func amend(_ amendment: VenueAmendment) async -> VenueOutcome {
+      script.withLock { script in
+        script.amended.append(amendment)
+        return script.amendOutcome
+      } ?? refused
+    }
 
-    func cancelAll(of instrument: InstrumentID) async throws(VenueError) {}
+    func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+      let round = script.withLock { script in
+        script.rounds.isEmpty ? nil : script.rounds.removeFirst()
+      }
+      guard let done = try round?.get() else { return [] }
+      script.withLock { $0.left = done.left }
+      return done.cancelled.map { $0.ended(.cancelled) }
+    }
 
     func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
       refused
     }
 
-    func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] { [] }
+    func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+      (0..<script.withLock { $0.left }).map { number in
+        VenueReport(
+          instrument: instrument, clientOrderID: "left-\(number)", venueOrderID: "\(number)",
+          status: .new, filledQuantity: .zero, exchangeTime: .epoch)
+      }
+    }
 
     func fills(
       of instrument: InstrumentID, from executionID: String?

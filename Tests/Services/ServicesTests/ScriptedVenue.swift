@@ -22,7 +22,20 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     var placed: [MarketV1.VenueOrder] = []
     var queried: [String] = []
     var cancelled: [String] = []
+    var amended: [MarketV1.AmendVenueOrderRequest] = []
+    var amending = Amending.changes
     var beforePlacing: @Sendable (MarketV1.VenueOrder) throws -> Void = { _ in }
+    var beforeAmending: @Sendable () throws -> Void = {}
+  }
+
+  /// How it answers to changes in place.
+  enum Amending: Sendable {
+    case changes
+    /// Changes it, and the answer is lost.
+    case losesAnswers
+    /// Never hears of it, and nobody is told.
+    case losesRequests
+    case refuses(TypeV1.RejectReason, notInPlace: Bool)
   }
 
   private let state = Mutex(State())
@@ -31,6 +44,15 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
   var placed: [MarketV1.VenueOrder] { state.withLock { $0.placed } }
   var queried: [String] { state.withLock { $0.queried } }
   var cancelled: [String] { state.withLock { $0.cancelled } }
+
+  var amended: [MarketV1.AmendVenueOrderRequest] { state.withLock { $0.amended } }
+
+  func amends(_ amending: Amending) { state.withLock { $0.amending = amending } }
+
+  /// Called before the venue has each change.
+  func beforeAmending(_ body: @escaping @Sendable () throws -> Void) {
+    state.withLock { $0.beforeAmending = body }
+  }
 
   func behave(_ manner: Manner) { state.withLock { $0.manner = manner } }
 
@@ -90,9 +112,12 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
       return state.manner
     }
     switch manner {
-    case .answers: return acknowledged(has(order.clientOrderId))
+    case .answers:
+      has(order.clientOrderId)
+      return acknowledged(names(order.clientOrderId, order.price, order.quantity))
     case .losesAnswers:
       has(order.clientOrderId)
+      names(order.clientOrderId, order.price, order.quantity)
       throw RPCError(.deadlineExceeded, "no answer")
     case .losesOrders: throw RPCError(.unavailable, "the connection broke")
     case .refuses(let reason): return rejected(reason)
@@ -113,6 +138,43 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     }
     return report.map(acknowledged) ?? rejected(.unknownOrder)
   }
+
+  /// The terms that it tells of an order it has.
+  @discardableResult
+  private func names(
+    _ id: String, _ price: TypeV1.Decimal?, _ quantity: TypeV1.Decimal?
+  ) -> MarketV1.VenueReport {
+    state.withLock { state in
+      if let price { state.orders[id]?.price = price }
+      if let quantity { state.orders[id]?.quantity = quantity }
+      return state.orders[id] ?? .init()
+    }
+  }
+
+  func amendOrder(
+    _ request: MarketV1.AmendVenueOrderRequest, _ context: ServerContext
+  ) async throws -> MarketV1.VenueOrderOutcome {
+    try state.withLock { $0.beforeAmending }()
+    let (amending, isOpen) = state.withLock { state in
+      state.amended.append(request)
+      let status = state.orders[request.clientOrderId]?.status
+      return (state.amending, status == .new || status == .partiallyFilled)
+    }
+    guard isOpen else { return rejected(.unknownOrder) }
+    switch amending {
+    case .changes:
+      return acknowledged(names(request.clientOrderId, request.price, request.quantity))
+    case .losesAnswers:
+      names(request.clientOrderId, request.price, request.quantity)
+      throw RPCError(.deadlineExceeded, "no answer")
+    case .losesRequests: throw RPCError(.unavailable, "the connection broke")
+    case .refuses(let reason, let notInPlace): return rejected(reason, notInPlace: notInPlace)
+    }
+  }
+
+  func cancelAllOrders(
+    _ request: MarketV1.CancelAllVenueOrdersRequest, _ context: ServerContext
+  ) async throws -> MarketV1.CancelAllVenueOrdersResponse { throw RPCError(.unimplemented, "") }
 
   func queryOrder(
     _ request: MarketV1.QueryVenueOrderRequest, _ context: ServerContext
@@ -157,8 +219,11 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     return outcome
   }
 
-  private func rejected(_ reason: TypeV1.RejectReason) -> MarketV1.VenueOrderOutcome {
+  private func rejected(
+    _ reason: TypeV1.RejectReason, notInPlace: Bool = false
+  ) -> MarketV1.VenueOrderOutcome {
     var rejection = MarketV1.VenueRejection()
+    rejection.notInPlace = notInPlace
     rejection.reason = reason
     rejection.text = "the venue says no"
     var outcome = MarketV1.VenueOrderOutcome()

@@ -17,13 +17,14 @@ struct TradingFloor: Sendable {
   var trading: TradingV1.TradingServiceClient { .init(channel: running.channel) }
 
   static func open(
-    _ loop: EventLoop, _ limits: RiskV1.Limits, _ settings: [String]
+    _ loop: EventLoop, _ limits: RiskV1.Limits, _ settings: [String],
+    market: ScriptedMarket = ScriptedMarket()
   ) async throws -> TradingFloor {
     let world = try ServiceWorld(loop)
     let (risk, books) = (ScriptedRisk(limits), ScriptedBooks())
     world.serve("risk-manager", risk.methods)
     world.serve("orderbook", books.methods)
-    let oms = try await OMSDesk.open(world)
+    let oms = try await OMSDesk.open(world, market: market)
     let running = try await world.start(
       TradingGateway.self, ["trading-gateway.risk_silence_max=300s"] + settings)
     try #require(await running.ready())
@@ -37,9 +38,10 @@ struct TradingFloor: Sendable {
 
   static func request(
     _ quantity: String, at price: String? = "50000", _ side: TypeV1.Side = .buy,
-    clientOrderID: String = ""
+    clientOrderID: String = "", venue: String = ""
   ) -> TradingV1.SubmitOrderRequest {
     var request = TradingV1.SubmitOrderRequest()
+    request.venue = venue
     request.clientOrderId = clientOrderID
     request.symbol = "BTCUSDT"
     request.side = side
@@ -79,8 +81,8 @@ struct TradingFloor: Sendable {
   }
 }
 
-private func withFloor(
-  _ limits: RiskV1.Limits = ScriptedRisk.standard(), _ settings: [String] = [],
+func withFloor(
+  _ limits: RiskV1.Limits = ScriptedRisk.standard(), settings: [String] = [],
   _ body: @escaping @Sendable (TradingFloor) async throws -> Void
 ) async throws {
   try await withLoop { loop in
@@ -218,8 +220,7 @@ private func withFloor(
   @Test func `RSK-19 silence of the risk-manager refuses new orders, and its word heals it`()
     async throws
   {
-    try await withFloor(ScriptedRisk.standard(), ["trading-gateway.risk_silence_max=100ms"]) {
-      floor in
+    try await withFloor(settings: ["trading-gateway.risk_silence_max=100ms"]) { floor in
       var last = RPCError(.ok, "")
       let refused = await eventually {
         do { try await floor.submit("0.001") } catch let error as RPCError {
@@ -321,6 +322,36 @@ private func withFloor(
       #expect(small.reason == "MIN_SIZE" && small.numbers["limit"] == "0.00010")
       let cheap = await refusal { try await floor.submit("0.0001", at: "49999.99") }
       #expect(cheap.reason == "MIN_NOTIONAL")
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `RSK-04 a replacement in doubt reserves the larger of both until the venue has answered`(
+    isReplaced: Bool
+  ) async throws {
+    try await withFloor { floor in
+      let order = try await floor.submit("2")
+      floor.oms.router.report(.acknowledged, order.orderId)
+      _ = try await floor.oms.order(order.orderId) { $0.status == .new }
+      var request = TradingV1.ReplaceOrderRequest()
+      request.orderId = order.orderId
+      request.quantity = wire("6")
+      _ = try await floor.trading.replaceOrder(request)
+
+      // Of the ten allowed six are spoken for, whatever the order's status is.
+      floor.oms.router.report(.unknown, order.orderId, text: "silence")
+      _ = try await floor.oms.order(order.orderId) { $0.status == .unknown }
+      let barrier = try await floor.submit("0.1")
+      floor.oms.router.report(.rejected, barrier.orderId)
+      #expect(await eventually { (try? await floor.admits("4")) == true })
+      #expect(try await floor.check("4.00001").reason == .positionLimit)
+
+      floor.oms.router.report(isReplaced ? .replaced : .replaceRejected, order.orderId)
+      if !isReplaced { #expect(await eventually { (try? await floor.admits("8")) == true }) }
+      _ = try await floor.oms.order(order.orderId) { $0.status == .new }
+      let limit = isReplaced ? "4" : "8"
+      #expect(try await floor.admits(limit) == true)
+      #expect(try await floor.check(limit + ".00001").reason == .positionLimit)
     }
   }
 

@@ -29,9 +29,10 @@ package struct KrakenClient: ~Copyable {
       ], seed: seed)
   }
 
-  package init() throws {
+  package init(_ settings: ExchangeSettings? = nil) throws {
+    let settings = try settings ?? Self.settings()
     venue = SimulatedVenue(
-      exchange: SimulatedExchange(settings: try Self.settings(), start: DialectClient.start))
+      exchange: SimulatedExchange(settings: settings, start: DialectClient.start))
   }
 
   /// A private call with its nonce first, as the documentation signs it.

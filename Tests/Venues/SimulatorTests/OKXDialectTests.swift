@@ -132,6 +132,24 @@ import Venue
     #expect(try frozen(&client) == "0.00000000")
   }
 
+  @Test func `open orders are those of the instrument, newest first, a page at a time`() throws {
+    var client = OKXClient()
+    var placed: [String] = []
+    for _ in 0..<5 {
+      let order = try client.order(#""side":"buy","ordType":"limit","px":"50000","sz":"0.01""#)
+      placed.append(try #require(order["data"]?[0]?["ordId"]?.string))
+    }
+    func ids(_ query: String) throws -> [String?] {
+      try client.call("GET", "/api/v5/trade/orders-pending?instType=SPOT&" + query)["data"]?.array?
+        .map { $0["ordId"]?.string } ?? []
+    }
+    let newest: [String?] = placed.reversed()
+    #expect(try ids("instId=BTC-USDT") == newest)
+    #expect(try ids("instId=BTC-USDT&limit=2") == Array(newest.prefix(2)))
+    #expect(try ids("instId=BTC-USDT&limit=2&after=\(placed[3])") == Array(newest[2...3]))
+    #expect(try ids("instId=ETH-USDT").isEmpty)
+  }
+
   private func frozen(_ client: inout OKXClient) throws -> String? {
     let details = try client.call("GET", "/api/v5/account/balance")["data"]?[0]?["details"]?.array
     return details?.first { $0["ccy"]?.string == "USDT" }?["frozenBal"]?.string

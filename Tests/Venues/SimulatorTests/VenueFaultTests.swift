@@ -173,4 +173,24 @@ import Venue
     let error = #expect(throws: FaultError.self) { try client.inject(fault) }
     #expect(error?.field == field)
   }
+
+  @Test func `MD-03 the status of an exchange is told while it is closed for maintenance`() throws {
+    var kraken = try KrakenClient()
+    var okx = OKXClient()
+    _ = try kraken.venue.inject(.maintenance(.seconds(60)), now: kraken.now)
+    _ = try okx.venue.inject(.maintenance(.seconds(60)), now: okx.now)
+
+    #expect(
+      try kraken.ask("/0/public/Time")["error"]?[0]?.string == "EService:Unavailable")
+    #expect(
+      try kraken.ask("/0/public/SystemStatus")["result"]?["status"]?.string == "maintenance")
+    let ongoing = try okx.call("GET", "/api/v5/system/status")["data"]?[0]
+    #expect(ongoing?["state"]?.string == "ongoing" && ongoing?["serviceType"]?.string == "5")
+    #expect(ongoing?["end"]?.string == String((okx.now + .seconds(60)).milliseconds))
+    kraken.now = kraken.now + .seconds(61)
+    okx.now = okx.now + .seconds(61)
+    #expect(try kraken.ask("/0/public/SystemStatus")["result"]?["status"]?.string == "online")
+    #expect(
+      try okx.call("GET", "/api/v5/system/status")["data"]?[0]?["state"]?.string == "completed")
+  }
 }

@@ -25,10 +25,21 @@ private func event(_ number: Int64, flags: UInt32 = 0) -> TickEvent {
     bid: level(number * 10, 1), ask: level(number * 10 + 1, 2), flags: flags)
 }
 
+extension TickWriter {
+  /// As somebody who keeps the number.
+  @discardableResult
+  mutating func write(_ event: TickEvent, of instrument: Instrument) -> UInt64 {
+    number(of: instrument).map { write(event, of: $0) } ?? 0
+  }
+}
+
 private final class File {
   let path: String
   init(_ name: String) { path = "/dev/shm/shrivenquant-test-\(getpid())-tick-\(name)" }
-  deinit { unlink(path) }
+  deinit {
+    unlink(path)
+    unlink(path + ".bell-0")
+  }
 }
 
 @Suite struct `A tick` {
@@ -157,6 +168,71 @@ private final class File {
     #expect(writer.write(event(1), of: known) == 1)
     #expect(writer.write(event(2), of: instrument(1, "okx", "ETHUSDT")) == 0)
     #expect(writer.write(event(3), of: known) == 2)
-    #expect(writer.unnamed == 1)
+    #expect(writer.number(of: instrument(1, "okx", "ETHUSDT")) == nil)
+  }
+
+  @Test func `SHM-01 a restart tells every touch of now, once, and what follows`() throws {
+    let file = File("now")
+    var writer = try TickWriter(file.path, capacity: 64)
+    let (quiet, busy) = (instrument(0, "okx", "BTCUSDT"), instrument(1, "okx", "ETHUSDT"))
+    writer.write(event(1), of: quiet)
+    for number in 2...1_000 as ClosedRange<Int64> { writer.write(event(number), of: busy) }
+    let trade = Trade(
+      instrument: busy.id, tradeID: 1, price: Price(7), quantity: Quantity(3), aggressor: .sell,
+      exchangeTime: .epoch, receivedTime: .epoch)
+    writer.write(TickEvent(trade, quality: 2), of: busy)
+    var reader = try TickReader(file.path, from: .oldest)
+
+    let begun = reader.restart()
+    #expect(begun.map(\.instrument.symbol) == ["BTCUSDT", "ETHUSDT"])
+    #expect(begun.map(\.tick.sequence) == [1, 1_000])
+    #expect(begun.map(\.tick.exchangeTime.nanoseconds) == [1, 1_000])
+    #expect(reader.read() == .none)
+    writer.write(event(1_001), of: quiet)
+    guard case .tick(let tick, let named) = reader.read() else {
+      Issue.record("nothing follows")
+      return
+    }
+    #expect(tick.sequence == 1_002 && named == TickInstrument(quiet))
+  }
+
+  @Test func `MD-15 a trade and a distrusted touch are told apart by their marks`() throws {
+    let file = File("marks")
+    var writer = try TickWriter(file.path, capacity: 64)
+    var reader = try TickReader(file.path)
+    let btc = instrument(0, "okx", "BTCUSDT")
+    for side in [Side.buy, .sell] {
+      let trade = Trade(
+        instrument: btc.id, tradeID: 1, price: Price(7), quantity: Quantity(3), aggressor: side,
+        exchangeTime: .epoch, receivedTime: .epoch)
+      writer.write(TickEvent(trade, quality: 4), of: btc)
+    }
+    writer.write(event(1, flags: Tick.distrustMark | 1), of: btc)
+    guard case .tick(let bought, _) = reader.read(), case .tick(let sold, _) = reader.read(),
+      case .tick(let tainted, _) = reader.read()
+    else {
+      Issue.record("ticks are missing")
+      return
+    }
+    #expect(bought.isTrade && bought.bestAsk == level(7, 3) && bought.bestBid == nil)
+    #expect(sold.isTrade && sold.bestBid == level(7, 3) && sold.bestAsk == nil)
+    #expect(bought.quality == 4 && bought.isTrusted)
+    #expect(!tainted.isTrade && !tainted.isTrusted && tainted.quality == 1)
+  }
+
+  @Test func `SHM-01 a writer that is gone, silent or alive is told apart`() throws {
+    let file = File("absence")
+    let reader: TickReader
+    let now = Uptime(nanoseconds: 5_000_000_000)
+    do {
+      let writer = try TickWriter(file.path, capacity: 64)
+      reader = try TickReader(file.path)
+      writer.beat(now)
+      #expect(reader.absence(now + .seconds(1), silenceMax: .seconds(1)) == nil)
+      #expect(
+        reader.absence(now + .milliseconds(1_001), silenceMax: .seconds(1))?.contains("silent")
+          == true)
+    }
+    #expect(reader.absence(now, silenceMax: .seconds(1)) == "nobody writes it")
   }
 }

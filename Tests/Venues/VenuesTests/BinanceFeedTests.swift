@@ -139,6 +139,26 @@ import Venue
     #expect(output.events.count == 2)
   }
 
+  @Test func `a book that is asked for anew is stale at once, and no fault is counted`() {
+    let feed = feed()
+    var output = FeedOutput()
+    feed.opened(at: Self.start, &output)
+    feed.receive(depth(2, 3), at: Self.start, &output)
+    feed.answered(FeedQuestion(.snapshot, Self.id), snapshot(1), at: Self.start, &output)
+    output.removeAll()
+
+    for _ in 0..<3 {
+      feed.resynchronise(Self.id, reason: "asked for", at: Self.start, &output)
+    }
+    feed.resynchronise(InstrumentID(7), reason: "asked for", at: Self.start, &output)
+    #expect(output.events == [.stale(Self.id, reason: "asked for")] && output.faults == [])
+    #expect(requests(output).map(\.kind) == [.snapshot])
+    // Deltas that come meanwhile are bridged.
+    feed.receive(depth(4, 6), at: Self.start, &output)
+    feed.answered(FeedQuestion(.snapshot, Self.id), snapshot(4), at: Self.start, &output)
+    #expect(feed.book(of: Self.id).lastUpdateID == 6 && !feed.book(of: Self.id).isStale)
+  }
+
   @Test func `one gap asks for one snapshot, whatever follows it`() {
     let feed = feed()
     var output = FeedOutput()

@@ -18,6 +18,7 @@ struct KrakenCapture {
   var stales = 0
   var statuses = 0
   var faults: [FeedFault] = []
+  var clocks: [ClockReading] = []
   var wishes: [FeedWish] = []
   /// Books built from the events alone.
   var heard: [InstrumentID: PriceLevelBook] = [:]
@@ -59,6 +60,11 @@ struct KrakenCapture {
     take()
   }
 
+  mutating func resynchronise(_ feed: any PublicFeed, _ instrument: InstrumentID, at now: Instant) {
+    feed.resynchronise(instrument, reason: "asked for", at: now, &output)
+    take()
+  }
+
   mutating func close(_ feed: any PublicFeed, at now: Instant) {
     feed.closed(reason: "closed", at: now, &output)
     take()
@@ -74,6 +80,7 @@ struct KrakenCapture {
   private mutating func take() {
     faults += output.faults
     wishes += output.wishes
+    clocks += output.clocks
     for event in output.events { take(event) }
     output.removeAll()
   }
@@ -99,6 +106,9 @@ struct KrakenCapture {
     heard[id] = book
     return book
   }
+
+  /// Those that ask for something else than the time.
+  var requests: [String] { sent.filter { !$0.contains("\"ping\"") } }
 
   /// Frames that were to be sent, as text.
   var sent: [String] {

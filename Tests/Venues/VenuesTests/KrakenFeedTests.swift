@@ -101,12 +101,12 @@ import Venue
 
     var pauses: [Int] = []
     for _ in 0..<9 {
-      #expect(capture.sent.last?.contains("unsubscribe") == true)
-      let sent = capture.sent.count
+      #expect(capture.requests.last?.contains("unsubscribe") == true)
+      let sent = capture.requests.count
       capture.play(
-        KrakenText.acknowledgement(capture.sent.last ?? ""), at: now, through: feed)
+        KrakenText.acknowledgement(capture.requests.last ?? ""), at: now, through: feed)
       var waited = 0
-      while capture.sent.count == sent {
+      while capture.requests.count == sent {
         now = now + .seconds(1)
         waited += 1
         capture.play(#"{"channel":"heartbeat"}"#, at: now, through: feed)
@@ -114,7 +114,7 @@ import Venue
       }
       pauses.append(waited)
       capture.play(
-        KrakenText.acknowledgement(capture.sent.last ?? ""), at: now, through: feed)
+        KrakenText.acknowledgement(capture.requests.last ?? ""), at: now, through: feed)
       // A snapshot that is wrong as well.
       capture.play(
         KrakenText.book("snapshot", bids: [("99.9", "1.0")], checksum: 2), at: now, through: feed)
@@ -234,6 +234,56 @@ import Venue
     #expect(capture.statuses == 2)
     capture.play(system("online"), at: Self.start, through: feed)
     #expect(capture.statuses == 3 && capture.faults.isEmpty)
+  }
+
+  @Test func `a book that is asked for anew is stale at once, and no fault is counted`() throws {
+    var capture = KrakenCapture()
+    let feed = whole(&capture)
+    let before = capture.sent.count
+    capture.resynchronise(feed, Self.bitcoin, at: Self.start)
+    capture.resynchronise(feed, Self.bitcoin, at: Self.start)
+    #expect(capture.stales == 1 && capture.faults.isEmpty)
+    let asked = capture.sent.dropFirst(before)
+    #expect(asked.count == 1 && asked.first?.contains("\"method\":\"unsubscribe\"") == true)
+    for request in asked {
+      capture.play(KrakenText.acknowledgement(request), at: Self.start, through: feed)
+    }
+    capture.play(Self.snapshot, at: Self.start, through: feed)
+    #expect(capture.snapshots == 2)
+    // An instrument that is not followed is nobody's.
+    capture.resynchronise(feed, InstrumentID(7), at: Self.start)
+    #expect(capture.stales == 1)
+  }
+
+  @Test func `CLK-04 answers tell the venue's time to the microsecond`() throws {
+    var capture = KrakenCapture()
+    let feed = feed()
+    capture.open(feed, at: Self.start)
+    let requests = capture.sent
+    capture.play(
+      #"{"method":"subscribe","result":{"channel":"instrument"},"success":true,"req_id":1,"#
+        + #""time_in":"2026-09-21T14:13:20.100001Z","time_out":"2026-09-21T14:13:20.100401Z"}"#,
+      at: Self.start + .milliseconds(20), through: feed)
+    let reading = try #require(capture.clocks.first)
+    #expect(reading.sent == Self.start && reading.received == Self.start + .milliseconds(20))
+    #expect(reading.venueSent - reading.venueReceived == .microseconds(400))
+    var clock = ClockOffset()
+    clock.sample(reading)
+    #expect(clock.errorMax == .microseconds(9_800))
+    #expect(clock.offset == reading.venueReceived - Self.start - .microseconds(9_800))
+
+    for request in requests.dropFirst() {
+      capture.play(KrakenText.acknowledgement(request), at: Self.start, through: feed)
+    }
+    // Asked for twice a minute, however much else is heard.
+    capture.play(#"{"channel":"heartbeat"}"#, at: Self.start + .seconds(29), through: feed)
+    capture.tick(feed, at: Self.start + .seconds(30))
+    #expect(capture.sent.filter { $0.contains("ping") }.count == 1)
+    capture.play(
+      #"{"method":"pong","req_id":5,"time_in":"2026-09-21T14:13:50.1Z","#
+        + #""time_out":"2026-09-21T14:13:50.1Z"}"#,
+      at: Self.start + .seconds(30), through: feed)
+    #expect(capture.clocks.count == 2)
   }
 
   @Test func `silence is answered by one ping`() throws {

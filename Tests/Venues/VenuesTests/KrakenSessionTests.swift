@@ -119,6 +119,7 @@ final class ConnectedKraken: Sendable {
 
       #expect(status(placed) == .new && status(queried) == .new && status(amended) == .new)
       #expect(open.map(\.clientOrderID) == ["0000000000001-1"])
+      #expect(open[0].price == Price(510_000) && open[0].quantity == Quantity(200_000))
       #expect(
         kept.price == "51000.0" && kept.volume == "0.00200000" && kept.id == open[0].venueOrderID)
       #expect(status(replaced.cancel) == .cancelled && status(replaced.place) == .new)
@@ -168,7 +169,9 @@ final class ConnectedKraken: Sendable {
       for number in 1...5 {
         _ = await venue.session.orders.place(ConnectedKraken.order("a-\(number)"))
       }
-      try await venue.session.orders.cancelAll(of: ConnectedKraken.bitcoin)
+      let cancelled = try await venue.session.orders.cancelAll(of: ConnectedKraken.bitcoin)
+      #expect(cancelled.map(\.clientOrderID).sorted() == (1...5).map { "a-\($0)" })
+      #expect(cancelled.allSatisfy { $0.status == .cancelled })
       let open = try await venue.session.orders.openOrders(of: ConnectedKraken.bitcoin)
       #expect(open.isEmpty)
       #expect(
@@ -247,8 +250,19 @@ final class ConnectedKraken: Sendable {
       let placed = await venue.session.orders.place(ConnectedKraken.order("c-1"))
       let offset = try #require(venue.session.clockOffset)
       #expect(status(placed) == .new)
-      // Half a second of the venue's coarse answer, and the way.
+      // Half a second of the venue's coarse answer, and the way; its stream tells it more finely.
       #expect(abs((offset - .seconds(skew)).wholeNanoseconds) < 1_500_000_000)
+      let session = venue.session
+      #expect(
+        await eventually {
+          session.vitals.clockUncertainty.map { $0 < .milliseconds(500) } ?? false
+        })
+      let vitals = session.vitals
+      let fine = try #require(session.clockOffset)
+      let most = try #require(vitals.clockUncertainty)
+      // The script tells whole milliseconds.
+      let off = abs((fine - .seconds(skew)).wholeNanoseconds)
+      #expect(off <= (most + .milliseconds(1)).wholeNanoseconds)
       let deadline = try #require(
         venue.kraken.state.withLock { $0.orders[0].fields["deadline"] })
       #expect(try #require(Instant(rfc3339: deadline)) > SystemTime().now + .seconds(skew - 2))

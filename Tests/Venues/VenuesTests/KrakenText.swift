@@ -1,3 +1,4 @@
+import Chrono
 import JSON
 import OrderBook
 import Units
@@ -8,13 +9,16 @@ import Venue
 /// What Kraken writes.
 enum KrakenText {
   /// The acknowledgements of a subscription request, one for the first symbol.
-  static func acknowledgement(_ request: String, error: String? = nil) -> String {
+  static func acknowledgement(
+    _ request: String, error: String? = nil, at time: Instant? = nil
+  ) -> String {
     guard let root = try? JSONDocument(parsing: request).root,
       let id = root["req_id"]?.int, let method = root["method"]?.string,
       let channel = root["params"]?["channel"]?.string
     else { return "" }
     let symbol = root["params"]?["symbol"]?[0]?.string
     let symbolMember = symbol.map { #","symbol":"\#($0)""# } ?? ""
+    let times = time.map { #","time_in":"\#($0.rfc3339)","time_out":"\#($0.rfc3339)""# } ?? ""
     if let error {
       return
         #"{"error":"\#(error)","method":"\#(method)","req_id":\#(id),"#
@@ -22,7 +26,7 @@ enum KrakenText {
     }
     return
       #"{"method":"\#(method)","req_id":\#(id),"result":{"channel":"\#(channel)"\#(symbolMember)},"#
-      + #""success":true}"#
+      + #""success":true\#(times)}"#
   }
 
   static func levels(_ book: KrakenBook, _ side: Side) -> String {

@@ -87,9 +87,44 @@ import Venue
       driver.hear(#"{"event":"subscribe","arg":{"channel":"\#(channel)","instId":"BTC-USDT"}}"#)
     }
     driver.hear(#"{"event":"subscribe","arg":{"channel":"instruments","instType":"SPOT"}}"#)
+    driver.hear(#"{"event":"subscribe","arg":{"channel":"status"}}"#)
     driver.hear(Self.snapshot)
     driver.forget()
     return driver
+  }
+
+  @Test func `MD-03 maintenance of trading is a status of every market, until all of it has ended`()
+  {
+    func status(_ state: String, _ service: String, begin: String = "1") -> String {
+      #"{"arg":{"channel":"status"},"data":[{"title":"upgrade","state":"\#(state)","#
+        + #""begin":"\#(begin)","end":"2","href":"","serviceType":"\#(service)","#
+        + #""system":"unified","env":"1","ts":"1790000000000"}]}"#
+    }
+    func instrument(_ state: String) -> String {
+      #"{"arg":{"channel":"instruments","instType":"SPOT"},"data":[{"instId":"BTC-USDT","#
+        + #""state":"\#(state)"}]}"#
+    }
+    func told(_ driver: Driver) -> [String] {
+      driver.events.compactMap { event in
+        if case .status(let status) = event { "\(status.text) \(status.isTrading)" } else { nil }
+      }
+    }
+    let driver = whole()
+
+    driver.hear(status("scheduled", "5"))
+    driver.hear(status("ongoing", "6"))
+    #expect(told(driver).isEmpty)
+    driver.hear(status("ongoing", "5"))
+    driver.hear(status("ongoing", "9", begin: "7"))
+    #expect(told(driver) == ["maintenance false"])
+    driver.hear(status("completed", "5"))
+    driver.hear(instrument("suspend"))
+    driver.hear(status("completed", "9", begin: "7"))
+    #expect(told(driver) == ["maintenance false"])
+    driver.hear(instrument("live"))
+    #expect(told(driver) == ["maintenance false", "live true"])
+    driver.hear(instrument("suspend"))
+    #expect(told(driver).last == "suspend false")
   }
 
   @Test func `MD-03 a missing update makes the book stale at that message, and nothing is merged`()
@@ -114,6 +149,19 @@ import Venue
       Self.book("snapshot", bids: #"["97.0","1","0","1"]"#, asks: "", seq: 130, previous: -1))
     #expect(driver.events.count == 1 && driver.feed.isWhole(Self.bitcoin.id))
     #expect(driver.feed.book(of: Self.bitcoin.id).levelCount(.buy) == 1)
+  }
+
+  @Test func `a book that is asked for anew is stale at once, and no fault is counted`() {
+    let driver = whole()
+    for id in [Self.bitcoin.id, Self.bitcoin.id, InstrumentID(7)] {
+      driver.take {
+        driver.feed.resynchronise(id, reason: "asked for", at: driver.now, &$0)
+      }
+    }
+    #expect(driver.staleReasons == ["asked for"] && driver.faults.isEmpty)
+    #expect(driver.sent.count == 2 && driver.sent[0].hasPrefix(#"{"op":"unsubscribe""#))
+    driver.hear(Self.snapshot)
+    #expect(driver.feed.isWhole(Self.bitcoin.id))
   }
 
   @Test func `MD-03 an empty message keeps the chain, and a lower number after maintenance`() {
@@ -227,7 +275,7 @@ import Venue
     let topics = try driver.sent.reduce(0) {
       $0 + (try JSONDocument(parsing: $1).root.array("args").count)
     }
-    #expect(topics == 3 * 240 + 1)
+    #expect(topics == 3 * 240 + 2)
     #expect(driver.sent.allSatisfy { $0.utf8.count < OKXSubscription.messageMax })
     #expect(driver.sent.count == 8)
     for _ in 0..<60 where driver.reconnects.isEmpty {
@@ -243,6 +291,7 @@ import Venue
     driver.open()
     driver.hear(#"{"event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"}}"#)
     driver.hear(#"{"event":"subscribe","arg":{"channel":"instruments","instType":"SPOT"}}"#)
+    driver.hear(#"{"event":"subscribe","arg":{"channel":"status"}}"#)
     for channel in ["trades", "tickers"] {
       driver.hear(
         #"{"event":"error","code":"60018","msg":"channel:\#(channel),instId:BTC-USDT is wrong"}"#)
@@ -260,6 +309,7 @@ import Venue
       driver.hear(#"{"event":"subscribe","arg":{"channel":"\#(channel)","instId":"BTC-USDT"}}"#)
     }
     driver.hear(#"{"event":"subscribe","arg":{"channel":"instruments","instType":"SPOT"}}"#)
+    driver.hear(#"{"event":"subscribe","arg":{"channel":"status"}}"#)
     driver.forget()
     driver.pass(.seconds(11))
     #expect(driver.sent.count == 2 && driver.sent[1].contains("books"))

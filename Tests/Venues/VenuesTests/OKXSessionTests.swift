@@ -26,8 +26,10 @@ import Venue
       + #""ts":"1790000000000","sCode":"\#(code)","sMsg":"\#(text)"}]}"#
   }
 
-  private static func order(_ state: String, filled: String = "0", id: Int = 77) -> String {
-    #"{"instId":"BTC-USDT","clOrdId":"\#(spelled)","ordId":"\#(id)","state":"\#(state)","#
+  private static func order(
+    _ state: String, filled: String = "0", id: Int = 77, terms: String = ""
+  ) -> String {
+    #"{"instId":"BTC-USDT","clOrdId":"\#(spelled)","ordId":"\#(id)","state":"\#(state)","# + terms
       + #""cancelSource":"","accFillSz":"\#(filled)","uTime":"1790000000001"}"#
   }
 
@@ -130,7 +132,9 @@ import Venue
       venue.answer("POST /api/v5/trade/cancel-order", Self.result("51400", "gone"))
       venue.answer("POST /api/v5/trade/amend-order", Self.result())
       venue.answer("GET \(Self.orderPath)", Self.data(Self.order("canceled", filled: "0.004")))
-      venue.answer("GET \(Self.orderPath)", Self.data(Self.order("live")))
+      venue.answer(
+        "GET \(Self.orderPath)",
+        Self.data(Self.order("live", terms: #""px":"60000.2","sz":"0.02","#)))
       venue.answer(
         "GET \(Self.orderPath)", #"{"code":"51603","msg":"Order does not exist","data":[]}"#)
 
@@ -151,6 +155,7 @@ import Venue
         return
       }
       #expect(amended.status == .new && amended.clientOrderID == Self.name)
+      #expect(amended.price == Price(600_002) && amended.quantity == Quantity(2_000_000))
       #expect(
         venue.requests("POST /api/v5/trade/amend-order").first?.body
           == #"{"instId":"BTC-USDT","clOrdId":"06AJRZ84000007","newPx":"60000.2","#

@@ -12,13 +12,34 @@ import Testing
     [RequestBudget.Cost(limit, amount)]
   }
 
+  private func remaining(
+    _ limit: String, of budget: inout RequestBudget, at now: Instant
+  ) -> Int? {
+    budget.uses(at: now).first { $0.name == limit }?.remaining
+  }
+
+  @Test func `OBS-11 every limit tells what is taken of it and what is left`() {
+    var budget = RequestBudget([
+      RequestLimit("weight", max: 100, .window(.seconds(60))),
+      RequestLimit("calls", max: 20, .decay(perSecond: 2)),
+    ])
+    #expect(budget.take(cost(60) + cost(15, "calls"), at: at(0)) == .granted)
+    #expect(
+      budget.uses(at: at(2_000)) == [
+        LimitUse("weight", max: 100, used: 60), LimitUse("calls", max: 20, used: 11),
+      ])
+    budget.block(for: .seconds(5), at: at(3_000))
+    #expect(budget.uses(at: at(3_000)).map(\.remaining) == [0, 0])
+    #expect(budget.uses(at: at(60_000)).map(\.used) == [0, 0])
+  }
+
   @Test func `a window is filled and then waits for the next one`() {
     var budget = RequestBudget([RequestLimit("weight", max: 100, .window(.seconds(60)))])
 
     #expect(budget.take(cost(60), at: at(1_000)) == .granted)
     #expect(budget.take(cost(41), at: at(2_000)) == .wait(.seconds(58), limit: "weight"))
     #expect(budget.take(cost(40), at: at(2_000)) == .granted)
-    #expect(budget.remaining("weight", at: at(59_999)) == 0)
+    #expect(remaining("weight", of: &budget, at: at(59_999)) == 0)
     #expect(budget.take(cost(100), at: at(60_000)) == .granted)
   }
 
@@ -31,9 +52,9 @@ import Testing
 
     #expect(budget.take(order, at: at(0)) == .granted)
     #expect(budget.take(order, at: at(4_000)) == .wait(.seconds(6), limit: "orders"))
-    #expect(budget.remaining("weight", at: at(4_000)) == 90)
+    #expect(remaining("weight", of: &budget, at: at(4_000)) == 90)
     #expect(budget.take(order, at: at(10_000)) == .granted)
-    #expect(budget.remaining("weight", at: at(10_000)) == 80)
+    #expect(remaining("weight", of: &budget, at: at(10_000)) == 80)
   }
 
   @Test func `the venue's own count wins when it is higher`() {
@@ -41,10 +62,10 @@ import Testing
     _ = budget.take(cost(10), at: at(0))
 
     budget.observe(5, of: "weight", at: at(1))
-    #expect(budget.remaining("weight", at: at(1)) == 90)
+    #expect(remaining("weight", of: &budget, at: at(1)) == 90)
     budget.observe(95, of: "weight", at: at(2))
     #expect(budget.take(cost(6), at: at(3)) == .wait(.milliseconds(59_997), limit: "weight"))
-    #expect(budget.remaining("weight", at: at(60_000)) == 100)
+    #expect(remaining("weight", of: &budget, at: at(60_000)) == 100)
   }
 
   @Test func `a ban stops everything until it is over`() {
@@ -54,7 +75,7 @@ import Testing
     budget.block(for: .seconds(1), at: at(0))
 
     #expect(budget.take([], at: at(1_000)) == .wait(.seconds(119), limit: "blocked by the venue"))
-    #expect(budget.remaining("weight", at: at(1_000)) == 0)
+    #expect(remaining("weight", of: &budget, at: at(1_000)) == 0)
     #expect(budget.take(cost(1), at: at(120_000)) == .granted)
   }
 
@@ -64,7 +85,7 @@ import Testing
     #expect(budget.take(cost(20), at: at(0)) == .granted)
     #expect(budget.take(cost(1), at: at(0)) == .wait(.milliseconds(500), limit: "weight"))
     #expect(budget.take(cost(1), at: at(500)) == .granted)
-    #expect(budget.remaining("weight", at: at(10_500)) == 20)
+    #expect(remaining("weight", of: &budget, at: at(10_500)) == 20)
   }
 
   @Test func `what is more than the whole limit fits an unused one only`() {
@@ -93,6 +114,24 @@ import Testing
 
     #expect(clock.offset == .seconds(2))
     #expect(clock.errorMax == .milliseconds(5))
+  }
+
+  @Test func `CLK-04 an answer to the microsecond counts before one of whole seconds`() {
+    var clock = ClockOffset()
+    // 308 ms off, as the middle of the second is told.
+    clock.sample(sent: at(0), received: at(2), venue: at(309), grain: .milliseconds(500))
+    #expect(clock.offset == .milliseconds(308) && clock.errorMax == .milliseconds(501))
+
+    // 3 ms there, 5 ms at the venue, 1 ms back; the venue is 20 ms ahead.
+    clock.sample(
+      ClockReading(
+        sent: at(1_000), received: at(1_009), venueReceived: at(1_023), venueSent: at(1_028)))
+    #expect(clock.offset == .milliseconds(21) && clock.errorMax == .milliseconds(2))
+    // An answer that left before its question came says nothing.
+    clock.sample(
+      ClockReading(
+        sent: at(2_000), received: at(2_001), venueReceived: at(2_030), venueSent: at(2_020)))
+    #expect(clock.errorMax == .milliseconds(2))
   }
 
   @Test func `old answers give way, and what was known can be forgotten`() {

@@ -23,7 +23,7 @@ extension ScriptedKraken {
       let channel = request["params"]?["channel"]?.string
     else { return }
     state.withLock { $0.subscriptions.append(text) }
-    send(socket, KrakenText.acknowledgement(text))
+    send(socket, KrakenText.acknowledgement(text, at: now))
     switch channel {
     case "executions": subscribe(socket, token: request["params"]?["token"]?.string ?? "")
     case "balances":

@@ -20,7 +20,7 @@ struct MeshOptions: Sendable {
   let portsPath: String
   let portOffset: Int
   let settingsFile: String?
-  let flags: [SettingsSources.Flag]
+  private(set) var flags: [SettingsSources.Flag]
 
   init(_ arguments: Arguments) throws {
     state = StateFolder(arguments.value("--state") ?? "var")
@@ -34,6 +34,13 @@ struct MeshOptions: Sendable {
     var flags: [SettingsSources.Flag] = []
     for text in arguments.values("--set") { flags.append(try SettingsSources.Flag(parsing: text)) }
     self.flags = flags
+  }
+
+  /// The same with settings that any `--set` overrules.
+  func implying(_ implied: [SettingsSources.Flag]) -> MeshOptions {
+    var options = self
+    options.flags = implied + flags
+    return options
   }
 
   func ports() throws(SettingsError) -> PortTable {

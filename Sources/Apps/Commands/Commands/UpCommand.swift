@@ -9,8 +9,7 @@ enum UpCommand {
         CommandForm.Option(
           "--replay", value: "FILE", "the venue plays back this recorded capture"),
         CommandForm.Option(
-          "--symbol", value: "SYMBOL", "the capture's market (default: from its header or its name)"
-        ),
+          "--symbol", value: "SYMBOL", "the capture's market, if it does not tell or has several"),
         CommandForm.Option(
           "--replay-speed", value: "SPEED", "instant, realtime (default) or a factor such as 10x"),
         CommandForm.Option(
@@ -22,10 +21,13 @@ enum UpCommand {
         Without --detach it runs until Ctrl-C. Each service is a process, started again when it dies.
         The state folder gets pki/ postgres/ journal/ log/ run/ bootstrap/; SHRIVENQUANT_DATABASE_URL \
         names a PostgreSQL to be used instead of a private one.
+        With --replay the exchange of the recording is the only one that is connected, unless \
+        --set market-connector.venues says otherwise.
         """)
   ) { arguments in
     let plan = try MeshPlan(arguments)
     if StateLock.isHeld(plan.options.state) { throw alreadyUp(plan.options.state) }
+    try SettingsCheck.refuse(plan.options)
     if arguments.has("--detach") { return try detach(plan, arguments) }
     return try run(plan)
   }
@@ -63,8 +65,8 @@ enum UpCommand {
     // nobody having it open any more.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     var words = ["up", "--report", "3"] + plan.options.words
-    if let replay = plan.replay, let symbol = plan.replaySymbol {
-      words += ["--replay", replay, "--symbol", symbol, "--replay-speed", plan.replaySpeed]
+    if let replay = plan.replay, let market = plan.replayed {
+      words += ["--replay", replay, "--symbol", market.listed, "--replay-speed", plan.replaySpeed]
     }
     if plan.isFresh { words.append("--fresh") }
     // --fresh removes log/: the supervisor's own log lies beside it.

@@ -27,10 +27,16 @@ enum VenueSimCommand {
         CommandForm.Option("--seed", value: "N", "of the background order flow (default 1)"),
         CommandForm.Option(
           "--flow", value: "KIND", "how its events follow: uniform (default), poisson or hawkes"),
+        CommandForm.Option(
+          "--limit-factor", value: "N",
+          "limits are so many times the venues' documented ones (default 10 to 100; 1: as they are)"
+        ),
+        CommandForm.Option(
+          "--kraken-tier", value: "TIER",
+          "whose limits Kraken's are: starter, intermediate or pro (default)"),
         CommandForm.Option("--replay", value: "FILE", "plays a recorded capture; may be repeated"),
         CommandForm.Option(
-          "--symbol", value: "SYMBOL", "the capture's market (default: from its header or its name)"
-        ),
+          "--symbol", value: "SYMBOL", "the capture's market, if it does not tell or has several"),
         CommandForm.Option(
           "--speed", value: "SPEED", "of --replay: instant, realtime (default) or 10x"),
         CommandForm.Option(
@@ -48,8 +54,9 @@ enum VenueSimCommand {
         /0/public, /0/private and /v2 (WebSocket) Kraken's; /api/v5, /ws/v5/public and /ws/v5/private \
         OKX's. Each has its own markets, books, accounts and seed (Kraken's is one more than --seed, \
         OKX's two). All accounts have the key and secret of bootstrap/venue-sim.json; Kraken's clients \
-        are given the secret in Base64, as Kraken does, and OKX's passphrase is the key. --replay and \
-        --tape are for Binance's markets.
+        are given the secret in Base64, as Kraken does, and OKX's passphrase is the key. --replay takes \
+        a recording of any of the three (docs/recordings.md), which that exchange plays instead of its \
+        market's background flow; --tape is for Binance's markets.
 
         SimulatorService (faults on command, the exchange's own books and accounts) answers on the same \
         port over gRPC, to callers with a certificate of the mesh.
@@ -94,7 +101,7 @@ enum VenueSimCommand {
     let credentials = Credentials(
       certificate: try readText(state.certificate(of: "venue-sim")),
       key: try readText(state.key(of: "venue-sim")))
-    let exchanges = try exchanges(arguments, key)
+    let exchanges = try limited(exchanges(arguments, key), arguments)
     var configuration = VenueSimulatorConfiguration(
       address: .tcp(host: "127.0.0.1", port: port),
       tls: try TLSContext.server(
@@ -108,9 +115,7 @@ enum VenueSimCommand {
     let journal = state.journal(of: "venue-sim")
     try makeFolder(journal, mode: 0o700)
     configuration.stateDirectory = journal
-    if let replay = try replay(arguments, symbols: SimulatedMarket.standard.map(\.symbol)) {
-      configuration.replays = [replay]
-    }
+    if let replay = try replay(arguments) { configuration.replays = [replay] }
     return configuration
   }
 
@@ -142,6 +147,29 @@ enum VenueSimCommand {
     ]
   }
 
+  /// With the limits that were asked for.
+  private static func limited(
+    _ exchanges: [ExchangeSettings], _ arguments: Arguments
+  ) throws -> [ExchangeSettings] {
+    let tiers = ["starter": KrakenTier.starter, "intermediate": .intermediate, "pro": .pro]
+    let named = arguments.value("--kraken-tier") ?? "pro"
+    guard let tier = tiers[named] else {
+      throw UsageError("--kraken-tier is \"\(named)\": starter, intermediate or pro is expected")
+    }
+    let factor = try arguments.value("--limit-factor").map { _ in
+      try arguments.int("--limit-factor", in: 1...10_000, default: 1)
+    }
+    return exchanges.map { exchange in
+      var exchange = exchange
+      exchange.krakenTier = tier
+      guard let factor else { return exchange }
+      exchange.limitFactor = factor
+      exchange.requestWeightPerMinuteMax = ExchangeSettings.binanceWeightPerMinute * factor
+      exchange.ordersPerTenSecondsMax = ExchangeSettings.binanceOrdersPerTenSeconds * factor
+      return exchange
+    }
+  }
+
   private static func flow(_ arguments: Arguments) throws -> FlowArrivals {
     switch arguments.value("--flow") ?? "uniform" {
     case "uniform": return .uniform
@@ -167,16 +195,16 @@ enum VenueSimCommand {
     ) { Terminal.write(String(decoding: $0, as: UTF8.self) + "\n", to: 1) }
   }
 
-  private static func replay(_ arguments: Arguments, symbols: [String]) throws -> ReplaySettings? {
+  private static func replay(_ arguments: Arguments) throws -> ReplaySettings? {
     let files = arguments.values("--replay")
     guard let first = files.first else { return nil }
     let speedText = arguments.value("--speed") ?? "realtime"
     guard let speed = ReplayOptions.speed(speedText) else {
       throw UsageError("--speed is \"\(speedText)\": instant, realtime or 10x is expected")
     }
-    let symbol = try ReplayOptions.market(
-      of: first, named: arguments.value("--symbol"), among: symbols)
-    var settings = ReplaySettings(symbol: symbol, files: files.map(absolutePath), speed: speed)
+    let market = try ReplayOptions.market(of: first, named: arguments.value("--symbol"))
+    var settings = ReplaySettings(
+      dialect: market.dialect, symbol: market.listed, files: files.map(absolutePath), speed: speed)
     settings.isHeld = arguments.has("--hold")
     return settings
   }

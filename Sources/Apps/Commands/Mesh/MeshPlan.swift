@@ -1,5 +1,4 @@
 internal import ServiceKit
-internal import VenueSimulator
 
 /// What `up` was asked for.
 struct MeshPlan: Sendable {
@@ -7,24 +6,22 @@ struct MeshPlan: Sendable {
   /// A recorded capture that the simulator plays back; nil for its own background flow.
   let replay: String?
   /// The market that the capture is of.
-  let replaySymbol: String?
+  let replayed: ReplayedMarket?
   let replaySpeed: String
   let isFresh: Bool
   /// Where progress goes as well, for a terminal that waits for a detached mesh.
   let report: Int32?
 
   init(_ arguments: Arguments) throws {
-    options = try MeshOptions(arguments)
     replay = try arguments.value("--replay").map { path in
       guard fileExists(path) else { throw CommandError("\(path): there is no such capture") }
       return absolutePath(path)
     }
     // Before anything starts: a simulator that cannot play would be started again and again.
-    replaySymbol = try replay.map { path in
-      try ReplayOptions.market(
-        of: path, named: arguments.value("--symbol"),
-        among: SimulatedMarket.standard.map(\.symbol))
+    replayed = try replay.map { path in
+      try ReplayOptions.market(of: path, named: arguments.value("--symbol"))
     }
+    options = try MeshOptions(arguments).implying(replayed?.settings ?? [])
     replaySpeed = arguments.value("--replay-speed") ?? "realtime"
     guard ReplayOptions.speed(replaySpeed) != nil else {
       throw UsageError(
@@ -43,8 +40,8 @@ struct MeshPlan: Sendable {
   func simulatorWords(supervisor: Int32) -> [String] {
     var words = ["venue-sim", "--supervised", String(supervisor), "--state", options.state.path]
     words += ["--ports", options.portsPath, "--port-offset", String(options.portOffset)]
-    if let replay, let replaySymbol {
-      words += ["--replay", replay, "--symbol", replaySymbol, "--speed", replaySpeed, "--hold"]
+    if let replay, let replayed {
+      words += ["--replay", replay, "--symbol", replayed.listed, "--speed", replaySpeed, "--hold"]
     }
     return words
   }

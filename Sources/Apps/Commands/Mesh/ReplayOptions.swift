@@ -1,6 +1,7 @@
 internal import Recording
 internal import ServiceKit
 internal import VenueSimulator
+internal import Venues
 
 /// What a recorded capture's name and the options say about its playback.
 enum ReplayOptions {
@@ -22,8 +23,8 @@ enum ReplayOptions {
     return symbols.first { name.contains($0) }
   }
 
-  /// The market of a capture that can be played: named, or told by the file's header or name.
-  static func market(of path: String, named: String?, among symbols: [String]) throws -> String {
+  /// The market of a capture that can be played: named, or told by the file's header, name or frames.
+  static func market(of path: String, named: String?) throws -> ReplayedMarket {
     let header: RecordingHeader?
     let bytes = try readFile(path)
     do throws(RecordingError) {
@@ -31,9 +32,26 @@ enum ReplayOptions {
     } catch {
       throw CommandError("\(path): \(error)")
     }
-    if let venue = header?.venue, venue != "binance" {
-      throw CommandError("\(path) is a recording of \(venue): those of binance can be played")
+    let recorded: RecordedMarkets?
+    if let venue = header?.venue, VenueDialect(rawValue: venue) == nil {
+      let known = VenueDialect.allCases.map(\.rawValue).joined(separator: ", ")
+      throw CommandError("\(path) is a recording of \(venue): those of \(known) can be played")
+    } else if header?.venue == VenueDialect.binance.rawValue {
+      recorded = nil
+    } else {
+      recorded = try RecordedMarkets(path: path)
     }
+    guard let recorded, recorded.dialect != .binance else {
+      return ReplayedMarket(
+        dialect: .binance, listed: try binance(path, named: named, header))
+    }
+    return try streamed(recorded, path, named: named, header)
+  }
+
+  private static func binance(
+    _ path: String, named: String?, _ header: RecordingHeader?
+  ) throws -> String {
+    let symbols = SimulatedMarket.standard.map(\.symbol)
     if let named {
       guard symbols.contains(named) else {
         throw UsageError("no market \(named)\(suggestion(for: named, among: symbols))")
@@ -46,5 +64,54 @@ enum ReplayOptions {
         "\(path) names none of \(symbols.joined(separator: ", ")): say --symbol SYMBOL")
     }
     return symbol
+  }
+
+  /// Of Kraken and OKX any market whose book begins in the recording.
+  private static func streamed(
+    _ recorded: RecordedMarkets, _ path: String, named: String?, _ header: RecordingHeader?
+  ) throws -> ReplayedMarket {
+    let markets = recorded.symbols.map { ReplayedMarket(dialect: recorded.dialect, listed: $0) }
+    guard !markets.isEmpty else {
+      throw CommandError("\(path) has no snapshot of a book of \(recorded.dialect)")
+    }
+    if let named {
+      guard let market = markets.first(where: { $0.listed == named || $0.symbol == named }) else {
+        let known = markets.map(\.symbol)
+        throw UsageError("no market \(named)\(suggestion(for: named, among: known)) in \(path)")
+      }
+      return market
+    }
+    let told = header?.symbols.lazy.compactMap { name in
+      markets.first { $0.symbol == name }
+    }.first
+    guard let market = told ?? (markets.count == 1 ? markets[0] : nil) else {
+      throw UsageError(
+        "\(path) has \(markets.map(\.symbol).joined(separator: ", ")): say --symbol SYMBOL")
+    }
+    return market
+  }
+}
+
+/// A market that a recording is played for.
+struct ReplayedMarket: Sendable, Hashable {
+  let dialect: VenueDialect
+  /// By the venue's own name: `BTC/USD` at Kraken.
+  let listed: String
+
+  /// In our spelling: `BTCUSD`.
+  var symbol: String { String(listed.filter { $0 != "/" && $0 != "-" }) }
+
+  /// What a mesh is told to hear it, weaker than any `--set`: its exchange alone, and the market where
+  /// that is none of the usual ones.
+  var settings: [SettingsSources.Flag] {
+    guard let venue = KnownVenue(rawValue: dialect.rawValue) else { return [] }
+    var flags = [SettingsSources.Flag(path: "market-connector.venues", text: venue.rawValue)]
+    if !venue.symbolsStandard.contains(symbol) {
+      flags.append(
+        SettingsSources.Flag(
+          path: "market-connector.\(venue.rawValue)_symbols",
+          text: (venue.symbolsStandard + [symbol]).joined(separator: ",")))
+    }
+    return flags
   }
 }

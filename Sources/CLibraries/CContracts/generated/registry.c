@@ -147,17 +147,22 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__execution__v1__route_order_request__descriptor,
   &shrivenquant__execution__v1__route_order_response__descriptor,
   &shrivenquant__execution__v1__stream_reports_request__descriptor,
+  &shrivenquant__market__v1__amend_venue_order_request__descriptor,
   &shrivenquant__market__v1__api_health__descriptor,
   &shrivenquant__market__v1__book_delta__descriptor,
   &shrivenquant__market__v1__book_snapshot__descriptor,
   &shrivenquant__market__v1__book_stale__descriptor,
+  &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor,
+  &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor,
   &shrivenquant__market__v1__cancel_venue_order_request__descriptor,
+  &shrivenquant__market__v1__circuit_breaker__descriptor,
   &shrivenquant__market__v1__fill__descriptor,
   &shrivenquant__market__v1__get_venue_health_request__descriptor,
   &shrivenquant__market__v1__get_venue_request__descriptor,
   &shrivenquant__market__v1__instrument__descriptor,
   &shrivenquant__market__v1__instrument_status__descriptor,
   &shrivenquant__market__v1__level__descriptor,
+  &shrivenquant__market__v1__limit_use__descriptor,
   &shrivenquant__market__v1__list_instruments_request__descriptor,
   &shrivenquant__market__v1__list_instruments_response__descriptor,
   &shrivenquant__market__v1__list_open_venue_orders_request__descriptor,
@@ -168,6 +173,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__list_venues_response__descriptor,
   &shrivenquant__market__v1__market_event__descriptor,
   &shrivenquant__market__v1__market_notice__descriptor,
+  &shrivenquant__market__v1__order_matrix_row__descriptor,
   &shrivenquant__market__v1__place_order_request__descriptor,
   &shrivenquant__market__v1__price_band__descriptor,
   &shrivenquant__market__v1__query_venue_order_request__descriptor,
@@ -178,6 +184,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__stream_venue_reports_request__descriptor,
   &shrivenquant__market__v1__top_of_book__descriptor,
   &shrivenquant__market__v1__trade__descriptor,
+  &shrivenquant__market__v1__unavailable_venue__descriptor,
   &shrivenquant__market__v1__venue__descriptor,
   &shrivenquant__market__v1__venue_health__descriptor,
   &shrivenquant__market__v1__venue_order__descriptor,
@@ -208,6 +215,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__oms__v1__order_event__descriptor,
   &shrivenquant__oms__v1__stream_events_request__descriptor,
   &shrivenquant__oms__v1__trading_state__descriptor,
+  &shrivenquant__orderbook__v1__aggregate__descriptor,
   &shrivenquant__orderbook__v1__book__descriptor,
   &shrivenquant__orderbook__v1__book_level__descriptor,
   &shrivenquant__orderbook__v1__book_update__descriptor,
@@ -217,6 +225,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__orderbook__v1__list_books_response__descriptor,
   &shrivenquant__orderbook__v1__list_trades_request__descriptor,
   &shrivenquant__orderbook__v1__list_trades_response__descriptor,
+  &shrivenquant__orderbook__v1__stream_aggregates_request__descriptor,
   &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor,
   &shrivenquant__orderbook__v1__stream_tops_request__descriptor,
   &shrivenquant__orderbook__v1__top__descriptor,
@@ -263,7 +272,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 227;
+const unsigned ccontracts_messages_count = 236;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
@@ -277,8 +286,10 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &grpc__testing__payload_type__descriptor,
   &shrivenquant__discovery__v1__instance_health__descriptor,
   &shrivenquant__discovery__v1__watch_response__kind__descriptor,
+  &shrivenquant__execution__v1__amendable__descriptor,
   &shrivenquant__execution__v1__child_record__kind__descriptor,
   &shrivenquant__execution__v1__execution_report__kind__descriptor,
+  &shrivenquant__market__v1__circuit_breaker__state__descriptor,
   &shrivenquant__market__v1__venue_policy__descriptor,
   &shrivenquant__oms__v1__order_event__kind__descriptor,
   &shrivenquant__simulator__v1__fault_kind__descriptor,
@@ -289,7 +300,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__type__v1__side__descriptor,
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
-const unsigned ccontracts_enums_count = 22;
+const unsigned ccontracts_enums_count = 24;
 
 const char *const ccontracts_map_entries[] = {
   "google.rpc.ErrorInfo.MetadataEntry",

@@ -83,4 +83,10 @@ static inline long ccurl_info_long(CURL *handle, CURLINFO info) {
   return value;
 }
 
+static inline double ccurl_info_double(CURL *handle, CURLINFO info) {
+  double value = 0;
+  curl_easy_getinfo(handle, info, &value);
+  return value;
+}
+
 #pragma clang assume_nonnull end

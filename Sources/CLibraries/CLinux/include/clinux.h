@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,7 +18,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -62,17 +60,15 @@ static inline char *_Nullable *_Nonnull clinux_environment(void) {
 /// prctl(PR_SET_PDEATHSIG): this process gets `signal` when the thread that started it ends.
 static inline int clinux_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
 
-/// Sleeps while the low half of the word at `address`, shared between processes, is `value`, at most
-/// `milliseconds`.
-static inline void clinux_futex_wait(void *address, uint32_t value, int milliseconds) {
-  struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000l};
-  syscall(SYS_futex, address, FUTEX_WAIT, value, &limit, 0, 0);
-}
+/// fcntl(2) F_OFD_SETLK: locks one byte of a file for this open of it, without waiting; 0 when it has
+/// it. The kernel lets go of it with the last descriptor of the open, however its process ends.
+int clinux_lock_byte(int fd, off_t byte);
+int clinux_unlock_byte(int fd, off_t byte);
+/// F_OFD_GETLK: whether another open of the file has that byte locked; takes no lock itself.
+int clinux_byte_is_locked(int fd, off_t byte);
 
-/// Wakes everybody who sleeps there.
-static inline void clinux_futex_wake(void *address) {
-  syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, 0, 0, 0);
-}
+/// statfs(2): whether the files below `path` are in memory (tmpfs, ramfs).
+int clinux_is_in_memory(const char *path);
 
 /// open(2) without its variadic argument.
 static inline int clinux_open(const char *path, int flags, mode_t mode) {

@@ -47,7 +47,8 @@ extension ExecutionV1 {
     func cancelOrder(
       _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: Calls.ServerContext
     ) async throws -> ExecutionV1.CancelRoutedOrderResponse
-    /// Cancels the working child and sends one with the new terms; what filled meanwhile counts.
+    /// Changes the working child in place where the venue can; else cancels it and sends one with the new
+    /// terms. What filled meanwhile counts.
     func replaceOrder(
       _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: Calls.ServerContext
     ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse
@@ -77,7 +78,8 @@ extension ExecutionV1 {
       try await channel.unary(ExecutionService.cancelOrder, request, options, as: ExecutionV1.CancelRoutedOrderResponse.self)
     }
 
-    /// Cancels the working child and sends one with the new terms; what filled meanwhile counts.
+    /// Changes the working child in place where the venue can; else cancels it and sends one with the new
+    /// terms. What filled meanwhile counts.
     package func replaceOrder(
       _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> ExecutionV1.ReplaceRoutedOrderResponse {

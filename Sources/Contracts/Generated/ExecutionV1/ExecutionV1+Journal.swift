@@ -3,10 +3,43 @@
 package import Wire
 
 extension ExecutionV1 {
+  package enum Amendable: OpenEnum, CaseIterable {
+    /// Nothing: it is cancelled and placed anew.
+    case unspecified
+    case smallerQuantity
+    case priceAndQuantity
+    /// A number that this version of the schema does not name.
+    case unrecognized(Int32)
+
+    package static let allCases: [Self] = [.unspecified, .smallerQuantity, .priceAndQuantity]
+
+    package init(rawValue: Int32) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .smallerQuantity
+      case 2: self = .priceAndQuantity
+      default: self = .unrecognized(rawValue)
+      }
+    }
+
+    package var rawValue: Int32 {
+      switch self {
+      case .unspecified: 0
+      case .smallerQuantity: 1
+      case .priceAndQuantity: 2
+      case .unrecognized(let number): number
+      }
+    }
+  }
+}
+
+extension ExecutionV1 {
   package struct JournalRecord: Message {
     package static let typeName = "shrivenquant.execution.v1.JournalRecord"
     package var timeNs: UInt64 = 0
     package var record: Record?
+    /// With a replacement: what the venue could change in place when it was asked for.
+    package var amendable: ExecutionV1.Amendable = ExecutionV1.Amendable(rawValue: 0)
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -23,6 +56,7 @@ extension ExecutionV1 {
       case .report(let value)?: size += 1 + WireSize.message(value)
       case nil: break
       }
+      if self.amendable.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.amendable.rawValue))) }
       return size
     }
 
@@ -37,6 +71,7 @@ extension ExecutionV1 {
       case .report(let value)?: writer.message(58, value)
       case nil: break
       }
+      if self.amendable.rawValue != 0 { writer.varint(64, UInt64(bitPattern: Int64(self.amendable.rawValue))) }
       writer.unknown(self.unknownFields)
     }
 
@@ -76,6 +111,7 @@ extension ExecutionV1 {
           if case .report(let known)? = self.record { value = known }
           try reader.message(&value)
           self.record = .report(value)
+        case 64: self.amendable = try reader.enumeration()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -104,7 +140,8 @@ extension ExecutionV1 {
     package var kind: ExecutionV1.ChildRecord.Kind = ExecutionV1.ChildRecord.Kind(rawValue: 0)
     package var venueOrderId: String = ""
     package var fill: MarketV1.Fill?
-    /// The child's terms with INTENDED; absent price for a market order.
+    /// The child's terms with INTENDED, and with AMEND_SEEN those that the venue named; absent price for
+    /// a market order.
     package var price: TypeV1.Decimal?
     package var quantity: TypeV1.Decimal?
     /// All that has filled, where the venue said so.
@@ -113,6 +150,12 @@ extension ExecutionV1 {
     package var text: String = ""
     /// What the venue says the order is, with RESOLVED.
     package var status: TypeV1.OrderStatus = TypeV1.OrderStatus(rawValue: 0)
+    /// Of the replacement that an amendment belongs to.
+    package var version: UInt32 = 0
+    /// With AMEND_REJECTED: the venue can do it by cancelling and placing only.
+    package var notInPlace: Bool = false
+    /// With AMEND_SEEN: the amendment can no longer arrive.
+    package var settled: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -131,6 +174,9 @@ extension ExecutionV1 {
       if self.rejectReason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
       if self.status.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.status.rawValue))) }
+      if self.version != 0 { size += 1 + WireSize.varint(UInt64(self.version)) }
+      if self.notInPlace { size += 1 + 1 }
+      if self.settled { size += 1 + 1 }
       return size
     }
 
@@ -147,6 +193,9 @@ extension ExecutionV1 {
       if self.rejectReason.rawValue != 0 { writer.varint(80, UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.text.isEmpty { writer.text(90, self.text) }
       if self.status.rawValue != 0 { writer.varint(96, UInt64(bitPattern: Int64(self.status.rawValue))) }
+      if self.version != 0 { writer.varint(104, UInt64(self.version)) }
+      if self.notInPlace { writer.varint(112, self.notInPlace ? 1 : 0) }
+      if self.settled { writer.varint(120, self.settled ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -167,6 +216,9 @@ extension ExecutionV1 {
         case 80: self.rejectReason = try reader.enumeration()
         case 90: self.text = try reader.text()
         case 96: self.status = try reader.enumeration()
+        case 104: self.version = try reader.uint32()
+        case 112: self.notInPlace = try reader.bool()
+        case 120: self.settled = try reader.bool()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -185,10 +237,13 @@ extension ExecutionV1 {
       case cancelRejected
       case expired
       case resolved
+      case amendRejected
+      case amendUnknown
+      case amendSeen
       /// A number that this version of the schema does not name.
       case unrecognized(Int32)
 
-      package static let allCases: [Self] = [.unspecified, .intended, .sent, .acknowledged, .rejected, .unknown, .fill, .cancelIntended, .cancelled, .cancelRejected, .expired, .resolved]
+      package static let allCases: [Self] = [.unspecified, .intended, .sent, .acknowledged, .rejected, .unknown, .fill, .cancelIntended, .cancelled, .cancelRejected, .expired, .resolved, .amendRejected, .amendUnknown, .amendSeen]
 
       package init(rawValue: Int32) {
         switch rawValue {
@@ -204,6 +259,9 @@ extension ExecutionV1 {
         case 9: self = .cancelRejected
         case 10: self = .expired
         case 11: self = .resolved
+        case 12: self = .amendRejected
+        case 13: self = .amendUnknown
+        case 14: self = .amendSeen
         default: self = .unrecognized(rawValue)
         }
       }
@@ -222,6 +280,9 @@ extension ExecutionV1 {
         case .cancelRejected: 9
         case .expired: 10
         case .resolved: 11
+        case .amendRejected: 12
+        case .amendUnknown: 13
+        case .amendSeen: 14
         case .unrecognized(let number): number
         }
       }

@@ -152,7 +152,7 @@ extension MarketV1.MarketServiceHandler {
 }
 
 extension MarketV1 {
-  /// Order entry at venues, for the execution-router alone.
+  /// Order entry at venues, for the execution-router alone; an operator may clear a venue.
   package enum VenueOrderService {
     package static let name = "shrivenquant.market.v1.VenueOrderService"
     package static let placeOrder = Calls.MethodDescriptor(
@@ -165,6 +165,16 @@ extension MarketV1 {
       scope: .mesh, isIdempotent: false,
       request: "shrivenquant.market.v1.CancelVenueOrderRequest",
       response: "shrivenquant.market.v1.VenueOrderOutcome")
+    package static let amendOrder = Calls.MethodDescriptor(
+      service: name, name: "AmendOrder", shape: .unary,
+      scope: .mesh, isIdempotent: false,
+      request: "shrivenquant.market.v1.AmendVenueOrderRequest",
+      response: "shrivenquant.market.v1.VenueOrderOutcome")
+    package static let cancelAllOrders = Calls.MethodDescriptor(
+      service: name, name: "CancelAllOrders", shape: .unary,
+      scope: .mesh, isIdempotent: false,
+      request: "shrivenquant.market.v1.CancelAllVenueOrdersRequest",
+      response: "shrivenquant.market.v1.CancelAllVenueOrdersResponse")
     package static let queryOrder = Calls.MethodDescriptor(
       service: name, name: "QueryOrder", shape: .unary,
       scope: .mesh, isIdempotent: true,
@@ -190,6 +200,8 @@ extension MarketV1 {
     package static let methods = [
       placeOrder,
       cancelOrder,
+      amendOrder,
+      cancelAllOrders,
       queryOrder,
       listOpenOrders,
       listFills,
@@ -205,6 +217,17 @@ extension MarketV1 {
     func cancelOrder(
       _ request: MarketV1.CancelVenueOrderRequest, _ context: Calls.ServerContext
     ) async throws -> MarketV1.VenueOrderOutcome
+    /// Changes a waiting order in place: it keeps its ids, and its place in the queue where the venue
+    /// leaves it. Rejected with VENUE_POLICY and `not_in_place` what the venue changes by cancelling and
+    /// placing only. Unknown: query, and compare price and quantity.
+    func amendOrder(
+      _ request: MarketV1.AmendVenueOrderRequest, _ context: Calls.ServerContext
+    ) async throws -> MarketV1.VenueOrderOutcome
+    /// Cancels every open order of the account in one instrument, also those that are not ours. Silence is
+    /// UNAVAILABLE: some may be cancelled and some open; it may be repeated.
+    func cancelAllOrders(
+      _ request: MarketV1.CancelAllVenueOrdersRequest, _ context: Calls.ServerContext
+    ) async throws -> MarketV1.CancelAllVenueOrdersResponse
     /// What the venue knows of an order; rejected with UNKNOWN_ORDER when it never saw it.
     func queryOrder(
       _ request: MarketV1.QueryVenueOrderRequest, _ context: Calls.ServerContext
@@ -239,6 +262,23 @@ extension MarketV1 {
       _ request: MarketV1.CancelVenueOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> MarketV1.VenueOrderOutcome {
       try await channel.unary(VenueOrderService.cancelOrder, request, options, as: MarketV1.VenueOrderOutcome.self)
+    }
+
+    /// Changes a waiting order in place: it keeps its ids, and its place in the queue where the venue
+    /// leaves it. Rejected with VENUE_POLICY and `not_in_place` what the venue changes by cancelling and
+    /// placing only. Unknown: query, and compare price and quantity.
+    package func amendOrder(
+      _ request: MarketV1.AmendVenueOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> MarketV1.VenueOrderOutcome {
+      try await channel.unary(VenueOrderService.amendOrder, request, options, as: MarketV1.VenueOrderOutcome.self)
+    }
+
+    /// Cancels every open order of the account in one instrument, also those that are not ours. Silence is
+    /// UNAVAILABLE: some may be cancelled and some open; it may be repeated.
+    package func cancelAllOrders(
+      _ request: MarketV1.CancelAllVenueOrdersRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> MarketV1.CancelAllVenueOrdersResponse {
+      try await channel.unary(VenueOrderService.cancelAllOrders, request, options, as: MarketV1.CancelAllVenueOrdersResponse.self)
     }
 
     /// What the venue knows of an order; rejected with UNKNOWN_ORDER when it never saw it.
@@ -277,6 +317,8 @@ extension MarketV1.VenueOrderServiceHandler {
     [
       .unary(MarketV1.VenueOrderService.placeOrder, self.placeOrder),
       .unary(MarketV1.VenueOrderService.cancelOrder, self.cancelOrder),
+      .unary(MarketV1.VenueOrderService.amendOrder, self.amendOrder),
+      .unary(MarketV1.VenueOrderService.cancelAllOrders, self.cancelAllOrders),
       .unary(MarketV1.VenueOrderService.queryOrder, self.queryOrder),
       .unary(MarketV1.VenueOrderService.listOpenOrders, self.listOpenOrders),
       .unary(MarketV1.VenueOrderService.listFills, self.listFills),
@@ -321,7 +363,8 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.Venue"
     /// "binance"
     package var venue: String = ""
-    /// "simulated" or "live"
+    /// "simulated": the addresses lead to the simulator or to this machine; "shadow": to the exchange,
+    /// but no order goes there; "production": orders go to the exchange.
     package var mode: String = ""
     package var symbols: [String] = []
     /// Basis points, of our account where the settings say so.
@@ -334,6 +377,14 @@ extension MarketV1 {
     /// "always", or what keeps it closed.
     package var tradingHours: String = ""
     package var instruments: [MarketV1.Instrument] = []
+    /// How deep its markets are, by the settings' word: "A", "B" or "C".
+    package var tier: String = ""
+    /// Which orders it takes, over all its instruments.
+    package var orderMatrix: [MarketV1.OrderMatrixRow] = []
+    /// Within its trading hours now.
+    package var open: Bool = false
+    /// Why it is not connected and will not be by itself; empty while it is, or is being.
+    package var failure: String = ""
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -350,6 +401,10 @@ extension MarketV1 {
       size += WireSize.messages(1, self.rateLimits)
       if !self.tradingHours.isEmpty { size += 1 + WireSize.text(self.tradingHours) }
       size += WireSize.messages(1, self.instruments)
+      if !self.tier.isEmpty { size += 1 + WireSize.text(self.tier) }
+      size += WireSize.messages(1, self.orderMatrix)
+      if self.open { size += 1 + 1 }
+      if !self.failure.isEmpty { size += 1 + WireSize.text(self.failure) }
       return size
     }
 
@@ -364,6 +419,10 @@ extension MarketV1 {
       writer.messages(66, self.rateLimits)
       if !self.tradingHours.isEmpty { writer.text(74, self.tradingHours) }
       writer.messages(82, self.instruments)
+      if !self.tier.isEmpty { writer.text(90, self.tier) }
+      writer.messages(98, self.orderMatrix)
+      if self.open { writer.varint(104, self.open ? 1 : 0) }
+      if !self.failure.isEmpty { writer.text(114, self.failure) }
       writer.unknown(self.unknownFields)
     }
 
@@ -382,6 +441,52 @@ extension MarketV1 {
         case 66: try reader.message(appendingTo: &self.rateLimits)
         case 74: self.tradingHours = try reader.text()
         case 82: try reader.message(appendingTo: &self.instruments)
+        case 90: self.tier = try reader.text()
+        case 98: try reader.message(appendingTo: &self.orderMatrix)
+        case 104: self.open = try reader.bool()
+        case 114: self.failure = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct OrderMatrixRow: Message {
+    package static let typeName = "shrivenquant.market.v1.OrderMatrixRow"
+    package var type: TypeV1.OrderType = TypeV1.OrderType(rawValue: 0)
+    package var timesInForce: [TypeV1.TimeInForce] = []
+    /// Those that do not take it; empty when all do.
+    package var symbolsWithout: [String] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.type.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.type.rawValue))) }
+      size += WireSize.packed(1, self.timesInForce, EnumCodec<TypeV1.TimeInForce>.self)
+      for value in self.symbolsWithout { size += 1 + WireSize.text(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.type.rawValue != 0 { writer.varint(8, UInt64(bitPattern: Int64(self.type.rawValue))) }
+      writer.packed(18, self.timesInForce, EnumCodec<TypeV1.TimeInForce>.self)
+      for value in self.symbolsWithout { writer.text(26, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.type = try reader.enumeration()
+        case 16: self.timesInForce.append(try reader.enumeration())
+        case 18: try reader.packed(&self.timesInForce, EnumCodec<TypeV1.TimeInForce>.self)
+        case 26: self.symbolsWithout.append(try reader.text())
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -439,6 +544,8 @@ extension MarketV1 {
     package var api: MarketV1.ApiHealth?
     package var publicWs: MarketV1.StreamHealth?
     package var privateWs: MarketV1.StreamHealth?
+    /// Orders are refused, and questions that can wait too, because too many requests failed.
+    package var circuitBreakerOpen: Bool = false
     /// Books that lost their place, or whose checksum was wrong, since the start.
     package var gaps: UInt64 = 0
     package var checksumFailures: UInt64 = 0
@@ -452,6 +559,11 @@ extension MarketV1 {
     package var staleMillionths: UInt64 = 0
     package var crossedMillionths: UInt64 = 0
     package var gapMillionths: UInt64 = 0
+    package var breaker: MarketV1.CircuitBreaker?
+    /// The clock offset is at most this far off.
+    package var clockUncertaintyMs: UInt64 = 0
+    /// Why the venue is not connected and will not be by itself; empty while it is, or is being.
+    package var failure: String = ""
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -463,6 +575,7 @@ extension MarketV1 {
       if let value = self.api { size += 1 + WireSize.message(value) }
       if let value = self.publicWs { size += 1 + WireSize.message(value) }
       if let value = self.privateWs { size += 1 + WireSize.message(value) }
+      if self.circuitBreakerOpen { size += 1 + 1 }
       if self.gaps != 0 { size += 1 + WireSize.varint(self.gaps) }
       if self.checksumFailures != 0 { size += 1 + WireSize.varint(self.checksumFailures) }
       if self.snapshots != 0 { size += 1 + WireSize.varint(self.snapshots) }
@@ -472,6 +585,9 @@ extension MarketV1 {
       if self.staleMillionths != 0 { size += 1 + WireSize.varint(self.staleMillionths) }
       if self.crossedMillionths != 0 { size += 1 + WireSize.varint(self.crossedMillionths) }
       if self.gapMillionths != 0 { size += 1 + WireSize.varint(self.gapMillionths) }
+      if let value = self.breaker { size += 2 + WireSize.message(value) }
+      if self.clockUncertaintyMs != 0 { size += 2 + WireSize.varint(self.clockUncertaintyMs) }
+      if !self.failure.isEmpty { size += 2 + WireSize.text(self.failure) }
       return size
     }
 
@@ -481,6 +597,7 @@ extension MarketV1 {
       if let value = self.api { writer.message(26, value) }
       if let value = self.publicWs { writer.message(34, value) }
       if let value = self.privateWs { writer.message(42, value) }
+      if self.circuitBreakerOpen { writer.varint(48, self.circuitBreakerOpen ? 1 : 0) }
       if self.gaps != 0 { writer.varint(56, self.gaps) }
       if self.checksumFailures != 0 { writer.varint(64, self.checksumFailures) }
       if self.snapshots != 0 { writer.varint(72, self.snapshots) }
@@ -490,6 +607,9 @@ extension MarketV1 {
       if self.staleMillionths != 0 { writer.varint(104, self.staleMillionths) }
       if self.crossedMillionths != 0 { writer.varint(112, self.crossedMillionths) }
       if self.gapMillionths != 0 { writer.varint(120, self.gapMillionths) }
+      if let value = self.breaker { writer.message(130, value) }
+      if self.clockUncertaintyMs != 0 { writer.varint(136, self.clockUncertaintyMs) }
+      if !self.failure.isEmpty { writer.text(146, self.failure) }
       writer.unknown(self.unknownFields)
     }
 
@@ -503,6 +623,7 @@ extension MarketV1 {
         case 26: try reader.message(&self.api)
         case 34: try reader.message(&self.publicWs)
         case 42: try reader.message(&self.privateWs)
+        case 48: self.circuitBreakerOpen = try reader.bool()
         case 56: self.gaps = try reader.uint64()
         case 64: self.checksumFailures = try reader.uint64()
         case 72: self.snapshots = try reader.uint64()
@@ -512,7 +633,93 @@ extension MarketV1 {
         case 104: self.staleMillionths = try reader.uint64()
         case 112: self.crossedMillionths = try reader.uint64()
         case 120: self.gapMillionths = try reader.uint64()
+        case 130: try reader.message(&self.breaker)
+        case 136: self.clockUncertaintyMs = try reader.uint64()
+        case 146: self.failure = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct CircuitBreaker: Message {
+    package static let typeName = "shrivenquant.market.v1.CircuitBreaker"
+    package var state: MarketV1.CircuitBreaker.State = MarketV1.CircuitBreaker.State(rawValue: 0)
+    package var consecutiveFailures: UInt32 = 0
+    /// Times it opened since the start.
+    package var openings: UInt64 = 0
+    /// What opened it last, in words.
+    package var reason: String = ""
+    /// When requests are tried again; absent unless it is open.
+    package var openUntil: GoogleProtobuf.Timestamp?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.state.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.state.rawValue))) }
+      if self.consecutiveFailures != 0 { size += 1 + WireSize.varint(UInt64(self.consecutiveFailures)) }
+      if self.openings != 0 { size += 1 + WireSize.varint(self.openings) }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      if let value = self.openUntil { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.state.rawValue != 0 { writer.varint(8, UInt64(bitPattern: Int64(self.state.rawValue))) }
+      if self.consecutiveFailures != 0 { writer.varint(16, UInt64(self.consecutiveFailures)) }
+      if self.openings != 0 { writer.varint(24, self.openings) }
+      if !self.reason.isEmpty { writer.text(34, self.reason) }
+      if let value = self.openUntil { writer.message(42, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.state = try reader.enumeration()
+        case 16: self.consecutiveFailures = try reader.uint32()
+        case 24: self.openings = try reader.uint64()
+        case 34: self.reason = try reader.text()
+        case 42: try reader.message(&self.openUntil)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+
+    package enum State: OpenEnum, CaseIterable {
+      case unspecified
+      case closed
+      case open
+      /// The cool-down is over: a few requests are let through to see.
+      case halfOpen
+      /// A number that this version of the schema does not name.
+      case unrecognized(Int32)
+
+      package static let allCases: [Self] = [.unspecified, .closed, .open, .halfOpen]
+
+      package init(rawValue: Int32) {
+        switch rawValue {
+        case 0: self = .unspecified
+        case 1: self = .closed
+        case 2: self = .open
+        case 3: self = .halfOpen
+        default: self = .unrecognized(rawValue)
+        }
+      }
+
+      package var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .closed: 1
+        case .open: 2
+        case .halfOpen: 3
+        case .unrecognized(let number): number
         }
       }
     }
@@ -528,6 +735,17 @@ extension MarketV1 {
     /// Requests since the start, and those of them that ended in silence.
     package var requests: UInt64 = 0
     package var unknownOutcomes: UInt64 = 0
+    /// Every limit that is counted, as of now.
+    package var limits: [MarketV1.LimitUse] = []
+    /// What is left of the limit that is nearest to its end.
+    package var rateLimitRemaining: UInt32 = 0
+    /// Requests that the venue refused for its limit (status 429, 418, or its own code), since the start.
+    package var http429Count: UInt64 = 0
+    /// Of the requests of the last window_seconds: those without an answer, with a 5xx, or over a limit.
+    package var errorMillionths: UInt32 = 0
+    /// Of the answers of the last window_seconds, in microseconds; 0 without any.
+    package var averageLatencyUs: UInt32 = 0
+    package var windowSeconds: UInt32 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -538,6 +756,12 @@ extension MarketV1 {
       if self.limited != 0 { size += 1 + WireSize.varint(self.limited) }
       if self.requests != 0 { size += 1 + WireSize.varint(self.requests) }
       if self.unknownOutcomes != 0 { size += 1 + WireSize.varint(self.unknownOutcomes) }
+      size += WireSize.messages(1, self.limits)
+      if self.rateLimitRemaining != 0 { size += 1 + WireSize.varint(UInt64(self.rateLimitRemaining)) }
+      if self.http429Count != 0 { size += 1 + WireSize.varint(self.http429Count) }
+      if self.errorMillionths != 0 { size += 1 + WireSize.varint(UInt64(self.errorMillionths)) }
+      if self.averageLatencyUs != 0 { size += 1 + WireSize.varint(UInt64(self.averageLatencyUs)) }
+      if self.windowSeconds != 0 { size += 1 + WireSize.varint(UInt64(self.windowSeconds)) }
       return size
     }
 
@@ -546,6 +770,12 @@ extension MarketV1 {
       if self.limited != 0 { writer.varint(16, self.limited) }
       if self.requests != 0 { writer.varint(24, self.requests) }
       if self.unknownOutcomes != 0 { writer.varint(32, self.unknownOutcomes) }
+      writer.messages(42, self.limits)
+      if self.rateLimitRemaining != 0 { writer.varint(48, UInt64(self.rateLimitRemaining)) }
+      if self.http429Count != 0 { writer.varint(56, self.http429Count) }
+      if self.errorMillionths != 0 { writer.varint(64, UInt64(self.errorMillionths)) }
+      if self.averageLatencyUs != 0 { writer.varint(72, UInt64(self.averageLatencyUs)) }
+      if self.windowSeconds != 0 { writer.varint(80, UInt64(self.windowSeconds)) }
       writer.unknown(self.unknownFields)
     }
 
@@ -558,6 +788,57 @@ extension MarketV1 {
         case 16: self.limited = try reader.uint64()
         case 24: self.requests = try reader.uint64()
         case 32: self.unknownOutcomes = try reader.uint64()
+        case 42: try reader.message(appendingTo: &self.limits)
+        case 48: self.rateLimitRemaining = try reader.uint32()
+        case 56: self.http429Count = try reader.uint64()
+        case 64: self.errorMillionths = try reader.uint32()
+        case 72: self.averageLatencyUs = try reader.uint32()
+        case 80: self.windowSeconds = try reader.uint32()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct LimitUse: Message {
+    package static let typeName = "shrivenquant.market.v1.LimitUse"
+    /// The venue's own name: "REQUEST_WEIGHT".
+    package var name: String = ""
+    package var max: UInt32 = 0
+    package var used: UInt32 = 0
+    package var remaining: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.name.isEmpty { size += 1 + WireSize.text(self.name) }
+      if self.max != 0 { size += 1 + WireSize.varint(UInt64(self.max)) }
+      if self.used != 0 { size += 1 + WireSize.varint(UInt64(self.used)) }
+      if self.remaining != 0 { size += 1 + WireSize.varint(UInt64(self.remaining)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.name.isEmpty { writer.text(10, self.name) }
+      if self.max != 0 { writer.varint(16, UInt64(self.max)) }
+      if self.used != 0 { writer.varint(24, UInt64(self.used)) }
+      if self.remaining != 0 { writer.varint(32, UInt64(self.remaining)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.name = try reader.text()
+        case 16: self.max = try reader.uint32()
+        case 24: self.used = try reader.uint32()
+        case 32: self.remaining = try reader.uint32()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -570,6 +851,7 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.StreamHealth"
     package var connected: Bool = false
     package var reconnects: UInt64 = 0
+    /// Heartbeats count as well.
     package var lastMessage: GoogleProtobuf.Timestamp?
     package var messagesPerSecond: UInt32 = 0
     package var unknownFields = UnknownFields()
@@ -663,6 +945,8 @@ extension MarketV1 {
     package var health: MarketV1.VenueHealth?
     /// Grows by one with each notice of a venue.
     package var sequence: UInt64 = 0
+    /// What was done about it, as in the settings: alert, discard_and_alert, taint, request_snapshot.
+    package var action: String = ""
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -677,6 +961,7 @@ extension MarketV1 {
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
       if let value = self.health { size += 1 + WireSize.message(value) }
       if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
+      if !self.action.isEmpty { size += 1 + WireSize.text(self.action) }
       return size
     }
 
@@ -689,6 +974,7 @@ extension MarketV1 {
       if !self.text.isEmpty { writer.text(50, self.text) }
       if let value = self.health { writer.message(58, value) }
       if self.sequence != 0 { writer.varint(64, self.sequence) }
+      if !self.action.isEmpty { writer.text(74, self.action) }
       writer.unknown(self.unknownFields)
     }
 
@@ -705,6 +991,7 @@ extension MarketV1 {
         case 50: self.text = try reader.text()
         case 58: try reader.message(&self.health)
         case 64: self.sequence = try reader.uint64()
+        case 74: self.action = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -739,11 +1026,14 @@ extension MarketV1 {
     package var priceBand: MarketV1.PriceBand?
     package var orderTypes: [TypeV1.OrderType] = []
     package var timesInForce: [TypeV1.TimeInForce] = []
-    /// What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG", "AMEND".
+    /// What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG"; "AMEND" where it changes price and
+    /// quantity of a waiting order in place, "REDUCE" where only its quantity, and only down.
     package var features: [String] = []
     /// Fractions of the notional; absent when the venue does not tell.
     package var makerFee: TypeV1.Decimal?
     package var takerFee: TypeV1.Decimal?
+    /// "A", "B" or "C": how deep its market is, by the settings' word.
+    package var liquidityTier: String = ""
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -773,6 +1063,7 @@ extension MarketV1 {
       for value in self.features { size += 2 + WireSize.text(value) }
       if let value = self.makerFee { size += 2 + WireSize.message(value) }
       if let value = self.takerFee { size += 2 + WireSize.message(value) }
+      if !self.liquidityTier.isEmpty { size += 2 + WireSize.text(self.liquidityTier) }
       return size
     }
 
@@ -800,6 +1091,7 @@ extension MarketV1 {
       for value in self.features { writer.text(170, value) }
       if let value = self.makerFee { writer.message(178, value) }
       if let value = self.takerFee { writer.message(186, value) }
+      if !self.liquidityTier.isEmpty { writer.text(194, self.liquidityTier) }
       writer.unknown(self.unknownFields)
     }
 
@@ -833,6 +1125,7 @@ extension MarketV1 {
         case 170: self.features.append(try reader.text())
         case 178: try reader.message(&self.makerFee)
         case 186: try reader.message(&self.takerFee)
+        case 194: self.liquidityTier = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -1042,6 +1335,8 @@ extension MarketV1 {
   package struct ListInstrumentsResponse: Message {
     package static let typeName = "shrivenquant.market.v1.ListInstrumentsResponse"
     package var instruments: [MarketV1.Instrument] = []
+    /// Venues that have not told theirs yet: ask again.
+    package var unavailableVenues: [MarketV1.UnavailableVenue] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -1049,11 +1344,13 @@ extension MarketV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       size += WireSize.messages(1, self.instruments)
+      size += WireSize.messages(1, self.unavailableVenues)
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       writer.messages(10, self.instruments)
+      writer.messages(18, self.unavailableVenues)
       writer.unknown(self.unknownFields)
     }
 
@@ -1063,6 +1360,43 @@ extension MarketV1 {
         switch tag {
         case 0: return
         case 10: try reader.message(appendingTo: &self.instruments)
+        case 18: try reader.message(appendingTo: &self.unavailableVenues)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct UnavailableVenue: Message {
+    package static let typeName = "shrivenquant.market.v1.UnavailableVenue"
+    package var venue: String = ""
+    package var reason: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.reason.isEmpty { writer.text(18, self.reason) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.reason = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -1150,7 +1484,8 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.MarketEvent"
     package var venue: String = ""
     package var symbol: String = ""
-    /// Grows by one with each event of this stream's source; the same for all readers.
+    /// The number of the venue's event, the same for all readers. It grows from event to event of a symbol;
+    /// events of different symbols may pass each other.
     package var sequence: UInt64 = 0
     package var exchangeTimeNs: UInt64 = 0
     package var receivedTimeNs: UInt64 = 0
@@ -1645,6 +1980,125 @@ extension MarketV1 {
 }
 
 extension MarketV1 {
+  package struct AmendVenueOrderRequest: Message {
+    package static let typeName = "shrivenquant.market.v1.AmendVenueOrderRequest"
+    package var venue: String = ""
+    package var symbol: String = ""
+    package var clientOrderId: String = ""
+    /// Absent: unchanged.
+    package var price: TypeV1.Decimal?
+    /// The whole new quantity, what has filled included; absent: unchanged.
+    package var quantity: TypeV1.Decimal?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if !self.clientOrderId.isEmpty { size += 1 + WireSize.text(self.clientOrderId) }
+      if let value = self.price { size += 1 + WireSize.message(value) }
+      if let value = self.quantity { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.symbol.isEmpty { writer.text(18, self.symbol) }
+      if !self.clientOrderId.isEmpty { writer.text(26, self.clientOrderId) }
+      if let value = self.price { writer.message(34, value) }
+      if let value = self.quantity { writer.message(42, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.symbol = try reader.text()
+        case 26: self.clientOrderId = try reader.text()
+        case 34: try reader.message(&self.price)
+        case 42: try reader.message(&self.quantity)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct CancelAllVenueOrdersRequest: Message {
+    package static let typeName = "shrivenquant.market.v1.CancelAllVenueOrdersRequest"
+    package var venue: String = ""
+    package var symbol: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.symbol.isEmpty { writer.text(18, self.symbol) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.symbol = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct CancelAllVenueOrdersResponse: Message {
+    package static let typeName = "shrivenquant.market.v1.CancelAllVenueOrdersResponse"
+    /// Those that the venue took the cancel of, as it had them then. None of them is open any more.
+    package var cancelled: [MarketV1.VenueReport] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      size += WireSize.messages(1, self.cancelled)
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      writer.messages(10, self.cancelled)
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: try reader.message(appendingTo: &self.cancelled)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
   package struct QueryVenueOrderRequest: Message {
     package static let typeName = "shrivenquant.market.v1.QueryVenueOrderRequest"
     package var venue: String = ""
@@ -1892,6 +2346,9 @@ extension MarketV1 {
     package var rejectReason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
     package var rejectText: String = ""
     package var exchangeTimeNs: UInt64 = 0
+    /// The order's terms at the venue, where its word names them; no price for a market order.
+    package var price: TypeV1.Decimal?
+    package var quantity: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -1908,6 +2365,8 @@ extension MarketV1 {
       if self.rejectReason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.rejectText.isEmpty { size += 1 + WireSize.text(self.rejectText) }
       if self.exchangeTimeNs != 0 { size += 1 + 8 }
+      if let value = self.price { size += 1 + WireSize.message(value) }
+      if let value = self.quantity { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -1922,6 +2381,8 @@ extension MarketV1 {
       if self.rejectReason.rawValue != 0 { writer.varint(64, UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.rejectText.isEmpty { writer.text(74, self.rejectText) }
       if self.exchangeTimeNs != 0 { writer.fixed64(81, self.exchangeTimeNs) }
+      if let value = self.price { writer.message(90, value) }
+      if let value = self.quantity { writer.message(98, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -1940,6 +2401,8 @@ extension MarketV1 {
         case 64: self.rejectReason = try reader.enumeration()
         case 74: self.rejectText = try reader.text()
         case 81: self.exchangeTimeNs = try reader.fixed64()
+        case 90: try reader.message(&self.price)
+        case 98: try reader.message(&self.quantity)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -2015,6 +2478,8 @@ extension MarketV1 {
     package static let typeName = "shrivenquant.market.v1.VenueRejection"
     package var reason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
     package var text: String = ""
+    /// AmendOrder only: the order is as it was, and a cancel and a new order can do what was asked.
+    package var notInPlace: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -2023,12 +2488,14 @@ extension MarketV1 {
       var size = self.unknownFields.bytes.count
       if self.reason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.reason.rawValue))) }
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
+      if self.notInPlace { size += 1 + 1 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if self.reason.rawValue != 0 { writer.varint(8, UInt64(bitPattern: Int64(self.reason.rawValue))) }
       if !self.text.isEmpty { writer.text(18, self.text) }
+      if self.notInPlace { writer.varint(24, self.notInPlace ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -2039,6 +2506,7 @@ extension MarketV1 {
         case 0: return
         case 8: self.reason = try reader.enumeration()
         case 18: self.text = try reader.text()
+        case 24: self.notInPlace = try reader.bool()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

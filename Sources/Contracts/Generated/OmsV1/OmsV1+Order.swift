@@ -34,6 +34,9 @@ extension OmsV1 {
     package var version: UInt32 = 0
     /// The user or service that asked for it.
     package var createdBy: String = ""
+    /// What may still fill in the worst case: while a replacement is unanswered the larger of both
+    /// quantities counts. Absent when nothing may.
+    package var openQuantity: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -61,6 +64,7 @@ extension OmsV1 {
       if let value = self.updatedAt { size += 2 + WireSize.message(value) }
       if self.version != 0 { size += 2 + WireSize.varint(UInt64(self.version)) }
       if !self.createdBy.isEmpty { size += 2 + WireSize.text(self.createdBy) }
+      if let value = self.openQuantity { size += 2 + WireSize.message(value) }
       return size
     }
 
@@ -86,6 +90,7 @@ extension OmsV1 {
       if let value = self.updatedAt { writer.message(154, value) }
       if self.version != 0 { writer.varint(160, UInt64(self.version)) }
       if !self.createdBy.isEmpty { writer.text(170, self.createdBy) }
+      if let value = self.openQuantity { writer.message(178, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -115,6 +120,7 @@ extension OmsV1 {
         case 154: try reader.message(&self.updatedAt)
         case 160: self.version = try reader.uint32()
         case 170: self.createdBy = try reader.text()
+        case 178: try reader.message(&self.openQuantity)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

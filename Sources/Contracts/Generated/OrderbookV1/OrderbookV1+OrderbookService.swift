@@ -46,6 +46,11 @@ extension OrderbookV1 {
       scope: .scope("market.read"), isIdempotent: true,
       request: "shrivenquant.orderbook.v1.StreamTopsRequest",
       response: "shrivenquant.orderbook.v1.Top")
+    package static let streamAggregates = Calls.MethodDescriptor(
+      service: name, name: "StreamAggregates", shape: .serverStreaming,
+      scope: .scope("market.read"), isIdempotent: true,
+      request: "shrivenquant.orderbook.v1.StreamAggregatesRequest",
+      response: "shrivenquant.orderbook.v1.Aggregate")
 
     /// In the order of the contract.
     package static let methods = [
@@ -55,6 +60,7 @@ extension OrderbookV1 {
       streamBook,
       streamBookUpdates,
       streamTops,
+      streamAggregates,
     ]
   }
 
@@ -86,6 +92,11 @@ extension OrderbookV1 {
     /// Best bid and ask of the chosen symbols after each change of them; conflated for slow readers.
     func streamTops(
       _ request: OrderbookV1.StreamTopsRequest, _ responses: Calls.Outgoing<OrderbookV1.Top>, _ context: Calls.ServerContext
+    ) async throws
+    /// md.agg: the best bid and ask of the chosen symbols across all their venues, after each change of
+    /// any of them; conflated for slow readers.
+    func streamAggregates(
+      _ request: OrderbookV1.StreamAggregatesRequest, _ responses: Calls.Outgoing<OrderbookV1.Aggregate>, _ context: Calls.ServerContext
     ) async throws
   }
 
@@ -139,6 +150,14 @@ extension OrderbookV1 {
     ) async throws(Calls.RPCError) -> ClientCall<OrderbookV1.StreamTopsRequest, OrderbookV1.Top> {
       try await ClientCall.serverStreaming(channel, OrderbookService.streamTops, request, options)
     }
+
+    /// md.agg: the best bid and ask of the chosen symbols across all their venues, after each change of
+    /// any of them; conflated for slow readers.
+    package func streamAggregates(
+      _ request: OrderbookV1.StreamAggregatesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> ClientCall<OrderbookV1.StreamAggregatesRequest, OrderbookV1.Aggregate> {
+      try await ClientCall.serverStreaming(channel, OrderbookService.streamAggregates, request, options)
+    }
   }
 }
 
@@ -152,6 +171,7 @@ extension OrderbookV1.OrderbookServiceHandler {
       .serverStreaming(OrderbookV1.OrderbookService.streamBook, self.streamBook),
       .serverStreaming(OrderbookV1.OrderbookService.streamBookUpdates, self.streamBookUpdates),
       .serverStreaming(OrderbookV1.OrderbookService.streamTops, self.streamTops),
+      .serverStreaming(OrderbookV1.OrderbookService.streamAggregates, self.streamAggregates),
     ]
   }
 }
@@ -227,7 +247,9 @@ extension OrderbookV1 {
     package var epoch: UInt64 = 0
     /// Equal exactly when, chance aside, all levels of the whole book are, shown or not.
     package var hash: UInt64 = 0
-    /// What is wrong or to be known: "stale", "crossed", "one-sided", "partial" (a venue is left out).
+    /// What is wrong or to be known: "tainted" (as `stale` says), "partial" (a venue is left out), and
+    /// the market-connector's checks that fail now: "crossed", "stale" (it came late), "skewed",
+    /// "wide_spread", "price_jump", "silent", "one_sided".
     package var quality: [String] = []
     package var staleReason: String = ""
     /// The venues of a consolidated book, those left out too.
@@ -393,6 +415,8 @@ extension OrderbookV1 {
     package var stale: Bool = false
     package var staleReason: String = ""
     package var hash: UInt64 = 0
+    /// As in Book. A venue that is tainted is left out; what else is wrong with it is only told.
+    package var quality: [String] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -404,6 +428,7 @@ extension OrderbookV1 {
       if self.stale { size += 1 + 1 }
       if !self.staleReason.isEmpty { size += 1 + WireSize.text(self.staleReason) }
       if self.hash != 0 { size += 1 + 8 }
+      for value in self.quality { size += 1 + WireSize.text(value) }
       return size
     }
 
@@ -413,6 +438,7 @@ extension OrderbookV1 {
       if self.stale { writer.varint(24, self.stale ? 1 : 0) }
       if !self.staleReason.isEmpty { writer.text(34, self.staleReason) }
       if self.hash != 0 { writer.fixed64(41, self.hash) }
+      for value in self.quality { writer.text(50, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -426,6 +452,7 @@ extension OrderbookV1 {
         case 24: self.stale = try reader.bool()
         case 34: self.staleReason = try reader.text()
         case 41: self.hash = try reader.fixed64()
+        case 50: self.quality.append(try reader.text())
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -543,6 +570,8 @@ extension OrderbookV1 {
     package var receivedTimeNs: UInt64 = 0
     /// Of the venue's whole book after this; zero where it was not taken (hash_every).
     package var hash: UInt64 = 0
+    /// The bits of MarketEvent.quality.
+    package var quality: UInt32 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -560,6 +589,7 @@ extension OrderbookV1 {
       if self.exchangeTimeNs != 0 { size += 1 + 8 }
       if self.receivedTimeNs != 0 { size += 1 + 8 }
       if self.hash != 0 { size += 1 + 8 }
+      if self.quality != 0 { size += 1 + WireSize.varint(UInt64(self.quality)) }
       return size
     }
 
@@ -575,6 +605,7 @@ extension OrderbookV1 {
       if self.exchangeTimeNs != 0 { writer.fixed64(73, self.exchangeTimeNs) }
       if self.receivedTimeNs != 0 { writer.fixed64(81, self.receivedTimeNs) }
       if self.hash != 0 { writer.fixed64(89, self.hash) }
+      if self.quality != 0 { writer.varint(96, UInt64(self.quality)) }
       writer.unknown(self.unknownFields)
     }
 
@@ -594,6 +625,7 @@ extension OrderbookV1 {
         case 73: self.exchangeTimeNs = try reader.fixed64()
         case 81: self.receivedTimeNs = try reader.fixed64()
         case 89: self.hash = try reader.fixed64()
+        case 96: self.quality = try reader.uint32()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -704,6 +736,8 @@ extension OrderbookV1 {
     package var exchangeTimeNs: UInt64 = 0
     package var receivedTimeNs: UInt64 = 0
     package var stale: Bool = false
+    /// The bits of MarketEvent.quality.
+    package var quality: UInt32 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -720,6 +754,7 @@ extension OrderbookV1 {
       if self.exchangeTimeNs != 0 { size += 1 + 8 }
       if self.receivedTimeNs != 0 { size += 1 + 8 }
       if self.stale { size += 1 + 1 }
+      if self.quality != 0 { size += 1 + WireSize.varint(UInt64(self.quality)) }
       return size
     }
 
@@ -734,6 +769,7 @@ extension OrderbookV1 {
       if self.exchangeTimeNs != 0 { writer.fixed64(65, self.exchangeTimeNs) }
       if self.receivedTimeNs != 0 { writer.fixed64(73, self.receivedTimeNs) }
       if self.stale { writer.varint(80, self.stale ? 1 : 0) }
+      if self.quality != 0 { writer.varint(88, UInt64(self.quality)) }
       writer.unknown(self.unknownFields)
     }
 
@@ -752,6 +788,120 @@ extension OrderbookV1 {
         case 65: self.exchangeTimeNs = try reader.fixed64()
         case 73: self.receivedTimeNs = try reader.fixed64()
         case 80: self.stale = try reader.bool()
+        case 88: self.quality = try reader.uint32()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  package struct StreamAggregatesRequest: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.StreamAggregatesRequest"
+    /// Empty for all.
+    package var symbols: [String] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      for value in self.symbols { size += 1 + WireSize.text(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      for value in self.symbols { writer.text(10, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.symbols.append(try reader.text())
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OrderbookV1 {
+  /// A symbol's best prices over its venues that are not tainted.
+  package struct Aggregate: Message {
+    package static let typeName = "shrivenquant.orderbook.v1.Aggregate"
+    /// "md.agg.BTCUSDT"
+    package var subject: String = ""
+    package var symbol: String = ""
+    /// Absent where no venue has this side. `by_venue` tells who shows how much at this price.
+    package var bid: OrderbookV1.BookLevel?
+    package var ask: OrderbookV1.BookLevel?
+    /// The newest of the venues'.
+    package var exchangeTimeNs: UInt64 = 0
+    package var receivedTimeNs: UInt64 = 0
+    /// Grows with each change of the symbol, and the run it counts in: those of StreamBookUpdates.
+    package var sequence: UInt64 = 0
+    package var epoch: UInt64 = 0
+    /// No venue is whole.
+    package var stale: Bool = false
+    /// As in a consolidated Book.
+    package var quality: [String] = []
+    /// All venues of the symbol, those left out too.
+    package var venues: [OrderbookV1.BookVenue] = []
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.subject.isEmpty { size += 1 + WireSize.text(self.subject) }
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if let value = self.bid { size += 1 + WireSize.message(value) }
+      if let value = self.ask { size += 1 + WireSize.message(value) }
+      if self.exchangeTimeNs != 0 { size += 1 + 8 }
+      if self.receivedTimeNs != 0 { size += 1 + 8 }
+      if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
+      if self.epoch != 0 { size += 1 + 8 }
+      if self.stale { size += 1 + 1 }
+      for value in self.quality { size += 1 + WireSize.text(value) }
+      size += WireSize.messages(1, self.venues)
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.subject.isEmpty { writer.text(10, self.subject) }
+      if !self.symbol.isEmpty { writer.text(18, self.symbol) }
+      if let value = self.bid { writer.message(26, value) }
+      if let value = self.ask { writer.message(34, value) }
+      if self.exchangeTimeNs != 0 { writer.fixed64(41, self.exchangeTimeNs) }
+      if self.receivedTimeNs != 0 { writer.fixed64(49, self.receivedTimeNs) }
+      if self.sequence != 0 { writer.varint(56, self.sequence) }
+      if self.epoch != 0 { writer.fixed64(65, self.epoch) }
+      if self.stale { writer.varint(72, self.stale ? 1 : 0) }
+      for value in self.quality { writer.text(82, value) }
+      writer.messages(90, self.venues)
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.subject = try reader.text()
+        case 18: self.symbol = try reader.text()
+        case 26: try reader.message(&self.bid)
+        case 34: try reader.message(&self.ask)
+        case 41: self.exchangeTimeNs = try reader.fixed64()
+        case 49: self.receivedTimeNs = try reader.fixed64()
+        case 56: self.sequence = try reader.uint64()
+        case 65: self.epoch = try reader.fixed64()
+        case 72: self.stale = try reader.bool()
+        case 82: self.quality.append(try reader.text())
+        case 90: try reader.message(appendingTo: &self.venues)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -763,6 +913,7 @@ extension OrderbookV1 {
   package struct ListTradesRequest: Message {
     package static let typeName = "shrivenquant.orderbook.v1.ListTradesRequest"
     package var symbol: String = ""
+    /// Empty: all venues that list the symbol, merged by the exchanges' times.
     package var venue: String = ""
     /// 1 to 1000; 0 means 100.
     package var limit: UInt32 = 0

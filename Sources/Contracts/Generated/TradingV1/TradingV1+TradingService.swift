@@ -182,7 +182,7 @@ extension TradingV1 {
     package static let typeName = "shrivenquant.trading.v1.SubmitOrderRequest"
     /// 1 to 36 characters of [A-Za-z0-9_-]; made here when empty (then a retry is a new order).
     package var clientOrderId: String = ""
-    /// Empty: the only venue that lists the symbol.
+    /// Empty: the only venue that lists the symbol, or trading-gateway's `default_venue` when several do.
     package var venue: String = ""
     package var symbol: String = ""
     package var side: TypeV1.Side = TypeV1.Side(rawValue: 0)

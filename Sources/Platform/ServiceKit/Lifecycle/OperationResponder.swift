@@ -84,15 +84,17 @@ struct OperationResponder: HTTPResponder {
     json.beginObject()
     json.member("status", missing.isEmpty ? "READY" : "NOT_READY")
     json.member("service", service.text)
-    json.name("missing")
-    json.beginArray()
-    for (name, reason) in missing {
-      json.beginObject()
-      json.member("condition", name)
-      json.member("reason", reason)
-      json.endObject()
+    for (list, conditions) in [("missing", missing), ("degraded", readiness.degraded)] {
+      json.name(list)
+      json.beginArray()
+      for (name, reason) in conditions {
+        json.beginObject()
+        json.member("condition", name)
+        json.member("reason", reason)
+        json.endObject()
+      }
+      json.endArray()
     }
-    json.endArray()
     json.endObject()
     return HTTPResponse(status: missing.isEmpty ? 200 : 503, json: json.finished())
   }

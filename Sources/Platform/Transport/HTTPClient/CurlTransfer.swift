@@ -39,6 +39,11 @@ final class CurlTransfer: @unchecked Sendable {
 
   var mayHaveReachedPeer: Bool { attempts > 0 }
 
+  /// It has got a connection, or at least looked for the host.
+  private var hasBegun: Bool {
+    attempts > 0 || ccurl_info_double(handle!, CURLINFO_NAMELOOKUP_TIME) > 0
+  }
+
   // MARK: Setting up
 
   /// What is wrong with the request, if anything.
@@ -201,7 +206,7 @@ final class CurlTransfer: @unchecked Sendable {
       CURLE_SSL_INVALIDCERTSTATUS:
       // Before the handshake is done nothing has been sent; a later alert breaks the connection.
       mayHaveReachedPeer ? .broken : .tls
-    case CURLE_OPERATION_TIMEDOUT: .timeout
+    case CURLE_OPERATION_TIMEDOUT: hasBegun ? .timeout : .queued
     default: .broken
     }
   }

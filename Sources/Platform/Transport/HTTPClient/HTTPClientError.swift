@@ -8,6 +8,8 @@ package struct HTTPClientError: Error, Sendable, Hashable, CustomStringConvertib
     /// The TLS handshake failed, or the certificate is not trusted.
     case tls
     case timeout
+    /// Its time was over while it waited for a free connection of ours: it says nothing of the peer.
+    case queued
     /// The connection broke while sending or receiving, or the response is malformed.
     case broken
     case bodyTooLarge

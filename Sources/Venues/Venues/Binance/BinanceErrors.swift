@@ -34,6 +34,7 @@ package enum BinanceErrors {
     case -1014, -1020, (-1199)...(-1100): .invalidOrder
     case -2010: matcherReason(text)
     case -2011, -2013, -2026: .unknownOrder
+    case -2038: amendReason(text)
     default: .venuePolicy
     }
   }
@@ -57,6 +58,13 @@ package enum BinanceErrors {
     if text.hasPrefix("Market is closed") { return .marketClosed }
     if text.hasPrefix("Filter failure") { return filterReason(text) }
     return .venuePolicy
+  }
+
+  /// What it does not amend at all, and an order that has been amended as often as allowed, can still
+  /// be replaced.
+  private static func amendReason(_ text: String) -> RejectReason {
+    let isLimit = text.hasPrefix("Filter failure: MAX_NUM_ORDER_AMENDS")
+    return isLimit || text.hasPrefix("Order amend (") ? .venuePolicy : .invalidOrder
   }
 
   private static func codeAndText(_ body: [UInt8]) -> (Int64?, String) {

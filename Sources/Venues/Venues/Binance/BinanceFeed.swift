@@ -178,6 +178,16 @@ package final class BinanceFeed: PublicFeed {
     taint(index, reason, at: now, &output)
   }
 
+  package func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput
+  ) {
+    let index = Int(instrument.index) - first
+    guard states.indices.contains(index), !states[index].book.isStale else { return }
+    _ = states[index].book.invalidate(reason)
+    ask(index, &output)
+    output.events.append(.stale(instrument, reason: reason))
+  }
+
   /// Says so, and asks for a snapshot: at once the first time, after growing pauses when a book does
   /// not stay whole.
   private func taint(

@@ -89,15 +89,17 @@ struct BinanceOrderEntry: VenueOrderEntry {
     }
   }
 
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
     let symbol = try symbol(instrument)
+    let body: [UInt8]
     do throws(VenueFailure) {
-      _ = try await rest.body("DELETE", "/api/v3/openOrders", [("symbol", symbol)], .signed)
+      body = try await rest.body("DELETE", "/api/v3/openOrders", [("symbol", symbol)], .signed)
     } catch {
       // -2011: there is nothing to cancel.
-      if case .definite(.unknownOrder, _) = error { return }
+      if case .definite(.unknownOrder, _) = error { return [] }
       throw error.asVenueError
     }
+    return try read { () throws(JSONError) in try reports.cancelled(body) }
   }
 
   func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {

@@ -39,7 +39,7 @@ final class BinanceREST: Sendable {
 
   let counters: VenueCounters
   private let market: BinanceMarket
-  private let client: HTTPClient
+  private let http: VenueHTTP
   private let settings: VenueSettings
   private let signer: MessageSigner
   private let loop: EventLoop
@@ -48,16 +48,16 @@ final class BinanceREST: Sendable {
   private let budget: Mutex<RequestBudget>
 
   init(
-    _ market: BinanceMarket, _ settings: VenueSettings, client: HTTPClient, loop: EventLoop,
-    time: any TimeSource, counters: VenueCounters
+    _ market: BinanceMarket, _ settings: VenueSettings, http: VenueHTTP, loop: EventLoop,
+    time: any TimeSource
   ) {
     self.market = market
     self.settings = settings
     signer = MessageSigner(key: settings.secret)
-    self.client = client
+    self.http = http
     self.loop = loop
     self.time = time
-    self.counters = counters
+    counters = http.counters
     budget = Mutex(
       RequestBudget(
         market.limits(weightMax: settings.requestWeightMax, orderMax: settings.orderRateMax)))
@@ -66,8 +66,13 @@ final class BinanceREST: Sendable {
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { clock.withLock { $0.offset } }
 
-  /// What is left of this minute's request weight.
-  var weightLeft: Int? { budget.withLock { $0.remaining(BinanceMarket.weightLimit, at: time.now) } }
+  /// How well the clock's offset is known, what is taken of the limits, and the breaker.
+  var vitals: SessionVitals {
+    let now = time.now + (clockOffset ?? .zero)
+    return SessionVitals(
+      limits: budget.withLock { $0.uses(at: now) }, breaker: http.breakerReport,
+      clockUncertainty: clock.withLock { $0.errorMax })
+  }
 
   /// The body of a successful answer.
   func body(
@@ -118,20 +123,25 @@ final class BinanceREST: Sendable {
     var request = HTTPClientRequest(method: method, url: url, timeout: settings.requestTimeout)
     if access != .open { request.headers = [HTTPHeader("x-mbx-apikey", settings.apiKey)] }
     try await admit(method, path, parameters)
-    counters.requests.increment()
-    do throws(HTTPClientError) {
-      let response = try await client.send(request)
-      let answer = Answer(
-        status: response.status, body: response.body,
-        usedWeight: response.header("x-mbx-used-weight-1m").flatMap { Int($0) },
-        retryAfter: response.header("retry-after").flatMap { Int($0) })
-      observe(answer)
-      return answer
-    } catch {
-      // Only a promise that nothing was sent makes silence a refusal.
-      throw error.mayHaveReachedPeer
-        ? .unknown(error.description)
-        : .definite(.venueUnavailable, text: error.description)
+    let response = try await http.send(request, Self.purpose(method, access)) { response in
+      (200..<300).contains(response.status)
+        ? .good
+        : AnswerVerdict(BinanceErrors.failure(status: response.status, body: response.body))
+    }
+    let answer = Answer(
+      status: response.status, body: response.body,
+      usedWeight: response.header("x-mbx-used-weight-1m").flatMap { Int($0) },
+      retryAfter: response.header("retry-after").flatMap { Int($0) })
+    observe(answer)
+    return answer
+  }
+
+  private static func purpose(_ method: String, _ access: Access) -> RequestPurpose {
+    switch (access, method) {
+    case (.open, _): .data
+    case (.signed, "POST"), (.signed, "PUT"): .order
+    case (.signed, "DELETE"): .cancel
+    case (.signed, _), (.key, _): .account
     }
   }
 
@@ -187,6 +197,8 @@ final class BinanceREST: Sendable {
 }
 
 extension BinanceREST: PublicREST, VenueClock {
+  var isOnProbation: Bool { http.isHalfOpen }
+
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     let parts = target.split(separator: "?", maxSplits: 1)
     let parameters = (parts.count > 1 ? parts[1] : "").split(separator: "&").map { pair in

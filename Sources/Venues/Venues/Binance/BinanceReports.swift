@@ -44,7 +44,9 @@ package struct BinanceReports: Sendable {
       venueOrderID: String(try json.int64("i")), status: status,
       filledQuantity: try instrument.quantity(text: json.string("z")), fill: fill,
       rejectReason: rejection == "NONE" ? nil : .venuePolicy,
-      rejectText: rejection == "NONE" ? "" : rejection, exchangeTime: time)
+      rejectText: rejection == "NONE" ? "" : rejection, exchangeTime: time,
+      price: try price(json["p"], instrument),
+      quantity: try instrument.quantity(text: json.string("q")))
   }
 
   /// The body of placing, cancelling or querying an order, or one row of openOrders.
@@ -60,7 +62,20 @@ package struct BinanceReports: Sendable {
       filledQuantity: try instrument.quantity(text: json.string("executedQty")),
       exchangeTime: try time.map { name throws(JSONError) in
         try json.instant(milliseconds: name)
-      } ?? .epoch)
+      } ?? .epoch, price: try price(json["price"], instrument),
+      // An amended order's is called otherwise.
+      quantity: try (json["origQty"] ?? json["qty"])?.string.map { text throws(JSONError) in
+        try instrument.quantity(text: text)
+      })
+  }
+
+  /// A market order's is told as zero.
+  private func price(
+    _ json: JSONValue?, _ instrument: Instrument
+  ) throws(JSONError) -> Price? {
+    guard let text = json?.string else { return nil }
+    let price = try instrument.price(text: text)
+    return price > .zero ? price : nil
   }
 
   /// The body of amending: what changed is one level down.
@@ -73,6 +88,19 @@ package struct BinanceReports: Sendable {
   package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
     var reports: [VenueReport] = []
     for row in try rows(body) { reports.append(try order(row)) }
+    return reports
+  }
+
+  /// DELETE /api/v3/openOrders: orders, and lists of orders with a report of each.
+  package func cancelled(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
+    var reports: [VenueReport] = []
+    for row in try rows(body) {
+      guard let members = row["orderReports"]?.array else {
+        reports.append(try order(row))
+        continue
+      }
+      for member in members { reports.append(try order(member)) }
+    }
     return reports
   }
 

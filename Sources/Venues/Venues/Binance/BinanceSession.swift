@@ -45,8 +45,10 @@ final class BinanceSession: VenueSession {
     }
     counters = VenueCounters(metrics, venue: known.rawValue)
     rest = BinanceREST(
-      exchange, settings, client: HTTPClient(loop: loop, trust: settings.trust), loop: loop,
-      time: time, counters: counters)
+      exchange, settings,
+      http: VenueHTTP(
+        HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
+        counters: counters), loop: loop, time: time)
     streams = SessionStreams(loop, clock: rest, log: log)
     orders =
       exchange == .spot
@@ -55,6 +57,11 @@ final class BinanceSession: VenueSession {
   }
 
   var clockOffset: Duration? { rest.clockOffset }
+  var vitals: SessionVitals { rest.vitals }
+
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    streams.resynchronise(instrument, reason: reason)
+  }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
     do throws(VenueFailure) {

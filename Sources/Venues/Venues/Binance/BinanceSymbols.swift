@@ -109,7 +109,7 @@ package enum BinanceSymbols {
     if !types.isDisjoint(with: ["STOP_LOSS", "STOP_MARKET"]) { features.insert(.stop) }
     if !types.isDisjoint(with: ["STOP_LOSS_LIMIT", "STOP"]) { features.insert(.stopLimit) }
     if listing["icebergAllowed"]?.bool == true { features.insert(.iceberg) }
-    if listing["amendAllowed"]?.bool == true { features.insert(.amend) }
+    if listing["amendAllowed"]?.bool == true { features.insert(.reduce) }
     return features
   }
 

@@ -135,7 +135,10 @@ package struct KrakenAccountFeed: Sendable {
       status: status, filledQuantity: order.filled, fill: fill,
       rejectReason: status == .cancelled ? KrakenReports.reason(reason) : nil,
       rejectText: status == .cancelled || status == .expired ? reason : "",
-      exchangeTime: row["timestamp"]?.krakenTime ?? .epoch)
+      exchangeTime: row["timestamp"]?.krakenTime ?? .epoch,
+      price: try reports.limit(row, "limit_price", order.instrument),
+      quantity: row["order_qty"] == nil
+        ? nil : try reports.amount(row, "order_qty", order.instrument))
   }
 
   private func named(_ row: JSONValue) -> OpenOrder? {

@@ -13,6 +13,15 @@ enum KrakenCall: String, Sendable {
 
   var path: String { "/0/private/\(rawValue)" }
 
+  var purpose: RequestPurpose {
+    switch self {
+    case .addOrder, .amendOrder: .order
+    case .cancelOrder: .cancel
+    case .openOrders, .closedOrders, .queryOrders, .queryTrades, .tradesHistory, .balanceEx, .token:
+      .account
+    }
+  }
+
   /// Hundredths of the call counter. Orders have counters of their own; histories count double.
   var cost: Int {
     switch self {

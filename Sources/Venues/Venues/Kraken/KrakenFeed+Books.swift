@@ -1,8 +1,8 @@
-internal import Chrono
+package import Chrono
 internal import JSON
 internal import OrderBook
 internal import Units
-internal import Venue
+package import Venue
 
 /// Books and what heals them.
 extension KrakenFeed {
@@ -66,6 +66,16 @@ extension KrakenFeed {
     unsubscribe(index, at: now, &output)
   }
 
+  package func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput
+  ) {
+    guard let index = markets.firstIndex(where: { $0.instrument.id == instrument }),
+      markets[index].book.isWhole
+    else { return }
+    markets[index].book.invalidate()
+    taint(index, reason, false, now, &output)
+  }
+
   private func unsubscribe(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
     markets[index].phase = .unsubscribing
     requests.send(
@@ -115,6 +125,7 @@ extension KrakenFeed {
   func answer(
     _ method: String, _ root: JSONValue, at now: Instant, _ output: inout FeedOutput
   ) {
+    tellClock(root, at: now, &output)
     guard method == "subscribe" || method == "unsubscribe" else { return }
     let symbol = (root["result"]?["symbol"] ?? root["symbol"])?.string
     let isSuccess = root["success"]?.bool == true

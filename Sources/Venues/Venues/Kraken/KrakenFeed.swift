@@ -39,11 +39,14 @@ package final class KrakenFeed: PublicFeed {
   private var reader = JSONReader()
   private(set) var lastFrame = Instant.epoch
   private var isPinging = false
+  private var nextClock = Instant.epoch
 
   package static let depths = [10, 25, 100, 500, 1_000]
   /// After so long without a frame the venue is asked for a sign; it sends heartbeats once a
   /// second.
   static let quietMax = Duration.seconds(5)
+  /// And so often for its time, which its answers carry.
+  static let clockInterval = Duration.seconds(30)
 
   package init(
     _ instruments: [Instrument], depth: Int = 1_000, channels: KrakenChannels = .all
@@ -77,6 +80,7 @@ package final class KrakenFeed: PublicFeed {
     requests.removeAll()
     lastFrame = now
     isPinging = false
+    nextClock = now + Self.clockInterval
     for index in markets.indices { markets[index].restart(at: now) }
     let symbols = instruments.map(\.venueSymbol)
     guard !symbols.isEmpty else { return }
@@ -116,9 +120,10 @@ package final class KrakenFeed: PublicFeed {
       requests.removeAll()
       return
     }
-    if now - lastFrame > Self.quietMax, !isPinging {
+    if (now - lastFrame > Self.quietMax && !isPinging) || now >= nextClock {
       isPinging = true
-      requests.ping(&output)
+      nextClock = now + Self.clockInterval
+      requests.ping(at: now, &output)
     }
     tickBooks(at: now, &output)
   }
@@ -160,6 +165,16 @@ package final class KrakenFeed: PublicFeed {
     } else if channel.string == nil {
       throw .unexpected("channel is not a string")
     }
+  }
+
+  /// When the venue took a request and when it answered it, to the microsecond
+  /// (docs.kraken.com/api/docs/websocket-v2/ping: `time_in`, `time_out`).
+  func tellClock(_ root: JSONValue, at received: Instant, _ output: inout FeedOutput) {
+    guard let id = root["req_id"]?.int, let sent = requests.sent(id),
+      let took = root["time_in"]?.krakenTime, let gave = root["time_out"]?.krakenTime
+    else { return }
+    output.clocks.append(
+      ClockReading(sent: sent, received: received, venueReceived: took, venueSent: gave))
   }
 
   /// The market that a row is of; nil when we do not follow it.

@@ -45,12 +45,26 @@ package struct KrakenLimits: Sendable {
   static var registered: [RequestLimit] {
     let standard = Settings()
     return [
-      RequestLimit(
-        "\(calls), hundredths", max: standard.callsMax, .decay(perSecond: standard.callsDecay)),
-      RequestLimit(
-        "\(orders), hundredths", max: standard.ordersMax, .decay(perSecond: standard.ordersDecay)),
+      RequestLimit(callsName, max: standard.callsMax, .decay(perSecond: standard.callsDecay)),
+      RequestLimit(ordersName, max: standard.ordersMax, .decay(perSecond: standard.ordersDecay)),
     ]
   }
+
+  /// What is taken of both now, by the registry's names; of the pairs the one with the least left.
+  package mutating func uses(at now: Instant) -> [LimitUse] {
+    var fullest = 0
+    for pair in Array(orderBudgets.keys) {
+      fullest = max(fullest, orderBudgets[pair]?.uses(at: now).first?.used ?? 0)
+    }
+    let calls = callBudget.uses(at: now).first?.used ?? 0
+    return [
+      LimitUse(Self.callsName, max: settings.callsMax, used: calls),
+      LimitUse(Self.ordersName, max: settings.ordersMax, used: fullest),
+    ]
+  }
+
+  private static let callsName = "calls, hundredths"
+  private static let ordersName = "orders of the pair, hundredths"
 
   private static let calls = "calls"
   private static let orders = "orders of the pair"

@@ -99,15 +99,17 @@ struct KrakenOrderEntry: VenueOrderEntry {
   }
 
   /// Kraken cancels all orders of an account or one at a time; of one pair we do the latter.
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
     let known = try known(instrument)
+    var cancelled: [VenueReport] = []
     for _ in 0..<Self.cancelRoundsMax {
       let open = try await openOrders(of: instrument)
-      if open.isEmpty { return }
+      if open.isEmpty { return cancelled }
       for report in open {
         do throws(VenueFailure) {
           _ = admit(report.clientOrderID, .cancel(age: rest.age(of: report.clientOrderID)), known)
           _ = try await rest.call(.cancelOrder, [("txid", report.venueOrderID)])
+          cancelled.append(report.ended(.cancelled))
         } catch {
           // It has ended by itself.
           if case .definite(.unknownOrder, _) = error { continue }
@@ -118,6 +120,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
     guard try await openOrders(of: instrument).isEmpty else {
       throw VenueError(.venueUnavailable, "orders are open after \(Self.cancelRoundsMax) rounds")
     }
+    return cancelled
   }
 
   // MARK: Requests

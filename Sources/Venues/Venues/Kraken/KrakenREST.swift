@@ -10,7 +10,7 @@ internal import Venue
 /// nonces must arrive in order.
 final class KrakenREST: Sendable {
   let counters: VenueCounters
-  private let client: HTTPClient
+  private let http: VenueHTTP
   private let settings: VenueSettings
   private let signature: KrakenSignature
   private let loop: EventLoop
@@ -23,15 +23,15 @@ final class KrakenREST: Sendable {
 
   /// `secret`: decoded.
   init(
-    _ settings: VenueSettings, secret: [UInt8], client: HTTPClient, loop: EventLoop,
-    time: any TimeSource, counters: VenueCounters
+    _ settings: VenueSettings, secret: [UInt8], http: VenueHTTP, loop: EventLoop,
+    time: any TimeSource
   ) throws(NonceStoreError) {
     self.settings = settings
     signature = KrakenSignature(secret: secret)
-    self.client = client
+    self.http = http
     self.loop = loop
     self.time = time
-    self.counters = counters
+    counters = http.counters
     store = settings.nonces
     nonces = Mutex(NonceReserve(saved: try settings.nonces?.load()))
     var own = KrakenLimits.Settings()
@@ -42,6 +42,14 @@ final class KrakenREST: Sendable {
 
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { clock.withLock { $0.offset } }
+
+  /// How well the clock's offset is known, what is taken of the limits, and the breaker.
+  var vitals: SessionVitals {
+    let now = time.now
+    return SessionVitals(
+      limits: limits.withLock { $0.uses(at: now) }, breaker: http.breakerReport,
+      clockUncertainty: clock.withLock { $0.errorMax })
+  }
 
   /// The moment by the venue's clock, as well as we know it.
   var venueNow: Instant { time.now + (clockOffset ?? .zero) }
@@ -68,13 +76,14 @@ final class KrakenREST: Sendable {
     let url = settings.restURL + target
     var request = HTTPClientRequest(url: url, timeout: settings.requestTimeout)
     request.headers = [Self.userAgent]
-    let response = try await exchange(request)
+    let response = try await exchange(request, .data)
     _ = try result(response)
     return response.body
   }
 
   /// Asks the venue for its time, once. It tells whole seconds, so the middle of the second counts,
-  /// and the estimate is half a second off at most, the way of the question aside.
+  /// and the estimate is half a second off at most, the way of the question aside. The stream's
+  /// answers tell microseconds (`heard`), and count before this as soon as there is one.
   func compareClocks() async throws(VenueFailure) {
     let sent = time.now
     let body = try await publicBody("/0/public/Time")
@@ -83,7 +92,9 @@ final class KrakenREST: Sendable {
       let seconds = try JSONDocument(parsing: body).root.member("result").int64("unixtime")
       guard seconds > 0, seconds < 9_000_000_000 else { throw .unexpected("\(seconds) s") }
       let venue = Instant(milliseconds: seconds * 1_000 + 500)
-      clock.withLock { $0.sample(sent: sent, received: received, venue: venue) }
+      clock.withLock {
+        $0.sample(sent: sent, received: received, venue: venue, grain: .milliseconds(500))
+      }
     } catch {
       throw .unknown("the venue's time: \(error)")
     }
@@ -128,7 +139,7 @@ final class KrakenREST: Sendable {
         "api-sign",
         signature.sign(path: call.path, nonce: nonce, body: body)),
     ]
-    return try result(try await exchange(request))
+    return try result(try await exchange(request, call.purpose))
   }
 
   /// The watermark is on the disk before the first nonce under it is used.
@@ -149,22 +160,30 @@ final class KrakenREST: Sendable {
 
   private static let userAgent = HTTPHeader("user-agent", "shrivenquant")
 
-  private func exchange(_ request: HTTPClientRequest) async throws(VenueFailure)
-    -> HTTPClientResponse
-  {
-    counters.requests.increment()
-    do throws(HTTPClientError) {
-      return try await client.send(request)
-    } catch {
-      // Only a promise that nothing was sent makes silence a refusal.
-      throw error.mayHaveReachedPeer
-        ? .unknown(error.description)
-        : .definite(.venueUnavailable, text: error.description)
+  private func exchange(
+    _ request: HTTPClientRequest, _ purpose: RequestPurpose
+  ) async throws(VenueFailure) -> HTTPClientResponse {
+    try await http.send(request, purpose) { response in
+      do throws(VenueFailure) {
+        _ = try Self.read(response)
+        return .good
+      } catch {
+        return AnswerVerdict(error)
+      }
     }
   }
 
-  /// A success's `result`; else what Kraken's texts or the status say.
+  /// A success's `result`; else what Kraken's texts or the status say, with what follows from it.
   private func result(_ response: HTTPClientResponse) throws(VenueFailure) -> JSONValue {
+    do throws(VenueFailure) {
+      return try Self.read(response)
+    } catch {
+      if case .definite(.rateLimit, let text) = error { block(text) }
+      throw error
+    }
+  }
+
+  private static func read(_ response: HTTPClientResponse) throws(VenueFailure) -> JSONValue {
     let root: JSONValue
     do throws(JSONError) {
       root = try JSONDocument(parsing: response.body).root
@@ -177,9 +196,7 @@ final class KrakenREST: Sendable {
       guard let result = root["result"] else { throw .unknown("an answer without a result") }
       return result
     }
-    let failure = KrakenErrors.failure(status: response.status, errors: errors)
-    if case .definite(.rateLimit, let text) = failure { block(text) }
-    throw failure
+    throw KrakenErrors.failure(status: response.status, errors: errors)
   }
 
   /// The venue's counter of calls is full: a while without any.
@@ -208,6 +225,10 @@ final class KrakenREST: Sendable {
 }
 
 extension KrakenREST: PublicREST, VenueClock {
+  var isOnProbation: Bool { http.isHalfOpen }
+
+  func heard(_ reading: ClockReading) { clock.withLock { $0.sample(reading) } }
+
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     do throws(VenueFailure) {
       return try await publicBody(target)

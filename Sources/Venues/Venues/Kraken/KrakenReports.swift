@@ -38,7 +38,18 @@ package struct KrakenReports: Sendable {
       instrument: instrument.id, clientOrderID: json["cl_ord_id"]?.string ?? "",
       venueOrderID: id, status: status, filledQuantity: filled,
       rejectReason: status == .cancelled ? KrakenReports.reason(reason) : nil,
-      rejectText: status == .cancelled ? reason : "", exchangeTime: moment)
+      rejectText: status == .cancelled ? reason : "", exchangeTime: moment,
+      price: try limit(json["descr"], "price", instrument),
+      quantity: json["vol"] == nil ? nil : try amount(json, "vol", instrument))
+  }
+
+  /// A market order's is told as zero.
+  func limit(
+    _ json: JSONValue?, _ name: String, _ instrument: Instrument
+  ) throws(JSONError) -> Price? {
+    guard let json, json[name] != nil else { return nil }
+    let price = try price(json, name, instrument)
+    return price > .zero ? price : nil
   }
 
   private func status(

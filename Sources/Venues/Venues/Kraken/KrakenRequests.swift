@@ -15,6 +15,7 @@ struct KrakenRequests {
 
   private(set) var waiting: [Int: Waiting] = [:]
   private var last = 0
+  private var lastPing: (id: Int, sent: Instant)?
 
   /// An acknowledgement that takes longer than this never comes.
   static let acknowledgementMax = Duration.seconds(10)
@@ -52,14 +53,21 @@ struct KrakenRequests {
     } while start < symbols.count
   }
 
-  mutating func ping(_ output: inout FeedOutput) {
+  mutating func ping(at now: Instant, _ output: inout FeedOutput) {
     last += 1
+    lastPing = (last, now)
     var writer = JSONWriter()
     writer.object {
       $0.member("method", "ping")
       $0.member("req_id", last)
     }
     output.wishes.append(.send(writer.finished()))
+  }
+
+  /// When a request was sent that may be answered still.
+  func sent(_ id: Int) -> Instant? {
+    if let lastPing, lastPing.id == id { return lastPing.sent }
+    return waiting[id]?.sent
   }
 
   /// An answer came; a refusal without a symbol is of the whole request, whose symbols are

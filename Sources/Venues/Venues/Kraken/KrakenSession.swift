@@ -48,8 +48,10 @@ final class KrakenSession: VenueSession {
     counters = VenueCounters(metrics, venue: KnownVenue.kraken.rawValue)
     do throws(NonceStoreError) {
       rest = try KrakenREST(
-        settings, secret: secret, client: HTTPClient(loop: loop, trust: settings.trust),
-        loop: loop, time: time, counters: counters)
+        settings, secret: secret,
+        http: VenueHTTP(
+          HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
+          counters: counters), loop: loop, time: time)
     } catch {
       throw VenueError(.venueUnavailable, "nonces: \(error)")
     }
@@ -62,6 +64,11 @@ final class KrakenSession: VenueSession {
   }
 
   var clockOffset: Duration? { rest.clockOffset }
+  var vitals: SessionVitals { rest.vitals }
+
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    streams.resynchronise(instrument, reason: reason)
+  }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
     do throws(VenueFailure) {

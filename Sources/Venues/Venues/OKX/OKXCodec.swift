@@ -12,6 +12,8 @@ package enum OKXFrame: Sendable, Hashable {
   case top(TopOfBook)
   /// Venue symbol and state of instruments, of ours or of others.
   case statuses([OKXStatus])
+  /// What the venue says of its own maintenance.
+  case maintenance([OKXMaintenance])
   case subscribed(OKXTopic)
   case loggedIn
   /// The venue says that something is wrong.
@@ -38,6 +40,16 @@ package struct OKXStatus: Sendable, Hashable {
   package var venueSymbol: String
   /// `live`, `suspend`, `preopen`, `test`.
   package var state: String
+}
+
+/// A maintenance of the venue as the channel `status` tells it.
+package struct OKXMaintenance: Sendable, Hashable {
+  /// The same in all messages of one: when it begins, and of which service it is.
+  package var name: String
+  /// `scheduled`, `ongoing`, `pre_open`, `completed`, `canceled`.
+  package var state: String
+  /// Trading as a whole, or that of some accounts or products.
+  package var isOfTrading: Bool
 }
 
 /// A trade and how many of them the message stands for: one message tells all trades that one order
@@ -90,6 +102,7 @@ package struct OKXCodec: ~Copyable {
     let arg = try root.member("arg")
     let channel = try arg.member("channel")
     if channel.isString("instruments") { return try Self.statuses(root.array("data")) }
+    if channel.isString("status") { return try Self.maintenance(root.array("data")) }
     guard let instrument = bySymbol[try arg.string("instId")] else { return .other }
     if channel.isString("trades") {
       try readTrades(root.array("data"), instrument, received)
@@ -264,6 +277,20 @@ package struct OKXCodec: ~Copyable {
         OKXStatus(venueSymbol: try entry.string("instId"), state: try entry.string("state")))
     }
     return .statuses(statuses)
+  }
+
+  /// Services 5, 8 and 9 are trading's; the environment 2 is the demonstration's
+  /// (okx.com/docs-v5, "Status").
+  private static func maintenance(_ entries: JSONArray) throws(JSONError) -> OKXFrame {
+    var found: [OKXMaintenance] = []
+    for entry in entries where entry["env"]?.string != "2" {
+      let service = try entry.string("serviceType")
+      found.append(
+        OKXMaintenance(
+          name: "\(service) \(try entry.string("begin"))", state: try entry.string("state"),
+          isOfTrading: ["5", "8", "9"].contains(service)))
+    }
+    return .maintenance(found)
   }
 
   // MARK: Numbers

@@ -75,7 +75,10 @@ package enum OKXErrors {
     switch code {
     // Not there any more, or never.
     case 51400...51402, 51410, 51416, 51503, 51509, 51510, 51600, 51603: .unknownOrder
-    case 51500, 51502, 51505...51508, 51511: .invalidOrder
+    // Orders of a kind that cannot be modified.
+    case 51506, 51523...51526: .venuePolicy
+    case 51513: .rateLimit
+    case 51500...51599: .invalidOrder
     default: .venuePolicy
     }
   }

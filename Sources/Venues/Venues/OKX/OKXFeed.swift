@@ -15,7 +15,7 @@ package import Venue
 /// (okx.com/docs-v5, "Order book channel", "Sequence ID", "Checksum".)
 ///
 /// Trades: ids have no holes; what is missing, also over a reconnect, is fetched and told late, as
-/// back-filled. Status: from the channel of instruments.
+/// back-filled. Status: from the channel of instruments, and the venue's own from `status`.
 package final class OKXFeed: PublicFeed {
   package let instruments: [Instrument]
   package let target = "/ws/v5/public"
@@ -33,6 +33,8 @@ package final class OKXFeed: PublicFeed {
   private let bySymbol: [String: Int]
   /// Checksums that were compared, since the beginning.
   package private(set) var checksumCount = 0
+  /// Maintenance of trading that goes on.
+  private var maintenance: Set<String> = []
   private var lastFrame = Instant.epoch
   private var pinged = Instant.epoch
 
@@ -69,6 +71,9 @@ package final class OKXFeed: PublicFeed {
     var lastTrade: UInt64?
     /// Ids of trades that are being fetched.
     var missing: ClosedRange<UInt64>?
+    /// As the list of instruments has it.
+    var listing: String
+    /// As the hearer was told.
     var isTrading: Bool
   }
 
@@ -86,7 +91,8 @@ package final class OKXFeed: PublicFeed {
     codec = OKXCodec(instruments)
     states = instruments.map {
       State(
-        instrument: $0, book: PriceLevelBook(levelsMax: levelsMax), isTrading: $0.isTrading)
+        instrument: $0, book: PriceLevelBook(levelsMax: levelsMax),
+        listing: $0.isTrading ? "live" : "suspend", isTrading: $0.isTrading)
     }
     bySymbol = Dictionary(
       zip(instruments.map(\.venueSymbol), 0...), uniquingKeysWith: { first, _ in first })
@@ -100,7 +106,7 @@ package final class OKXFeed: PublicFeed {
         [channels.book.rawValue, "trades", channels.top.rawValue].map {
           OKXTopic($0, instrument.venueSymbol)
         }
-      }
+      } + [OKXTopic("status", "")]
   }
 
   /// The book as it is, for checks.
@@ -117,6 +123,8 @@ package final class OKXFeed: PublicFeed {
   package func opened(at now: Instant, _ output: inout FeedOutput) {
     lastFrame = now
     loginAt = nil
+    // Each connection is told what goes on now.
+    maintenance = []
     subscription.opened()
     for index in states.indices {
       reset(index)
@@ -181,6 +189,7 @@ package final class OKXFeed: PublicFeed {
       case .trades: for trade in codec.trades { take(trade, &output) }
       case .top(let top): output.events.append(.top(top))
       case .statuses(let statuses): compare(statuses, at: received, &output)
+      case .maintenance(let events): take(events, at: received, &output)
       case .subscribed(let topic): acknowledge(topic, at: received)
       case .loggedIn:
         loginAt = nil
@@ -338,6 +347,14 @@ package final class OKXFeed: PublicFeed {
     renew(index, at: now, &output)
   }
 
+  package func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput
+  ) {
+    let index = Int(instrument.index) - first
+    guard states.indices.contains(index), states[index].isWhole else { return }
+    taint(index, reason, at: now, &output)
+  }
+
   /// Subscribes the book anew when its pause is over.
   private func renew(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
     guard let due = states[index].renewAt, now >= due else { return }
@@ -353,14 +370,35 @@ package final class OKXFeed: PublicFeed {
   ) {
     for status in statuses {
       guard let index = bySymbol[status.venueSymbol] else { continue }
-      let isTrading = status.state == "live"
-      guard isTrading != states[index].isTrading else { continue }
-      states[index].isTrading = isTrading
-      output.events.append(
-        .status(
-          TradingStatus(
-            instrument: states[index].instrument.id, isTrading: isTrading, text: status.state,
-            receivedTime: received)))
+      states[index].listing = status.state
+      tellStatus(index, at: received, &output)
     }
+  }
+
+  /// Trading stops while a maintenance goes on, and in the time of `pre_open`, which matches nothing.
+  private func take(
+    _ events: [OKXMaintenance], at received: Instant, _ output: inout FeedOutput
+  ) {
+    for event in events where event.isOfTrading {
+      if event.state == "ongoing" || event.state == "pre_open" {
+        maintenance.insert(event.name)
+      } else {
+        maintenance.remove(event.name)
+      }
+    }
+    for index in states.indices { tellStatus(index, at: received, &output) }
+  }
+
+  /// Only what has changed.
+  private func tellStatus(_ index: Int, at received: Instant, _ output: inout FeedOutput) {
+    let isTrading = maintenance.isEmpty && states[index].listing == "live"
+    guard isTrading != states[index].isTrading else { return }
+    states[index].isTrading = isTrading
+    output.events.append(
+      .status(
+        TradingStatus(
+          instrument: states[index].instrument.id, isTrading: isTrading,
+          text: maintenance.isEmpty ? states[index].listing : "maintenance",
+          receivedTime: received)))
   }
 }

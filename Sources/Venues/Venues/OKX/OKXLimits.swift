@@ -43,6 +43,27 @@ enum OKXLimits {
     return limits
   }
 
+  /// By the names of the registry: of a path that every instrument has its own limit of, the one with
+  /// the least left.
+  static func fullest(_ uses: [LimitUse]) -> [LimitUse] {
+    var fullest: [String: Int] = [:]
+    var paths: [LimitUse] = []
+    for use in uses {
+      // Only instruments' limits are of three words: method, path and instrument.
+      let words = use.name.split(separator: " ")
+      if words.count == 3, words[1].hasPrefix("/") {
+        let path = "\(words[0]) \(words[1])"
+        fullest[path] = max(fullest[path] ?? 0, use.used)
+      } else {
+        paths.append(use)
+      }
+    }
+    return paths
+      + instrumentPaths.map {
+        LimitUse("\($0.0) of an instrument", max: $0.1, used: fullest[$0.0] ?? 0)
+      }
+  }
+
   static func costs(
     _ method: String, _ path: String, _ instrument: String, _ amount: Int
   ) -> [RequestBudget.Cost] {

@@ -23,6 +23,9 @@ extension OKXOrderEntry {
       if let last = all.last { parameters.append(("after", last.venueOrderID)) }
       let body = try await body("/api/v5/trade/orders-pending", parameters)
       let page = try read { () throws(JSONError) in try reports.orders(body) }
+      guard page.allSatisfy({ $0.instrument == instrument.id }) else {
+        throw VenueError(.venueUnavailable, "orders of other instruments than were asked for")
+      }
       all += page
       if page.count < Self.pageMax { return all }
     }
@@ -31,18 +34,20 @@ extension OKXOrderEntry {
 
   /// OKX ends all open orders of an instrument by no single request: they are listed and cancelled
   /// in batches. What was placed meanwhile is not among them.
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) {
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
     let found = try self.instrument(instrument)
     let open = try await openOrders(of: instrument)
+    var cancelled: [VenueReport] = []
     for start in stride(from: 0, to: open.count, by: Self.batchMax) {
       let batch = open[start..<min(open.count, start + Self.batchMax)]
-      try await cancel(batch, found)
+      cancelled += try await cancel(batch, found)
     }
+    return cancelled
   }
 
   private func cancel(
     _ batch: ArraySlice<VenueReport>, _ instrument: Instrument
-  ) async throws(VenueError) {
+  ) async throws(VenueError) -> [VenueReport] {
     var json = JSONWriter()
     json.array { json in
       for order in batch {
@@ -56,15 +61,21 @@ extension OKXOrderEntry {
       let results = try await rest.post(
         "/api/v5/trade/cancel-batch-orders", json.finished(), instrument: instrument.venueSymbol,
         orders: batch.count)
+      var cancelled: [VenueReport] = []
       for result in results {
         let code = result["sCode"]?.string ?? ""
-        guard code != "0" else { continue }
+        guard code != "0" else {
+          let id = result["ordId"]?.string
+          cancelled += batch.filter { $0.venueOrderID == id }.map { $0.ended(.cancelled) }
+          continue
+        }
         let failure = OKXErrors.failure(
           status: 200, code: code, text: result["sMsg"]?.string ?? "")
         // Filled or cancelled meanwhile is as good.
         if case .definite(.unknownOrder, _) = failure { continue }
         throw failure
       }
+      return cancelled
     } catch {
       throw error.asVenueError
     }

@@ -12,21 +12,20 @@ final class OKXREST: Sendable {
   let counters: VenueCounters
   let settings: VenueSettings
   let signer: OKXSigner
-  private let client: HTTPClient
+  private let http: VenueHTTP
   private let loop: EventLoop
   private let time: any TimeSource
   private let clock = Mutex(ClockOffset())
   private let budget = Mutex(RequestBudget([]))
 
   init(
-    _ settings: VenueSettings, client: HTTPClient, loop: EventLoop, time: any TimeSource,
-    counters: VenueCounters
+    _ settings: VenueSettings, http: VenueHTTP, loop: EventLoop, time: any TimeSource
   ) {
     self.settings = settings
-    self.client = client
+    self.http = http
     self.loop = loop
     self.time = time
-    self.counters = counters
+    counters = http.counters
     signer = OKXSigner(
       apiKey: settings.apiKey, secret: settings.secret, passphrase: settings.passphrase)
     limit([])
@@ -34,6 +33,14 @@ final class OKXREST: Sendable {
 
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { clock.withLock { $0.offset } }
+
+  /// How well the clock's offset is known, what is taken of the limits, and the breaker.
+  var vitals: SessionVitals {
+    let uses = budget.withLock { $0.uses(at: venueNow) }
+    return SessionVitals(
+      limits: OKXLimits.fullest(uses), breaker: http.breakerReport,
+      clockUncertainty: clock.withLock { $0.errorMax })
+  }
 
   /// Now by the venue's clock.
   var venueNow: Instant { time.now + (clockOffset ?? .zero) }
@@ -118,20 +125,28 @@ final class OKXREST: Sendable {
       let expiry = venueNow + settings.receiveWindow
       request.headers.append(HTTPHeader("exptime", String(expiry.milliseconds)))
     }
-    counters.requests.increment()
-    do throws(HTTPClientError) {
-      let response = try await client.send(request)
-      if response.status == 429 {
-        counters.limited.increment()
-        budget.withLock { $0.block(for: .seconds(1), at: venueNow) }
-      }
-      return (response.status, response.body)
-    } catch {
-      // Only a promise that nothing was sent makes silence a refusal.
-      throw error.mayHaveReachedPeer
-        ? .unknown(error.description)
-        : .definite(.venueUnavailable, text: error.description)
+    let response = try await http.send(
+      request, Self.purpose(method, target, isSigned: isSigned), judge: Self.verdict)
+    if response.status == 429 {
+      counters.limited.increment()
+      budget.withLock { $0.block(for: .seconds(1), at: venueNow) }
     }
+    return (response.status, response.body)
+  }
+
+  static func purpose(
+    _ method: String, _ target: String, isSigned: Bool
+  ) -> RequestPurpose {
+    guard isSigned else { return .data }
+    guard method == "POST" else { return .account }
+    return target.hasPrefix("/api/v5/trade/cancel") ? .cancel : .order
+  }
+
+  static func verdict(_ response: HTTPClientResponse) -> AnswerVerdict {
+    let (code, text) = OKXErrors.codeAndText(response.body)
+    // 1 and 2: orders of the request failed, each with a reason of its own.
+    if response.status == 200, ["0", "1", "2"].contains(code) { return .good }
+    return AnswerVerdict(OKXErrors.failure(status: response.status, code: code, text: text))
   }
 
   /// Asks the venue for its time, once.
@@ -168,6 +183,8 @@ final class OKXREST: Sendable {
 }
 
 extension OKXREST: PublicREST, VenueClock {
+  var isOnProbation: Bool { http.isHalfOpen }
+
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8] {
     let path = String(target.prefix { $0 != "?" })
     do throws(VenueFailure) {

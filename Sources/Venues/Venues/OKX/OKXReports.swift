@@ -21,7 +21,9 @@ package struct OKXReports: Sendable {
       instrument: instrument.id, clientOrderID: OKXClientID.parsed(try json.string("clOrdId")),
       venueOrderID: try json.string("ordId"), status: try Self.status(state, source),
       filledQuantity: Quantity(try json.scaled("accFillSz", instrument.quantityScale)),
-      exchangeTime: try json.instant(milliseconds: "uTime"))
+      exchangeTime: try json.instant(milliseconds: "uTime"),
+      price: try terms(json, "px", instrument.priceScale).map(Price.init),
+      quantity: try terms(json, "sz", instrument.quantityScale).map(Quantity.init))
     if report.status == .rejected {
       report.rejectReason = .wouldTakeLiquidity
       report.rejectText = "a post-only order that would have taken liquidity"
@@ -29,6 +31,13 @@ package struct OKXReports: Sendable {
       report.rejectText = json["cancelSourceReason"]?.string ?? "cancelSource \(source)"
     }
     return report
+  }
+
+  /// Empty where the order has none: a market order's price.
+  private func terms(
+    _ json: JSONValue, _ name: String, _ scale: UInt8
+  ) throws(JSONError) -> Int64? {
+    json[name]?.string.map(\.isEmpty) == false ? try json.scaled(name, scale) : nil
   }
 
   /// A message of the channel `orders`, which announces one fill at most.

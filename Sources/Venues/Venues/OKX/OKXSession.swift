@@ -43,8 +43,10 @@ final class OKXSession: VenueSession {
     }
     counters = VenueCounters(metrics, venue: known.rawValue)
     rest = OKXREST(
-      settings, client: HTTPClient(loop: loop, trust: settings.trust), loop: loop, time: time,
-      counters: counters)
+      settings,
+      http: VenueHTTP(
+        HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
+        counters: counters), loop: loop, time: time)
     streams = SessionStreams(loop, clock: rest, log: log)
     orders =
       settings.apiKey.isEmpty
@@ -53,6 +55,11 @@ final class OKXSession: VenueSession {
   }
 
   var clockOffset: Duration? { rest.clockOffset }
+  var vitals: SessionVitals { rest.vitals }
+
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    streams.resynchronise(instrument, reason: reason)
+  }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
     do throws(VenueFailure) {

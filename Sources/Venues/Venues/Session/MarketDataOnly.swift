@@ -22,7 +22,9 @@ struct MarketDataOnly: VenueOrderEntry {
 
   func amend(_ amendment: VenueAmendment) async -> VenueOutcome { refusal }
 
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) { throw error }
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+    throw error
+  }
 
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome { refusal }
 

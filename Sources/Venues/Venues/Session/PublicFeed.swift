@@ -23,6 +23,17 @@ package protocol PublicFeed: AnyObject {
   func tick(at now: Instant, _ output: inout FeedOutput)
   /// The connection has ended; every book that was whole is stale.
   func closed(reason: String, at now: Instant, _ output: inout FeedOutput)
+  /// Gives up the instrument's book, if it is whole, and asks for it anew as after a gap, with the
+  /// same growing pauses. No fault is counted: the venue did nothing wrong.
+  func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput)
+}
+
+extension PublicFeed {
+  /// Readers of recorded dialects have nobody to ask.
+  package func resynchronise(
+    _ instrument: InstrumentID, reason: String, at now: Instant, _ output: inout FeedOutput
+  ) {}
 }
 
 /// What a feed asks over REST, so that the answer finds its way back.
@@ -75,10 +86,13 @@ package struct FeedOutput: Sendable {
   package var events: [MarketEvent] = []
   package var wishes: [FeedWish] = []
   package var faults: [FeedFault] = []
+  /// What answers told of the venue's clock.
+  package var clocks: [ClockReading] = []
 
   package init() {}
 
   package mutating func removeAll() {
+    clocks.removeAll(keepingCapacity: true)
     events.removeAll(keepingCapacity: true)
     wishes.removeAll(keepingCapacity: true)
     faults.removeAll(keepingCapacity: true)

@@ -10,6 +10,13 @@ internal import Venue
 protocol PublicREST: Sendable {
   /// The body of a successful answer.
   func get(_ target: String, weight: Int) async throws(VenueError) -> [UInt8]
+  /// What the stream told of the venue's clock.
+  func heard(_ reading: ClockReading)
+}
+
+extension PublicREST {
+  /// Where the answers to a question for the time are as good.
+  func heard(_ reading: ClockReading) {}
 }
 
 /// A feed on its socket: connects, hands frames to it, does what it wishes, and connects again.
@@ -89,7 +96,10 @@ final class PublicStream: @unchecked Sendable {
   private func run() async {
     while !isStopped {
       let reason = await connection()
-      if socket != nil { record(.closed, Array(reason.utf8)) }
+      if socket != nil {
+        record(.closed, Array(reason.utf8))
+        counters.open.decrement()
+      }
       socket = nil
       ticking?.cancel()
       var output = FeedOutput()
@@ -116,6 +126,7 @@ final class PublicStream: @unchecked Sendable {
         host: host, port: settings.streamPort, target: feed.target, tls: tls,
         loop: loop, limits: limits, timeout: settings.requestTimeout)
       self.socket = socket
+      counters.open.increment()
       epoch += 1
       counters.connections.increment()
       if epoch > 1 { counters.reconnections.increment() }
@@ -140,6 +151,15 @@ final class PublicStream: @unchecked Sendable {
     }
   }
 
+  /// Asks for a book anew. On the loop.
+  func resynchronise(_ instrument: InstrumentID, reason: String) async {
+    guard socket != nil, !isStopped, feed.instruments.contains(where: { $0.id == instrument })
+    else { return }
+    var output = FeedOutput()
+    feed.resynchronise(instrument, reason: reason, at: time.now, &output)
+    await carryOut(output)
+  }
+
   private func end(_ reason: String) {
     endReason = reason
     socket?.startClosing(.normal)
@@ -154,7 +174,7 @@ final class PublicStream: @unchecked Sendable {
     output.removeAll()
     isHandingOut = true
     feed.receive(frame, at: now, &output)
-    if output.wishes.isEmpty, output.faults.isEmpty {
+    if output.wishes.isEmpty, output.faults.isEmpty, output.clocks.isEmpty {
       await outlet.put(output.events)
     } else {
       await carryOut(output)
@@ -167,6 +187,7 @@ final class PublicStream: @unchecked Sendable {
   /// Faults first, so that a count is never behind the event that it explains.
   private func carryOut(_ output: FeedOutput) async {
     for fault in output.faults { report(fault) }
+    for reading in output.clocks { rest.heard(reading) }
     for wish in output.wishes { carryOut(wish) }
     await outlet.put(output.events)
   }

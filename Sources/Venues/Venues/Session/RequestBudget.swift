@@ -84,12 +84,14 @@ package struct RequestBudget: Sendable {
     blockedUntil = max(blockedUntil, now + time)
   }
 
-  /// What is left of a limit now; nil when there is no such limit.
-  package mutating func remaining(_ limit: String, at now: Instant) -> Int? {
-    guard let index = uses.firstIndex(where: { $0.limit.name == limit }) else { return nil }
-    uses[index].advance(to: now)
-    if now < blockedUntil { return 0 }
-    return max(0, uses[index].limit.max - Int((uses[index].thousandths + 999) / 1_000))
+  /// Every limit with what is taken of it now; all of it while the venue has told us to stop.
+  package mutating func uses(at now: Instant) -> [LimitUse] {
+    for index in uses.indices { uses[index].advance(to: now) }
+    return uses.map { use in
+      let taken = min(use.limit.max, Int((use.thousandths + 999) / 1_000))
+      return LimitUse(
+        use.limit.name, max: use.limit.max, used: now < blockedUntil ? use.limit.max : taken)
+    }
   }
 }
 

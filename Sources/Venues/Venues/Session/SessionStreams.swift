@@ -1,5 +1,7 @@
+internal import Chrono
 internal import Loop
 internal import Telemetry
+internal import Venue
 
 /// A private stream of one account.
 protocol AccountStream: AnyObject, Sendable {
@@ -11,6 +13,8 @@ protocol AccountStream: AnyObject, Sendable {
 /// A venue that can be asked for its time.
 protocol VenueClock: Sendable {
   func compareClocks() async throws(VenueFailure)
+  /// The circuit breaker lets requests through to see whether the venue is back.
+  var isOnProbation: Bool { get }
 }
 
 /// The streams of one session, begun and ended together, and the question for the venue's time that
@@ -26,6 +30,9 @@ final class SessionStreams: @unchecked Sendable {
   private var clockCheck: Task<Void, Never>?
 
   private static let clockInterval = Duration.seconds(30)
+  /// And so often while the circuit breaker is half-open: the question is as good a probe as any, and
+  /// orders need not be the first.
+  private static let probeInterval = Duration.seconds(1)
 
   init(_ loop: EventLoop, clock: any VenueClock, log: Log) {
     self.loop = loop
@@ -67,10 +74,22 @@ final class SessionStreams: @unchecked Sendable {
     }
   }
 
+  /// Asks for a book anew, on the stream that carries it; from anywhere.
+  func resynchronise(_ instrument: InstrumentID, reason: String) {
+    loop.onLoop { [self] in
+      for stream in streams {
+        loop.spawn { await stream.resynchronise(instrument, reason: reason) }
+      }
+    }
+  }
+
   private func compareClocks() async {
+    var due = loop.uptime + Self.clockInterval
     while !Task.isCancelled {
-      await loop.sleep(for: Self.clockInterval)
+      await loop.sleep(for: Self.probeInterval)
       if Task.isCancelled { return }
+      guard loop.uptime >= due || clock.isOnProbation else { continue }
+      due = loop.uptime + Self.clockInterval
       do throws(VenueFailure) {
         try await clock.compareClocks()
       } catch {

@@ -32,9 +32,11 @@ for name, service, method, request, count in wanted:
     stream.cancel()
     check(f"{name} {method} tells {count}", len(messages) == count and not problem, problem, messages[:2])
     if method == "StreamMarketData" and messages:
-        check("it begins with a snapshot", "snapshot" in messages[0], messages[0])
-        numbers = [int(message["sequence"]) for message in messages[1:]]
-        check("its sequence grows", numbers == sorted(set(numbers)), numbers)
+        for venue in sorted({message["venue"] for message in messages}):
+            own = [message for message in messages if message["venue"] == venue]
+            check(f"{venue} begins with a snapshot", "snapshot" in own[0], own[0])
+            numbers = [int(message["sequence"]) for message in own[1:]]
+            check(f"{venue}'s sequence grows", numbers == sorted(set(numbers)), numbers)
     if method == "Watch":
         added = [message for message in messages if message.get("kind") == "ADDED"]
         check("the watch begins with who is there", len(added) >= 9, messages)

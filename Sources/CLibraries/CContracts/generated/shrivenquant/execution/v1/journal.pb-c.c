@@ -97,7 +97,7 @@ void   shrivenquant__execution__v1__child_record__free_unpacked
   assert(message->base.descriptor == &shrivenquant__execution__v1__child_record__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__journal_record__field_descriptors[7] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__journal_record__field_descriptors[8] =
 {
   {
     "time_ns",
@@ -183,8 +183,21 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__journal_recor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "amendable",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__JournalRecord, amendable),
+    &shrivenquant__execution__v1__amendable__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__journal_record__field_indices_by_name[] = {
+  7,   /* field[7] = amendable */
   3,   /* field[3] = cancel */
   5,   /* field[5] = child */
   1,   /* field[1] = instrument */
@@ -196,7 +209,7 @@ static const unsigned shrivenquant__execution__v1__journal_record__field_indices
 static const ProtobufCIntRange shrivenquant__execution__v1__journal_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__journal_record__descriptor =
 {
@@ -206,14 +219,14 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__journal_record__de
   "Shrivenquant__Execution__V1__JournalRecord",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__JournalRecord),
-  7,
+  8,
   shrivenquant__execution__v1__journal_record__field_descriptors,
   shrivenquant__execution__v1__journal_record__field_indices_by_name,
   1,  shrivenquant__execution__v1__journal_record__number_ranges,
   (ProtobufCMessageInit) shrivenquant__execution__v1__journal_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue shrivenquant__execution__v1__child_record__kind__enum_values_by_number[12] =
+static const ProtobufCEnumValue shrivenquant__execution__v1__child_record__kind__enum_values_by_number[15] =
 {
   { "KIND_UNSPECIFIED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__KIND_UNSPECIFIED", 0 },
   { "INTENDED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__INTENDED", 1 },
@@ -227,13 +240,19 @@ static const ProtobufCEnumValue shrivenquant__execution__v1__child_record__kind_
   { "CANCEL_REJECTED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__CANCEL_REJECTED", 9 },
   { "EXPIRED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__EXPIRED", 10 },
   { "RESOLVED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__RESOLVED", 11 },
+  { "AMEND_REJECTED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_REJECTED", 12 },
+  { "AMEND_UNKNOWN", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_UNKNOWN", 13 },
+  { "AMEND_SEEN", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_SEEN", 14 },
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__child_record__kind__value_ranges[] = {
-{0, 0},{0, 12}
+{0, 0},{0, 15}
 };
-static const ProtobufCEnumValueIndex shrivenquant__execution__v1__child_record__kind__enum_values_by_name[12] =
+static const ProtobufCEnumValueIndex shrivenquant__execution__v1__child_record__kind__enum_values_by_name[15] =
 {
   { "ACKNOWLEDGED", 3 },
+  { "AMEND_REJECTED", 12 },
+  { "AMEND_SEEN", 14 },
+  { "AMEND_UNKNOWN", 13 },
   { "CANCELLED", 8 },
   { "CANCEL_INTENDED", 7 },
   { "CANCEL_REJECTED", 9 },
@@ -253,15 +272,15 @@ const ProtobufCEnumDescriptor shrivenquant__execution__v1__child_record__kind__d
   "Kind",
   "Shrivenquant__Execution__V1__ChildRecord__Kind",
   "shrivenquant.execution.v1",
-  12,
+  15,
   shrivenquant__execution__v1__child_record__kind__enum_values_by_number,
-  12,
+  15,
   shrivenquant__execution__v1__child_record__kind__enum_values_by_name,
   1,
   shrivenquant__execution__v1__child_record__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__child_record__field_descriptors[12] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__child_record__field_descriptors[15] =
 {
   {
     "order_id",
@@ -407,25 +426,64 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__child_record_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__ChildRecord, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "not_in_place",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__ChildRecord, not_in_place),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settled",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__ChildRecord, settled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__child_record__field_indices_by_name[] = {
   1,   /* field[1] = child_order_id */
   2,   /* field[2] = child_sequence */
   5,   /* field[5] = fill */
   3,   /* field[3] = kind */
+  13,   /* field[13] = not_in_place */
   0,   /* field[0] = order_id */
   6,   /* field[6] = price */
   7,   /* field[7] = quantity */
   9,   /* field[9] = reject_reason */
+  14,   /* field[14] = settled */
   11,   /* field[11] = status */
   10,   /* field[10] = text */
   8,   /* field[8] = venue_filled */
   4,   /* field[4] = venue_order_id */
+  12,   /* field[12] = version */
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__child_record__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__child_record__descriptor =
 {
@@ -435,10 +493,40 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__child_record__desc
   "Shrivenquant__Execution__V1__ChildRecord",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__ChildRecord),
-  12,
+  15,
   shrivenquant__execution__v1__child_record__field_descriptors,
   shrivenquant__execution__v1__child_record__field_indices_by_name,
   1,  shrivenquant__execution__v1__child_record__number_ranges,
   (ProtobufCMessageInit) shrivenquant__execution__v1__child_record__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue shrivenquant__execution__v1__amendable__enum_values_by_number[3] =
+{
+  { "AMENDABLE_UNSPECIFIED", "SHRIVENQUANT__EXECUTION__V1__AMENDABLE__AMENDABLE_UNSPECIFIED", 0 },
+  { "SMALLER_QUANTITY", "SHRIVENQUANT__EXECUTION__V1__AMENDABLE__SMALLER_QUANTITY", 1 },
+  { "PRICE_AND_QUANTITY", "SHRIVENQUANT__EXECUTION__V1__AMENDABLE__PRICE_AND_QUANTITY", 2 },
+};
+static const ProtobufCIntRange shrivenquant__execution__v1__amendable__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex shrivenquant__execution__v1__amendable__enum_values_by_name[3] =
+{
+  { "AMENDABLE_UNSPECIFIED", 0 },
+  { "PRICE_AND_QUANTITY", 2 },
+  { "SMALLER_QUANTITY", 1 },
+};
+const ProtobufCEnumDescriptor shrivenquant__execution__v1__amendable__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "shrivenquant.execution.v1.Amendable",
+  "Amendable",
+  "Shrivenquant__Execution__V1__Amendable",
+  "shrivenquant.execution.v1",
+  3,
+  shrivenquant__execution__v1__amendable__enum_values_by_number,
+  3,
+  shrivenquant__execution__v1__amendable__enum_values_by_name,
+  1,
+  shrivenquant__execution__v1__amendable__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

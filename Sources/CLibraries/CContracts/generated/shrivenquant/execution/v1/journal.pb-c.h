@@ -37,9 +37,21 @@ typedef enum _Shrivenquant__Execution__V1__ChildRecord__Kind {
   SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__CANCELLED = 8,
   SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__CANCEL_REJECTED = 9,
   SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__EXPIRED = 10,
-  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__RESOLVED = 11
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__RESOLVED = 11,
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_REJECTED = 12,
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_UNKNOWN = 13,
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_SEEN = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND)
 } Shrivenquant__Execution__V1__ChildRecord__Kind;
+typedef enum _Shrivenquant__Execution__V1__Amendable {
+  /*
+   * Nothing: it is cancelled and placed anew.
+   */
+  SHRIVENQUANT__EXECUTION__V1__AMENDABLE__AMENDABLE_UNSPECIFIED = 0,
+  SHRIVENQUANT__EXECUTION__V1__AMENDABLE__SMALLER_QUANTITY = 1,
+  SHRIVENQUANT__EXECUTION__V1__AMENDABLE__PRICE_AND_QUANTITY = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__EXECUTION__V1__AMENDABLE)
+} Shrivenquant__Execution__V1__Amendable;
 
 /* --- messages --- */
 
@@ -58,6 +70,10 @@ struct  Shrivenquant__Execution__V1__JournalRecord
 {
   ProtobufCMessage base;
   uint64_t time_ns;
+  /*
+   * With a replacement: what the venue could change in place when it was asked for.
+   */
+  Shrivenquant__Execution__V1__Amendable amendable;
   Shrivenquant__Execution__V1__JournalRecord__RecordCase record_case;
   union {
     Shrivenquant__Market__V1__Instrument *instrument;
@@ -76,7 +92,7 @@ struct  Shrivenquant__Execution__V1__JournalRecord
 };
 #define SHRIVENQUANT__EXECUTION__V1__JOURNAL_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__journal_record__descriptor) \
-    , 0, SHRIVENQUANT__EXECUTION__V1__JOURNAL_RECORD__RECORD__NOT_SET, {0} }
+    , 0, SHRIVENQUANT__EXECUTION__V1__AMENDABLE__AMENDABLE_UNSPECIFIED, SHRIVENQUANT__EXECUTION__V1__JOURNAL_RECORD__RECORD__NOT_SET, {0} }
 
 
 /*
@@ -92,7 +108,8 @@ struct  Shrivenquant__Execution__V1__ChildRecord
   char *venue_order_id;
   Shrivenquant__Market__V1__Fill *fill;
   /*
-   * The child's terms with INTENDED; absent price for a market order.
+   * The child's terms with INTENDED, and with AMEND_SEEN those that the venue named; absent price for
+   * a market order.
    */
   Shrivenquant__Type__V1__Decimal *price;
   Shrivenquant__Type__V1__Decimal *quantity;
@@ -106,10 +123,22 @@ struct  Shrivenquant__Execution__V1__ChildRecord
    * What the venue says the order is, with RESOLVED.
    */
   Shrivenquant__Type__V1__OrderStatus status;
+  /*
+   * Of the replacement that an amendment belongs to.
+   */
+  uint32_t version;
+  /*
+   * With AMEND_REJECTED: the venue can do it by cancelling and placing only.
+   */
+  protobuf_c_boolean not_in_place;
+  /*
+   * With AMEND_SEEN: the amendment can no longer arrive.
+   */
+  protobuf_c_boolean settled;
 };
 #define SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__child_record__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, 0, 0, 0 }
 
 
 /* Shrivenquant__Execution__V1__JournalRecord methods */
@@ -164,6 +193,7 @@ typedef void (*Shrivenquant__Execution__V1__ChildRecord_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    shrivenquant__execution__v1__amendable__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__execution__v1__journal_record__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__execution__v1__child_record__descriptor;
 extern const ProtobufCEnumDescriptor    shrivenquant__execution__v1__child_record__kind__descriptor;

@@ -52,6 +52,51 @@ void   shrivenquant__market__v1__venue__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__order_matrix_row__init
+                     (Shrivenquant__Market__V1__OrderMatrixRow         *message)
+{
+  static const Shrivenquant__Market__V1__OrderMatrixRow init_value = SHRIVENQUANT__MARKET__V1__ORDER_MATRIX_ROW__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__order_matrix_row__get_packed_size
+                     (const Shrivenquant__Market__V1__OrderMatrixRow *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_matrix_row__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__order_matrix_row__pack
+                     (const Shrivenquant__Market__V1__OrderMatrixRow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_matrix_row__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__order_matrix_row__pack_to_buffer
+                     (const Shrivenquant__Market__V1__OrderMatrixRow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_matrix_row__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__OrderMatrixRow *
+       shrivenquant__market__v1__order_matrix_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__OrderMatrixRow *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__order_matrix_row__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__order_matrix_row__free_unpacked
+                     (Shrivenquant__Market__V1__OrderMatrixRow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_matrix_row__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__rate_limit__init
                      (Shrivenquant__Market__V1__RateLimit         *message)
 {
@@ -142,6 +187,51 @@ void   shrivenquant__market__v1__venue_health__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue_health__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__circuit_breaker__init
+                     (Shrivenquant__Market__V1__CircuitBreaker         *message)
+{
+  static const Shrivenquant__Market__V1__CircuitBreaker init_value = SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__circuit_breaker__get_packed_size
+                     (const Shrivenquant__Market__V1__CircuitBreaker *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__circuit_breaker__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__circuit_breaker__pack
+                     (const Shrivenquant__Market__V1__CircuitBreaker *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__circuit_breaker__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__circuit_breaker__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CircuitBreaker *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__circuit_breaker__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__CircuitBreaker *
+       shrivenquant__market__v1__circuit_breaker__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__CircuitBreaker *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__circuit_breaker__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__circuit_breaker__free_unpacked
+                     (Shrivenquant__Market__V1__CircuitBreaker *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__circuit_breaker__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__api_health__init
                      (Shrivenquant__Market__V1__ApiHealth         *message)
 {
@@ -185,6 +275,51 @@ void   shrivenquant__market__v1__api_health__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &shrivenquant__market__v1__api_health__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__limit_use__init
+                     (Shrivenquant__Market__V1__LimitUse         *message)
+{
+  static const Shrivenquant__Market__V1__LimitUse init_value = SHRIVENQUANT__MARKET__V1__LIMIT_USE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__limit_use__get_packed_size
+                     (const Shrivenquant__Market__V1__LimitUse *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__limit_use__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__limit_use__pack
+                     (const Shrivenquant__Market__V1__LimitUse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__limit_use__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__limit_use__pack_to_buffer
+                     (const Shrivenquant__Market__V1__LimitUse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__limit_use__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__LimitUse *
+       shrivenquant__market__v1__limit_use__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__LimitUse *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__limit_use__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__limit_use__free_unpacked
+                     (Shrivenquant__Market__V1__LimitUse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__limit_use__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   shrivenquant__market__v1__stream_health__init
@@ -680,6 +815,51 @@ void   shrivenquant__market__v1__list_instruments_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &shrivenquant__market__v1__list_instruments_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__unavailable_venue__init
+                     (Shrivenquant__Market__V1__UnavailableVenue         *message)
+{
+  static const Shrivenquant__Market__V1__UnavailableVenue init_value = SHRIVENQUANT__MARKET__V1__UNAVAILABLE_VENUE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__unavailable_venue__get_packed_size
+                     (const Shrivenquant__Market__V1__UnavailableVenue *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__unavailable_venue__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__unavailable_venue__pack
+                     (const Shrivenquant__Market__V1__UnavailableVenue *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__unavailable_venue__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__unavailable_venue__pack_to_buffer
+                     (const Shrivenquant__Market__V1__UnavailableVenue *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__unavailable_venue__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__UnavailableVenue *
+       shrivenquant__market__v1__unavailable_venue__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__UnavailableVenue *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__unavailable_venue__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__unavailable_venue__free_unpacked
+                     (Shrivenquant__Market__V1__UnavailableVenue *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__unavailable_venue__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   shrivenquant__market__v1__stream_market_data_request__init
@@ -1220,6 +1400,141 @@ void   shrivenquant__market__v1__cancel_venue_order_request__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &shrivenquant__market__v1__cancel_venue_order_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__amend_venue_order_request__init
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest         *message)
+{
+  static const Shrivenquant__Market__V1__AmendVenueOrderRequest init_value = SHRIVENQUANT__MARKET__V1__AMEND_VENUE_ORDER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__amend_venue_order_request__get_packed_size
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__amend_venue_order_request__pack
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__amend_venue_order_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__AmendVenueOrderRequest *
+       shrivenquant__market__v1__amend_venue_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__AmendVenueOrderRequest *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__amend_venue_order_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__amend_venue_order_request__free_unpacked
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__amend_venue_order_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest         *message)
+{
+  static const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest init_value = SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *
+       shrivenquant__market__v1__cancel_all_venue_orders_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse         *message)
+{
+  static const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse init_value = SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *
+       shrivenquant__market__v1__cancel_all_venue_orders_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   shrivenquant__market__v1__query_venue_order_request__init
@@ -1768,7 +2083,7 @@ void   shrivenquant__market__v1__venue_report_event__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue_report_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_descriptors[14] =
 {
   {
     "venue",
@@ -1890,23 +2205,75 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tier",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, tier),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_matrix",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__Venue, n_order_matrix),
+    offsetof(Shrivenquant__Market__V1__Venue, order_matrix),
+    &shrivenquant__market__v1__order_matrix_row__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, failure),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue__field_indices_by_name[] = {
+  13,   /* field[13] = failure */
   9,   /* field[9] = instruments */
   3,   /* field[3] = maker_fee_bps */
   1,   /* field[1] = mode */
+  12,   /* field[12] = open */
+  11,   /* field[11] = order_matrix */
   5,   /* field[5] = policy */
   6,   /* field[6] = private_stream */
   7,   /* field[7] = rate_limits */
   2,   /* field[2] = symbols */
   4,   /* field[4] = taker_fee_bps */
+  10,   /* field[10] = tier */
   8,   /* field[8] = trading_hours */
   0,   /* field[0] = venue */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__venue__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor =
 {
@@ -1916,11 +2283,75 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor =
   "Shrivenquant__Market__V1__Venue",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Venue),
-  10,
+  14,
   shrivenquant__market__v1__venue__field_descriptors,
   shrivenquant__market__v1__venue__field_indices_by_name,
   1,  shrivenquant__market__v1__venue__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__venue__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__order_matrix_row__field_descriptors[3] =
+{
+  {
+    "type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__OrderMatrixRow, type),
+    &shrivenquant__type__v1__order_type__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "times_in_force",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Shrivenquant__Market__V1__OrderMatrixRow, n_times_in_force),
+    offsetof(Shrivenquant__Market__V1__OrderMatrixRow, times_in_force),
+    &shrivenquant__type__v1__time_in_force__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbols_without",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Market__V1__OrderMatrixRow, n_symbols_without),
+    offsetof(Shrivenquant__Market__V1__OrderMatrixRow, symbols_without),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__order_matrix_row__field_indices_by_name[] = {
+  2,   /* field[2] = symbols_without */
+  1,   /* field[1] = times_in_force */
+  0,   /* field[0] = type */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__order_matrix_row__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__order_matrix_row__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.OrderMatrixRow",
+  "OrderMatrixRow",
+  "Shrivenquant__Market__V1__OrderMatrixRow",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__OrderMatrixRow),
+  3,
+  shrivenquant__market__v1__order_matrix_row__field_descriptors,
+  shrivenquant__market__v1__order_matrix_row__field_indices_by_name,
+  1,  shrivenquant__market__v1__order_matrix_row__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__order_matrix_row__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__rate_limit__field_descriptors[3] =
@@ -1987,7 +2418,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__rate_limit__descripto
   (ProtobufCMessageInit) shrivenquant__market__v1__rate_limit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__field_descriptors[14] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__field_descriptors[18] =
 {
   {
     "venue",
@@ -2045,6 +2476,18 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,   /* quantifier_offset */
     offsetof(Shrivenquant__Market__V1__VenueHealth, private_ws),
     &shrivenquant__market__v1__stream_health__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "circuit_breaker_open",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, circuit_breaker_open),
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2157,28 +2600,67 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_health__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "breaker",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, breaker),
+    &shrivenquant__market__v1__circuit_breaker__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clock_uncertainty_ms",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, clock_uncertainty_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueHealth, failure),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue_health__field_indices_by_name[] = {
   2,   /* field[2] = api */
-  6,   /* field[6] = checksum_failures */
-  10,   /* field[10] = clock_offset_ms */
-  12,   /* field[12] = crossed_millionths */
-  13,   /* field[13] = gap_millionths */
-  5,   /* field[5] = gaps */
-  9,   /* field[9] = malformed */
-  8,   /* field[8] = missed_trades */
+  15,   /* field[15] = breaker */
+  7,   /* field[7] = checksum_failures */
+  5,   /* field[5] = circuit_breaker_open */
+  11,   /* field[11] = clock_offset_ms */
+  16,   /* field[16] = clock_uncertainty_ms */
+  13,   /* field[13] = crossed_millionths */
+  17,   /* field[17] = failure */
+  14,   /* field[14] = gap_millionths */
+  6,   /* field[6] = gaps */
+  10,   /* field[10] = malformed */
+  9,   /* field[9] = missed_trades */
   4,   /* field[4] = private_ws */
   3,   /* field[3] = public_ws */
-  7,   /* field[7] = snapshots */
-  11,   /* field[11] = stale_millionths */
+  8,   /* field[8] = snapshots */
+  12,   /* field[12] = stale_millionths */
   1,   /* field[1] = time */
   0,   /* field[0] = venue */
 };
-static const ProtobufCIntRange shrivenquant__market__v1__venue_health__number_ranges[2 + 1] =
+static const ProtobufCIntRange shrivenquant__market__v1__venue_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 7, 5 },
-  { 0, 14 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descriptor =
 {
@@ -2188,14 +2670,136 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descrip
   "Shrivenquant__Market__V1__VenueHealth",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueHealth),
-  14,
+  18,
   shrivenquant__market__v1__venue_health__field_descriptors,
   shrivenquant__market__v1__venue_health__field_indices_by_name,
-  2,  shrivenquant__market__v1__venue_health__number_ranges,
+  1,  shrivenquant__market__v1__venue_health__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__venue_health__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__api_health__field_descriptors[4] =
+static const ProtobufCEnumValue shrivenquant__market__v1__circuit_breaker__state__enum_values_by_number[4] =
+{
+  { "STATE_UNSPECIFIED", "SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__STATE_UNSPECIFIED", 0 },
+  { "CLOSED", "SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__CLOSED", 1 },
+  { "OPEN", "SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__OPEN", 2 },
+  { "HALF_OPEN", "SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__HALF_OPEN", 3 },
+};
+static const ProtobufCIntRange shrivenquant__market__v1__circuit_breaker__state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex shrivenquant__market__v1__circuit_breaker__state__enum_values_by_name[4] =
+{
+  { "CLOSED", 1 },
+  { "HALF_OPEN", 3 },
+  { "OPEN", 2 },
+  { "STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor shrivenquant__market__v1__circuit_breaker__state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.CircuitBreaker.State",
+  "State",
+  "Shrivenquant__Market__V1__CircuitBreaker__State",
+  "shrivenquant.market.v1",
+  4,
+  shrivenquant__market__v1__circuit_breaker__state__enum_values_by_number,
+  4,
+  shrivenquant__market__v1__circuit_breaker__state__enum_values_by_name,
+  1,
+  shrivenquant__market__v1__circuit_breaker__state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__circuit_breaker__field_descriptors[5] =
+{
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CircuitBreaker, state),
+    &shrivenquant__market__v1__circuit_breaker__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "consecutive_failures",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CircuitBreaker, consecutive_failures),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "openings",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CircuitBreaker, openings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CircuitBreaker, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_until",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CircuitBreaker, open_until),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__circuit_breaker__field_indices_by_name[] = {
+  1,   /* field[1] = consecutive_failures */
+  4,   /* field[4] = open_until */
+  2,   /* field[2] = openings */
+  3,   /* field[3] = reason */
+  0,   /* field[0] = state */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__circuit_breaker__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__circuit_breaker__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.CircuitBreaker",
+  "CircuitBreaker",
+  "Shrivenquant__Market__V1__CircuitBreaker",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__CircuitBreaker),
+  5,
+  shrivenquant__market__v1__circuit_breaker__field_descriptors,
+  shrivenquant__market__v1__circuit_breaker__field_indices_by_name,
+  1,  shrivenquant__market__v1__circuit_breaker__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__circuit_breaker__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__api_health__field_descriptors[10] =
 {
   {
     "requests_per_second",
@@ -2245,17 +2849,95 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__api_health__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "limits",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__ApiHealth, n_limits),
+    offsetof(Shrivenquant__Market__V1__ApiHealth, limits),
+    &shrivenquant__market__v1__limit_use__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rate_limit_remaining",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, rate_limit_remaining),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "http_429_count",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, http_429_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error_millionths",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, error_millionths),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "average_latency_us",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, average_latency_us),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_seconds",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ApiHealth, window_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__api_health__field_indices_by_name[] = {
+  8,   /* field[8] = average_latency_us */
+  7,   /* field[7] = error_millionths */
+  6,   /* field[6] = http_429_count */
   1,   /* field[1] = limited */
+  4,   /* field[4] = limits */
+  5,   /* field[5] = rate_limit_remaining */
   2,   /* field[2] = requests */
   0,   /* field[0] = requests_per_second */
   3,   /* field[3] = unknown_outcomes */
+  9,   /* field[9] = window_seconds */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__api_health__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__api_health__descriptor =
 {
@@ -2265,11 +2947,88 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__api_health__descripto
   "Shrivenquant__Market__V1__ApiHealth",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__ApiHealth),
-  4,
+  10,
   shrivenquant__market__v1__api_health__field_descriptors,
   shrivenquant__market__v1__api_health__field_indices_by_name,
   1,  shrivenquant__market__v1__api_health__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__api_health__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__limit_use__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__LimitUse, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__LimitUse, max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "used",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__LimitUse, used),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__LimitUse, remaining),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__limit_use__field_indices_by_name[] = {
+  1,   /* field[1] = max */
+  0,   /* field[0] = name */
+  3,   /* field[3] = remaining */
+  2,   /* field[2] = used */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__limit_use__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__limit_use__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.LimitUse",
+  "LimitUse",
+  "Shrivenquant__Market__V1__LimitUse",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__LimitUse),
+  4,
+  shrivenquant__market__v1__limit_use__field_descriptors,
+  shrivenquant__market__v1__limit_use__field_indices_by_name,
+  1,  shrivenquant__market__v1__limit_use__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__limit_use__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__stream_health__field_descriptors[4] =
@@ -2400,7 +3159,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_notices_reques
   (ProtobufCMessageInit) shrivenquant__market__v1__stream_notices_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_notice__field_descriptors[8] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_notice__field_descriptors[9] =
 {
   {
     "subject",
@@ -2498,8 +3257,21 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__market_notice__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "action",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__MarketNotice, action),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__market_notice__field_indices_by_name[] = {
+  8,   /* field[8] = action */
   4,   /* field[4] = check */
   6,   /* field[6] = health */
   7,   /* field[7] = sequence */
@@ -2512,7 +3284,7 @@ static const unsigned shrivenquant__market__v1__market_notice__field_indices_by_
 static const ProtobufCIntRange shrivenquant__market__v1__market_notice__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descriptor =
 {
@@ -2522,14 +3294,14 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descri
   "Shrivenquant__Market__V1__MarketNotice",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__MarketNotice),
-  8,
+  9,
   shrivenquant__market__v1__market_notice__field_descriptors,
   shrivenquant__market__v1__market_notice__field_indices_by_name,
   1,  shrivenquant__market__v1__market_notice__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__market_notice__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__field_descriptors[23] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__field_descriptors[24] =
 {
   {
     "venue",
@@ -2807,12 +3579,25 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "liquidity_tier",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Instrument, liquidity_tier),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__instrument__field_indices_by_name[] = {
   3,   /* field[3] = base_asset */
   14,   /* field[14] = contract_size */
   20,   /* field[20] = features */
   13,   /* field[13] = kind */
+  23,   /* field[23] = liquidity_tier */
   8,   /* field[8] = lot_size */
   21,   /* field[21] = maker_fee */
   16,   /* field[16] = max_price */
@@ -2836,7 +3621,7 @@ static const unsigned shrivenquant__market__v1__instrument__field_indices_by_nam
 static const ProtobufCIntRange shrivenquant__market__v1__instrument__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 23 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descriptor =
 {
@@ -2846,7 +3631,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descripto
   "Shrivenquant__Market__V1__Instrument",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Instrument),
-  23,
+  24,
   shrivenquant__market__v1__instrument__field_descriptors,
   shrivenquant__market__v1__instrument__field_indices_by_name,
   1,  shrivenquant__market__v1__instrument__number_ranges,
@@ -3100,7 +3885,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_requ
   (ProtobufCMessageInit) shrivenquant__market__v1__list_instruments_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_instruments_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_instruments_response__field_descriptors[2] =
 {
   {
     "instruments",
@@ -3114,14 +3899,27 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_instruments
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unavailable_venues",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__ListInstrumentsResponse, n_unavailable_venues),
+    offsetof(Shrivenquant__Market__V1__ListInstrumentsResponse, unavailable_venues),
+    &shrivenquant__market__v1__unavailable_venue__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__list_instruments_response__field_indices_by_name[] = {
   0,   /* field[0] = instruments */
+  1,   /* field[1] = unavailable_venues */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__list_instruments_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_response__descriptor =
 {
@@ -3131,11 +3929,62 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_resp
   "Shrivenquant__Market__V1__ListInstrumentsResponse",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__ListInstrumentsResponse),
-  1,
+  2,
   shrivenquant__market__v1__list_instruments_response__field_descriptors,
   shrivenquant__market__v1__list_instruments_response__field_indices_by_name,
   1,  shrivenquant__market__v1__list_instruments_response__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__list_instruments_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__unavailable_venue__field_descriptors[2] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__UnavailableVenue, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__UnavailableVenue, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__unavailable_venue__field_indices_by_name[] = {
+  1,   /* field[1] = reason */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__unavailable_venue__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__unavailable_venue__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.UnavailableVenue",
+  "UnavailableVenue",
+  "Shrivenquant__Market__V1__UnavailableVenue",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__UnavailableVenue),
+  2,
+  shrivenquant__market__v1__unavailable_venue__field_descriptors,
+  shrivenquant__market__v1__unavailable_venue__field_indices_by_name,
+  1,  shrivenquant__market__v1__unavailable_venue__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__unavailable_venue__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__stream_market_data_request__field_descriptors[2] =
@@ -4062,6 +4911,185 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_venue_order_re
   (ProtobufCMessageInit) shrivenquant__market__v1__cancel_venue_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__amend_venue_order_request__field_descriptors[5] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbol",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "client_order_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, client_order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, price),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__AmendVenueOrderRequest, quantity),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__amend_venue_order_request__field_indices_by_name[] = {
+  2,   /* field[2] = client_order_id */
+  3,   /* field[3] = price */
+  4,   /* field[4] = quantity */
+  1,   /* field[1] = symbol */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__amend_venue_order_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__amend_venue_order_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.AmendVenueOrderRequest",
+  "AmendVenueOrderRequest",
+  "Shrivenquant__Market__V1__AmendVenueOrderRequest",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__AmendVenueOrderRequest),
+  5,
+  shrivenquant__market__v1__amend_venue_order_request__field_descriptors,
+  shrivenquant__market__v1__amend_venue_order_request__field_indices_by_name,
+  1,  shrivenquant__market__v1__amend_venue_order_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__amend_venue_order_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__field_descriptors[2] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersRequest, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbol",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersRequest, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__cancel_all_venue_orders_request__field_indices_by_name[] = {
+  1,   /* field[1] = symbol */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__cancel_all_venue_orders_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.CancelAllVenueOrdersRequest",
+  "CancelAllVenueOrdersRequest",
+  "Shrivenquant__Market__V1__CancelAllVenueOrdersRequest",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__CancelAllVenueOrdersRequest),
+  2,
+  shrivenquant__market__v1__cancel_all_venue_orders_request__field_descriptors,
+  shrivenquant__market__v1__cancel_all_venue_orders_request__field_indices_by_name,
+  1,  shrivenquant__market__v1__cancel_all_venue_orders_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__cancel_all_venue_orders_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__field_descriptors[1] =
+{
+  {
+    "cancelled",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersResponse, n_cancelled),
+    offsetof(Shrivenquant__Market__V1__CancelAllVenueOrdersResponse, cancelled),
+    &shrivenquant__market__v1__venue_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__cancel_all_venue_orders_response__field_indices_by_name[] = {
+  0,   /* field[0] = cancelled */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__cancel_all_venue_orders_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.CancelAllVenueOrdersResponse",
+  "CancelAllVenueOrdersResponse",
+  "Shrivenquant__Market__V1__CancelAllVenueOrdersResponse",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__CancelAllVenueOrdersResponse),
+  1,
+  shrivenquant__market__v1__cancel_all_venue_orders_response__field_descriptors,
+  shrivenquant__market__v1__cancel_all_venue_orders_response__field_indices_by_name,
+  1,  shrivenquant__market__v1__cancel_all_venue_orders_response__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__cancel_all_venue_orders_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__query_venue_order_request__field_descriptors[3] =
 {
   {
@@ -4420,7 +5448,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__fill__descriptor =
   (ProtobufCMessageInit) shrivenquant__market__v1__fill__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_report__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_report__field_descriptors[12] =
 {
   {
     "venue",
@@ -4542,12 +5570,38 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_report__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "price",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueReport, price),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueReport, quantity),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue_report__field_indices_by_name[] = {
   2,   /* field[2] = client_order_id */
   9,   /* field[9] = exchange_time_ns */
   6,   /* field[6] = fill */
   5,   /* field[5] = filled_quantity */
+  10,   /* field[10] = price */
+  11,   /* field[11] = quantity */
   7,   /* field[7] = reject_reason */
   8,   /* field[8] = reject_text */
   4,   /* field[4] = status */
@@ -4558,7 +5612,7 @@ static const unsigned shrivenquant__market__v1__venue_report__field_indices_by_n
 static const ProtobufCIntRange shrivenquant__market__v1__venue_report__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_report__descriptor =
 {
@@ -4568,7 +5622,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_report__descrip
   "Shrivenquant__Market__V1__VenueReport",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueReport),
-  10,
+  12,
   shrivenquant__market__v1__venue_report__field_descriptors,
   shrivenquant__market__v1__venue_report__field_indices_by_name,
   1,  shrivenquant__market__v1__venue_report__number_ranges,
@@ -4639,7 +5693,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_order_outcome__
   (ProtobufCMessageInit) shrivenquant__market__v1__venue_order_outcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_rejection__field_descriptors[2] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_rejection__field_descriptors[3] =
 {
   {
     "reason",
@@ -4665,15 +5719,28 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_rejection_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "not_in_place",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueRejection, not_in_place),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue_rejection__field_indices_by_name[] = {
+  2,   /* field[2] = not_in_place */
   0,   /* field[0] = reason */
   1,   /* field[1] = text */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__venue_rejection__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_rejection__descriptor =
 {
@@ -4683,7 +5750,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_rejection__desc
   "Shrivenquant__Market__V1__VenueRejection",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__VenueRejection),
-  2,
+  3,
   shrivenquant__market__v1__venue_rejection__field_descriptors,
   shrivenquant__market__v1__venue_rejection__field_indices_by_name,
   1,  shrivenquant__market__v1__venue_rejection__number_ranges,
@@ -4981,22 +6048,26 @@ void shrivenquant__market__v1__market_service__init (Shrivenquant__Market__V1__M
                                      &shrivenquant__market__v1__market_service__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor shrivenquant__market__v1__venue_order_service__method_descriptors[6] =
+static const ProtobufCMethodDescriptor shrivenquant__market__v1__venue_order_service__method_descriptors[8] =
 {
   { "PlaceOrder", &shrivenquant__market__v1__place_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "CancelOrder", &shrivenquant__market__v1__cancel_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
+  { "AmendOrder", &shrivenquant__market__v1__amend_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
+  { "CancelAllOrders", &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor, &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor },
   { "QueryOrder", &shrivenquant__market__v1__query_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "ListOpenOrders", &shrivenquant__market__v1__list_open_venue_orders_request__descriptor, &shrivenquant__market__v1__list_open_venue_orders_response__descriptor },
   { "ListFills", &shrivenquant__market__v1__list_venue_fills_request__descriptor, &shrivenquant__market__v1__list_venue_fills_response__descriptor },
   { "StreamReports", &shrivenquant__market__v1__stream_venue_reports_request__descriptor, &shrivenquant__market__v1__venue_report_event__descriptor },
 };
 const unsigned shrivenquant__market__v1__venue_order_service__method_indices_by_name[] = {
+  2,        /* AmendOrder */
+  3,        /* CancelAllOrders */
   1,        /* CancelOrder */
-  4,        /* ListFills */
-  3,        /* ListOpenOrders */
+  6,        /* ListFills */
+  5,        /* ListOpenOrders */
   0,        /* PlaceOrder */
-  2,        /* QueryOrder */
-  5         /* StreamReports */
+  4,        /* QueryOrder */
+  7         /* StreamReports */
 };
 const ProtobufCServiceDescriptor shrivenquant__market__v1__venue_order_service__descriptor =
 {
@@ -5005,7 +6076,7 @@ const ProtobufCServiceDescriptor shrivenquant__market__v1__venue_order_service__
   "VenueOrderService",
   "Shrivenquant__Market__V1__VenueOrderService",
   "shrivenquant.market.v1",
-  6,
+  8,
   shrivenquant__market__v1__venue_order_service__method_descriptors,
   shrivenquant__market__v1__venue_order_service__method_indices_by_name
 };
@@ -5025,13 +6096,29 @@ void shrivenquant__market__v1__venue_order_service__cancel_order(ProtobufCServic
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void shrivenquant__market__v1__venue_order_service__amend_order(ProtobufCService *service,
+                                                                const Shrivenquant__Market__V1__AmendVenueOrderRequest *input,
+                                                                Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void shrivenquant__market__v1__venue_order_service__cancel_all_orders(ProtobufCService *service,
+                                                                      const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
+                                                                      Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
+                                                                      void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void shrivenquant__market__v1__venue_order_service__query_order(ProtobufCService *service,
                                                                 const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                                                                 Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                                                                 void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__list_open_orders(ProtobufCService *service,
                                                                      const Shrivenquant__Market__V1__ListOpenVenueOrdersRequest *input,
@@ -5039,7 +6126,7 @@ void shrivenquant__market__v1__venue_order_service__list_open_orders(ProtobufCSe
                                                                      void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__list_fills(ProtobufCService *service,
                                                                const Shrivenquant__Market__V1__ListVenueFillsRequest *input,
@@ -5047,7 +6134,7 @@ void shrivenquant__market__v1__venue_order_service__list_fills(ProtobufCService 
                                                                void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCService *service,
                                                                    const Shrivenquant__Market__V1__StreamVenueReportsRequest *input,
@@ -5055,7 +6142,7 @@ void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCServ
                                                                    void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__init (Shrivenquant__Market__V1__VenueOrderService_Service *service,
                                                           Shrivenquant__Market__V1__VenueOrderService_ServiceDestroy destroy)

@@ -21,9 +21,12 @@ PROTOBUF_C__BEGIN_DECLS
 #include "shrivenquant/type/v1/order_terms.pb-c.h"
 
 typedef struct Shrivenquant__Market__V1__Venue Shrivenquant__Market__V1__Venue;
+typedef struct Shrivenquant__Market__V1__OrderMatrixRow Shrivenquant__Market__V1__OrderMatrixRow;
 typedef struct Shrivenquant__Market__V1__RateLimit Shrivenquant__Market__V1__RateLimit;
 typedef struct Shrivenquant__Market__V1__VenueHealth Shrivenquant__Market__V1__VenueHealth;
+typedef struct Shrivenquant__Market__V1__CircuitBreaker Shrivenquant__Market__V1__CircuitBreaker;
 typedef struct Shrivenquant__Market__V1__ApiHealth Shrivenquant__Market__V1__ApiHealth;
+typedef struct Shrivenquant__Market__V1__LimitUse Shrivenquant__Market__V1__LimitUse;
 typedef struct Shrivenquant__Market__V1__StreamHealth Shrivenquant__Market__V1__StreamHealth;
 typedef struct Shrivenquant__Market__V1__StreamNoticesRequest Shrivenquant__Market__V1__StreamNoticesRequest;
 typedef struct Shrivenquant__Market__V1__MarketNotice Shrivenquant__Market__V1__MarketNotice;
@@ -35,6 +38,7 @@ typedef struct Shrivenquant__Market__V1__GetVenueRequest Shrivenquant__Market__V
 typedef struct Shrivenquant__Market__V1__GetVenueHealthRequest Shrivenquant__Market__V1__GetVenueHealthRequest;
 typedef struct Shrivenquant__Market__V1__ListInstrumentsRequest Shrivenquant__Market__V1__ListInstrumentsRequest;
 typedef struct Shrivenquant__Market__V1__ListInstrumentsResponse Shrivenquant__Market__V1__ListInstrumentsResponse;
+typedef struct Shrivenquant__Market__V1__UnavailableVenue Shrivenquant__Market__V1__UnavailableVenue;
 typedef struct Shrivenquant__Market__V1__StreamMarketDataRequest Shrivenquant__Market__V1__StreamMarketDataRequest;
 typedef struct Shrivenquant__Market__V1__Level Shrivenquant__Market__V1__Level;
 typedef struct Shrivenquant__Market__V1__MarketEvent Shrivenquant__Market__V1__MarketEvent;
@@ -47,6 +51,9 @@ typedef struct Shrivenquant__Market__V1__BookStale Shrivenquant__Market__V1__Boo
 typedef struct Shrivenquant__Market__V1__VenueOrder Shrivenquant__Market__V1__VenueOrder;
 typedef struct Shrivenquant__Market__V1__PlaceOrderRequest Shrivenquant__Market__V1__PlaceOrderRequest;
 typedef struct Shrivenquant__Market__V1__CancelVenueOrderRequest Shrivenquant__Market__V1__CancelVenueOrderRequest;
+typedef struct Shrivenquant__Market__V1__AmendVenueOrderRequest Shrivenquant__Market__V1__AmendVenueOrderRequest;
+typedef struct Shrivenquant__Market__V1__CancelAllVenueOrdersRequest Shrivenquant__Market__V1__CancelAllVenueOrdersRequest;
+typedef struct Shrivenquant__Market__V1__CancelAllVenueOrdersResponse Shrivenquant__Market__V1__CancelAllVenueOrdersResponse;
 typedef struct Shrivenquant__Market__V1__QueryVenueOrderRequest Shrivenquant__Market__V1__QueryVenueOrderRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersRequest Shrivenquant__Market__V1__ListOpenVenueOrdersRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersResponse Shrivenquant__Market__V1__ListOpenVenueOrdersResponse;
@@ -64,6 +71,16 @@ typedef struct Shrivenquant__Market__V1__VenueReportEvent__Resynchronise Shriven
 
 /* --- enums --- */
 
+typedef enum _Shrivenquant__Market__V1__CircuitBreaker__State {
+  SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__STATE_UNSPECIFIED = 0,
+  SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__CLOSED = 1,
+  SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__OPEN = 2,
+  /*
+   * The cool-down is over: a few requests are let through to see.
+   */
+  SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__HALF_OPEN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE)
+} Shrivenquant__Market__V1__CircuitBreaker__State;
 typedef enum _Shrivenquant__Market__V1__VenuePolicy {
   SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED = 0,
   SHRIVENQUANT__MARKET__V1__VENUE_POLICY__PRODUCTION = 1,
@@ -84,7 +101,8 @@ struct  Shrivenquant__Market__V1__Venue
    */
   char *venue;
   /*
-   * "simulated" or "live"
+   * "simulated": the addresses lead to the simulator or to this machine; "shadow": to the exchange,
+   * but no order goes there; "production": orders go to the exchange.
    */
   char *mode;
   size_t n_symbols;
@@ -107,10 +125,44 @@ struct  Shrivenquant__Market__V1__Venue
   char *trading_hours;
   size_t n_instruments;
   Shrivenquant__Market__V1__Instrument **instruments;
+  /*
+   * How deep its markets are, by the settings' word: "A", "B" or "C".
+   */
+  char *tier;
+  /*
+   * Which orders it takes, over all its instruments.
+   */
+  size_t n_order_matrix;
+  Shrivenquant__Market__V1__OrderMatrixRow **order_matrix;
+  /*
+   * Within its trading hours now.
+   */
+  protobuf_c_boolean open;
+  /*
+   * Why it is not connected and will not be by itself; empty while it is, or is being.
+   */
+  char *failure;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Market__V1__OrderMatrixRow
+{
+  ProtobufCMessage base;
+  Shrivenquant__Type__V1__OrderType type;
+  size_t n_times_in_force;
+  Shrivenquant__Type__V1__TimeInForce *times_in_force;
+  /*
+   * Those that do not take it; empty when all do.
+   */
+  size_t n_symbols_without;
+  char **symbols_without;
+};
+#define SHRIVENQUANT__MARKET__V1__ORDER_MATRIX_ROW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__order_matrix_row__descriptor) \
+    , SHRIVENQUANT__TYPE__V1__ORDER_TYPE__ORDER_TYPE_UNSPECIFIED, 0,NULL, 0,NULL }
 
 
 struct  Shrivenquant__Market__V1__RateLimit
@@ -140,6 +192,10 @@ struct  Shrivenquant__Market__V1__VenueHealth
   Shrivenquant__Market__V1__StreamHealth *public_ws;
   Shrivenquant__Market__V1__StreamHealth *private_ws;
   /*
+   * Orders are refused, and questions that can wait too, because too many requests failed.
+   */
+  protobuf_c_boolean circuit_breaker_open;
+  /*
    * Books that lost their place, or whose checksum was wrong, since the start.
    */
   uint64_t gaps;
@@ -160,10 +216,42 @@ struct  Shrivenquant__Market__V1__VenueHealth
   uint64_t stale_millionths;
   uint64_t crossed_millionths;
   uint64_t gap_millionths;
+  Shrivenquant__Market__V1__CircuitBreaker *breaker;
+  /*
+   * The clock offset is at most this far off.
+   */
+  uint64_t clock_uncertainty_ms;
+  /*
+   * Why the venue is not connected and will not be by itself; empty while it is, or is being.
+   */
+  char *failure;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_health__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Market__V1__CircuitBreaker
+{
+  ProtobufCMessage base;
+  Shrivenquant__Market__V1__CircuitBreaker__State state;
+  uint32_t consecutive_failures;
+  /*
+   * Times it opened since the start.
+   */
+  uint64_t openings;
+  /*
+   * What opened it last, in words.
+   */
+  char *reason;
+  /*
+   * When requests are tried again; absent unless it is open.
+   */
+  Google__Protobuf__Timestamp *open_until;
+};
+#define SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__circuit_breaker__descriptor) \
+    , SHRIVENQUANT__MARKET__V1__CIRCUIT_BREAKER__STATE__STATE_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Shrivenquant__Market__V1__ApiHealth
@@ -179,10 +267,48 @@ struct  Shrivenquant__Market__V1__ApiHealth
    */
   uint64_t requests;
   uint64_t unknown_outcomes;
+  /*
+   * Every limit that is counted, as of now.
+   */
+  size_t n_limits;
+  Shrivenquant__Market__V1__LimitUse **limits;
+  /*
+   * What is left of the limit that is nearest to its end.
+   */
+  uint32_t rate_limit_remaining;
+  /*
+   * Requests that the venue refused for its limit (status 429, 418, or its own code), since the start.
+   */
+  uint64_t http_429_count;
+  /*
+   * Of the requests of the last window_seconds: those without an answer, with a 5xx, or over a limit.
+   */
+  uint32_t error_millionths;
+  /*
+   * Of the answers of the last window_seconds, in microseconds; 0 without any.
+   */
+  uint32_t average_latency_us;
+  uint32_t window_seconds;
 };
 #define SHRIVENQUANT__MARKET__V1__API_HEALTH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__api_health__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0, 0 }
+
+
+struct  Shrivenquant__Market__V1__LimitUse
+{
+  ProtobufCMessage base;
+  /*
+   * The venue's own name: "REQUEST_WEIGHT".
+   */
+  char *name;
+  uint32_t max;
+  uint32_t used;
+  uint32_t remaining;
+};
+#define SHRIVENQUANT__MARKET__V1__LIMIT_USE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__limit_use__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 struct  Shrivenquant__Market__V1__StreamHealth
@@ -190,6 +316,9 @@ struct  Shrivenquant__Market__V1__StreamHealth
   ProtobufCMessage base;
   protobuf_c_boolean connected;
   uint64_t reconnects;
+  /*
+   * Heartbeats count as well.
+   */
   Google__Protobuf__Timestamp *last_message;
   uint32_t messages_per_second;
 };
@@ -242,10 +371,14 @@ struct  Shrivenquant__Market__V1__MarketNotice
    * Grows by one with each notice of a venue.
    */
   uint64_t sequence;
+  /*
+   * What was done about it, as in the settings: alert, discard_and_alert, taint, request_snapshot.
+   */
+  char *action;
 };
 #define SHRIVENQUANT__MARKET__V1__MARKET_NOTICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__market_notice__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Shrivenquant__Market__V1__Instrument
@@ -286,7 +419,8 @@ struct  Shrivenquant__Market__V1__Instrument
   size_t n_times_in_force;
   Shrivenquant__Type__V1__TimeInForce *times_in_force;
   /*
-   * What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG", "AMEND".
+   * What else the venue takes: "STOP", "STOP_LIMIT", "ICEBERG"; "AMEND" where it changes price and
+   * quantity of a waiting order in place, "REDUCE" where only its quantity, and only down.
    */
   size_t n_features;
   char **features;
@@ -295,10 +429,14 @@ struct  Shrivenquant__Market__V1__Instrument
    */
   Shrivenquant__Type__V1__Decimal *maker_fee;
   Shrivenquant__Type__V1__Decimal *taker_fee;
+  /*
+   * "A", "B" or "C": how deep its market is, by the settings' word.
+   */
+  char *liquidity_tier;
 };
 #define SHRIVENQUANT__MARKET__V1__INSTRUMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__instrument__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Shrivenquant__Market__V1__PriceBand
@@ -372,10 +510,26 @@ struct  Shrivenquant__Market__V1__ListInstrumentsResponse
   ProtobufCMessage base;
   size_t n_instruments;
   Shrivenquant__Market__V1__Instrument **instruments;
+  /*
+   * Venues that have not told theirs yet: ask again.
+   */
+  size_t n_unavailable_venues;
+  Shrivenquant__Market__V1__UnavailableVenue **unavailable_venues;
 };
 #define SHRIVENQUANT__MARKET__V1__LIST_INSTRUMENTS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__list_instruments_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL }
+
+
+struct  Shrivenquant__Market__V1__UnavailableVenue
+{
+  ProtobufCMessage base;
+  char *venue;
+  char *reason;
+};
+#define SHRIVENQUANT__MARKET__V1__UNAVAILABLE_VENUE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__unavailable_venue__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Shrivenquant__Market__V1__StreamMarketDataRequest
@@ -427,7 +581,8 @@ struct  Shrivenquant__Market__V1__MarketEvent
   char *venue;
   char *symbol;
   /*
-   * Grows by one with each event of this stream's source; the same for all readers.
+   * The number of the venue's event, the same for all readers. It grows from event to event of a symbol;
+   * events of different symbols may pass each other.
    */
   uint64_t sequence;
   uint64_t exchange_time_ns;
@@ -587,6 +742,51 @@ struct  Shrivenquant__Market__V1__CancelVenueOrderRequest
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+struct  Shrivenquant__Market__V1__AmendVenueOrderRequest
+{
+  ProtobufCMessage base;
+  char *venue;
+  char *symbol;
+  char *client_order_id;
+  /*
+   * Absent: unchanged.
+   */
+  Shrivenquant__Type__V1__Decimal *price;
+  /*
+   * The whole new quantity, what has filled included; absent: unchanged.
+   */
+  Shrivenquant__Type__V1__Decimal *quantity;
+};
+#define SHRIVENQUANT__MARKET__V1__AMEND_VENUE_ORDER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__amend_venue_order_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+struct  Shrivenquant__Market__V1__CancelAllVenueOrdersRequest
+{
+  ProtobufCMessage base;
+  char *venue;
+  char *symbol;
+};
+#define SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Market__V1__CancelAllVenueOrdersResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Those that the venue took the cancel of, as it had them then. None of them is open any more.
+   */
+  size_t n_cancelled;
+  Shrivenquant__Market__V1__VenueReport **cancelled;
+};
+#define SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor) \
+    , 0,NULL }
+
+
 struct  Shrivenquant__Market__V1__QueryVenueOrderRequest
 {
   ProtobufCMessage base;
@@ -681,10 +881,15 @@ struct  Shrivenquant__Market__V1__VenueReport
   Shrivenquant__Type__V1__RejectReason reject_reason;
   char *reject_text;
   uint64_t exchange_time_ns;
+  /*
+   * The order's terms at the venue, where its word names them; no price for a market order.
+   */
+  Shrivenquant__Type__V1__Decimal *price;
+  Shrivenquant__Type__V1__Decimal *quantity;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_report__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, NULL, NULL }
 
 
 typedef enum {
@@ -718,10 +923,14 @@ struct  Shrivenquant__Market__V1__VenueRejection
   ProtobufCMessage base;
   Shrivenquant__Type__V1__RejectReason reason;
   char *text;
+  /*
+   * AmendOrder only: the order is as it was, and a cancel and a new order can do what was asked.
+   */
+  protobuf_c_boolean not_in_place;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE_REJECTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_rejection__descriptor) \
-    , SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string }
+    , SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Shrivenquant__Market__V1__VenueSilence
@@ -795,6 +1004,25 @@ Shrivenquant__Market__V1__Venue *
 void   shrivenquant__market__v1__venue__free_unpacked
                      (Shrivenquant__Market__V1__Venue *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__OrderMatrixRow methods */
+void   shrivenquant__market__v1__order_matrix_row__init
+                     (Shrivenquant__Market__V1__OrderMatrixRow         *message);
+size_t shrivenquant__market__v1__order_matrix_row__get_packed_size
+                     (const Shrivenquant__Market__V1__OrderMatrixRow   *message);
+size_t shrivenquant__market__v1__order_matrix_row__pack
+                     (const Shrivenquant__Market__V1__OrderMatrixRow   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__order_matrix_row__pack_to_buffer
+                     (const Shrivenquant__Market__V1__OrderMatrixRow   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__OrderMatrixRow *
+       shrivenquant__market__v1__order_matrix_row__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__order_matrix_row__free_unpacked
+                     (Shrivenquant__Market__V1__OrderMatrixRow *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__RateLimit methods */
 void   shrivenquant__market__v1__rate_limit__init
                      (Shrivenquant__Market__V1__RateLimit         *message);
@@ -833,6 +1061,25 @@ Shrivenquant__Market__V1__VenueHealth *
 void   shrivenquant__market__v1__venue_health__free_unpacked
                      (Shrivenquant__Market__V1__VenueHealth *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__CircuitBreaker methods */
+void   shrivenquant__market__v1__circuit_breaker__init
+                     (Shrivenquant__Market__V1__CircuitBreaker         *message);
+size_t shrivenquant__market__v1__circuit_breaker__get_packed_size
+                     (const Shrivenquant__Market__V1__CircuitBreaker   *message);
+size_t shrivenquant__market__v1__circuit_breaker__pack
+                     (const Shrivenquant__Market__V1__CircuitBreaker   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__circuit_breaker__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CircuitBreaker   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__CircuitBreaker *
+       shrivenquant__market__v1__circuit_breaker__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__circuit_breaker__free_unpacked
+                     (Shrivenquant__Market__V1__CircuitBreaker *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__ApiHealth methods */
 void   shrivenquant__market__v1__api_health__init
                      (Shrivenquant__Market__V1__ApiHealth         *message);
@@ -851,6 +1098,25 @@ Shrivenquant__Market__V1__ApiHealth *
                       const uint8_t       *data);
 void   shrivenquant__market__v1__api_health__free_unpacked
                      (Shrivenquant__Market__V1__ApiHealth *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__LimitUse methods */
+void   shrivenquant__market__v1__limit_use__init
+                     (Shrivenquant__Market__V1__LimitUse         *message);
+size_t shrivenquant__market__v1__limit_use__get_packed_size
+                     (const Shrivenquant__Market__V1__LimitUse   *message);
+size_t shrivenquant__market__v1__limit_use__pack
+                     (const Shrivenquant__Market__V1__LimitUse   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__limit_use__pack_to_buffer
+                     (const Shrivenquant__Market__V1__LimitUse   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__LimitUse *
+       shrivenquant__market__v1__limit_use__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__limit_use__free_unpacked
+                     (Shrivenquant__Market__V1__LimitUse *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__StreamHealth methods */
 void   shrivenquant__market__v1__stream_health__init
@@ -1060,6 +1326,25 @@ Shrivenquant__Market__V1__ListInstrumentsResponse *
                       const uint8_t       *data);
 void   shrivenquant__market__v1__list_instruments_response__free_unpacked
                      (Shrivenquant__Market__V1__ListInstrumentsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__UnavailableVenue methods */
+void   shrivenquant__market__v1__unavailable_venue__init
+                     (Shrivenquant__Market__V1__UnavailableVenue         *message);
+size_t shrivenquant__market__v1__unavailable_venue__get_packed_size
+                     (const Shrivenquant__Market__V1__UnavailableVenue   *message);
+size_t shrivenquant__market__v1__unavailable_venue__pack
+                     (const Shrivenquant__Market__V1__UnavailableVenue   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__unavailable_venue__pack_to_buffer
+                     (const Shrivenquant__Market__V1__UnavailableVenue   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__UnavailableVenue *
+       shrivenquant__market__v1__unavailable_venue__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__unavailable_venue__free_unpacked
+                     (Shrivenquant__Market__V1__UnavailableVenue *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__StreamMarketDataRequest methods */
 void   shrivenquant__market__v1__stream_market_data_request__init
@@ -1288,6 +1573,63 @@ Shrivenquant__Market__V1__CancelVenueOrderRequest *
                       const uint8_t       *data);
 void   shrivenquant__market__v1__cancel_venue_order_request__free_unpacked
                      (Shrivenquant__Market__V1__CancelVenueOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__AmendVenueOrderRequest methods */
+void   shrivenquant__market__v1__amend_venue_order_request__init
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest         *message);
+size_t shrivenquant__market__v1__amend_venue_order_request__get_packed_size
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest   *message);
+size_t shrivenquant__market__v1__amend_venue_order_request__pack
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__amend_venue_order_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__AmendVenueOrderRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__AmendVenueOrderRequest *
+       shrivenquant__market__v1__amend_venue_order_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__amend_venue_order_request__free_unpacked
+                     (Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__CancelAllVenueOrdersRequest methods */
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest         *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest   *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *
+       shrivenquant__market__v1__cancel_all_venue_orders_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__cancel_all_venue_orders_request__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__CancelAllVenueOrdersResponse methods */
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__init
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse         *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__get_packed_size
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse   *message);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__cancel_all_venue_orders_response__pack_to_buffer
+                     (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *
+       shrivenquant__market__v1__cancel_all_venue_orders_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__cancel_all_venue_orders_response__free_unpacked
+                     (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__QueryVenueOrderRequest methods */
 void   shrivenquant__market__v1__query_venue_order_request__init
@@ -1525,14 +1867,23 @@ void   shrivenquant__market__v1__venue_report_event__free_unpacked
 typedef void (*Shrivenquant__Market__V1__Venue_Closure)
                  (const Shrivenquant__Market__V1__Venue *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__OrderMatrixRow_Closure)
+                 (const Shrivenquant__Market__V1__OrderMatrixRow *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__RateLimit_Closure)
                  (const Shrivenquant__Market__V1__RateLimit *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__VenueHealth_Closure)
                  (const Shrivenquant__Market__V1__VenueHealth *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__CircuitBreaker_Closure)
+                 (const Shrivenquant__Market__V1__CircuitBreaker *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__ApiHealth_Closure)
                  (const Shrivenquant__Market__V1__ApiHealth *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__LimitUse_Closure)
+                 (const Shrivenquant__Market__V1__LimitUse *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__StreamHealth_Closure)
                  (const Shrivenquant__Market__V1__StreamHealth *message,
@@ -1566,6 +1917,9 @@ typedef void (*Shrivenquant__Market__V1__ListInstrumentsRequest_Closure)
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__ListInstrumentsResponse_Closure)
                  (const Shrivenquant__Market__V1__ListInstrumentsResponse *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__UnavailableVenue_Closure)
+                 (const Shrivenquant__Market__V1__UnavailableVenue *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__StreamMarketDataRequest_Closure)
                  (const Shrivenquant__Market__V1__StreamMarketDataRequest *message,
@@ -1602,6 +1956,15 @@ typedef void (*Shrivenquant__Market__V1__PlaceOrderRequest_Closure)
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__CancelVenueOrderRequest_Closure)
                  (const Shrivenquant__Market__V1__CancelVenueOrderRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__AmendVenueOrderRequest_Closure)
+                 (const Shrivenquant__Market__V1__AmendVenueOrderRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__CancelAllVenueOrdersRequest_Closure)
+                 (const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure)
+                 (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Market__V1__QueryVenueOrderRequest_Closure)
                  (const Shrivenquant__Market__V1__QueryVenueOrderRequest *message,
@@ -1723,6 +2086,14 @@ struct Shrivenquant__Market__V1__VenueOrderService_Service
                        const Shrivenquant__Market__V1__CancelVenueOrderRequest *input,
                        Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                        void *closure_data);
+  void (*amend_order)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
+                      const Shrivenquant__Market__V1__AmendVenueOrderRequest *input,
+                      Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
+                      void *closure_data);
+  void (*cancel_all_orders)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
+                            const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
+                            Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
+                            void *closure_data);
   void (*query_order)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
                       const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                       Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
@@ -1749,6 +2120,8 @@ void shrivenquant__market__v1__venue_order_service__init (Shrivenquant__Market__
     { SHRIVENQUANT__MARKET__V1__VENUE_ORDER_SERVICE__BASE_INIT,\
       function_prefix__ ## place_order,\
       function_prefix__ ## cancel_order,\
+      function_prefix__ ## amend_order,\
+      function_prefix__ ## cancel_all_orders,\
       function_prefix__ ## query_order,\
       function_prefix__ ## list_open_orders,\
       function_prefix__ ## list_fills,\
@@ -1761,6 +2134,14 @@ void shrivenquant__market__v1__venue_order_service__cancel_order(ProtobufCServic
                                                                  const Shrivenquant__Market__V1__CancelVenueOrderRequest *input,
                                                                  Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                                                                  void *closure_data);
+void shrivenquant__market__v1__venue_order_service__amend_order(ProtobufCService *service,
+                                                                const Shrivenquant__Market__V1__AmendVenueOrderRequest *input,
+                                                                Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
+                                                                void *closure_data);
+void shrivenquant__market__v1__venue_order_service__cancel_all_orders(ProtobufCService *service,
+                                                                      const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
+                                                                      Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
+                                                                      void *closure_data);
 void shrivenquant__market__v1__venue_order_service__query_order(ProtobufCService *service,
                                                                 const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                                                                 Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
@@ -1782,9 +2163,13 @@ void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCServ
 
 extern const ProtobufCEnumDescriptor    shrivenquant__market__v1__venue_policy__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__order_matrix_row__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__rate_limit__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_health__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__circuit_breaker__descriptor;
+extern const ProtobufCEnumDescriptor    shrivenquant__market__v1__circuit_breaker__state__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__api_health__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__limit_use__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_health__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_notices_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descriptor;
@@ -1796,6 +2181,7 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__get_venue_requ
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__get_venue_health_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_response__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__unavailable_venue__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_market_data_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__level__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__market_event__descriptor;
@@ -1808,6 +2194,9 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__book_stale__de
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_order__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__place_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_venue_order_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__amend_venue_order_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__query_venue_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_response__descriptor;

@@ -142,7 +142,7 @@ void   shrivenquant__oms__v1__order_event__free_unpacked
   assert(message->base.descriptor == &shrivenquant__oms__v1__order_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__order__field_descriptors[21] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__order__field_descriptors[22] =
 {
   {
     "order_id",
@@ -396,6 +396,18 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__order__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "open_quantity",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__Order, open_quantity),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__order__field_indices_by_name[] = {
   2,   /* field[2] = account */
@@ -405,6 +417,7 @@ static const unsigned shrivenquant__oms__v1__order__field_indices_by_name[] = {
   20,   /* field[20] = created_by */
   13,   /* field[13] = filled_notional */
   12,   /* field[12] = filled_quantity */
+  21,   /* field[21] = open_quantity */
   0,   /* field[0] = order_id */
   9,   /* field[9] = price */
   10,   /* field[10] = quantity */
@@ -423,7 +436,7 @@ static const unsigned shrivenquant__oms__v1__order__field_indices_by_name[] = {
 static const ProtobufCIntRange shrivenquant__oms__v1__order__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__order__descriptor =
 {
@@ -433,7 +446,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__order__descriptor =
   "Shrivenquant__Oms__V1__Order",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__Order),
-  21,
+  22,
   shrivenquant__oms__v1__order__field_descriptors,
   shrivenquant__oms__v1__order__field_indices_by_name,
   1,  shrivenquant__oms__v1__order__number_ranges,

@@ -90,10 +90,15 @@ struct  Shrivenquant__Oms__V1__Order
    * The user or service that asked for it.
    */
   char *created_by;
+  /*
+   * What may still fill in the worst case: while a replacement is unanswered the larger of both
+   * quantities counts. Absent when nothing may.
+   */
+  Shrivenquant__Type__V1__Decimal *open_quantity;
 };
 #define SHRIVENQUANT__OMS__V1__ORDER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__order__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__SIDE__SIDE_UNSPECIFIED, SHRIVENQUANT__TYPE__V1__ORDER_TYPE__ORDER_TYPE_UNSPECIFIED, SHRIVENQUANT__TYPE__V1__TIME_IN_FORCE__TIME_IN_FORCE_UNSPECIFIED, NULL, NULL, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__SIDE__SIDE_UNSPECIFIED, SHRIVENQUANT__TYPE__V1__ORDER_TYPE__ORDER_TYPE_UNSPECIFIED, SHRIVENQUANT__TYPE__V1__TIME_IN_FORCE__TIME_IN_FORCE_UNSPECIFIED, NULL, NULL, SHRIVENQUANT__TYPE__V1__ORDER_STATUS__ORDER_STATUS_UNSPECIFIED, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, 0, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Shrivenquant__Oms__V1__Execution

@@ -547,6 +547,96 @@ void   shrivenquant__orderbook__v1__top__free_unpacked
   assert(message->base.descriptor == &shrivenquant__orderbook__v1__top__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__orderbook__v1__stream_aggregates_request__init
+                     (Shrivenquant__Orderbook__V1__StreamAggregatesRequest         *message)
+{
+  static const Shrivenquant__Orderbook__V1__StreamAggregatesRequest init_value = SHRIVENQUANT__ORDERBOOK__V1__STREAM_AGGREGATES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__stream_aggregates_request__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_aggregates_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__stream_aggregates_request__pack
+                     (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_aggregates_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__stream_aggregates_request__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_aggregates_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__StreamAggregatesRequest *
+       shrivenquant__orderbook__v1__stream_aggregates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__StreamAggregatesRequest *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__stream_aggregates_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__stream_aggregates_request__free_unpacked
+                     (Shrivenquant__Orderbook__V1__StreamAggregatesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__stream_aggregates_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__orderbook__v1__aggregate__init
+                     (Shrivenquant__Orderbook__V1__Aggregate         *message)
+{
+  static const Shrivenquant__Orderbook__V1__Aggregate init_value = SHRIVENQUANT__ORDERBOOK__V1__AGGREGATE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__orderbook__v1__aggregate__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__Aggregate *message)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__aggregate__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__orderbook__v1__aggregate__pack
+                     (const Shrivenquant__Orderbook__V1__Aggregate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__aggregate__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__orderbook__v1__aggregate__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__Aggregate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__aggregate__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Orderbook__V1__Aggregate *
+       shrivenquant__orderbook__v1__aggregate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Orderbook__V1__Aggregate *)
+     protobuf_c_message_unpack (&shrivenquant__orderbook__v1__aggregate__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__orderbook__v1__aggregate__free_unpacked
+                     (Shrivenquant__Orderbook__V1__Aggregate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__orderbook__v1__aggregate__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__orderbook__v1__list_trades_request__init
                      (Shrivenquant__Orderbook__V1__ListTradesRequest         *message)
 {
@@ -1120,7 +1210,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_quantity__de
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__venue_quantity__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_venue__field_descriptors[5] =
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_venue__field_descriptors[6] =
 {
   {
     "venue",
@@ -1182,9 +1272,22 @@ static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__book_venue__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "quality",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, n_quality),
+    offsetof(Shrivenquant__Orderbook__V1__BookVenue, quality),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__orderbook__v1__book_venue__field_indices_by_name[] = {
   4,   /* field[4] = hash */
+  5,   /* field[5] = quality */
   2,   /* field[2] = stale */
   3,   /* field[3] = stale_reason */
   1,   /* field[1] = update_id */
@@ -1193,7 +1296,7 @@ static const unsigned shrivenquant__orderbook__v1__book_venue__field_indices_by_
 static const ProtobufCIntRange shrivenquant__orderbook__v1__book_venue__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_venue__descriptor =
 {
@@ -1203,7 +1306,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_venue__descri
   "Shrivenquant__Orderbook__V1__BookVenue",
   "shrivenquant.orderbook.v1",
   sizeof(Shrivenquant__Orderbook__V1__BookVenue),
-  5,
+  6,
   shrivenquant__orderbook__v1__book_venue__field_descriptors,
   shrivenquant__orderbook__v1__book_venue__field_indices_by_name,
   1,  shrivenquant__orderbook__v1__book_venue__number_ranges,
@@ -1364,7 +1467,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__book_update__descr
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__book_update__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__venue_book_update__field_descriptors[11] =
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__venue_book_update__field_descriptors[12] =
 {
   {
     "venue",
@@ -1498,6 +1601,18 @@ static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__venue_book_up
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "quality",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__VenueBookUpdate, quality),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__orderbook__v1__venue_book_update__field_indices_by_name[] = {
   4,   /* field[4] = asks */
@@ -1505,6 +1620,7 @@ static const unsigned shrivenquant__orderbook__v1__venue_book_update__field_indi
   5,   /* field[5] = crossed */
   8,   /* field[8] = exchange_time_ns */
   10,   /* field[10] = hash */
+  11,   /* field[11] = quality */
   9,   /* field[9] = received_time_ns */
   2,   /* field[2] = replaces */
   6,   /* field[6] = stale */
@@ -1515,7 +1631,7 @@ static const unsigned shrivenquant__orderbook__v1__venue_book_update__field_indi
 static const ProtobufCIntRange shrivenquant__orderbook__v1__venue_book_update__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_book_update__descriptor =
 {
@@ -1525,7 +1641,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__venue_book_update_
   "Shrivenquant__Orderbook__V1__VenueBookUpdate",
   "shrivenquant.orderbook.v1",
   sizeof(Shrivenquant__Orderbook__V1__VenueBookUpdate),
-  11,
+  12,
   shrivenquant__orderbook__v1__venue_book_update__field_descriptors,
   shrivenquant__orderbook__v1__venue_book_update__field_indices_by_name,
   1,  shrivenquant__orderbook__v1__venue_book_update__number_ranges,
@@ -1626,7 +1742,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_tops_reques
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__stream_tops_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__top__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__top__field_descriptors[11] =
 {
   {
     "venue",
@@ -1748,6 +1864,18 @@ static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__top__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "quality",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Top, quality),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__orderbook__v1__top__field_indices_by_name[] = {
   5,   /* field[5] = ask_price */
@@ -1755,6 +1883,7 @@ static const unsigned shrivenquant__orderbook__v1__top__field_indices_by_name[] 
   3,   /* field[3] = bid_price */
   4,   /* field[4] = bid_quantity */
   7,   /* field[7] = exchange_time_ns */
+  10,   /* field[10] = quality */
   8,   /* field[8] = received_time_ns */
   9,   /* field[9] = stale */
   1,   /* field[1] = symbol */
@@ -1764,7 +1893,7 @@ static const unsigned shrivenquant__orderbook__v1__top__field_indices_by_name[] 
 static const ProtobufCIntRange shrivenquant__orderbook__v1__top__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__top__descriptor =
 {
@@ -1774,11 +1903,217 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__top__descriptor =
   "Shrivenquant__Orderbook__V1__Top",
   "shrivenquant.orderbook.v1",
   sizeof(Shrivenquant__Orderbook__V1__Top),
-  10,
+  11,
   shrivenquant__orderbook__v1__top__field_descriptors,
   shrivenquant__orderbook__v1__top__field_indices_by_name,
   1,  shrivenquant__orderbook__v1__top__number_ranges,
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__top__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__stream_aggregates_request__field_descriptors[1] =
+{
+  {
+    "symbols",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Orderbook__V1__StreamAggregatesRequest, n_symbols),
+    offsetof(Shrivenquant__Orderbook__V1__StreamAggregatesRequest, symbols),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__stream_aggregates_request__field_indices_by_name[] = {
+  0,   /* field[0] = symbols */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__stream_aggregates_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_aggregates_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.StreamAggregatesRequest",
+  "StreamAggregatesRequest",
+  "Shrivenquant__Orderbook__V1__StreamAggregatesRequest",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__StreamAggregatesRequest),
+  1,
+  shrivenquant__orderbook__v1__stream_aggregates_request__field_descriptors,
+  shrivenquant__orderbook__v1__stream_aggregates_request__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__stream_aggregates_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__stream_aggregates_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__aggregate__field_descriptors[11] =
+{
+  {
+    "subject",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, subject),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "symbol",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bid",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, bid),
+    &shrivenquant__orderbook__v1__book_level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ask",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, ask),
+    &shrivenquant__orderbook__v1__book_level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exchange_time_ns",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, exchange_time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "received_time_ns",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, received_time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sequence",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, stale),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quality",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, n_quality),
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, quality),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "venues",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, n_venues),
+    offsetof(Shrivenquant__Orderbook__V1__Aggregate, venues),
+    &shrivenquant__orderbook__v1__book_venue__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__orderbook__v1__aggregate__field_indices_by_name[] = {
+  3,   /* field[3] = ask */
+  2,   /* field[2] = bid */
+  7,   /* field[7] = epoch */
+  4,   /* field[4] = exchange_time_ns */
+  9,   /* field[9] = quality */
+  5,   /* field[5] = received_time_ns */
+  6,   /* field[6] = sequence */
+  8,   /* field[8] = stale */
+  0,   /* field[0] = subject */
+  1,   /* field[1] = symbol */
+  10,   /* field[10] = venues */
+};
+static const ProtobufCIntRange shrivenquant__orderbook__v1__aggregate__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__aggregate__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.orderbook.v1.Aggregate",
+  "Aggregate",
+  "Shrivenquant__Orderbook__V1__Aggregate",
+  "shrivenquant.orderbook.v1",
+  sizeof(Shrivenquant__Orderbook__V1__Aggregate),
+  11,
+  shrivenquant__orderbook__v1__aggregate__field_descriptors,
+  shrivenquant__orderbook__v1__aggregate__field_indices_by_name,
+  1,  shrivenquant__orderbook__v1__aggregate__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__orderbook__v1__aggregate__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__orderbook__v1__list_trades_request__field_descriptors[3] =
@@ -1999,7 +2334,7 @@ const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__trade_print__descr
   (ProtobufCMessageInit) shrivenquant__orderbook__v1__trade_print__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor shrivenquant__orderbook__v1__orderbook_service__method_descriptors[6] =
+static const ProtobufCMethodDescriptor shrivenquant__orderbook__v1__orderbook_service__method_descriptors[7] =
 {
   { "GetBook", &shrivenquant__orderbook__v1__get_book_request__descriptor, &shrivenquant__orderbook__v1__book__descriptor },
   { "ListBooks", &shrivenquant__orderbook__v1__list_books_request__descriptor, &shrivenquant__orderbook__v1__list_books_response__descriptor },
@@ -2007,11 +2342,13 @@ static const ProtobufCMethodDescriptor shrivenquant__orderbook__v1__orderbook_se
   { "StreamBook", &shrivenquant__orderbook__v1__get_book_request__descriptor, &shrivenquant__orderbook__v1__book__descriptor },
   { "StreamBookUpdates", &shrivenquant__orderbook__v1__stream_book_updates_request__descriptor, &shrivenquant__orderbook__v1__book_update__descriptor },
   { "StreamTops", &shrivenquant__orderbook__v1__stream_tops_request__descriptor, &shrivenquant__orderbook__v1__top__descriptor },
+  { "StreamAggregates", &shrivenquant__orderbook__v1__stream_aggregates_request__descriptor, &shrivenquant__orderbook__v1__aggregate__descriptor },
 };
 const unsigned shrivenquant__orderbook__v1__orderbook_service__method_indices_by_name[] = {
   0,        /* GetBook */
   1,        /* ListBooks */
   2,        /* ListTrades */
+  6,        /* StreamAggregates */
   3,        /* StreamBook */
   4,        /* StreamBookUpdates */
   5         /* StreamTops */
@@ -2023,7 +2360,7 @@ const ProtobufCServiceDescriptor shrivenquant__orderbook__v1__orderbook_service_
   "OrderbookService",
   "Shrivenquant__Orderbook__V1__OrderbookService",
   "shrivenquant.orderbook.v1",
-  6,
+  7,
   shrivenquant__orderbook__v1__orderbook_service__method_descriptors,
   shrivenquant__orderbook__v1__orderbook_service__method_indices_by_name
 };
@@ -2074,6 +2411,14 @@ void shrivenquant__orderbook__v1__orderbook_service__stream_tops(ProtobufCServic
 {
   assert(service->descriptor == &shrivenquant__orderbook__v1__orderbook_service__descriptor);
   service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void shrivenquant__orderbook__v1__orderbook_service__stream_aggregates(ProtobufCService *service,
+                                                                       const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *input,
+                                                                       Shrivenquant__Orderbook__V1__Aggregate_Closure closure,
+                                                                       void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__orderbook__v1__orderbook_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__orderbook__v1__orderbook_service__init (Shrivenquant__Orderbook__V1__OrderbookService_Service *service,
                                                            Shrivenquant__Orderbook__V1__OrderbookService_ServiceDestroy destroy)

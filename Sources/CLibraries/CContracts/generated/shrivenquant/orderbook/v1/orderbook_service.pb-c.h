@@ -32,6 +32,8 @@ typedef struct Shrivenquant__Orderbook__V1__ListBooksRequest Shrivenquant__Order
 typedef struct Shrivenquant__Orderbook__V1__ListBooksResponse Shrivenquant__Orderbook__V1__ListBooksResponse;
 typedef struct Shrivenquant__Orderbook__V1__StreamTopsRequest Shrivenquant__Orderbook__V1__StreamTopsRequest;
 typedef struct Shrivenquant__Orderbook__V1__Top Shrivenquant__Orderbook__V1__Top;
+typedef struct Shrivenquant__Orderbook__V1__StreamAggregatesRequest Shrivenquant__Orderbook__V1__StreamAggregatesRequest;
+typedef struct Shrivenquant__Orderbook__V1__Aggregate Shrivenquant__Orderbook__V1__Aggregate;
 typedef struct Shrivenquant__Orderbook__V1__ListTradesRequest Shrivenquant__Orderbook__V1__ListTradesRequest;
 typedef struct Shrivenquant__Orderbook__V1__ListTradesResponse Shrivenquant__Orderbook__V1__ListTradesResponse;
 typedef struct Shrivenquant__Orderbook__V1__TradePrint Shrivenquant__Orderbook__V1__TradePrint;
@@ -103,7 +105,9 @@ struct  Shrivenquant__Orderbook__V1__Book
    */
   uint64_t hash;
   /*
-   * What is wrong or to be known: "stale", "crossed", "one-sided", "partial" (a venue is left out).
+   * What is wrong or to be known: "tainted" (as `stale` says), "partial" (a venue is left out), and
+   * the market-connector's checks that fail now: "crossed", "stale" (it came late), "skewed",
+   * "wide_spread", "price_jump", "silent", "one_sided".
    */
   size_t n_quality;
   char **quality;
@@ -154,10 +158,15 @@ struct  Shrivenquant__Orderbook__V1__BookVenue
   protobuf_c_boolean stale;
   char *stale_reason;
   uint64_t hash;
+  /*
+   * As in Book. A venue that is tainted is left out; what else is wrong with it is only told.
+   */
+  size_t n_quality;
+  char **quality;
 };
 #define SHRIVENQUANT__ORDERBOOK__V1__BOOK_VENUE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__book_venue__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL }
 
 
 struct  Shrivenquant__Orderbook__V1__StreamBookUpdatesRequest
@@ -227,10 +236,14 @@ struct  Shrivenquant__Orderbook__V1__VenueBookUpdate
    * Of the venue's whole book after this; zero where it was not taken (hash_every).
    */
   uint64_t hash;
+  /*
+   * The bits of MarketEvent.quality.
+   */
+  uint32_t quality;
 };
 #define SHRIVENQUANT__ORDERBOOK__V1__VENUE_BOOK_UPDATE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__venue_book_update__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, 0,NULL, 0,NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Shrivenquant__Orderbook__V1__ListBooksRequest
@@ -280,16 +293,83 @@ struct  Shrivenquant__Orderbook__V1__Top
   uint64_t exchange_time_ns;
   uint64_t received_time_ns;
   protobuf_c_boolean stale;
+  /*
+   * The bits of MarketEvent.quality.
+   */
+  uint32_t quality;
 };
 #define SHRIVENQUANT__ORDERBOOK__V1__TOP__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__top__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, NULL, NULL, NULL, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0 }
+
+
+struct  Shrivenquant__Orderbook__V1__StreamAggregatesRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Empty for all.
+   */
+  size_t n_symbols;
+  char **symbols;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__STREAM_AGGREGATES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__stream_aggregates_request__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * A symbol's best prices over its venues that are not tainted.
+ */
+struct  Shrivenquant__Orderbook__V1__Aggregate
+{
+  ProtobufCMessage base;
+  /*
+   * "md.agg.BTCUSDT"
+   */
+  char *subject;
+  char *symbol;
+  /*
+   * Absent where no venue has this side. `by_venue` tells who shows how much at this price.
+   */
+  Shrivenquant__Orderbook__V1__BookLevel *bid;
+  Shrivenquant__Orderbook__V1__BookLevel *ask;
+  /*
+   * The newest of the venues'.
+   */
+  uint64_t exchange_time_ns;
+  uint64_t received_time_ns;
+  /*
+   * Grows with each change of the symbol, and the run it counts in: those of StreamBookUpdates.
+   */
+  uint64_t sequence;
+  uint64_t epoch;
+  /*
+   * No venue is whole.
+   */
+  protobuf_c_boolean stale;
+  /*
+   * As in a consolidated Book.
+   */
+  size_t n_quality;
+  char **quality;
+  /*
+   * All venues of the symbol, those left out too.
+   */
+  size_t n_venues;
+  Shrivenquant__Orderbook__V1__BookVenue **venues;
+};
+#define SHRIVENQUANT__ORDERBOOK__V1__AGGREGATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__orderbook__v1__aggregate__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
 
 
 struct  Shrivenquant__Orderbook__V1__ListTradesRequest
 {
   ProtobufCMessage base;
   char *symbol;
+  /*
+   * Empty: all venues that list the symbol, merged by the exchanges' times.
+   */
   char *venue;
   /*
    * 1 to 1000; 0 means 100.
@@ -556,6 +636,44 @@ Shrivenquant__Orderbook__V1__Top *
 void   shrivenquant__orderbook__v1__top__free_unpacked
                      (Shrivenquant__Orderbook__V1__Top *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__StreamAggregatesRequest methods */
+void   shrivenquant__orderbook__v1__stream_aggregates_request__init
+                     (Shrivenquant__Orderbook__V1__StreamAggregatesRequest         *message);
+size_t shrivenquant__orderbook__v1__stream_aggregates_request__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest   *message);
+size_t shrivenquant__orderbook__v1__stream_aggregates_request__pack
+                     (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__stream_aggregates_request__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__StreamAggregatesRequest *
+       shrivenquant__orderbook__v1__stream_aggregates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__stream_aggregates_request__free_unpacked
+                     (Shrivenquant__Orderbook__V1__StreamAggregatesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Orderbook__V1__Aggregate methods */
+void   shrivenquant__orderbook__v1__aggregate__init
+                     (Shrivenquant__Orderbook__V1__Aggregate         *message);
+size_t shrivenquant__orderbook__v1__aggregate__get_packed_size
+                     (const Shrivenquant__Orderbook__V1__Aggregate   *message);
+size_t shrivenquant__orderbook__v1__aggregate__pack
+                     (const Shrivenquant__Orderbook__V1__Aggregate   *message,
+                      uint8_t             *out);
+size_t shrivenquant__orderbook__v1__aggregate__pack_to_buffer
+                     (const Shrivenquant__Orderbook__V1__Aggregate   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Orderbook__V1__Aggregate *
+       shrivenquant__orderbook__v1__aggregate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__orderbook__v1__aggregate__free_unpacked
+                     (Shrivenquant__Orderbook__V1__Aggregate *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Orderbook__V1__ListTradesRequest methods */
 void   shrivenquant__orderbook__v1__list_trades_request__init
                      (Shrivenquant__Orderbook__V1__ListTradesRequest         *message);
@@ -651,6 +769,12 @@ typedef void (*Shrivenquant__Orderbook__V1__StreamTopsRequest_Closure)
 typedef void (*Shrivenquant__Orderbook__V1__Top_Closure)
                  (const Shrivenquant__Orderbook__V1__Top *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__StreamAggregatesRequest_Closure)
+                 (const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Orderbook__V1__Aggregate_Closure)
+                 (const Shrivenquant__Orderbook__V1__Aggregate *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Orderbook__V1__ListTradesRequest_Closure)
                  (const Shrivenquant__Orderbook__V1__ListTradesRequest *message,
                   void *closure_data);
@@ -691,6 +815,10 @@ struct Shrivenquant__Orderbook__V1__OrderbookService_Service
                       const Shrivenquant__Orderbook__V1__StreamTopsRequest *input,
                       Shrivenquant__Orderbook__V1__Top_Closure closure,
                       void *closure_data);
+  void (*stream_aggregates)(Shrivenquant__Orderbook__V1__OrderbookService_Service *service,
+                            const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *input,
+                            Shrivenquant__Orderbook__V1__Aggregate_Closure closure,
+                            void *closure_data);
 };
 typedef void (*Shrivenquant__Orderbook__V1__OrderbookService_ServiceDestroy)(Shrivenquant__Orderbook__V1__OrderbookService_Service *);
 void shrivenquant__orderbook__v1__orderbook_service__init (Shrivenquant__Orderbook__V1__OrderbookService_Service *service,
@@ -704,7 +832,8 @@ void shrivenquant__orderbook__v1__orderbook_service__init (Shrivenquant__Orderbo
       function_prefix__ ## list_trades,\
       function_prefix__ ## stream_book,\
       function_prefix__ ## stream_book_updates,\
-      function_prefix__ ## stream_tops  }
+      function_prefix__ ## stream_tops,\
+      function_prefix__ ## stream_aggregates  }
 void shrivenquant__orderbook__v1__orderbook_service__get_book(ProtobufCService *service,
                                                               const Shrivenquant__Orderbook__V1__GetBookRequest *input,
                                                               Shrivenquant__Orderbook__V1__Book_Closure closure,
@@ -729,6 +858,10 @@ void shrivenquant__orderbook__v1__orderbook_service__stream_tops(ProtobufCServic
                                                                  const Shrivenquant__Orderbook__V1__StreamTopsRequest *input,
                                                                  Shrivenquant__Orderbook__V1__Top_Closure closure,
                                                                  void *closure_data);
+void shrivenquant__orderbook__v1__orderbook_service__stream_aggregates(ProtobufCService *service,
+                                                                       const Shrivenquant__Orderbook__V1__StreamAggregatesRequest *input,
+                                                                       Shrivenquant__Orderbook__V1__Aggregate_Closure closure,
+                                                                       void *closure_data);
 
 /* --- descriptors --- */
 
@@ -744,6 +877,8 @@ extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__list_books_
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__list_books_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_tops_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__top__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__stream_aggregates_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__aggregate__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__list_trades_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__list_trades_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__orderbook__v1__trade_print__descriptor;

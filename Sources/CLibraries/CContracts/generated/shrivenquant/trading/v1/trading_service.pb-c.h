@@ -47,7 +47,7 @@ struct  Shrivenquant__Trading__V1__SubmitOrderRequest
    */
   char *client_order_id;
   /*
-   * Empty: the only venue that lists the symbol.
+   * Empty: the only venue that lists the symbol, or trading-gateway's `default_venue` when several do.
    */
   char *venue;
   char *symbol;
