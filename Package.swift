@@ -308,8 +308,8 @@ let rooms: [Room] = [
   tests(
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
-      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "OrderBook", "Recording",
-      "Security", "Seeds", "SimulatorKit", "Telemetry", "TestKit", "Transport", "Units", "Venue",
+      "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "MarketQuality", "OrderBook",
+      "Recording", "Security", "Seeds", "SimulatorKit", "Telemetry", "TestKit", "Transport", "Units", "Venue",
       "VenueSimulator", "Venues",
     ]),
   tests(

@@ -19,6 +19,10 @@ extension FuzzTarget {
       {"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":99.9,"qty":0.00000000},{"price":99.8,"qty":2.00000000}],"asks":[],"checksum":1,"timestamp":"2026-08-01T02:53:53.646219Z"}]}
       """#,
       #"""
+      {"channel":"level3","type":"snapshot","data":[{"symbol":"BTC/USD","checksum":2967107854,"bids":[{"order_id":"OA","limit_price":99.9,"order_qty":1.00000000}],"asks":[{"order_id":"OB","limit_price":100.0,"order_qty":0.50000000}]}]}
+      {"channel":"level3","type":"update","data":[{"symbol":"BTC/USD","checksum":1721052917,"bids":[{"event":"delete","order_id":"OA","limit_price":99.9,"order_qty":1.00000000},{"event":"add","order_id":"OC","limit_price":99.8,"order_qty":2.00000000}],"asks":[{"event":"modify","order_id":"OB","limit_price":100.0,"order_qty":0.50000000}]}]}
+      """#,
+      #"""
       {"channel":"trade","type":"snapshot","data":[{"symbol":"BTC/USD","side":"buy","price":99.9,"qty":0.1,"trade_id":7,"timestamp":"2026-08-01T02:53:53.646219Z"}]}
       {"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"sell","price":99.9,"qty":0.1,"trade_id":10}]}
       {"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":99.9,"bid_qty":1.0,"ask":100.0,"ask_qty":2.0}]}
@@ -46,7 +50,8 @@ extension FuzzTarget {
       "\n", "\"BTC/USD\"", "\"book\"", "\"snapshot\"", "\"update\"", "\"checksum\":", "\"price\":",
       "\"qty\":", "0.00000000", "99999999999999999999", "1e5", "-1", "\"unsubscribe\"",
       "\"req_id\":2", "\"success\":false", "\"trade_id\":18446744073709551615", "null", "[]", "{}",
-      "\"as\":", "\"seq\":18446744073709551615",
+      "\"as\":", "\"seq\":18446744073709551615", "\"level3\"", "\"event\":\"add\"",
+      "\"order_id\":\"OA\"",
     ]
   ) { bytes in
     let frames = bytes.split(separator: UInt8(ascii: "\n")).map(Array.init)
@@ -65,6 +70,10 @@ private final class KrakenConversation {
   private let readers: [any PublicFeed]
   private let account: KrakenAccountFeed
   private let heard = PriceLevelBook()
+  /// The same of the books by orders.
+  private let orders: KrakenFeed
+  private let heardOrders = PriceLevelBook()
+  private var areOrdersStale = true
   private var isStale = true
   private var now = Instant(milliseconds: 1_790_000_000_000)
   private var output = FeedOutput()
@@ -80,9 +89,12 @@ private final class KrakenConversation {
       minNotional: .zero)
     feed = KrakenFeed([instrument], depth: 10)
     account = KrakenAccountFeed(InstrumentDirectory([instrument]), host: nil)
+    orders = KrakenFeed([instrument], depth: 10, channels: .orders(token: { "token" }))
     readers = [KrakenV1Reader([instrument]), KrakenFuturesReader([instrument])]
     feed.opened(at: now, &output)
     _ = take()
+    orders.opened(at: now, &output)
+    output.removeAll()
   }
 
   var signature: String {
@@ -100,9 +112,32 @@ private final class KrakenConversation {
     account.receive(frame, at: now, &told)
     counts[3] += told.events.count
     readListing(frame)
+    if let fault = playOrders(frame) { return fault }
     feed.receive(frame, at: now, &output)
     feed.answered(FeedQuestion(.trades, instrument.id), frame, at: now, &output)
     return take()
+  }
+
+  private func playOrders(_ frame: [UInt8]) -> String? {
+    var output = FeedOutput()
+    orders.receive(frame, at: now, &output)
+    for event in output.events {
+      switch event {
+      case .snapshot(let snapshot):
+        heardOrders.apply(snapshot)
+        areOrdersStale = false
+      case .delta(let delta):
+        if areOrdersStale { return "a delta of a book by orders that is stale" }
+        heardOrders.apply(delta)
+      case .stale: areOrdersStale = true
+      case .trade, .top, .status: break
+      }
+    }
+    counts[3] += output.events.count
+    guard let book = orders.orderBook(of: instrument.id) else { return "no book by orders" }
+    if book.isWhole == areOrdersStale { return "by orders: whole \(book.isWhole)" }
+    let isSame = areOrdersStale || book.levels.stateHash == heardOrders.stateHash
+    return isSame ? nil : "the hearer has another book by orders"
   }
 
   private func readListing(_ frame: [UInt8]) {

@@ -22,6 +22,7 @@ package struct Config: ServiceSettings {
   let readerQueueMax: Int
   let readersMax: Int
   let slowReaderWait: Duration
+  let krakenBooksByOrder: Bool
   let noticesMax: Int
   let ticks: TickRingSettings
   let healthWindow: Duration
@@ -88,7 +89,10 @@ package struct Config: ServiceSettings {
       "More streams are refused with RESOURCE_EXHAUSTED.")
     slowReaderWait = settings.duration(
       "slow_reader_wait", in: .milliseconds(1)...(.seconds(300)), default: .seconds(5),
-      "How long a full reader may hold the venue back; then it is ended with RESOURCE_EXHAUSTED.")
+      "A full reader that took nothing for so long is ended; until then it holds the venue back.")
+    krakenBooksByOrder = settings.bool(
+      "kraken_books_by_order", default: false,
+      "Kraken's books are built from its single orders, whose queues its checksum covers too.")
     noticesMax = settings.int(
       "notices_max", in: 16...100_000, default: 1_000, unit: "notices",
       "Notices that wait for one reader; at the limit it loses the oldest.")

@@ -6,8 +6,9 @@ internal import Telemetry
 
 /// Streams of events to many readers, each through a bounded queue, losing nothing.
 ///
-/// A full queue holds the publisher back, and with it the venue's socket; a reader that stays full for
-/// too long is ended, so that one sleeper does not stop the others for good.
+/// A full queue holds the publisher back, and with it the venue's socket, until `slowWait` has passed
+/// since its reader last took something; then the reader is ended. So a reader that is slow is waited
+/// for, and one that stands still costs its queue and holds nobody up once it has stood still so long.
 actor Readers<Event: Sendable> {
   private let queueMax: Int
   private let readersMax: Int
@@ -20,15 +21,26 @@ actor Readers<Event: Sendable> {
   private struct Reader {
     let wants: @Sendable (Event) -> Bool
     var queue: [Event] = []
+    var tookAt: Uptime
     var reader: CheckedContinuation<Void, Never>?
     var publisher: CheckedContinuation<Void, Never>?
     var end: RPCError?
   }
 
+  /// Events handed to a reader at once: whoever takes is seen to live before all of a long queue is
+  /// on its way.
+  private static var takenMax: Int { 256 }
+
   init(_ config: Config, _ loop: EventLoop, ended: Counter) {
-    self.queueMax = config.readerQueueMax
-    self.readersMax = config.readersMax
-    self.slowWait = config.slowReaderWait
+    self.init(
+      queueMax: config.readerQueueMax, readersMax: config.readersMax,
+      slowWait: config.slowReaderWait, loop, ended: ended)
+  }
+
+  init(queueMax: Int, readersMax: Int, slowWait: Duration, _ loop: EventLoop, ended: Counter) {
+    self.queueMax = queueMax
+    self.readersMax = readersMax
+    self.slowWait = slowWait
     self.loop = loop
     self.ended = ended
   }
@@ -41,7 +53,7 @@ actor Readers<Event: Sendable> {
       throw RPCError(.resourceExhausted, "\(readersMax) streams are open (readers_max)")
     }
     last += 1
-    readers[last] = Reader(wants: wants, queue: first)
+    readers[last] = Reader(wants: wants, queue: first, tookAt: loop.uptime)
     return last
   }
 
@@ -51,7 +63,8 @@ actor Readers<Event: Sendable> {
     reader.publisher?.resume()
   }
 
-  /// What waits for a reader, in order; empty when it was cancelled. Throws when the reader was ended.
+  /// What waits for a reader, in order, up to a limit; empty when it was cancelled. Throws when the
+  /// reader was ended.
   func next(_ id: Int) async throws -> [Event] {
     if readers[id]?.queue.isEmpty == true, readers[id]?.end == nil, !Task.isCancelled {
       await withTaskCancellationHandler {
@@ -62,8 +75,9 @@ actor Readers<Event: Sendable> {
     }
     guard var reader = readers[id] else { throw RPCError(.unavailable, "the stream was closed") }
     if reader.queue.isEmpty, let end = reader.end { throw end }
-    let events = reader.queue
-    reader.queue = []
+    let events = Array(reader.queue.prefix(Self.takenMax))
+    reader.queue.removeFirst(events.count)
+    reader.tookAt = loop.uptime
     let publisher = reader.publisher
     reader.publisher = nil
     readers[id] = reader
@@ -80,7 +94,10 @@ actor Readers<Event: Sendable> {
   func publish(_ event: Event, to ids: [Int]) async {
     for id in ids {
       guard let reader = readers[id], reader.end == nil, reader.wants(event) else { continue }
-      if reader.queue.count >= queueMax { await waitForSpace(id) }
+      if reader.queue.count >= queueMax {
+        let left = slowWait - (loop.uptime - reader.tookAt)
+        if left > .zero { await waitForSpace(id, left) } else { endSlow(id) }
+      }
       guard readers[id]?.end == nil else { continue }
       readers[id]?.queue.append(event)
       wake(id)
@@ -89,26 +106,30 @@ actor Readers<Event: Sendable> {
 
   var ids: [Int] { Array(readers.keys) }
 
-  private func waitForSpace(_ id: Int) async {
-    let timer = loop.spawn { [slowWait, loop] in
-      await loop.sleep(for: slowWait)
-      if !Task.isCancelled { await self.endSlow(id) }
+  private func waitForSpace(_ id: Int, _ wait: Duration) async {
+    let timer = loop.spawn { [loop] in
+      await loop.sleep(for: wait)
+      if !Task.isCancelled { await self.waitIsOver(id) }
     }
     await withCheckedContinuation { readers[id]?.publisher = $0 }
     timer.cancel()
   }
 
-  private func endSlow(_ id: Int) {
+  private func waitIsOver(_ id: Int) {
     guard let publisher = readers[id]?.publisher else { return }
     readers[id]?.publisher = nil
+    endSlow(id)
+    publisher.resume()
+  }
+
+  private func endSlow(_ id: Int) {
     readers[id]?.queue = []
     readers[id]?.end = RPCError(
       .resourceExhausted,
-      "the reader was \(queueMax) events behind for \(slowWait) (reader_queue_max, slow_reader_wait)"
-    )
+      "the reader took nothing for \(slowWait) and was \(queueMax) events behind "
+        + "(reader_queue_max, slow_reader_wait)")
     ended.increment()
     wake(id)
-    publisher.resume()
   }
 
   /// Ends every stream.

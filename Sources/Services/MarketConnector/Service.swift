@@ -77,6 +77,7 @@ package struct MarketConnector: ServiceDefinition {
       let journal = context.state.journal(of: "market-connector")
       try makeFolder(journal, mode: 0o700)
       settings.nonces = NonceFile(path: journal + "/kraken.nonce")
+      settings.isByOrder = config.krakenBooksByOrder
     case .okx: settings.passphrase = settings.apiKey
     case .binance, .binanceUSDM, .binanceCOINM: break
     }

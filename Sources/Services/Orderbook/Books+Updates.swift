@@ -18,10 +18,11 @@ extension Books {
     try check([symbol])
     let history = updates[symbol]
     guard let history, history.sequence > 0 else { return [] }
-    if epoch == self.epoch, known > 0,
-      let changes = history.changes(after: known, max: Self.updatesAtOnceMax)
-    {
-      return changes.map { update(symbol, $0.sequence, [$0.change.message]) }
+    if epoch == self.epoch, known > 0 {
+      if let changes = history.changes(after: known, max: Self.updatesAtOnceMax) {
+        return changes.map { update(symbol, $0.sequence, [$0.change.message]) }
+      }
+      restarted(symbol)
     }
     let venues = states(of: symbol).filter { $0.version > 0 }
     var snapshot = update(symbol, history.sequence, venues.map(\.wholeBook.message))

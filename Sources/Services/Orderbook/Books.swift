@@ -32,6 +32,7 @@ actor Books {
   private let stales: CounterFamily
   private let crossed: CounterFamily
   private let overflows: CounterFamily
+  private let restarts: CounterFamily
 
   init(_ config: Config, _ metrics: MetricsRegistry, epoch: UInt64) {
     self.config = config
@@ -51,7 +52,14 @@ actor Books {
       "orderbook_overflows_total",
       help: "Prices beyond 64 bits in a consolidated book's scale; the venue was left out.",
       labels: ["symbol", "venue"])
+    restarts = metrics.counters(
+      "orderbook_readers_restarted_total",
+      help: "Readers of updates that were over history_max behind, and got a snapshot.",
+      labels: ["symbol"])
   }
+
+  /// A reader missed changes that are kept no more.
+  func restarted(_ symbol: String) { restarts.with(symbol).increment() }
 
   // MARK: Feed
 

@@ -25,6 +25,23 @@ struct DepthView {
     )
   }
 
+  /// What a subscriber has who held this and takes a message's changes.
+  func applying(_ bids: [PriceLevel], _ asks: [PriceLevel]) -> DepthView {
+    var view = self
+    view.bids = Self.changed(self.bids, by: bids, depth) { $0 > $1 }
+    view.asks = Self.changed(self.asks, by: asks, depth) { $0 < $1 }
+    return view
+  }
+
+  private static func changed(
+    _ old: [PriceLevel], by changes: [PriceLevel], _ depth: Int, _ isBetter: (Price, Price) -> Bool
+  ) -> [PriceLevel] {
+    var totals = Dictionary(uniqueKeysWithValues: old.map { ($0.price, $0.quantity) })
+    for change in changes { totals[change.price] = change.quantity }
+    let levels = totals.filter { $0.value > .zero }.sorted { isBetter($0.key, $1.key) }
+    return levels.prefix(depth).map { PriceLevel(price: $0.key, quantity: $0.value) }
+  }
+
   private static func best(_ side: Side, _ depth: Int, _ book: PriceLevelBook) -> [PriceLevel] {
     var levels: [PriceLevel] = []
     book.forEachLevel(side) { level in

@@ -18,6 +18,8 @@ struct ExchangeMarket {
   var flow: BackgroundFlow?
   var feed: MarketFeed
   var isHalted = false
+  /// Its orders are told at the end of each window.
+  var tellsOrders = false
   /// Trade ids of a market have no holes.
   var nextTradeID: UInt64
   private var nextPreventedID: UInt64 = 1

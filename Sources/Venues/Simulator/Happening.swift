@@ -1,4 +1,5 @@
 internal import Chrono
+internal import OrderBook
 internal import Units
 internal import Venue
 
@@ -10,6 +11,8 @@ struct Happening {
   enum What {
     /// The changes of a market's book since the last window of this kind.
     case window(market: Int, StreamKind, DepthWindow)
+    /// Every shown order of a market at the end of a window, by priority; told where somebody listens.
+    case orders(market: Int, bids: [BookOrder], asks: [BookOrder])
     case top(market: Int, updateID: UInt64, bid: PriceLevel?, ask: PriceLevel?)
     case trade(market: Int, PublicTrade)
     case report(PrivateOrder, ReportCause, executionID: UInt64)

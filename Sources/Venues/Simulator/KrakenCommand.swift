@@ -52,6 +52,14 @@ struct KrakenCommand {
         throw KrakenError("Subscription depth not supported")
       }
       return .book(market: market, depth: depth)
+    case "level3":
+      _ = try account(fields)
+      let depth = fields?["depth"]?.int ?? 10
+      guard KrakenOrderVoice.depths.contains(depth) else {
+        throw KrakenError("Subscription depth not supported")
+      }
+      shell.command { venue, _ in venue.exchange.markets[market].tellsOrders = true }
+      return .orders(market: market, depth: depth)
     case "trade": return .trade(market: market)
     case "ticker": return .ticker(market: market)
     default: throw KrakenError("Subscription name invalid")
@@ -90,9 +98,12 @@ struct KrakenCommand {
     _ envelope: KrakenEnvelope
   ) -> [[UInt8]] {
     session.channels.insert(channel)
+    shell.command { venue, _ in
+      venue.subscribed(name + (symbol.map { " \($0)" } ?? ""))
+    }
     let acknowledgement = envelope.done { json in
       json.member("channel", name)
-      if case .book(_, let depth) = channel { json.member("depth", depth) }
+      if let depth = channel.depth { json.member("depth", depth) }
       json.member("snapshot", wantsSnapshot)
       if let symbol { json.member("symbol", symbol) }
     }
@@ -120,7 +131,7 @@ struct KrakenCommand {
       answers.append(
         envelope.done { json in
           json.member("channel", name)
-          if case .book(_, let depth) = channel { json.member("depth", depth) }
+          if let depth = channel.depth { json.member("depth", depth) }
           json.member("symbol", symbol)
         })
     }

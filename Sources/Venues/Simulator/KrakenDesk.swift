@@ -43,7 +43,13 @@ final class KrakenDesk: StreamDesk {
   /// In the absence of anything else, says the documentation; here always.
   private static let heartbeat = Duration.seconds(1)
 
-  init(_ exchange: borrowing SimulatedExchange) { voice = KrakenVoice(exchange) }
+  let behindMax: Int
+  var clientCount: Int { sessions.count }
+
+  init(_ exchange: borrowing SimulatedExchange, behindMax: Int) {
+    voice = KrakenVoice(exchange)
+    self.behindMax = behindMax
+  }
 
   func serve(_ socket: WebSocket, _ request: HTTPRequest, _ shell: VenueShell) async {
     let session = KrakenSession(socket)
@@ -206,6 +212,8 @@ final class KrakenDesk: StreamDesk {
         "snapshot", market, bid: exchange.markets[market].engine.best(.buy),
         ask: exchange.markets[market].engine.best(.sell))
     case .instrument: voice.instruments("snapshot", exchange.markets, withAssets: true)
+    case .orders(let market, let depth):
+      voice.orderSnapshot(market: market, depth: depth, exchange)
     }
   }
 

@@ -11,6 +11,14 @@ enum KrakenChannel: Hashable {
   case trade(market: Int)
   case ticker(market: Int)
   case instrument
+  case orders(market: Int, depth: Int)
+
+  var depth: Int? {
+    switch self {
+    case .book(_, let depth), .orders(_, let depth): depth
+    case .trade, .ticker, .instrument: nil
+    }
+  }
 }
 
 /// What a ticker says of a market's trades since the exchange began.
@@ -44,10 +52,14 @@ struct KrakenVoice {
   private var traded: [TradedRange]
   private var views: [KrakenChannel: DepthView] = [:]
   private var paths: [KrakenChannel: FaultyPath<[UInt8]>] = [:]
+  /// Channels with messages that were lost or are held back: what their subscribers hold meanwhile.
+  private var behind: [KrakenChannel: (view: DepthView, fault: BookFault)] = [:]
+  private var orderVoice: KrakenOrderVoice
 
   init(_ exchange: borrowing SimulatedExchange) {
     markets = exchange.markets.map(\.settings)
     mirrors = exchange.markets.map(MirroredBook.init)
+    orderVoice = KrakenOrderVoice(exchange.markets.map(\.settings))
     traded = exchange.markets.map { TradedRange($0.settings.anchor) }
   }
 
@@ -61,10 +73,21 @@ struct KrakenVoice {
       time: nil)
   }
 
+  /// What a new subscriber of a book by orders gets; from now on its depth is told.
+  mutating func orderSnapshot(
+    market: Int, depth: Int, _ exchange: borrowing SimulatedExchange
+  ) -> [UInt8] {
+    let engine = exchange.markets[market].engine
+    return orderVoice.snapshot(
+      market, depth, engine.orders(.buy), engine.orders(.sell), exchange.now)
+  }
+
   /// Of other channels nobody hears any more.
   mutating func keep(_ heard: Set<KrakenChannel>) {
     views = views.filter { heard.contains($0.key) }
     paths = paths.filter { heard.contains($0.key) }
+    behind = behind.filter { heard.contains($0.key) }
+    orderVoice.keep(heard)
   }
 
   mutating func messages(
@@ -82,6 +105,8 @@ struct KrakenVoice {
       return [(.ticker(market: market), ticker("update", market, bid: bid, ask: ask))]
     case .status(let market):
       return [(.instrument, instruments("update", [exchange.markets[market]], withAssets: false))]
+    case .orders(let market, let bids, let asks):
+      return orderVoice.messages(market, bids, asks, delivery.fault, time)
     case .window, .report, .balances, .recorded, .maintenance: return []
     }
   }
@@ -93,11 +118,15 @@ struct KrakenVoice {
     for depth in Self.depths {
       let channel = KrakenChannel.book(market: market, depth: depth)
       guard var view = views[channel] else { continue }
+      let before = view
       var (bids, asks) = view.update(mirrors[market].book)
       views[channel] = view
       guard !bids.isEmpty || !asks.isEmpty else { continue }
+      let fault = lasting(fault, channel, before, checksum(view, market), (bids, asks))
       if fault == .crossed, let ask = view.asks.first {
         bids.append(PriceLevel(price: Price(ask.price.raw + 1), quantity: ask.quantity))
+        // Of the book that is shown, so that a crossed one is not just a wrong checksum.
+        view = view.applying(bids, asks)
       }
       var sum = checksum(view, market)
       if fault == .badChecksum { sum ^= 1 }
@@ -108,6 +137,25 @@ struct KrakenVoice {
       }
     }
     return messages
+  }
+
+  /// What goes wrong with a message of a channel. The checksum covers ten levels a side: a loss below
+  /// them shows to nobody, so one that the next message would not show goes on with that message.
+  private mutating func lasting(
+    _ fault: BookFault?, _ channel: KrakenChannel, _ before: DepthView, _ sum: UInt32,
+    _ changes: (bids: [PriceLevel], asks: [PriceLevel])
+  ) -> BookFault? {
+    guard case .book(let market, _) = channel else { return fault }
+    if let fault, fault == .gap || fault == .reorder {
+      behind[channel] = (behind[channel]?.view ?? before, fault)
+      return fault
+    }
+    guard let (held, lasting) = behind[channel] else { return fault }
+    guard checksum(held.applying(changes.bids, changes.asks), market) == sum else {
+      behind[channel] = nil
+      return fault
+    }
+    return fault ?? lasting
   }
 
   func checksum(_ view: DepthView, _ market: Int) -> UInt32 {

@@ -200,6 +200,19 @@ extension MarketEngine {
     }
   }
 
+  /// Every shown order by priority; none of a recorded market, which tells levels only.
+  func orders(_ side: Side) -> [BookOrder] {
+    guard case .generated(let engine) = book else { return [] }
+    var orders: [BookOrder] = []
+    engine.forEachOrder(side) { order in
+      orders.append(
+        BookOrder(
+          orderID: order.orderID, side: side, price: order.price, remaining: order.shown))
+      return true
+    }
+    return orders
+  }
+
   /// What taking `quantity` from the levels of `side` would cost, as far as they reach.
   func cost(_ side: Side, _ quantity: Quantity) -> Notional {
     var rest = quantity

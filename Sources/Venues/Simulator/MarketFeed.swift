@@ -50,13 +50,9 @@ struct DepthWindow {
     }
   }
 
-  /// Adds a bid that is not there, above the best ask of the window or, when it has none, above its
-  /// bids: a fault.
-  mutating func cross() {
-    let ask = asks.first { $0.quantity.raw > 0 }?.price
-    guard let price = ask ?? bids.first?.price, let quantity = (bids + asks).map(\.quantity).max()
-    else { return }
-    bidTotals[Price(price.raw + 1)] = max(quantity, Quantity(1))
+  /// Adds a bid that is not there, above an ask: a fault.
+  mutating func cross(above ask: PriceLevel) {
+    bidTotals[Price(ask.price.raw + 1)] = ask.quantity
   }
 
   mutating func take() -> DepthWindow? {

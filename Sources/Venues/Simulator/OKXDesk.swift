@@ -24,7 +24,13 @@ final class OKXDesk: StreamDesk {
   /// What is to be told, as it comes up.
   private var outbox: [Telling] = []
 
-  init(_ exchange: borrowing SimulatedExchange) { voice = OKXVoice(exchange) }
+  let behindMax: Int
+  var clientCount: Int { sessions.count }
+
+  init(_ exchange: borrowing SimulatedExchange, behindMax: Int) {
+    voice = OKXVoice(exchange)
+    self.behindMax = behindMax
+  }
 
   func serve(_ socket: WebSocket, _ request: HTTPRequest, _ shell: VenueShell) async {
     let session = OKXSession(socket)
@@ -242,10 +248,17 @@ struct OKXCommand {
       return subscribePrivate(name, argument)
     }
     guard !isPrivate, let channel = channel(argument) else {
-      return [failed(60_018, "Wrong URL or channel:\(name) doesn't exist.")]
+      let symbol = argument["instId"]?.string.map { ",instId:\($0)" } ?? ""
+      let text =
+        "Wrong URL or channel:\(name)\(symbol) doesn't exist. Please use the correct URL, "
+        + "channel and parameters referring to API document."
+      return [failed(60_018, text)]
     }
     session.channels.insert(channel)
-    let time = shell.command { venue, now in venue.venueTime(now) }
+    let time = shell.command { venue, now in
+      venue.subscribed("\(name) \(argument["instId"]?.string ?? "")")
+      return venue.venueTime(now)
+    }
     var snapshot = desk.snapshot(channel, shell.venue.exchange, time)
     if channel == .status, let maintenance = shell.venue.maintenance {
       snapshot = desk.status(maintenance, time)

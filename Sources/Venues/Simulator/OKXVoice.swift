@@ -92,7 +92,7 @@ struct OKXVoice {
       ]
     case .maintenance(let maintenance):
       return [(.status, status(maintenance, time))]
-    case .window, .report, .balances, .recorded: return []
+    case .window, .orders, .report, .balances, .recorded: return []
     }
   }
 
@@ -106,9 +106,11 @@ struct OKXVoice {
       if fault == .crossed, let ask = view.asks.first {
         bids.append(PriceLevel(price: Price(ask.price.raw + 1), quantity: ask.quantity))
       }
+      // Of the book that is shown, so that a crossed one is not just a wrong checksum.
+      let shown = fault == .crossed ? view.applying(bids, asks) : view
       let previous = Int64(sequences[market])
       sequences[market] = updateID
-      var sum = checksum(view, market)
+      var sum = checksum(shown, market)
       if fault == .badChecksum { sum ^= 1 }
       let payload = message(.books(market: market), action: "update") { json in
         writeBook(

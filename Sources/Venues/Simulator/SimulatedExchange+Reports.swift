@@ -15,7 +15,10 @@ extension SimulatedExchange {
     let time = happening.time
     switch happening.what {
     case .window(let index, let kind, var window):
-      if isCrossed { window.cross() }
+      // Far enough in to be above the best ask, whatever has happened since the window was closed.
+      if isCrossed, let ask = markets[index].engine.levels(.sell, max: 5).last {
+        window.cross(above: ask)
+      }
       return .market(
         StreamKey(market: index, kind: kind),
         payload: markets[index].settings.depthUpdate(window, now: time))
@@ -32,6 +35,8 @@ extension SimulatedExchange {
         order.account, payload: executionReport(order, cause, executionID: executionID, time))
     case .balances(let account, let changed):
       return .account(account, payload: accountPosition(changed, time))
+    // No stream of Binance tells orders.
+    case .orders: return nil
     // Binance says it in exchangeInfo only, and of its maintenance nothing in spot's streams.
     case .status, .maintenance: return nil
     case .recorded(let index, let kind, let payload):

@@ -202,6 +202,12 @@ package struct SimulatedExchange: ~Copyable {
     for index in markets.indices {
       guard let window = markets[index].feed.takeFast() else { continue }
       publish(.window(market: index, .depthFast, window))
+      if markets[index].tellsOrders {
+        publish(
+          .orders(
+            market: index, bids: markets[index].engine.orders(.buy),
+            asks: markets[index].engine.orders(.sell)))
+      }
     }
     nextFastFlush = nextFastFlush + Self.fastInterval
   }

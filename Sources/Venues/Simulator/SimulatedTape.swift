@@ -10,7 +10,7 @@ package enum SimulatedTape {
     _ settings: ExchangeSettings, start: Instant, duration: Duration, line: ([UInt8]) -> Void
   ) {
     var exchange = SimulatedExchange(settings: settings, start: start)
-    let hub = StreamHub(symbols: settings.markets.map(\.symbol))
+    let hub = StreamHub(symbols: settings.markets.map(\.symbol), behindMax: .max)
     for market in exchange.markets {
       line(Array("\(start.nanoseconds) ".utf8) + market.snapshot(limit: 5_000))
     }

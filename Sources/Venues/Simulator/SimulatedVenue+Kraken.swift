@@ -132,6 +132,9 @@ extension SimulatedVenue {
       let count = min(500, max(1, fields["count"].flatMap { Int($0) } ?? 100))
       answer.snapshotOf = market.settings.symbol
       return Self.krakenObject { json in krakenDepth(market, count, time, &json) }
+    case "Trades":
+      return try exchange.krakenTrades(
+        fields["pair"], since: fields["since"], count: fields["count"])
     default: throw KrakenError("EGeneral:Unknown method")
     }
   }

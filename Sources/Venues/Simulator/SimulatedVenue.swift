@@ -16,7 +16,8 @@ package struct VenueAnswer: Sendable {
 package struct SimulatedVenue: ~Copyable {
   package var exchange: SimulatedExchange
   var faults = VenueFaults()
-  /// How often each endpoint was asked, by `GET /api/v3/depth`.
+  /// How often each endpoint was asked, by `GET /api/v3/depth`, and each public stream subscribed, by
+  /// `subscribe books BTC-USDT`.
   package private(set) var requestCounts: [String: Int] = [:]
   var limits: RequestLimits
   var kraken = KrakenDoor()
@@ -47,21 +48,28 @@ package struct SimulatedVenue: ~Copyable {
     }
   }
 
+  mutating func subscribed(_ stream: String) {
+    requestCounts["subscribe \(stream)", default: 0] += 1
+  }
+
   /// The venue's own clock, which a fault may have moved.
   func venueTime(_ now: Instant) -> Instant { now + faults.clockSkew }
 
   // MARK: Telling
 
-  /// What has happened since the last call, with what goes wrong with it.
+  /// What has happened since the last call, by the venue's clock, with what goes wrong with it.
   mutating func takeDeliveries(now: Instant) -> [Delivery] {
     var deliveries: [Delivery] = []
+    /// What happens to a window happens to its orders too.
+    var windowFaults: [Int: BookFault] = [:]
     for happening in exchange.takeHappenings() + lateReports {
+      let happening = happening.shifted(by: faults.clockSkew)
       switch happening.what {
       case .window(let market, let kind, _) where kind == .depthFast:
-        deliveries.append(
-          Delivery(
-            happening: happening,
-            fault: faults.isStalled(now) ? .gap : faults.next(market: market)))
+        windowFaults[market] = faults.isStalled(now) ? .gap : faults.next(market: market)
+        deliveries.append(Delivery(happening: happening, fault: windowFaults[market]))
+      case .orders(let market, _, _):
+        deliveries.append(Delivery(happening: happening, fault: windowFaults[market]))
       case .recorded(let market, let kind, _) where kind == .depthFast || kind == .depthSlow:
         deliveries.append(
           Delivery(
@@ -142,5 +150,19 @@ package struct SimulatedVenue: ~Copyable {
     precondition(quantity > .zero)
     faults.tookLateFill()
     lateReports.append(report)
+  }
+}
+
+extension Happening {
+  /// The same by a clock that is so far ahead.
+  fileprivate func shifted(by skew: Duration) -> Happening {
+    guard skew != .zero else { return self }
+    guard case .trade(let market, let trade) = what else {
+      return Happening(time: time + skew, what: what)
+    }
+    let shifted = PublicTrade(
+      id: trade.id, price: trade.price, quantity: trade.quantity, aggressor: trade.aggressor,
+      time: trade.time + skew)
+    return Happening(time: time + skew, what: .trade(market: market, shifted))
   }
 }

@@ -12,6 +12,9 @@ protocol StreamDesk: AnyObject {
   var subscriptions: SubscriptionWait { get }
   func disconnect(_ scope: StreamScope)
   func close()
+  /// Bytes that a client may be behind before it is sent away.
+  var behindMax: Int { get }
+  var clientCount: Int { get }
 }
 
 /// A message to one client.
@@ -38,14 +41,10 @@ extension StreamDesk {
     }
   }
 
-  /// Bytes that a client may be behind before it is sent away: far more than what a playback at full
-  /// speed leaves unread, for that one waits.
-  static var behindMax: Int { 8 << 20 }
-
   /// Sends now or sends the client away; false when it was.
   @discardableResult
   func say(_ text: [UInt8], to socket: WebSocket) -> Bool {
-    if socket.trySend(.text, text, unsentMax: Self.behindMax) { return true }
+    if socket.trySend(.text, text, unsentMax: behindMax) { return true }
     socket.startClosing(.policy("too slow"))
     return false
   }

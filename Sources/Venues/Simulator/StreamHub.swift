@@ -7,7 +7,13 @@ final class StreamHub: StreamDesk {
   private let symbols: [String]
   private var paths: [StreamKey: FaultyPath<ExchangeMessage>] = [:]
 
-  init(symbols: [String]) { self.symbols = symbols.map { $0.lowercased() } }
+  let behindMax: Int
+  var clientCount: Int { sessions.count }
+
+  init(symbols: [String], behindMax: Int) {
+    self.symbols = symbols.map { $0.lowercased() }
+    self.behindMax = behindMax
+  }
 
   func name(of key: StreamKey) -> String { "\(symbols[key.market])@\(key.kind.suffix)" }
 
@@ -45,7 +51,11 @@ final class StreamHub: StreamDesk {
     defer { sessions[ObjectIdentifier(session)] = nil }
     do throws(WebSocketError) {
       while let message = try await socket.receive() {
-        try await socket.send(text: session.answer(message.bytes, resolve))
+        let known = Set(session.names)
+        let answer = session.answer(message.bytes, resolve)
+        let new = session.names.filter { !known.contains($0) && key(of: $0) != nil }
+        shell.command { venue, _ in new.forEach { venue.subscribed($0) } }
+        try await socket.send(text: answer)
         subscriptions.wake()
       }
     } catch {

@@ -7,7 +7,8 @@ package enum StreamScope: UInt8, Sendable, Hashable, CaseIterable {
 /// What can go wrong with the messages of one market's book (those of every 100 ms). Each happens to so
 /// many messages.
 package enum BookFault: UInt8, Sendable, Hashable, CaseIterable {
-  /// It is lost on the way to everyone.
+  /// It is lost on the way to everyone. Kraken's checksum covers ten levels a side and its messages
+  /// have no numbers, so there what follows is lost too (or late, with `reorder`) until it shows.
   case gap = 1
   case duplicate = 2
   /// It comes after the one that follows it.

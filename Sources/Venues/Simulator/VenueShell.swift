@@ -54,9 +54,11 @@ final class VenueShell: @unchecked Sendable {
       self.file = nil
     }
     switch settings.dialect {
-    case .binance: desk = StreamHub(symbols: settings.markets.map(\.symbol))
-    case .kraken: desk = KrakenDesk(exchange)
-    case .okx: desk = OKXDesk(exchange)
+    case .binance:
+      desk = StreamHub(
+        symbols: settings.markets.map(\.symbol), behindMax: configuration.behindMax)
+    case .kraken: desk = KrakenDesk(exchange, behindMax: configuration.behindMax)
+    case .okx: desk = OKXDesk(exchange, behindMax: configuration.behindMax)
     }
     venue = SimulatedVenue(exchange: exchange)
   }
@@ -79,6 +81,10 @@ final class VenueShell: @unchecked Sendable {
 
   func requestCounts() async -> [String: Int] {
     await onLoop { [self] in venue.requestCounts }
+  }
+
+  func clientCount() async -> Int {
+    await onLoop { [self] in desk.clientCount }
   }
 
   func isReplayFinished() async -> Bool {

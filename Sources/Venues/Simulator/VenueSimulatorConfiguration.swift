@@ -45,6 +45,9 @@ package struct VenueSimulatorConfiguration: Sendable {
   /// Calls that are served on the same port, made once the exchanges exist.
   package var methods: @Sendable (VenueAdministration) -> [ServerMethod] = { _ in [] }
   package var interceptors: [any ServerInterceptor] = []
+  /// Bytes that a client of a stream may be behind before it is sent away: far more than what a
+  /// playback at full speed leaves unread, for that one waits.
+  package var behindMax = 8 << 20
   /// Where acknowledged orders are kept; nil to forget them at the end.
   package var stateDirectory: String?
 

@@ -45,7 +45,20 @@ package final class VenueSimulatorServer: Sendable {
     await server.stop()
   }
 
-  /// How often each endpoint was asked since the start, by `GET /api/v3/depth`.
+  /// Everything that is due by the clock happens and is told now, not at the next tick.
+  package func catchUp() async {
+    for shell in shells.values { await shell.inspect { _ in } }
+  }
+
+  /// Clients whose streams are open now.
+  package func clientCount() async -> Int {
+    var count = 0
+    for shell in shells.values { count += await shell.clientCount() }
+    return count
+  }
+
+  /// How often each endpoint was asked since the start, by `GET /api/v3/depth`, and each public stream
+  /// subscribed, by `subscribe books BTC-USDT`.
   package func requestCounts() async -> [String: Int] {
     var counts: [String: Int] = [:]
     for shell in shells.values { counts.merge(await shell.requestCounts()) { $0 + $1 } }

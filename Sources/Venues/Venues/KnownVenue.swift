@@ -18,6 +18,8 @@ package struct VenueSettings: Sendable {
   package var passphrase = ""
   /// Books and best prices tick by tick, where the venue gives them to accounts that trade enough (OKX).
   package var isTickByTick = false
+  /// Books by orders, where the venue gives them to whoever has a key (Kraken).
+  package var isByOrder = false
   /// Symbols to connect, in our spelling.
   package var symbols: [String]
   /// For one request, from sending to the last byte of its answer.

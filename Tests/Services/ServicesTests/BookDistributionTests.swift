@@ -3,6 +3,7 @@ import Contracts
 import Loop
 import OrderbookService
 import ServiceKit
+import Telemetry
 import TestKit
 import Testing
 import Wire
@@ -347,6 +348,43 @@ private func withDesk(
         #expect(text(first.venues[0].bids.last?.quantity) == "0.00018")
         lost.cancel()
       }
+    }
+  }
+
+  @Test
+  func `TST-04 a reader that stands still costs the history and gets a snapshot, others none`()
+    async throws
+  {
+    try await withDesk(["orderbook.history_max=64"]) { desk in
+      let asleep = try await desk.stream()
+      let awake = try await desk.stream()
+      #expect(try #require(try await asleep.next()).snapshot)
+      #expect(try #require(try await awake.next()).sequence == 2)
+      // Each is read before the next is said, by the one who is awake.
+      for id in UInt64(11)...3_010 {
+        desk.market.bid("binance", id, 50_000_00, Int64(id))
+        let update = try #require(try await awake.next())
+        #expect(update.sequence == id - 8 && !update.snapshot)
+      }
+      var last: OrderbookV1.BookUpdate?
+      var snapshots = 0
+      while last?.sequence != 3_002 {
+        let update = try #require(try await asleep.next())
+        if update.snapshot {
+          snapshots += 1
+        } else {
+          #expect(update.sequence == (last?.sequence ?? 2) + 1)
+        }
+        last = update
+      }
+      #expect(snapshots == 1)
+      let restarted = desk.running.context.metrics.counters(
+        "orderbook_readers_restarted_total",
+        help: "Readers of updates that were over history_max behind, and got a snapshot.",
+        labels: ["symbol"])
+      #expect(restarted.with("BTCUSDT").value == 1)
+      asleep.cancel()
+      awake.cancel()
     }
   }
 

@@ -22,6 +22,7 @@ final class ConnectedVenue: Sendable {
   let market = Heard<MarketEvent>()
   let account = Heard<PrivateEvent>()
   private let settings: VenueSettings
+  let metrics = MetricsRegistry()
   private let loop: EventLoop
 
   static let bitcoin = InstrumentID(0)
@@ -33,8 +34,10 @@ final class ConnectedVenue: Sendable {
   init(
     _ loop: EventLoop, _ venue: KnownVenue = .binance, replays: [ReplaySettings] = [],
     stateDirectory: String? = nil, timeout: Duration = .seconds(5),
-    venueTime: any TimeSource = SystemTime(), receiveWindow: Duration = .seconds(5),
-    symbols: [String]? = nil, exchange: (inout ExchangeSettings) -> Void = { _ in },
+    venueTime: any TimeSource = SystemTime(), time: any TimeSource = SystemTime(),
+    receiveWindow: Duration = .seconds(5),
+    symbols: [String]? = nil, behindMax: Int? = nil,
+    exchange: (inout ExchangeSettings) -> Void = { _ in },
     settings adjust: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
     let mesh = TestMesh.shared
@@ -46,6 +49,7 @@ final class ConnectedVenue: Sendable {
       tls: try .server(mesh.credentials("venue-sim"), clients: .notAsked, alpn: .http11),
       exchange: exchangeSettings)
     configuration.replays = replays
+    if let behindMax { configuration.behindMax = behindMax }
     configuration.stateDirectory = stateDirectory
     server = try VenueSimulatorServer(configuration, time: venueTime, loop: loop, log: .silent)
     guard case .tcp(_, let port) = try await server.start() else {
@@ -65,7 +69,7 @@ final class ConnectedVenue: Sendable {
     adjust(&settings)
     self.settings = settings
     session = try venue.session(
-      settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())
+      settings, loop: loop, time: time, log: .silent, metrics: metrics)
     self.loop = loop
   }
 
@@ -126,6 +130,8 @@ final class Heard<Event: Sendable>: Sendable {
 
   var all: [Event] { events.withLock { $0 } }
   var count: Int { events.withLock { $0.count } }
+  /// What came after so many.
+  func since(_ count: Int) -> ArraySlice<Event> { events.withLock { $0[count...] } }
   func hear(_ event: Event) { events.withLock { $0.append(event) } }
 }
 

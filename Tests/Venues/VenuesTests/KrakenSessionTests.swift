@@ -193,24 +193,6 @@ final class ConnectedKraken: Sendable {
     }
   }
 
-  @Test func `MD-05 a bad checksum on the live stream taints the book, which heals`() async throws {
-    try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop)
-      try await venue.start()
-      func snapshots() -> Int {
-        venue.market.all.count { if case .snapshot = $0 { true } else { false } }
-      }
-      #expect(await soon { snapshots() == 1 })
-      venue.kraken.tellPublic(
-        KrakenText.book("update", bids: [("99.9", "2.00000000")], checksum: 1))
-      #expect(await soon { snapshots() == 2 })
-      let stales = venue.market.all.count { if case .stale = $0 { true } else { false } }
-      #expect(stales == 1 && venue.session.counters.checksums.value == 1)
-      #expect(venue.session.counters.reconnections.value == 0)
-      await venue.stop()
-    }
-  }
-
   @Test func `a secret that is not Base64 is refused by name`() async throws {
     try await withLoop { loop -> Void in
       await #expect(throws: VenueError.self) {

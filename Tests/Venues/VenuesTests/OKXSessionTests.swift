@@ -298,39 +298,4 @@ import Venue
     }
   }
 
-  @Test func `MD-03 MD-04 over a socket a gap is found and healed by a new subscription`()
-    async throws
-  {
-    try await withLoop { loop in
-      let venue = try await ScriptedOKX(loop)
-      _ = try await venue.start()
-      let path = "/ws/v5/public"
-      #expect(await soon { venue.sent(path).contains { $0.contains("books") } })
-      func book(_ action: String, _ seq: Int, _ previous: Int) -> String {
-        #"{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"\#(action)","data":[{"asks":"#
-          + #"[["100.1","1","0","1"]],"bids":[["100.0","\#(seq)","0","1"]],"ts":"1790000000000","#
-          + #""checksum":0,"seqId":\#(seq),"prevSeqId":\#(previous)}]}"#
-      }
-      try await venue.push(path, book("snapshot", 10, -1))
-      try await venue.push(path, book("update", 14, 10))
-      try await venue.push(path, book("update", 20, 17))
-      #expect(await soon { venue.sent(path).contains { $0.contains("unsubscribe") } })
-      try await venue.push(path, book("snapshot", 30, -1))
-      #expect(await soon { venue.market.count == 4 })
-
-      let kinds = venue.market.all.map { event in
-        switch event {
-        case .snapshot: "snapshot"
-        case .delta: "delta"
-        case .stale: "stale"
-        default: "other"
-        }
-      }
-      #expect(kinds == ["snapshot", "delta", "stale", "snapshot"])
-      #expect(venue.session.counters.gaps.value == 1)
-      venue.drop(path)
-      #expect(await soon { venue.session.counters.reconnections.value == 1 })
-      await venue.stop()
-    }
-  }
 }

@@ -44,6 +44,9 @@ enum VenueSimCommand {
         CommandForm.Option(
           "--tape", value: "SECONDS", "prints what the seed publishes, as a capture, and ends"),
         CommandForm.Option(
+          "--behind-max", value: "BYTES",
+          "a stream's client that has so much unread is sent away (default 8388608)"),
+        CommandForm.Option(
           "--supervised", value: "PID", "end when this process, which started it, ends"),
       ],
       notes: """
@@ -107,6 +110,8 @@ enum VenueSimCommand {
       exchanges: exchanges)
     configuration.methods = { SimulatorHandlers(venues: $0).methods }
     configuration.interceptors = [AccessControl(tokens: NoTokens())]
+    configuration.behindMax = try arguments.int(
+      "--behind-max", in: 65_536...1 << 30, default: configuration.behindMax)
     let journal = state.journal(of: "venue-sim")
     try makeFolder(journal, mode: 0o700)
     configuration.stateDirectory = journal

@@ -12,7 +12,8 @@ package import Venue
 /// the snapshot's id or spans it. (developers.binance.com, "How to manage a local order book
 /// correctly".)
 ///
-/// Trades: ids have no holes; what is missing is fetched and told late, as back-filled.
+/// Trades: ids have no holes; what is missing, also over a reconnect, is fetched and told late, as
+/// back-filled.
 /// Status: asked for with the instruments once a minute, as spot has no stream of it.
 package final class BinanceFeed: PublicFeed {
   package let market: BinanceMarket
@@ -28,6 +29,8 @@ package final class BinanceFeed: PublicFeed {
   private var pause: ResyncPause
   private var nextStatus = Instant.epoch
 
+  /// A book that stayed whole for this long has recovered: the next failure is a first one.
+  package static let settledAfter = Duration.seconds(60)
   private static let statusInterval = Duration.seconds(60)
   /// Missed trades that are fetched; of longer stretches the last ones.
   package static let backfillMax = 1_000
@@ -43,8 +46,9 @@ package final class BinanceFeed: PublicFeed {
     /// Ids of trades that are being fetched.
     var missing: [ClosedRange<UInt64>] = []
     var isTrading: Bool
-    /// Snapshots that did not help, in a row.
+    /// Snapshots that did not help, or not for `settledAfter`, in a row.
     var failures = 0
+    var wholeSince = Instant.epoch
   }
 
   /// Ids of the instruments must be their places in the list; the feed follows some of them.
@@ -82,9 +86,9 @@ package final class BinanceFeed: PublicFeed {
     for index in states.indices {
       states[index].book.reset()
       states[index].isAsking = false
-      states[index].lastTrade = nil
-      states[index].missing = []
       states[index].failures = 0
+      // The answer of an earlier connection does not come any more.
+      if !states[index].missing.isEmpty { askTrades(index, &output) }
     }
     nextStatus = now + Self.statusInterval
     subscription.begin(at: now, &output)
@@ -113,7 +117,7 @@ package final class BinanceFeed: PublicFeed {
       case .depth: apply(&output)
       case .unreadableDepth(let id, let problem):
         output.faults.append(.malformed(problem))
-        lose(Int(id.index) - first, problem, &output)
+        lose(Int(id.index) - first, problem, at: received, &output)
       case .trade(let trade): take(trade, &output)
       case .untraded(let id, let tradeID): pass(tradeID, Int(id.index) - first, &output)
       case .top(let top): output.events.append(.top(top))
@@ -158,20 +162,20 @@ package final class BinanceFeed: PublicFeed {
     case .applied: output.events.append(.delta(codec.delta))
     case .dropped, .buffered, .recovered: break
     case .requestSnapshot(let reason):
+      guard wasStale else { return taint(index, reason, at: codec.delta.receivedTime, &output) }
       ask(index, &output)
-      guard !wasStale else { return }
-      taint(index, reason, &output)
     }
   }
 
   /// An update of this book is gone.
-  private func lose(_ index: Int, _ problem: String, _ output: inout FeedOutput) {
+  private func lose(
+    _ index: Int, _ problem: String, at now: Instant, _ output: inout FeedOutput
+  ) {
     let book = states[index].book
     guard !book.isStale, case .requestSnapshot(let reason) = book.invalidate(problem) else {
       return
     }
-    ask(index, &output)
-    taint(index, reason, &output)
+    taint(index, reason, at: now, &output)
   }
 
   package func resynchronise(
@@ -184,10 +188,17 @@ package final class BinanceFeed: PublicFeed {
     output.events.append(.stale(instrument, reason: reason))
   }
 
-  private func taint(_ index: Int, _ reason: BookDesync, _ output: inout FeedOutput) {
+  /// Says so, and asks for a snapshot: at once the first time, after growing pauses when a book does
+  /// not stay whole.
+  private func taint(
+    _ index: Int, _ reason: BookDesync, at now: Instant, _ output: inout FeedOutput
+  ) {
     let id = states[index].instrument.id
     output.faults.append(.gap(id, reason.reason))
     output.events.append(.stale(id, reason: reason.reason))
+    if now - states[index].wholeSince >= Self.settledAfter { states[index].failures = 0 }
+    ask(index, &output)
+    states[index].failures += 1
   }
 
   private func apply(_ snapshot: BookSnapshot, _ index: Int, _ output: inout FeedOutput) {
@@ -195,14 +206,14 @@ package final class BinanceFeed: PublicFeed {
     let wasStale = book.isStale
     switch book.apply(snapshot) {
     case .recovered:
-      states[index].failures = 0
+      states[index].wholeSince = snapshot.receivedTime
       output.events.append(.snapshot(snapshot))
       for delta in book.bridged { output.events.append(.delta(delta)) }
     case .requestSnapshot(let reason):
       // Older than the kept deltas (the venue's REST lags its stream), or crossed.
+      if !wasStale { return taint(index, reason, at: snapshot.receivedTime, &output) }
       states[index].failures += 1
       ask(index, &output)
-      if !wasStale { taint(index, reason, &output) }
     case .applied, .buffered, .dropped: break
     }
   }
@@ -245,7 +256,11 @@ package final class BinanceFeed: PublicFeed {
     let isAsking = !states[index].missing.isEmpty
     if states[index].missing.count == Self.missingMax { states[index].missing.removeFirst() }
     states[index].missing.append(ids)
-    guard !isAsking else { return }
+    if !isAsking { askTrades(index, &output) }
+  }
+
+  private func askTrades(_ index: Int, _ output: inout FeedOutput) {
+    let instrument = states[index].instrument
     output.wishes.append(
       .get(
         target:

@@ -1,5 +1,6 @@
 package import Chrono
 internal import JSON
+internal import OrderBook
 internal import Units
 package import Venue
 
@@ -9,6 +10,10 @@ extension KrakenFeed {
   static let settledAfter = Duration.seconds(60)
   /// A snapshot that takes longer than this after its subscription never comes.
   static let snapshotMax = Duration.seconds(20)
+  /// A book that says nothing for so long, while other frames come, is dead or of a pair that nobody
+  /// quotes: a new subscription shows which.
+  static let bookSilenceMax = Duration.seconds(120)
+  private static let crossed = "the best bid reached the best ask"
 
   func takeBook(
     _ row: JSONValue, _ isSnapshot: Bool, _ received: Instant, _ output: inout FeedOutput
@@ -16,6 +21,7 @@ extension KrakenFeed {
     guard let index = try place(row) else { return }
     let market = markets[index]
     if market.phase == .unsubscribing { return }
+    market.heardAt = received
     guard isSnapshot || market.book.isWhole else { return }
     do throws(JSONError) {
       if isSnapshot {
@@ -31,6 +37,11 @@ extension KrakenFeed {
           + "at message \(market.book.updates)"
         output.faults.append(.checksum(market.instrument.id, text))
         return taint(index, "checksum mismatch", isSnapshot, received, &output)
+      }
+      if market.book.levels.isCrossed {
+        market.book.invalidate()
+        output.faults.append(.gap(market.instrument.id, Self.crossed))
+        return taint(index, Self.crossed, isSnapshot, received, &output)
       }
     } catch {
       // Some of it may be in the book already.
@@ -68,8 +79,11 @@ extension KrakenFeed {
   private func unsubscribe(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
     markets[index].phase = .unsubscribing
     requests.send(
-      "unsubscribe", "book", [markets[index].instrument.venueSymbol], at: now, &output
-    ) { $0.member("depth", depth) }
+      "unsubscribe", bookChannel, [markets[index].instrument.venueSymbol], at: now, &output
+    ) {
+      $0.member("depth", depth)
+      if case .orders(let token) = channels { $0.member("token", token()) }
+    }
   }
 
   private func subscribe(_ index: Int, at now: Instant, _ output: inout FeedOutput) {
@@ -77,13 +91,29 @@ extension KrakenFeed {
     subscribeBooks([markets[index].instrument.venueSymbol], at: now, &output)
   }
 
+  /// Books by orders are subscribed a few a second: each counts 5, 25 or 100 by its depth of the 200 a
+  /// second that the venue allows.
+  func pace(at now: Instant, _ output: inout FeedOutput) {
+    let perSecond = depth == 10 ? 40 : depth == 100 ? 8 : 2
+    for index in markets.indices {
+      markets[index].phase = .pausing(until: now + .seconds(index / perSecond))
+    }
+    tickBooks(at: now, &output)
+  }
+
   func tickBooks(at now: Instant, _ output: inout FeedOutput) {
+    if case .withoutBooks = channels { return }
     for index in markets.indices {
       switch markets[index].phase {
       case .pausing(let end) where now >= end: subscribe(index, at: now, &output)
       case .subscribing(let start) where lastFrame - start > Self.snapshotMax:
         output.faults.append(.gap(markets[index].instrument.id, "no snapshot came"))
         unsubscribe(index, at: now, &output)
+      case .live where lastFrame - markets[index].heardAt > Self.bookSilenceMax:
+        let text = "no message for \(Self.bookSilenceMax)"
+        markets[index].book.invalidate()
+        output.faults.append(.gap(markets[index].instrument.id, text))
+        taint(index, text, false, now, &output)
       case .live(let start) where now - start > Self.settledAfter: markets[index].failures = 0
       default: break
       }
@@ -110,7 +140,11 @@ extension KrakenFeed {
       output.faults.append(
         .refused("\(channel ?? "?") \(symbols.joined(separator: ", ")): \(error)"))
     }
-    guard channel == "book" else { return }
+    guard channel == bookChannel else { return }
+    if !isSuccess, channels.isByOrder, root["error"]?.string?.hasPrefix("ESession") == true {
+      // Only a new connection has a new token.
+      return output.wishes.append(.reconnect(reason: "the token is not taken"))
+    }
     for symbol in symbols {
       guard let index = place(of: symbol) else { continue }
       if method == "subscribe" {

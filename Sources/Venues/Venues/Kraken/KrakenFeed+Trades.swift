@@ -50,19 +50,25 @@ extension KrakenFeed {
     output.faults.append(.missedTrades(instrument.id, "\(ids.lowerBound) to \(ids.upperBound)"))
     let isAsking = markets[index].missing != nil
     let first = min(markets[index].missing?.lowerBound ?? ids.lowerBound, ids.lowerBound)
-    markets[index].missing =
-      max(first, ids.upperBound - min(ids.upperBound, Self.backfillMax - 1))...ids.upperBound
-    if !isAsking { ask(index, since: since, &output) }
+    let oldest = ids.upperBound - min(ids.upperBound, Self.backfillMax - 1)
+    markets[index].missing = max(first, oldest)...ids.upperBound
+    // Without a moment the venue gives the last ones.
+    if oldest > first {
+      markets[index].missingSince = nil
+    } else if !isAsking {
+      markets[index].missingSince = since
+    }
+    if !isAsking { askTrades(index, &output) }
   }
 
   /// Trades after a moment; one millisecond earlier, as several may share it.
-  private func ask(_ index: Int, since: Instant, _ output: inout FeedOutput) {
+  func askTrades(_ index: Int, _ output: inout FeedOutput) {
     let instrument = markets[index].instrument
-    let start = max(0, since.nanoseconds - 1_000_000)
+    let since = markets[index].missingSince.map { max(0, $0.nanoseconds - 1_000_000) }
     output.wishes.append(
       .get(
         target: "/0/public/Trades?pair=\(KrakenAssets.restPair(instrument.venueSymbol))"
-          + "&since=\(start)&count=\(Self.backfillMax)",
+          + (since.map { "&since=\($0)" } ?? "") + "&count=\(Self.backfillMax)",
         weight: 1, FeedQuestion(.trades, instrument.id), after: .zero))
   }
 
@@ -79,14 +85,21 @@ extension KrakenFeed {
       guard try root.array("error").isEmpty else {
         throw .unexpected("Trades: \(root["error"]?.description ?? "")")
       }
+      var newest: Trade?
       for member in try root.object("result") {
         guard let rows = member.value.array else { continue }
         for row in rows {
           guard let id = row[6]?.uint64, missing.contains(id) else { continue }
-          output.events.append(
-            .trade(try pastTrade(row, id, markets[index].instrument, received)))
+          let trade = try pastTrade(row, id, markets[index].instrument, received)
+          output.events.append(.trade(trade))
+          if id > newest?.tradeID ?? 0 { newest = trade }
         }
       }
+      // A full answer can end before the last one that is missing; every one reaches farther.
+      guard let newest, newest.tradeID < missing.upperBound else { return }
+      markets[index].missing = newest.tradeID + 1...missing.upperBound
+      markets[index].missingSince = newest.exchangeTime
+      askTrades(index, &output)
     } catch {
       output.faults.append(.malformed(error.description))
     }

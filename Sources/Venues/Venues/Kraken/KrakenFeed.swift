@@ -3,6 +3,19 @@ internal import JSON
 internal import Units
 package import Venue
 
+/// What one connection to Kraken is for.
+package enum KrakenChannels: Sendable {
+  /// Books by levels, trades, best prices and status.
+  case all
+  /// The same without books.
+  case withoutBooks
+  /// Books by orders alone: another host, and a token for each connection
+  /// (docs.kraken.com/api/docs/websocket-v2/level3).
+  case orders(token: @Sendable () -> String)
+
+  var isByOrder: Bool { if case .orders = self { true } else { false } }
+}
+
 /// Kraken's public streams of one connection, by WebSocket version 2.
 ///
 /// Books: each subscription begins with a snapshot; every snapshot and every update carries a
@@ -17,6 +30,7 @@ package final class KrakenFeed: PublicFeed {
   /// Levels a side: what was asked for, or the next that Kraken has.
   package let depth: Int
 
+  let channels: KrakenChannels
   let markets: [KrakenMarket]
   var requests = KrakenRequests()
   /// The venue as a whole takes orders.
@@ -34,11 +48,17 @@ package final class KrakenFeed: PublicFeed {
   /// And so often for its time, which its answers carry.
   static let clockInterval = Duration.seconds(30)
 
-  package init(_ instruments: [Instrument], depth: Int = 1_000) {
-    let depth = Self.depths.first { $0 >= depth } ?? 1_000
+  package init(
+    _ instruments: [Instrument], depth: Int = 1_000, channels: KrakenChannels = .all
+  ) {
+    let depths = channels.isByOrder ? [10, 100, 1_000] : Self.depths
+    let depth = depths.first { $0 >= depth } ?? 1_000
     self.instruments = instruments
     self.depth = depth
-    markets = instruments.map { KrakenMarket($0, depth: depth) }
+    self.channels = channels
+    markets = instruments.map {
+      KrakenMarket($0, depth: depth, isByOrder: channels.isByOrder)
+    }
     places = Dictionary(
       instruments.enumerated().map { ($1.venueSymbol, $0) }, uniquingKeysWith: { first, _ in first }
     )
@@ -46,7 +66,12 @@ package final class KrakenFeed: PublicFeed {
 
   /// The book as it is, for checks.
   package func book(of instrument: InstrumentID) -> KrakenBook? {
-    markets.first { $0.instrument.id == instrument }?.book
+    markets.first { $0.instrument.id == instrument }?.book as? KrakenBook
+  }
+
+  /// The book by orders, where that is what the feed follows.
+  package func orderBook(of instrument: InstrumentID) -> KrakenOrderBook? {
+    markets.first { $0.instrument.id == instrument }?.book as? KrakenOrderBook
   }
 
   // MARK: Connection
@@ -59,18 +84,24 @@ package final class KrakenFeed: PublicFeed {
     for index in markets.indices { markets[index].restart(at: now) }
     let symbols = instruments.map(\.venueSymbol)
     guard !symbols.isEmpty else { return }
+    // The answers of an earlier connection do not come any more.
+    for index in markets.indices where markets[index].missing != nil { askTrades(index, &output) }
+    guard !channels.isByOrder else { return pace(at: now, &output) }
     requests.send("subscribe", "instrument", [], at: now, &output)
-    subscribeBooks(symbols, at: now, &output)
+    if case .all = channels { subscribeBooks(symbols, at: now, &output) }
     requests.send("subscribe", "trade", symbols, at: now, &output) { $0.member("snapshot", true) }
     requests.send("subscribe", "ticker", symbols, at: now, &output) {
       $0.member("event_trigger", "bbo")
     }
   }
 
+  var bookChannel: String { channels.isByOrder ? "level3" : "book" }
+
   func subscribeBooks(_ symbols: [String], at now: Instant, _ output: inout FeedOutput) {
-    requests.send("subscribe", "book", symbols, at: now, &output) {
+    requests.send("subscribe", bookChannel, symbols, at: now, &output) {
       $0.member("depth", depth)
       $0.member("snapshot", true)
+      if case .orders(let token) = channels { $0.member("token", token()) }
     }
   }
 
@@ -117,7 +148,7 @@ package final class KrakenFeed: PublicFeed {
   private func take(
     _ channel: JSONValue, _ root: JSONValue, _ received: Instant, _ output: inout FeedOutput
   ) throws(JSONError) {
-    if channel.isString("book") {
+    if channels.isByOrder ? channel.isString("level3") : channel.isString("book") {
       let isSnapshot = root["type"]?.isString("snapshot") == true
       for row in try root.array("data") { try takeBook(row, isSnapshot, received, &output) }
     } else if channel.isString("trade") {

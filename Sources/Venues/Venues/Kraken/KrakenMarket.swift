@@ -14,22 +14,28 @@ final class KrakenMarket {
   }
 
   let instrument: Instrument
-  let book: KrakenBook
+  let book: any KrakenLocalBook
   var phase = Phase.subscribing(since: .epoch)
+  /// When the book last had a message.
+  var heardAt = Instant.epoch
   /// Books in a row that went bad before they had settled.
   var failures = 0
   /// The last trade that was told, kept over connections: what happened in between is fetched.
   var lastTrade: (id: UInt64, time: Instant)?
-  /// Ids of trades that are being fetched.
+  /// Ids of trades that are being fetched, and the moment of the last one before them; nil when they
+  /// are the last of many.
   var missing: ClosedRange<UInt64>?
+  var missingSince: Instant?
   /// The rows of the very first snapshot are history that nobody missed.
   var isFirstSnapshot = false
   var status: String
   var toldStatus: String
 
-  init(_ instrument: Instrument, depth: Int) {
+  init(_ instrument: Instrument, depth: Int, isByOrder: Bool) {
     self.instrument = instrument
-    book = KrakenBook(instrument, depth: depth)
+    book =
+      isByOrder
+      ? KrakenOrderBook(instrument, depth: depth) : KrakenBook(instrument, depth: depth)
     status = instrument.isTrading ? "online" : "cancel_only"
     toldStatus = status
   }
@@ -38,7 +44,6 @@ final class KrakenMarket {
   func restart(at now: Instant) {
     book.invalidate()
     phase = .subscribing(since: now)
-    missing = nil
     isFirstSnapshot = false
   }
 

@@ -16,6 +16,7 @@ final class KrakenSession: VenueSession {
 
   private let settings: VenueSettings
   private let rest: KrakenREST
+  private let token: KrakenToken
   private let instruments = InstrumentDirectory()
   private let tls: TLSContext
   private let loop: EventLoop
@@ -53,6 +54,10 @@ final class KrakenSession: VenueSession {
     } catch {
       throw VenueError(.venueUnavailable, "nonces: \(error)")
     }
+    guard !settings.isByOrder || !settings.apiKey.isEmpty else {
+      throw VenueError(.venuePolicy, "isByOrder: Kraken gives books by orders to a key only")
+    }
+    token = KrakenToken(rest)
     orders =
       settings.apiKey.isEmpty
       ? MarketDataOnly.withoutKey(.kraken)
@@ -88,12 +93,10 @@ final class KrakenSession: VenueSession {
     account hearAccount: @escaping @Sendable (PrivateEvent) async -> Void
   ) async {
     await streams.start { [self] in
-      let market = PublicStream(
-        KrakenFeed(instruments.all, depth: settings.depthMax), settings, rest: rest, tls: tls,
-        loop: loop, time: time, log: log, counters: counters, hearer: hearMarket)
-      guard !settings.apiKey.isEmpty else { return ([market], nil) }
+      let market = feeds().map { stream($0, hearMarket) }
+      guard !settings.apiKey.isEmpty else { return (market, nil) }
       return (
-        [market],
+        market,
         PrivateStream(
           KrakenAccountFeed(instruments, host: privateHost), settings, door: rest, orders: orders,
           tls: tls, loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
@@ -106,5 +109,37 @@ final class KrakenSession: VenueSession {
   private var privateHost: String? {
     if let host = settings.privateStreamHost { return host }
     return settings.streamHost == "ws.kraken.com" ? "ws-auth.kraken.com" : nil
+  }
+
+  private func stream(
+    _ feed: KrakenFeed, _ hearer: @escaping @Sendable (MarketEvent) async -> Void
+  ) -> PublicStream {
+    guard feed.channels.isByOrder else {
+      return PublicStream(
+        feed, settings, rest: rest, tls: tls, loop: loop, time: time, log: log,
+        counters: counters, hearer: hearer)
+    }
+    return PublicStream(
+      feed, settings, host: ordersHost, rest: rest, tls: tls, loop: loop, time: time, log: log,
+      counters: counters,
+      prepare: { [token] () async throws(VenueError) in try await token.renew() }, hearer: hearer)
+  }
+
+  /// Symbols of one connection's books by orders, as documented.
+  private static let ordersPerStream = 200
+
+  private func feeds() -> [KrakenFeed] {
+    let all = instruments.all
+    guard settings.isByOrder else { return [KrakenFeed(all, depth: settings.depthMax)] }
+    let books = stride(from: 0, to: all.count, by: Self.ordersPerStream).map { start in
+      KrakenFeed(
+        Array(all[start..<min(all.count, start + Self.ordersPerStream)]),
+        depth: settings.depthMax, channels: .orders(token: { [token] in token.text }))
+    }
+    return [KrakenFeed(all, channels: .withoutBooks)] + books
+  }
+
+  private var ordersHost: String {
+    settings.streamHost == "ws.kraken.com" ? "ws-l3.kraken.com" : settings.streamHost
   }
 }

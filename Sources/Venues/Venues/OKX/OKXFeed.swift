@@ -58,6 +58,8 @@ package final class OKXFeed: PublicFeed {
     var lastMessage = Instant.epoch
     /// The last message in the book: the venue's id, or our count where it has none.
     var sequence: Int64 = 0
+    /// What that message named as its predecessor.
+    var previous: Int64?
     /// Whether the snapshot had an id.
     var isNumbered = false
     /// When the subscription was acknowledged that a snapshot is awaited of.
@@ -239,7 +241,7 @@ package final class OKXFeed: PublicFeed {
     let index = Int(codec.book.delta.instrument.index) - first
     states[index].lastMessage = now
     if codec.book.isSnapshot { return replace(index, at: now, &output) }
-    guard states[index].isWhole else { return }
+    guard states[index].isWhole, !isRepeated(index) else { return }
     if let problem = place(index) { return fail(index, problem, at: now, &output) }
     let sequence = codec.book.sequence ?? states[index].sequence + 1
     // Equal numbers say that nothing has changed.
@@ -250,8 +252,17 @@ package final class OKXFeed: PublicFeed {
       states[index].book.apply(codec.book.delta)
     }
     states[index].sequence = sequence
+    states[index].previous = codec.book.previous
     guard verify(index, at: now, &output), isChange else { return }
     output.events.append(.delta(codec.book.delta))
+  }
+
+  /// The message that is in the book already came once more. One that is merely older counts as a gap:
+  /// after a restart of the venue's numbers it may be a new one.
+  private func isRepeated(_ index: Int) -> Bool {
+    guard states[index].isNumbered, let previous = codec.book.previous else { return false }
+    return previous != states[index].sequence && codec.book.sequence == states[index].sequence
+      && previous == states[index].previous
   }
 
   /// Why the update does not follow what is in the book; nil when it does.
@@ -285,6 +296,7 @@ package final class OKXFeed: PublicFeed {
     states[index].book.apply(snapshot)
     states[index].isNumbered = codec.book.sequence != nil
     states[index].sequence = sequence
+    states[index].previous = nil
     guard verify(index, at: now, &output) else { return }
     if !states[index].isWhole { states[index].wholeSince = now }
     states[index].isWhole = true

@@ -28,6 +28,8 @@ extension PublicREST {
 final class PublicStream: @unchecked Sendable {
   private let feed: any PublicFeed
   private let settings: VenueSettings
+  private let host: String
+  private let prepare: (@Sendable () async throws(VenueError) -> Void)?
   private let rest: any PublicREST
   private let tls: TLSContext
   private let loop: EventLoop
@@ -55,13 +57,18 @@ final class PublicStream: @unchecked Sendable {
 
   private static let tickInterval = Duration.seconds(1)
 
+  /// `host`: where it is not the venue's own; `prepare`: what must have been done before each
+  /// connection.
   init(
-    _ feed: any PublicFeed, _ settings: VenueSettings, rest: any PublicREST, tls: TLSContext,
-    loop: EventLoop, time: any TimeSource, log: Log, counters: VenueCounters,
+    _ feed: any PublicFeed, _ settings: VenueSettings, host: String? = nil,
+    rest: any PublicREST, tls: TLSContext, loop: EventLoop, time: any TimeSource, log: Log,
+    counters: VenueCounters, prepare: (@Sendable () async throws(VenueError) -> Void)? = nil,
     hearer: @escaping @Sendable (MarketEvent) async -> Void
   ) {
     self.feed = feed
     self.settings = settings
+    self.host = host ?? settings.streamHost
+    self.prepare = prepare
     self.rest = rest
     self.tls = tls
     self.loop = loop
@@ -106,12 +113,17 @@ final class PublicStream: @unchecked Sendable {
 
   /// One connection from its making to its end; returns why it ended.
   private func connection() async -> String {
+    do throws(VenueError) {
+      try await prepare?()
+    } catch {
+      return "not prepared: \(error)"
+    }
     do throws(WebSocketError) {
       var limits = WebSocketLimits.standard
       // A delta after a long silence of the venue's engine holds thousands of levels.
       limits.messageMax = 8 << 20
       let socket = try await WebSocketClient.connect(
-        host: settings.streamHost, port: settings.streamPort, target: feed.target, tls: tls,
+        host: host, port: settings.streamPort, target: feed.target, tls: tls,
         loop: loop, limits: limits, timeout: settings.requestTimeout)
       self.socket = socket
       counters.open.increment()
@@ -124,7 +136,7 @@ final class PublicStream: @unchecked Sendable {
       connectionNumber = settings.recorder?.nextConnection() ?? 0
       record(
         .opened,
-        Array("wss://\(settings.streamHost):\(settings.streamPort)\(feed.target)".utf8))
+        Array("wss://\(host):\(settings.streamPort)\(feed.target)".utf8))
       var opening = FeedOutput()
       feed.opened(at: time.now, &opening)
       await carryOut(opening)
