@@ -68,7 +68,7 @@ private final class KrakenConversation {
   private let instrument: Instrument
   private let feed: KrakenFeed
   private let readers: [any PublicFeed]
-  private var account: KrakenAccountFeed
+  private let account: KrakenAccountFeed
   private let heard = PriceLevelBook()
   /// The same of the books by orders.
   private let orders: KrakenFeed
@@ -89,7 +89,7 @@ private final class KrakenConversation {
       minNotional: .zero)
     feed = KrakenFeed([instrument], depth: 10)
     orders = KrakenFeed([instrument], depth: 10, channels: .orders(token: { "token" }))
-    account = KrakenAccountFeed(InstrumentDirectory([instrument]))
+    account = KrakenAccountFeed(InstrumentDirectory([instrument]), host: nil)
     readers = [KrakenV1Reader([instrument]), KrakenFuturesReader([instrument])]
     feed.opened(at: now, &output)
     _ = take()
@@ -108,7 +108,9 @@ private final class KrakenConversation {
       reader.receive(frame, at: now, &output)
       counts[3] += output.events.count
     }
-    counts[3] += account.read(frame).events.count
+    var told = PrivateOutput()
+    account.receive(frame, at: now, &told)
+    counts[3] += told.events.count
     readListing(frame)
     if let fault = playOrders(frame) { return fault }
     feed.receive(frame, at: now, &output)

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Texts in a ring's file: written once each, before their number is told, never changed.
 enum RingLabels {
   static let textMax = RingLayout.labelBytes - 8
@@ -7,6 +9,15 @@ enum RingLabels {
     let count = min(textMax, Int(truncatingIfNeeded: label.load(as: UInt64.self)))
     return String(
       decoding: UnsafeRawBufferPointer(start: label + 8, count: count), as: UTF8.self)
+  }
+
+  static func holds(
+    _ mapping: RingMapping, _ index: Int, _ text: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
+    let label = mapping.base + mapping.layout.labelsOffset + index * RingLayout.labelBytes
+    guard label.load(as: UInt64.self) == UInt64(text.count) else { return false }
+    guard let start = text.baseAddress else { return true }
+    return memcmp(label + 8, start, text.count) == 0
   }
 
   static func write(_ mapping: RingMapping, _ index: Int, _ text: UnsafeBufferPointer<UInt8>) {

@@ -106,11 +106,13 @@ package struct RingWriter: ~Copyable {
     var text = text
     let count = mapping.word(RingLayout.Word.labelCount)
     let used = Int(count.pointee.load(ordering: .relaxed))
-    for index in 0..<used where RingLabels.text(mapping, index) == text { return index }
-    guard used < mapping.layout.labelsMax, text.utf8.count <= RingLabels.textMax else { return nil }
-    text.withUTF8 { RingLabels.write(mapping, used, $0) }
-    count.pointee.store(UInt64(used + 1), ordering: .releasing)
-    return used
+    return text.withUTF8 { text in
+      for index in 0..<used where RingLabels.holds(mapping, index, text) { return index }
+      guard used < mapping.layout.labelsMax, text.count <= RingLabels.textMax else { return nil }
+      RingLabels.write(mapping, used, text)
+      count.pointee.store(UInt64(used + 1), ordering: .releasing)
+      return used
+    }
   }
 
   // MARK: The file

@@ -24,12 +24,35 @@ package struct Config: ServiceSettings {
   let slowReaderWait: Duration
   let krakenBooksByOrder: Bool
   let noticesMax: Int
-  let ticks: TickRingSettings
+  let ticks: TickTerms
   let healthWindow: Duration
   let makerFeeBps: Int
   let takerFeeBps: Int
   private let quality: QualityLimits
   private let venueActions: [String: [QualityCheck: QualityAction]]
+
+  /// How the ring of ticks is written.
+  struct TickTerms: Sendable {
+    let entries: Int
+    let refresh: Duration
+    let heldMax: Duration
+
+    init(_ settings: SettingsReader) {
+      entries = settings.int(
+        "tick_ring_entries", in: 0...1 << 24, default: RingWriter.capacityStandard, unit: "ticks",
+        "Ticks that the ring in shared memory holds, a power of two from 8 on; 0: there is no ring."
+      )
+      settings.check(
+        entries == 0 || entries >= 8 && entries.nonzeroBitCount == 1,
+        "tick_ring_entries is \(entries), no power of two from 8 on")
+      refresh = settings.duration(
+        "tick_refresh", in: .milliseconds(1)...(.seconds(60)), default: .milliseconds(250),
+        "A book that is heard and whose best prices stay gets a tick this often.")
+      heldMax = settings.duration(
+        "held_max", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(250),
+        "A venue's stream held back for longer makes its ticks distrusted until it goes on.")
+    }
+  }
 
   /// Where one venue is, and what is followed there.
   struct VenueSite: Sendable {
@@ -96,7 +119,7 @@ package struct Config: ServiceSettings {
     noticesMax = settings.int(
       "notices_max", in: 16...100_000, default: 1_000, unit: "notices",
       "Notices that wait for one reader; at the limit it loses the oldest.")
-    ticks = TickRingSettings(settings)
+    ticks = TickTerms(settings)
     makerFeeBps = settings.int(
       "maker_fee_bps", in: 0...1_000, default: 10, unit: "basis points",
       "The maker fee of our account, for display.")

@@ -13,12 +13,31 @@ package struct Config: ServiceSettings {
   let signalsQueueMax: Int
   let marketQueueMax: Int
   let slowAfter: Duration
-  let tickRing: TickRingUse
-  let tickRingSilenceMax: Duration
-  let tickRingSpin: Duration
+  let tickRing: TickRingTerms
   let signalsKeptMax: Int
   let makerSymbol: String
   let maker: MakerTerms
+
+  /// How the ring of ticks is read.
+  struct TickRingTerms: Sendable {
+    let use: TickRingUse
+    let silenceMax: Duration
+    let spin: Duration
+
+    init(_ settings: SettingsReader) {
+      use = settings.choice(
+        "tick_ring", default: .auto,
+        "Prices from the ring of ticks of this machine (on), the orderbook (off), or what there is."
+      )
+      silenceMax = settings.duration(
+        "tick_ring_silence_max", in: .milliseconds(200)...(.seconds(60)), default: .seconds(1),
+        "A ring whose writer has not said for so long that it lives is left, and its prices with it."
+      )
+      spin = settings.duration(
+        "tick_ring_spin", in: .zero...(.milliseconds(10)), default: .zero,
+        "How long to look for ticks before sleeping; above zero it spends a core on latency.")
+    }
+  }
 
   /// The market maker as people set it; it becomes `MarketMakerSettings` with its instrument's scales.
   struct MakerTerms: Sendable {
@@ -60,15 +79,7 @@ package struct Config: ServiceSettings {
     slowAfter = settings.duration(
       "slow_after", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(100),
       "A subscriber that takes nothing for so long is named, and loses the market updates waiting.")
-    tickRing = settings.choice(
-      "tick_ring", default: .auto,
-      "Prices from the ring of ticks of this machine (on), the orderbook (off), or what there is.")
-    tickRingSilenceMax = settings.duration(
-      "tick_ring_silence_max", in: .milliseconds(200)...(.seconds(60)), default: .seconds(1),
-      "A ring whose writer has not said for so long that it lives is left, and its prices with it.")
-    tickRingSpin = settings.duration(
-      "tick_ring_spin", in: .zero...(.milliseconds(10)), default: .zero,
-      "How long to look for ticks before sleeping; above zero it spends a core on latency.")
+    tickRing = TickRingTerms(settings)
     signalsKeptMax = settings.int(
       "signals_kept_max", in: 1...1_000_000, default: 1_000, unit: "signals",
       "Signals kept for GET /v1/signals; the oldest give way.")

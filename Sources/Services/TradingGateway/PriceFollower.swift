@@ -35,7 +35,7 @@ struct PriceFollower: Sendable {
   private static let searchInterval = Duration.milliseconds(200)
 
   init(_ config: Config, _ desk: TradingDesk, _ context: ServiceContext) {
-    use = config.tickRing
+    use = config.tickRing.use
     feed = TickFeed(
       RingPlace(TickRingFile.name, in: context.state.run), config, context.loop, context.metrics)
     self.desk = desk

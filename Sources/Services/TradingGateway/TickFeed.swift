@@ -39,8 +39,8 @@ final class TickFeed: WatchedMemory, Pollable, @unchecked Sendable {
   init(_ place: RingPlace, _ config: Config, _ loop: EventLoop, _ registry: MetricsRegistry) {
     path = place.path
     self.loop = loop
-    silenceMax = config.tickRingSilenceMax
-    spin = config.tickRingSpin
+    silenceMax = config.tickRing.silenceMax
+    spin = config.tickRing.spin
     metrics = Metrics(registry)
   }
 

@@ -30,8 +30,12 @@ struct ArrivalClock {
     }
   }
 
+  /// A market of no events stands still: its next one is so far away.
+  private static let never = Duration.seconds(1_000_000_000)
+
   /// From the last event to the next, at least a microsecond.
   mutating func gap(_ random: inout FlowRandom) -> Duration {
+    guard rate > 0 else { return Self.never }
     switch arrivals {
     case .uniform:
       return .microseconds(1 + random.below(2 * Int64(1_000_000 / rate)))

@@ -178,7 +178,7 @@ struct KrakenCommand {
         if let refusal = venue.krakenRefusal(now: now) { throw refusal }
         if venue.faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
         let answer = try carryOut(method, fields, account, &venue, envelope, now: now)
-        if venue.faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
+        if venue.faults.takes(.statusUnknown) { throw KrakenError("EService:Timeout") }
         return .success(venue.faults.takes(.lostAcknowledgement) ? nil : answer)
       } catch {
         return .failure(error)

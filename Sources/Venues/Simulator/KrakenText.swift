@@ -25,6 +25,7 @@ struct KrakenError: Error, Hashable {
       switch refusal {
       case .lotSize: .invalid("volume minimum not met")
       case .priceFilter: KrakenError("EOrder:Tick size check failed")
+      case .priceBand: KrakenError("EOrder:Invalid price")
       case .notional: KrakenError("EOrder:Cost minimum not met")
       case .marketClosed: KrakenError("EService:Market in cancel_only mode")
       case .duplicateOrder: .invalid("cl_ord_id")

@@ -31,6 +31,7 @@ struct OKXError: Error, Hashable {
       switch refusal {
       case .lotSize: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .priceFilter, .wouldTrigger: .parameter("px")
+      case .priceBand: OKXError(51_006, "Order price is not within the price limit")
       case .notional: OKXError(51_020, "Your order should meet or exceed the minimum order amount.")
       case .marketClosed: OKXError(51_022, "Instrument suspended.")
       case .duplicateOrder: OKXError(51_016, "Client order ID already exists.")
@@ -38,7 +39,7 @@ struct OKXError: Error, Hashable {
       case .insufficientBalance: OKXError(51_008, "Order failed. Insufficient balance.")
       case .unknownOrder: .orderGone
       case .invalidAmendment:
-        OKXError(51_513, "Number of modification requests is not valid.")
+        OKXError(51_500, "You must enter a price, quantity, or TP/SL")
       case .displayTooLarge, .displayTooSmall: .parameter("sz")
       case .recordedMarket: .parameter("ordType")
       }
@@ -84,7 +85,7 @@ extension PrivateOrder {
   /// As documented for `cancelSource`; empty for an order that was not cancelled.
   var okxCancelSource: String {
     switch (status, timeInForce) {
-    case (.cancelled, .postOnly) where filled == .zero && created == updated: "31"
+    case (.rejected, _): "31"
     case (.cancelled, _): "1"
     case (.expired, _) where isEndedInMatch: "32"
     case (.expired, .fok): "13"

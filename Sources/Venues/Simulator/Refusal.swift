@@ -2,6 +2,8 @@
 enum Refusal: Error, Hashable {
   case lotSize
   case priceFilter
+  /// Too far from the market.
+  case priceBand
   case notional
   case marketClosed
   case duplicateOrder
@@ -25,6 +27,7 @@ extension Refusal {
     switch self {
     case .lotSize: .filter("LOT_SIZE")
     case .priceFilter: .filter("PRICE_FILTER")
+    case .priceBand: .filter("PERCENT_PRICE_BY_SIDE")
     case .notional: .filter("NOTIONAL")
     case .marketClosed: .marketClosed
     case .duplicateOrder: .duplicateOrder

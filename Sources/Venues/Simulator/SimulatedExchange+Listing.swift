@@ -129,5 +129,6 @@ extension SimulatedExchange {
       json.member("filterType", "ICEBERG_PARTS")
       json.member("limit", settings.icebergPartsMax)
     }
+    market.writePriceBandFilter(to: &json)
   }
 }

@@ -53,14 +53,14 @@ extension SimulatedExchange {
     guard need(order, market) <= free else { throw .insufficientBalance }
   }
 
-  /// An order that is taken and cancelled at once, untouched.
+  /// An order that is taken, and refused at once for what it is.
   mutating func enterCancelled(_ ticket: OrderTicket) -> PrivateOrder {
     var order = PrivateOrder(
       ticket, id: takeOrderID(), clientOrderID: ticket.clientOrderID ?? random.token(length: 22),
       created: now)
     save(order)
     publishReport(order, .new)
-    order.status = .cancelled
+    order.status = .rejected
     close(&order)
     publishReport(order, .cancelled(by: ""))
     return order

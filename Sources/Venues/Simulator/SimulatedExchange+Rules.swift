@@ -35,6 +35,12 @@ extension SimulatedExchange {
         price.raw % rules.tickSize.raw == 0
       else { throw .priceFilter }
     }
+    if ticket.type == .limit,
+      let band = market.settings.bounds(ticket.side, around: market.reference),
+      !band.contains(ticket.price)
+    {
+      throw .priceBand
+    }
     var price = ticket.price
     if ticket.type == .market {
       guard let best = ticket.terms.trigger ?? market.engine.best(ticket.side.opposite)?.price

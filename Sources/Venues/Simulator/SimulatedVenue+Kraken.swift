@@ -71,7 +71,7 @@ extension SimulatedVenue {
     }
     if faults.takes(.internalError) { throw KrakenError("EGeneral:Internal error") }
     let result = try krakenTrade(name, fields, account, now: now)
-    if faults.takes(.statusUnknown) { throw KrakenError("EService:Deadline elapsed") }
+    if faults.takes(.statusUnknown) { throw KrakenError("EService:Timeout") }
     answer.isWithheld = faults.takes(.lostAcknowledgement)
     return result
   }
@@ -109,12 +109,12 @@ extension SimulatedVenue {
     let time = venueTime(now)
     switch name {
     case "Time":
-      return Self.object { json in
+      return Self.krakenObject { json in
         json.member("unixtime", time.seconds)
         json.member("rfc1123", time.krakenText)
       }
     case "SystemStatus":
-      return Self.object { json in
+      return Self.krakenObject { json in
         json.member("status", faults.isClosed(now) ? "maintenance" : "online")
         json.member("timestamp", time.krakenText)
       }
@@ -126,12 +126,12 @@ extension SimulatedVenue {
           chosen.append(try exchange.krakenMarket(String(pair)))
         }
       }
-      return Self.object { json in for index in chosen { krakenPair(index, &json) } }
+      return Self.krakenObject { json in for index in chosen { krakenPair(index, &json) } }
     case "Depth":
       let market = exchange.markets[try exchange.krakenMarket(fields["pair"])]
       let count = min(500, max(1, fields["count"].flatMap { Int($0) } ?? 100))
       answer.snapshotOf = market.settings.symbol
-      return Self.object { json in krakenDepth(market, count, time, &json) }
+      return Self.krakenObject { json in krakenDepth(market, count, time, &json) }
     case "Trades":
       return try exchange.krakenTrades(
         fields["pair"], since: fields["since"], count: fields["count"])
@@ -192,72 +192,21 @@ extension SimulatedVenue {
     }
   }
 
-  // MARK: Private
-
-  private mutating func krakenPrivate(
-    _ name: String, _ fields: KrakenFields, _ account: Int, now: Instant
-  ) throws(KrakenError) -> [UInt8] {
-    switch name {
-    case "GetWebSocketsToken":
-      let token = kraken.open(account, now: now, &exchange.random)
-      return Self.object { json in
-        json.member("token", token)
-        json.member("expires", KrakenDoor.tokenLifetime.components.seconds)
-      }
-    case "Balance", "BalanceEx":
-      return Self.object { json in
-        for (asset, balance) in exchange.accounts[account].balances.sorted(by: { $0.key < $1.key })
-        {
-          let total = (balance.free + balance.locked).text
-          guard name == "BalanceEx" else {
-            json.member(Self.krakenBalanceName(asset), total)
-            continue
-          }
-          json.name(Self.krakenBalanceName(asset))
-          json.object { json in
-            json.member("balance", total)
-            json.member("hold_trade", balance.locked.text)
-          }
-        }
-      }
-    case "OpenOrders":
-      let open = exchange.ledger.openOrders(account: account, market: nil)
-      return Self.object { json in
-        json.name("open")
-        json.object { json in for order in open { krakenOrder(order, &json) } }
-      }
-    case "QueryOrders":
-      var found: [PrivateOrder] = []
-      for text in (fields["txid"] ?? "").split(separator: ",") {
-        guard let id = KrakenID.number(String(text)), let order = exchange.ledger[id],
-          order.account == account
-        else { throw .unknownOrder }
-        found.append(order)
-      }
-      return Self.object { json in for order in found { krakenOrder(order, &json) } }
-    case "TradesHistory":
-      let fills = exchange.ledger.trades.filter { $0.account == account }.suffix(50)
-      return Self.object { json in
-        json.name("trades")
-        json.object { json in for fill in fills { krakenFill(fill, &json) } }
-        json.member("count", fills.count)
-      }
-    default: throw KrakenError("EGeneral:Unknown method")
-    }
-  }
+  // MARK: Orders
 
   private mutating func krakenTrade(
     _ name: String, _ fields: KrakenFields, _ account: Int, now: Instant
   ) throws(KrakenError) -> [UInt8] {
+    try krakenCheck(deadline: fields["deadline"], now: now)
     switch name {
     case "AddOrder":
       let form = KrakenOrderForm(rest: fields)
       if form.isValidation {
         let order = try exchange.krakenValidate(form, account)
-        return Self.object { json in writeKrakenDescription(order, &json) }
+        return Self.krakenObject { json in writeKrakenDescription(order, &json) }
       }
       let order = try krakenPlace(form, account, now: now)
-      return Self.object { json in
+      return Self.krakenObject { json in
         writeKrakenDescription(order, &json)
         json.name("txid")
         json.array { json in json.string(KrakenID.text(order.id, "O")) }
@@ -268,7 +217,7 @@ extension SimulatedVenue {
       _ = try exchange.krakenAmend(
         order, price: fields["limit_price"], quantity: fields["order_qty"],
         trigger: fields["trigger_price"], display: fields["display_qty"])
-      return Self.object { json in json.member("amend_id", KrakenID.text(order.id, "T")) }
+      return Self.krakenObject { json in json.member("amend_id", KrakenID.text(order.id, "T")) }
     case "EditOrder":
       let old = try exchange.krakenOpenOrder(fields["txid"], nil, account)
       var form = KrakenOrderForm(rest: fields)
@@ -278,16 +227,26 @@ extension SimulatedVenue {
     case "CancelOrder":
       let order = try exchange.krakenOpenOrder(fields["txid"], fields["cl_ord_id"], account)
       try krakenCancel(order, now: now)
-      return Self.object { json in json.member("count", 1) }
+      return Self.krakenObject { json in json.member("count", 1) }
     default:
       let count = try krakenCancelAll(account, now: now)
-      return Self.object { json in json.member("count", count) }
+      return Self.krakenObject { json in json.member("count", count) }
     }
+  }
+
+  /// The engine takes no order after its deadline, which lies two seconds to a minute ahead
+  /// (docs.kraken.com/api/docs/rest-api/add-order).
+  private func krakenCheck(deadline text: String?, now: Instant) throws(KrakenError) {
+    guard let text else { return }
+    guard let deadline = Instant(rfc3339: text) else { throw .invalid("deadline") }
+    let ahead = deadline - venueTime(now)
+    guard ahead >= .seconds(2) else { throw KrakenError("EService:Deadline elapsed") }
+    guard ahead <= .seconds(60) else { throw .invalid("deadline") }
   }
 
   private func krakenEdited(_ order: PrivateOrder, _ old: PrivateOrder) -> [UInt8] {
     let market = exchange.markets[order.market].settings
-    return Self.object { json in
+    return Self.krakenObject { json in
       json.member("status", "ok")
       json.member("txid", KrakenID.text(order.id, "O"))
       json.member("originaltxid", KrakenID.text(old.id, "O"))
@@ -311,54 +270,7 @@ extension SimulatedVenue {
     json.object { json in json.member("order", text) }
   }
 
-  private func krakenOrder(_ order: PrivateOrder, _ json: inout JSONWriter) {
-    let market = exchange.markets[order.market].settings
-    json.name(KrakenID.text(order.id, "O"))
-    json.object { json in
-      json.member("cl_ord_id", order.clientOrderID)
-      json.member(
-        "status",
-        order.isOpen ? "open" : order.status == .filled ? "closed" : order.krakenStatus)
-      json.member("opentm", number: order.created.krakenSeconds)
-      json.name("descr")
-      json.object { json in
-        json.member("pair", market.krakenAltName)
-        json.member("type", order.sideText.lowercased())
-        json.member("ordertype", order.krakenType)
-        json.member("price", market.krakenText(order.terms.trigger ?? order.price))
-        if order.isStop { json.member("price2", market.krakenText(order.price)) }
-      }
-      if let trigger = order.terms.trigger {
-        json.member("stopprice", market.krakenText(trigger))
-      }
-      if let display = order.terms.display {
-        json.member("display_volume", market.krakenText(display))
-      }
-      if order.isEndedInMatch { json.member("reason", PrivateOrder.krakenSelfTrade) }
-      json.member("vol", market.krakenText(order.quantity))
-      json.member("vol_exec", market.krakenText(order.filled))
-      json.member("cost", market.krakenText(order.spent))
-    }
-  }
-
-  private func krakenFill(_ fill: PrivateTrade, _ json: inout JSONWriter) {
-    let market = exchange.markets[fill.market].settings
-    json.name(KrakenID.text(fill.id, "T"))
-    json.object { json in
-      json.member("ordertxid", KrakenID.text(fill.orderID, "O"))
-      json.member("pair", market.krakenPairName)
-      json.member("time", number: fill.time.krakenSeconds)
-      json.member("type", fill.isBuyer ? "buy" : "sell")
-      json.member("price", market.krakenText(fill.price))
-      json.member("vol", market.krakenText(fill.quantity))
-      json.member("cost", market.krakenText(fill.price * fill.quantity))
-      json.member("fee", fill.fee.text)
-      json.member("trade_id", fill.id)
-      json.member("maker", fill.isMaker)
-    }
-  }
-
-  private static func krakenBalanceName(_ asset: String) -> String {
+  static func krakenBalanceName(_ asset: String) -> String {
     switch asset {
     case "BTC": "XXBT"
     case "ETH": "XETH"
@@ -367,7 +279,7 @@ extension SimulatedVenue {
     }
   }
 
-  private static func object(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+  static func krakenObject(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
     var json = JSONWriter(reserving: 512)
     json.object { json in body(&json) }
     return json.finished()

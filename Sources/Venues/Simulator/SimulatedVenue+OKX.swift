@@ -49,6 +49,7 @@ extension SimulatedVenue {
     }
     let account = try okxAccount(request, now: now)
     guard name.hasPrefix("POST trade/") else { return try okxPrivate(name, request, account, now) }
+    try okxCheck(expiry: request.header("exptime"), now: now)
     let document: JSONDocument
     do throws(JSONError) {
       document = try JSONDocument(parsing: request.body)
@@ -84,6 +85,18 @@ extension SimulatedVenue {
       passphrase: request.header("ok-access-passphrase"),
       over: Array("\(text)\(request.method)\(request.target)".utf8) + request.body)
     return account
+  }
+
+  /// A request is not taken after the time that it names (docs: "expTime").
+  private func okxCheck(expiry text: String?, now: Instant) throws(OKXError) {
+    guard let text else { return }
+    guard let milliseconds = Int64(text) else { throw .parameter("expTime") }
+    guard venueTime(now).milliseconds <= milliseconds else {
+      throw OKXError(
+        50_036,
+        "The expTime can't be earlier than the current system time. Please adjust the "
+          + "expTime and try again.")
+    }
   }
 
   func okxCheck(
@@ -168,81 +181,6 @@ extension SimulatedVenue {
         for trade in older.reversed() { market.settings.writeOKX(trade, &json) }
       }
     default: throw OKXError(status: 404, 404, "Resource not found")
-    }
-  }
-
-  /// Newest first, a page of at most a hundred; the next page is `after` the last id of this one.
-  private func okxOpenOrders(
-    _ request: HTTPRequest, _ account: Int
-  ) throws(OKXError) -> [PrivateOrder] {
-    func item(_ name: String) -> String? {
-      request.queryItems?.first { $0.name == name }?.value
-    }
-    let market = try item("instId").map { name throws(OKXError) in try exchange.okxMarket(name) }
-    let before = item("after").flatMap(UInt64.init) ?? .max
-    let most = min(100, item("limit").flatMap(Int.init) ?? 100)
-    let open = exchange.ledger.openOrders(account: account, market: market)
-    // A stop that waits is an algo order.
-    let orders = open.filter { $0.id < before && $0.working != nil }
-    return Array(orders.reversed().prefix(max(0, most)))
-  }
-
-  private func okxPrivate(
-    _ name: String, _ request: HTTPRequest, _ account: Int, _ now: Instant
-  ) throws(OKXError) -> [UInt8] {
-    switch name {
-    case "GET account/balance":
-      return Self.okxEnvelope(code: 0, "") { json in
-        exchange.okxBalances(exchange.okxBalances(account), now, &json)
-      }
-    case "GET trade/orders-pending":
-      let open = try okxOpenOrders(request, account)
-      return Self.okxEnvelope(code: 0, "") { json in
-        for order in open { exchange.okxOrder(order, nil, &json) }
-      }
-    case "GET trade/orders-algo-pending":
-      let type = request.queryItems?.first { $0.name == "ordType" }?.value
-      guard type == "conditional" else { throw .parameter("ordType") }
-      return Self.okxEnvelope(code: 0, "") { json in
-        for order in exchange.okxWaiting(account) { exchange.okxAlgo(order, &json) }
-      }
-    case "GET trade/order":
-      var fields = JSONWriter()
-      fields.object { json in
-        for item in request.queryItems ?? [] { json.member(item.name, item.value) }
-      }
-      let document: JSONDocument
-      do throws(JSONError) {
-        document = try JSONDocument(parsing: fields.finished())
-      } catch {
-        throw .parameter("ordId")
-      }
-      guard let order = try exchange.okxOrder(document.root, account) else {
-        throw OKXError(51_603, "Order does not exist")
-      }
-      return Self.okxEnvelope(code: 0, "") { json in exchange.okxOrder(order, nil, &json) }
-    case "GET trade/fills":
-      let fills = exchange.ledger.trades.filter { $0.account == account }.suffix(100).reversed()
-      return Self.okxEnvelope(code: 0, "") { json in for fill in fills { okxFill(fill, &json) } }
-    default: throw OKXError(status: 404, 404, "Resource not found")
-    }
-  }
-
-  private func okxFill(_ fill: PrivateTrade, _ json: inout JSONWriter) {
-    let market = exchange.markets[fill.market].settings
-    json.object { json in
-      json.member("instType", "SPOT")
-      json.member("instId", market.symbol)
-      json.member("tradeId", String(fill.id))
-      json.member("ordId", String(fill.orderID))
-      json.member("clOrdId", exchange.ledger[fill.orderID]?.clientOrderID ?? "")
-      json.member("fillPx", market.okxText(fill.price))
-      json.member("fillSz", market.okxText(fill.quantity))
-      json.member("side", fill.isBuyer ? "buy" : "sell")
-      json.member("execType", fill.isMaker ? "M" : "T")
-      json.member("fee", (AssetAmount.zero - fill.fee).text)
-      json.member("feeCcy", fill.feeAsset)
-      json.member("ts", String(fill.time.milliseconds))
     }
   }
 }

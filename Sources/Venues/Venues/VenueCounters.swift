@@ -8,6 +8,8 @@ package struct VenueCounters: Sendable {
   package let reconnections: Counter
   package let privateConnections: Counter
   package let privateReconnections: Counter
+  /// Private streams whose messages' numbers had a hole.
+  package let privateGaps: Counter
   /// Messages received on public streams.
   package let messages: Counter
   /// Messages that could not be read.
@@ -48,6 +50,7 @@ package struct VenueCounters: Sendable {
     privateConnections = counter("private_connections", "Private streams opened")
     privateReconnections = counter(
       "private_reconnections", "Private streams opened again after a loss")
+    privateGaps = counter("private_gaps", "Private streams that lost messages by their numbers")
     messages = counter("messages", "Messages received on public streams")
     malformed = counter("malformed", "Messages that could not be read")
     gaps = counter("gaps", "Books that lost their place in the venue's sequence")

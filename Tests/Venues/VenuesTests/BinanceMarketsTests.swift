@@ -121,36 +121,6 @@ import Venue
 }
 
 @Suite struct `Binance's limits and clock` {
-  @Test(arguments: [Duration.seconds(2), .seconds(-2)])
-  func `CLK-04 a venue two seconds ahead or behind still accepts us`(skew: Duration) async throws {
-    try await withLoop { loop in
-      // A request is taken within one second of its timestamp, and as much before it at most, so
-      // our own clock would not do.
-      let venue = try await ConnectedVenue(
-        loop, venueTime: SkewedTime(skew), receiveWindow: .seconds(1))
-      #expect(venue.session.clockOffset == nil)
-      _ = try await venue.start()
-      let offset = try #require(venue.session.clockOffset)
-      #expect(offset * (skew > .zero ? 1 : -1) > .seconds(1))
-
-      let placed = await venue.session.orders.place(order("o", .buy, 10_000, at: 50_000_00))
-      guard case .acknowledged(let report) = placed else {
-        Issue.record("\(placed)")
-        return
-      }
-      #expect(report.status == .new)
-      #expect(await venue.server.requestCounts()["GET /api/v3/time"] == 3)
-      await venue.stop()
-    }
-  }
-
-  private struct SkewedTime: TimeSource {
-    let skew: Duration
-    init(_ skew: Duration) { self.skew = skew }
-    var now: Instant { SystemTime().now + skew }
-    var uptime: Uptime { SystemTime().uptime }
-  }
-
   /// Answers the time and notes everything else.
   private func rest(
     _ loop: EventLoop, weightMax: Int? = nil, orderMax: Int? = nil,

@@ -22,6 +22,7 @@ final class ConnectedVenue: Sendable {
   let market = Heard<MarketEvent>()
   let account = Heard<PrivateEvent>()
   let metrics = MetricsRegistry()
+  private let settings: VenueSettings
   private let loop: EventLoop
 
   static let bitcoin = InstrumentID(0)
@@ -66,6 +67,7 @@ final class ConnectedVenue: Sendable {
     settings.receiveWindow = receiveWindow
     settings.reconnectMin = .milliseconds(20)
     adjust(&settings)
+    self.settings = settings
     session = try venue.session(
       settings, loop: loop, time: time, log: .silent, metrics: metrics)
     self.loop = loop
@@ -76,6 +78,16 @@ final class ConnectedVenue: Sendable {
     await session.start(
       market: { [market] in market.hear($0) }, account: { [account] in account.hear($0) })
     return instruments
+  }
+
+  /// One more session at the same exchange, not started.
+  func another(
+    time: any TimeSource = SystemTime(), settings adjust: (inout VenueSettings) -> Void = { _ in }
+  ) throws -> any VenueSession {
+    var settings = settings
+    adjust(&settings)
+    return try venue.session(
+      settings, loop: loop, time: time, log: .silent, metrics: MetricsRegistry())
   }
 
   func stop() async {

@@ -108,7 +108,7 @@ import Venue
     ("EGeneral:Invalid arguments:cl_ord_id", .duplicateOrder),
     ("EGeneral:Invalid arguments", .invalidOrder),
     ("EGeneral:Permission denied", .venuePolicy),
-    ("EAPI:Invalid nonce", .venuePolicy),
+    ("EAPI:Invalid nonce", .venueUnavailable),
     ("ESomething:New", .venuePolicy),
   ])
   func `TST-01 an error text is a reason`(_ text: String, _ reason: RejectReason) {
@@ -197,8 +197,7 @@ import Venue
   }
 
   @Test func `an order's later messages are known by its first`() throws {
-    var feed = KrakenAccountFeed(Self.directory)
-    feed.opened()
+    let feed = KrakenAccountFeed(Self.directory, host: nil)
     let arrived = feed.read(
       update(
         #"{"order_id":"O1","symbol":"BTC/USD","cl_ord_id":"0000000000001-1","order_qty":2.0,"#
@@ -225,11 +224,11 @@ import Venue
     #expect(fill.executionID == "T1" && fill.price == Price(600_000) && fill.isMaker)
     #expect(fill.fee == Decimal(units: 75, scale: 1) && fill.feeAsset == "USD")
     #expect(fill.exchangeTime == Instant(rfc3339: "2024-05-18T05:41:33.480251Z"))
-    #expect(rest.areBalancesDue)
+    #expect(rest.wishes == [.askBalances])
   }
 
   @Test func `a cancel for post-only has its reason`() throws {
-    var feed = KrakenAccountFeed(Self.directory)
+    let feed = KrakenAccountFeed(Self.directory, host: nil)
     let output = feed.read(
       update(
         #"{"order_id":"O2","symbol":"BTC/USD","cl_ord_id":"x","exec_type":"canceled","#
@@ -242,7 +241,7 @@ import Venue
   }
 
   @Test func `a hole in the numbers, a refusal and nonsense end the connection`() {
-    var feed = KrakenAccountFeed(Self.directory)
+    let feed = KrakenAccountFeed(Self.directory, host: nil)
     let row = #"{"order_id":"O9","exec_type":"new","order_status":"new"}"#
     #expect(feed.read(update(row, 7)).fault == nil)
     #expect(feed.read(update(row, 9)).fault != nil)
@@ -250,7 +249,7 @@ import Venue
       feed.read(
         Array(
           #"{"method":"subscribe","success":false,"error":"EGeneral:Permission denied"}"#.utf8)
-      ).fault?.contains("Permission denied") == true)
+      ).fault?.text.contains("Permission denied") == true)
     #expect(feed.read(Array("{".utf8)).fault != nil)
     #expect(feed.read(Array(#"{"channel":"heartbeat"}"#.utf8)).fault == nil)
   }
@@ -266,13 +265,13 @@ import Venue
       guard let root = try? JSONDocument(parsing: text).root,
         let channel = root["channel"]?.string
       else { continue }
-      var feed = KrakenAccountFeed(Self.directory)
+      let feed = KrakenAccountFeed(Self.directory, host: nil)
       let output = feed.read(Array(text.utf8))
       #expect(output.fault == nil, "\(text)")
       reports += output.events.count
       if channel == "balances" {
         balances += 1
-        #expect(output.areBalancesDue)
+        #expect(output.wishes == [.askBalances])
       }
     }
     print("\(reports) reports and \(balances) balance messages read")
@@ -307,5 +306,13 @@ import Venue
     lines.removeFirst(3)
     return try JSONDocument(parsing: Array(lines.joined(separator: [UInt8(ascii: "\n")]))).root
       .member("result")
+  }
+}
+
+extension KrakenAccountFeed {
+  fileprivate func read(_ frame: [UInt8]) -> PrivateOutput {
+    var output = PrivateOutput()
+    receive(frame, at: Instant(milliseconds: 1_790_000_000_000), &output)
+    return output
   }
 }

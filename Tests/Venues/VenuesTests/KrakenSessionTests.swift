@@ -22,8 +22,8 @@ final class ConnectedKraken: Sendable {
   static let bitcoin = InstrumentID(0)
 
   init(
-    _ loop: EventLoop, nonces: (any NonceStore)? = nil, timeout: Duration = .seconds(5),
-    skew: Duration = .zero, adjust: (inout VenueSettings) -> Void = { _ in }
+    _ loop: EventLoop, timeout: Duration = .seconds(5), skew: Duration = .zero,
+    adjust: (inout VenueSettings) -> Void = { _ in }
   ) async throws {
     let mesh = TestMesh.shared
     kraken = ScriptedKraken(snapshot: `Kraken's feed`.snapshot)
@@ -43,7 +43,6 @@ final class ConnectedKraken: Sendable {
     settings.requestTimeout = timeout
     settings.reconnectMin = .milliseconds(20)
     settings.depthMax = 10
-    settings.nonces = nonces
     adjust(&settings)
     session = try KnownVenue.kraken.session(
       settings, loop: loop, time: SystemTime(), log: .silent, metrics: MetricsRegistry())
@@ -85,97 +84,25 @@ final class ConnectedKraken: Sendable {
 }
 
 @Suite struct `Kraken's session` {
-  private func status(_ outcome: VenueOutcome?) -> VenueOrderStatus? {
-    if case .acknowledged(let report) = outcome { report.status } else { nil }
-  }
-
-  private func reason(_ outcome: VenueOutcome) -> RejectReason? {
-    if case .rejected(let reason, _) = outcome { reason } else { nil }
-  }
-
-  private func isUnknown(_ outcome: VenueOutcome) -> Bool {
-    if case .unknown = outcome { true } else { false }
-  }
-
-  @Test func `TST-01 an order rests, is queried, amended, replaced and cancelled`() async throws {
+  @Test func `orders go out in Kraken's terms, with a deadline`() async throws {
     try await withLoop { loop in
       let venue = try await ConnectedKraken(loop)
       try await venue.start()
-      let orders = venue.session.orders
-      let bitcoin = ConnectedKraken.bitcoin
-
-      let placed = await orders.place(ConnectedKraken.order("0000000000001-1"))
-      let queried = await orders.query("0000000000001-1", of: bitcoin)
-      let amended = await orders.amend(
-        VenueAmendment(
-          clientOrderID: "0000000000001-1", instrument: bitcoin, price: Price(510_000),
-          quantity: Quantity(200_000)))
-      let open = try await orders.openOrders(of: bitcoin)
-      let kept = venue.kraken.state.withLock { $0.orders[0] }
-      let replaced = await orders.replace(
-        "0000000000001-1", with: ConnectedKraken.order("0000000000001-2", at: 520_000, .postOnly))
-      let cancelled = await orders.cancel("0000000000001-2", of: bitcoin)
-      let again = await orders.cancel("0000000000001-2", of: bitcoin)
-
-      #expect(status(placed) == .new && status(queried) == .new && status(amended) == .new)
-      #expect(open.map(\.clientOrderID) == ["0000000000001-1"])
-      #expect(open[0].price == Price(510_000) && open[0].quantity == Quantity(200_000))
-      #expect(
-        kept.price == "51000.0" && kept.volume == "0.00200000" && kept.id == open[0].venueOrderID)
-      #expect(status(replaced.cancel) == .cancelled && status(replaced.place) == .new)
-      #expect(status(cancelled) == .cancelled && reason(again) == .unknownOrder)
-      #expect(venue.kraken.state.withLock { $0.orders[1].fields["oflags"] } == "fciq,post")
-      #expect(await soon { venue.reports("0000000000001-2").last?.status == .cancelled })
-      #expect(venue.reports("0000000000001-1").map(\.status) == [.new, .new, .cancelled])
-      await venue.stop()
-    }
-  }
-
-  @Test func `TST-01 a marketable order fills, and stream, history and balances agree`()
-    async throws
-  {
-    try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop)
-      try await venue.start()
-      let orders = venue.session.orders
-      _ = await orders.place(ConnectedKraken.order("m-1", at: nil))
-      #expect(await soon { venue.reports("m-1").contains { $0.fill != nil } })
-      let report = try #require(venue.reports("m-1").last { $0.fill != nil })
-      let fill = try #require(report.fill)
-      let history = try await orders.fills(of: ConnectedKraken.bitcoin, from: nil)
-      let later = try await orders.fills(of: ConnectedKraken.bitcoin, from: fill.executionID)
-      let ofOrder = try await orders.fills(
-        ofOrder: report.venueOrderID, ConnectedKraken.bitcoin)
-      let balances = try await orders.balances()
-      let queried = await orders.query("m-1", of: ConnectedKraken.bitcoin)
-
-      #expect(report.status == .filled && report.filledQuantity == Quantity(100_000))
-      #expect(fill.price == Price(600_000) && fill.feeAsset == "USD" && !fill.isMaker)
-      #expect(history.map(\.fill.executionID) == [fill.executionID])
-      #expect(history == later && history == ofOrder)
-      #expect(history.first?.fill.fee == fill.fee && history.first?.fill.price == fill.price)
-      #expect(balances.map(\.asset) == ["USD", "BTC"])
-      #expect(balances.first?.free == Decimal(units: 750, scale: 0))
-      #expect(status(queried) == .filled)
-      #expect(await soon { venue.account.all.contains(.balances(balances)) })
-      await venue.stop()
-    }
-  }
-
-  @Test func `TST-01 cancel-all leaves no order of the pair`() async throws {
-    try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop)
-      try await venue.start()
-      for number in 1...5 {
-        _ = await venue.session.orders.place(ConnectedKraken.order("a-\(number)"))
+      let before = SystemTime().now
+      for (number, force) in [TimeInForce.postOnly, .ioc, .gtc].enumerated() {
+        let order = ConnectedKraken.order("t-\(number)", at: 520_000, force)
+        #expect(status(await venue.session.orders.place(order)) == .new)
       }
-      let cancelled = try await venue.session.orders.cancelAll(of: ConnectedKraken.bitcoin)
-      #expect(cancelled.map(\.clientOrderID).sorted() == (1...5).map { "a-\($0)" })
-      #expect(cancelled.allSatisfy { $0.status == .cancelled })
-      let open = try await venue.session.orders.openOrders(of: ConnectedKraken.bitcoin)
-      #expect(open.isEmpty)
-      #expect(
-        venue.kraken.state.withLock { $0.orders.map(\.status) }.allSatisfy { $0 == "canceled" })
+      _ = await venue.session.orders.place(ConnectedKraken.order("t-3", at: nil))
+
+      let fields = venue.kraken.state.withLock { $0.orders.map(\.fields) }
+      #expect(fields.map { $0["oflags"] } == ["fciq,post", "fciq", "fciq", "fciq"])
+      #expect(fields.map { $0["timeinforce"] } == ["GTC", "IOC", "GTC", nil])
+      #expect(fields.map { $0["ordertype"] } == ["limit", "limit", "limit", "market"])
+      #expect(fields[0]["price"] == "52000.0" && fields[3]["price"] == nil)
+      #expect(fields[0]["volume"] == "0.00100000" && fields[0]["pair"] == "XBTUSD")
+      let deadline = try #require(fields[0]["deadline"].flatMap { Instant(rfc3339: $0) })
+      #expect(deadline > before + .seconds(3) && deadline < SystemTime().now + .seconds(7))
       await venue.stop()
     }
   }
@@ -210,36 +137,10 @@ final class ConnectedKraken: Sendable {
     }
   }
 
-  @Test func `TST-01 nonces arrive in order however many requests are made at once`() async throws {
-    try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop)
-      try await venue.start()
-      let placed = await withTaskGroup(of: VenueOutcome.self) { group in
-        for number in 1...30 {
-          group.addTask { await venue.session.orders.place(ConnectedKraken.order("n-\(number)")) }
-        }
-        return await group.reduce(into: []) { $0.append($1) }
-      }
-      #expect(placed.allSatisfy { status($0) == .new })
-      #expect(venue.kraken.state.withLock { $0.orders.count } == 30)
-      await venue.stop()
-    }
-  }
-
-  @Test func `a nonce that another user of the key has passed is made up for`() async throws {
-    try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop)
-      try await venue.start()
-      venue.kraken.fail("AddOrder", .errors(["EAPI:Invalid nonce"]))
-      let placed = await venue.session.orders.place(ConnectedKraken.order("n-1"))
-      #expect(status(placed) == .new)
-      #expect(venue.kraken.state.withLock { $0.orders.count } == 1)
-      await venue.stop()
-    }
-  }
-
   @Test(arguments: [-2, 2])
-  func `CLK-04 a venue whose clock is two seconds off still takes our orders`(_ skew: Int)
+  func `CLK-04 the stream tells more finely than whole seconds how far the venue's clock is off`(
+    _ skew: Int
+  )
     async throws
   {
     try await withLoop { loop in
@@ -263,9 +164,6 @@ final class ConnectedKraken: Sendable {
       // The script tells whole milliseconds.
       let off = abs((fine - .seconds(skew)).wholeNanoseconds)
       #expect(off <= (most + .milliseconds(1)).wholeNanoseconds)
-      let deadline = try #require(
-        venue.kraken.state.withLock { $0.orders[0].fields["deadline"] })
-      #expect(try #require(Instant(rfc3339: deadline)) > SystemTime().now + .seconds(skew - 2))
       await venue.stop()
     }
   }
@@ -289,30 +187,10 @@ final class ConnectedKraken: Sendable {
       _ = await venue.session.orders.cancel("p-1", of: ConnectedKraken.bitcoin)
       #expect(await soon { venue.reports("p-1").last?.status == .cancelled })
       #expect(venue.session.counters.privateReconnections.value == 2)
+      #expect(venue.session.counters.privateGaps.value == 1)
       #expect(venue.kraken.state.withLock { $0.tokens } == 3)
       await venue.stop()
     }
-  }
-
-  @Test func `TST-01 after a restart nonces begin above all that were used`() async throws {
-    let folder = try TemporaryFolder()
-    let file = NonceFile(path: folder.path + "/nonces")
-    let last = try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop, nonces: file)
-      try await venue.start()
-      _ = await venue.session.orders.place(ConnectedKraken.order("w-1"))
-      await venue.stop()
-      return venue.kraken.state.withLock { $0.nonces.last ?? 0 }
-    }
-    let watermark = try #require(try file.load())
-    #expect(watermark > last)
-    let first = try await withLoop { loop in
-      let venue = try await ConnectedKraken(loop, nonces: file)
-      try await venue.start()
-      await venue.stop()
-      return venue.kraken.state.withLock { $0.nonces.first ?? 0 }
-    }
-    #expect(first >= watermark)
   }
 
   @Test func `a secret that is not Base64 is refused by name`() async throws {

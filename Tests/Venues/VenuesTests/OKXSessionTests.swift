@@ -235,29 +235,6 @@ import Venue
     }
   }
 
-  @Test func `CLK-04 a venue two seconds or an hour ahead still accepts us`() async throws {
-    try await withLoop { loop in
-      let venue = try await ScriptedOKX(loop)
-      venue.be(ahead: .seconds(2))
-      _ = try await venue.session.loadInstruments()
-      venue.answer("POST \(Self.orderPath)", Self.result())
-      let offset = try #require(venue.session.clockOffset)
-      #expect(offset > .milliseconds(1_200) && offset < .milliseconds(2_800))
-      guard case .acknowledged = await venue.session.orders.place(limit()) else {
-        Issue.record("refused")
-        return
-      }
-      // Its clock moves: refused once, compared anew, accepted.
-      venue.be(ahead: .seconds(3_600))
-      guard case .acknowledged = await venue.session.orders.place(limit()) else {
-        Issue.record("refused after the clock moved")
-        return
-      }
-      #expect(venue.requests("POST \(Self.orderPath)").count == 3)
-      await venue.stop()
-    }
-  }
-
   @Test func `orders beyond the venue's rate are held back by our own count`() async throws {
     try await withVenue(orderRateMax: 5) { venue in
       venue.answer("POST \(Self.orderPath)", Self.result())

@@ -13,19 +13,23 @@ import Venue
 
 /// Recordings played by the simulator in the venue's own dialect, heard through the venue's adapter.
 @Suite struct `A replayed venue` {
-  /// A hearer's books, as a service behind the connector keeps them.
-  private func books(_ events: [MarketEvent], _ instrument: InstrumentID) -> PriceLevelBook {
+  /// A hearer's book, as a service behind the connector keeps it.
+  private struct HeardBook {
     let book = PriceLevelBook(levelsMax: 20_000)
-    for event in events {
-      switch event {
-      case .snapshot(let snapshot) where snapshot.instrument == instrument: book.apply(snapshot)
-      case .delta(let delta) where delta.instrument == instrument:
-        for level in delta.bids { book.set(.buy, level.price, to: level.quantity) }
-        for level in delta.asks { book.set(.sell, level.price, to: level.quantity) }
-      default: break
+    private var taken = 0
+
+    mutating func hear(_ events: [MarketEvent], of instrument: InstrumentID) {
+      for event in events[taken...] {
+        switch event {
+        case .snapshot(let snapshot) where snapshot.instrument == instrument: book.apply(snapshot)
+        case .delta(let delta) where delta.instrument == instrument:
+          for level in delta.bids { book.set(.buy, level.price, to: level.quantity) }
+          for level in delta.asks { book.set(.sell, level.price, to: level.quantity) }
+        default: break
+        }
       }
+      taken = events.count
     }
-    return book
   }
 
   /// OKX's adapter counts quantities in lots, the exchange in its own units.
@@ -56,18 +60,24 @@ import Venue
   ) async throws -> PriceLevelBook {
     let replay = ReplaySettings(
       dialect: dialect, symbol: listed, files: [path], speed: .instant)
-    let connected = try await ConnectedVenue(loop, venue, replays: [replay], symbols: [symbol])
+    let connected = try await ConnectedVenue(
+      loop, venue, replays: [replay], timeout: .seconds(30), symbols: [symbol])
     let instruments = try await connected.start()
     let instrument = try #require(instruments.first { $0.symbol == symbol })
     #expect(await soon { await connected.server.isReplayFinished() })
     let shown = try await connected.exchangeBook(listed)
-    #expect(await soon { isSame(books(connected.market.all, instrument.id), instrument, shown) })
+    var heard = HeardBook()
+    #expect(
+      await soon {
+        heard.hear(connected.market.all, of: instrument.id)
+        return isSame(heard.book, instrument, shown)
+      })
 
     let counters = connected.session.counters
     #expect(counters.gaps.value == 0 && counters.checksums.value == 0)
     #expect(connected.market.all.allSatisfy { if case .stale = $0 { false } else { true } })
     await connected.stop()
-    return books(connected.market.all, instrument.id)
+    return heard.book
   }
 
   @Test(
@@ -121,7 +131,7 @@ import Venue
     try await withLoop { loop in
       let recorder = FrameRecorder(path)
       let live = try await ConnectedVenue(
-        loop, venue, symbols: [symbol], settings: { $0.recorder = recorder })
+        loop, venue, timeout: .seconds(30), symbols: [symbol], settings: { $0.recorder = recorder })
       let instruments = try await live.session.loadInstruments()
       try recorder.begin(venue: venue.rawValue, symbols: [symbol], at: SystemTime().now)
       _ = try await live.start()
@@ -133,11 +143,12 @@ import Venue
       await live.stop()
       recorder.finish()
       #expect(recorder.failure == nil)
-      let recorded = books(live.market.all, instrument)
+      var recorded = HeardBook()
+      recorded.hear(live.market.all, of: instrument)
 
       let end = try await replayed(loop, venue, dialect, listed, symbol, path)
-      #expect(end.levels(.buy, max: 100) == recorded.levels(.buy, max: 100))
-      #expect(end.levels(.sell, max: 100) == recorded.levels(.sell, max: 100))
+      #expect(end.levels(.buy, max: 100) == recorded.book.levels(.buy, max: 100))
+      #expect(end.levels(.sell, max: 100) == recorded.book.levels(.sell, max: 100))
     }
   }
 }

@@ -145,17 +145,10 @@ final class ScriptedKraken: HTTPResponder {
   private func carryOut(_ call: String, _ fields: [String: String]) -> HTTPResponse {
     switch call {
     case "AddOrder": return add(fields)
-    case "AmendOrder": return amend(fields)
     case "CancelOrder": return cancel(fields)
     case "OpenOrders": return ok(#"{"open":\#(list(fields) { $0.status == "open" })}"#)
     case "ClosedOrders": return ok(#"{"closed":\#(list(fields) { $0.status != "open" })}"#)
     case "QueryOrders": return ok(list(fields) { $0.id == fields["txid"] })
-    case "QueryTrades":
-      let ids = (fields["txid"] ?? "").split(separator: ",").map(String.init)
-      return ok(trades { ids.contains($0) })
-    case "TradesHistory":
-      let offset = Int(fields["ofs"] ?? "0") ?? 0
-      return ok(#"{"trades":\#(offset == 0 ? trades { _ in true } : "{}"),"count":2}"#)
     case "BalanceEx":
       return ok(
         #"{"ZUSD":{"balance":"1000.5000","hold_trade":"250.5000"},"#
@@ -198,20 +191,6 @@ final class ScriptedKraken: HTTPResponder {
     return ok(#"{"descr":{"order":""},"txid":["\#(order.id)"]}"#)
   }
 
-  private func amend(_ fields: [String: String]) -> HTTPResponse {
-    let order = state.withLock { state -> Order? in
-      guard let place = state.orders.firstIndex(where: { $0.name == fields["cl_ord_id"] }),
-        state.orders[place].status == "open"
-      else { return nil }
-      state.orders[place].price = fields["limit_price"] ?? state.orders[place].price
-      state.orders[place].volume = fields["order_qty"] ?? state.orders[place].volume
-      return state.orders[place]
-    }
-    guard let order else { return refuse(["EOrder:Unknown order"]) }
-    tell(row(order.id, "amended", "new"))
-    return ok(#"{"amend_id":"TAMEND-AAAAA-BBBBBB"}"#)
-  }
-
   private func cancel(_ fields: [String: String]) -> HTTPResponse {
     let order = state.withLock { state -> Order? in
       let place = state.orders.firstIndex { order in
@@ -238,17 +217,6 @@ final class ScriptedKraken: HTTPResponder {
         + #""cl_ord_id":"\#(order.name)","descr":{"pair":"XBTUSD","type":"\#(order.side)","#
         + #""ordertype":"\#(order.type)","price":"\#(order.price)"},"vol":"\#(order.volume)","#
         + #""vol_exec":"\#(order.filled)","trades":[\#(order.trades.map { "\"\($0)\"" }.joined())]}"#
-    }
-    return "{\(rows.joined(separator: ","))}"
-  }
-
-  private func trades(_ isWanted: (String) -> Bool) -> String {
-    let rows = state.withLock { $0.orders }.flatMap { order in
-      order.trades.filter(isWanted).map { id in
-        #""\#(id)":{"ordertxid":"\#(order.id)","pair":"XXBTZUSD","time":1790000000.5,"#
-          + #""type":"buy","price":"60000.00000","fee":"2.40000","vol":"\#(order.volume)","#
-          + #""maker":false}"#
-      }
     }
     return "{\(rows.joined(separator: ","))}"
   }

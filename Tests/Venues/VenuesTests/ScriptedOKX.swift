@@ -30,7 +30,6 @@ final class ScriptedOKX: Sendable {
     var sockets: [String: WebSocket] = [:]
     var heard: [String: [String]] = [:]
     /// The venue's clock minus ours.
-    var skew = Duration.zero
     var isSilent = false
     var held: [CheckedContinuation<Void, Never>] = []
   }
@@ -94,7 +93,6 @@ final class ScriptedOKX: Sendable {
   }
 
   func be(silent: Bool) { state.withLock { $0.isSilent = silent } }
-  func be(ahead skew: Duration) { state.withLock { $0.skew = skew } }
 
   func requests(_ line: String) -> [Request] {
     state.withLock { $0.requests.filter { $0.line.hasPrefix(line) } }
@@ -133,7 +131,7 @@ final class ScriptedOKX: Sendable {
           body: String(decoding: request.body, as: UTF8.self), headers: request.headers))
     }
     if line == "GET /api/v5/public/time" {
-      let now = (SystemTime().now + state.withLock { $0.skew }).milliseconds
+      let now = SystemTime().now.milliseconds
       return Self.json(200, #"{"code":"0","msg":"","data":[{"ts":"\#(now)"}]}"#)
     }
     if line == "GET /api/v5/public/instruments" { return Self.json(200, Self.listing) }
@@ -160,7 +158,7 @@ final class ScriptedOKX: Sendable {
     else {
       return #"{"code":"50112","msg":"Invalid OK-ACCESS-TIMESTAMP","data":[]}"#
     }
-    let now = SystemTime().now + state.withLock { $0.skew }
+    let now = SystemTime().now
     let age = now - sent
     if age > .seconds(30) || age < .seconds(-30) {
       return #"{"code":"50102","msg":"Timestamp request expired","data":[]}"#

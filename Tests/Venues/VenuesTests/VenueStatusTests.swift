@@ -23,7 +23,7 @@ import Venue
     venue: KnownVenue, listed: String, symbol: String, halted: String, open: String
   ) async throws {
     try await withLoop { loop in
-      let connected = try await ConnectedVenue(loop, venue)
+      let connected = try await ConnectedVenue(loop, venue, timeout: .seconds(30))
       let instruments = try await connected.start()
       let bitcoin = try #require(instruments.first { $0.symbol == symbol }).id
       #expect(await soon { connected.market.count > 10 })
@@ -49,7 +49,7 @@ import Venue
     venue: KnownVenue, open: String
   ) async throws {
     try await withLoop { loop in
-      let connected = try await ConnectedVenue(loop, venue)
+      let connected = try await ConnectedVenue(loop, venue, timeout: .seconds(30))
       let instruments = try await connected.start()
       #expect(await soon { connected.market.count > 10 })
 

@@ -27,14 +27,15 @@ package enum BinanceErrors {
     switch code {
     case -1003, -1015, -1034: .rateLimit
     case -1008: .overloaded
-    case -1016: .venueUnavailable
+    // -1021: its clock and ours do not agree, which passes.
+    case -1016, -1021: .venueUnavailable
     case -1013: filterReason(text)
     case -1111: text.contains("quantity") ? .sizePrecision : .pricePrecision
     case -1121, -1122: .invalidSymbol
     case -1014, -1020, (-1199)...(-1100): .invalidOrder
-    case -2010: matcherReason(text)
+    case -2010: matcherReason(text) ?? .venuePolicy
     case -2011, -2013, -2026: .unknownOrder
-    case -2038: amendReason(text)
+    case -2038: matcherReason(text) ?? amendReason(text)
     default: .venuePolicy
     }
   }
@@ -51,20 +52,21 @@ package enum BinanceErrors {
     }
   }
 
-  private static func matcherReason(_ text: String) -> RejectReason {
+  /// Nil for words that are not among those that we tell apart.
+  private static func matcherReason(_ text: String) -> RejectReason? {
+    if text.hasPrefix("Unknown order sent") { return .unknownOrder }
     if text.hasPrefix("Account has insufficient balance") { return .insufficientBalance }
     if text.hasPrefix("Duplicate order sent") { return .duplicateOrder }
     if text.hasPrefix("Order would immediately match") { return .wouldTakeLiquidity }
     if text.hasPrefix("Market is closed") { return .marketClosed }
     if text.hasPrefix("Filter failure") { return filterReason(text) }
-    return .venuePolicy
+    return nil
   }
 
-  /// What it does not amend at all, and an order that has been amended as often as allowed, can still
-  /// be replaced.
+  /// What it does not amend at all can still be replaced; an order that has been amended as often as
+  /// allowed is the filter MAX_NUM_ORDER_AMENDS, which is policy too.
   private static func amendReason(_ text: String) -> RejectReason {
-    let isLimit = text.hasPrefix("Filter failure: MAX_NUM_ORDER_AMENDS")
-    return isLimit || text.hasPrefix("Order amend (") ? .venuePolicy : .invalidOrder
+    text.hasPrefix("Order amend (") ? .venuePolicy : .invalidOrder
   }
 
   private static func codeAndText(_ body: [UInt8]) -> (Int64?, String) {

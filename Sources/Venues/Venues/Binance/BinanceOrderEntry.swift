@@ -25,7 +25,13 @@ struct BinanceOrderEntry: VenueOrderEntry {
 
   func place(_ order: VenueOrder) async -> VenueOutcome {
     guard let instrument = instruments[order.instrument] else { return Self.noInstrument }
-    return await outcome("POST", "/api/v3/order", parameters(order, instrument))
+    do throws(VenueFailure) {
+      let body = try await rest.body(
+        "POST", "/api/v3/order", parameters(order, instrument), .signed)
+      return .acknowledged(try report(body))
+    } catch {
+      return counted(error.explained(order.price, order.quantity, instrument).asOutcome)
+    }
   }
 
   func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
@@ -57,7 +63,8 @@ struct BinanceOrderEntry: VenueOrderEntry {
       if case .unknown = replacement.cancel { rest.counters.unknownOutcomes.increment() }
       return replacement
     } catch {
-      let outcome = counted(error.asOutcome)
+      let failure = error.explained(order.price, order.quantity, instrument)
+      let outcome = counted(failure.asOutcome)
       // Silence leaves both halves open; a refusal of the whole request stops both.
       if case .unknown = outcome { return VenueReplacement(cancel: outcome, place: outcome) }
       return VenueReplacement(cancel: outcome, place: nil)
@@ -85,7 +92,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
         throw VenueFailure.unknown("the answer cannot be read: \(error)")
       }
     } catch {
-      return counted(error.asOutcome)
+      return counted(error.explained(nil, quantity, instrument).asOutcome)
     }
   }
 

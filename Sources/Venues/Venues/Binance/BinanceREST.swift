@@ -212,3 +212,21 @@ extension BinanceREST: PublicREST, VenueClock {
     }
   }
 }
+
+extension BinanceREST: PrivateDoor {
+  private static let listenKeyPath = "/api/v3/userDataStream"
+
+  /// A listen key.
+  func openTicket() async throws(VenueFailure) -> String {
+    let body = try await body("POST", Self.listenKeyPath, [], .key)
+    do throws(JSONError) {
+      return try JSONDocument(parsing: body).root.string("listenKey")
+    } catch {
+      throw .unknown(error.description)
+    }
+  }
+
+  func extendTicket(_ ticket: String) async throws(VenueFailure) {
+    _ = try await body("PUT", Self.listenKeyPath, [("listenKey", ticket)], .key)
+  }
+}

@@ -50,10 +50,13 @@ final class BinanceSession: VenueSession {
         HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
         counters: counters), loop: loop, time: time)
     streams = SessionStreams(loop, clock: rest, log: log)
-    orders =
-      exchange == .spot
-      ? BinanceOrderEntry(settings, rest: rest, instruments: instruments)
-      : MarketDataOnly(venue: known.rawValue)
+    if exchange != .spot {
+      orders = MarketDataOnly("\(known.rawValue) is followed for its market data only")
+    } else if settings.apiKey.isEmpty {
+      orders = MarketDataOnly.withoutKey(known)
+    } else {
+      orders = BinanceOrderEntry(settings, rest: rest, instruments: instruments)
+    }
   }
 
   var clockOffset: Duration? { rest.clockOffset }
@@ -95,9 +98,9 @@ final class BinanceSession: VenueSession {
       guard exchange == .spot, !settings.apiKey.isEmpty else { return (market, nil) }
       return (
         market,
-        BinancePrivateStream(
-          settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
-          log: log, hearer: hearAccount)
+        PrivateStream(
+          BinanceAccountFeed(instruments), settings, door: rest, orders: orders, tls: tls,
+          loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }
   }

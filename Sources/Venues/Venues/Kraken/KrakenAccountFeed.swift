@@ -1,4 +1,4 @@
-internal import Chrono
+package import Chrono
 internal import JSON
 internal import Units
 internal import Venue
@@ -8,66 +8,69 @@ internal import Venue
 /// Kraken names an order's pair and our id of it once; later messages have its own id alone, so
 /// open orders are remembered from the snapshot and from their first message on
 /// (docs.kraken.com/api/docs/websocket-v2/executions).
-package struct KrakenAccountFeed: Sendable {
-  package struct Output: Sendable, Hashable {
-    package var events: [PrivateEvent] = []
-    /// The subscription of executions is acknowledged.
-    package var isSubscribed = false
-    /// Balances may have changed; how much of them is free, the stream does not tell.
-    package var areBalancesDue = false
-    /// The connection is of no use: what is missing must be asked for.
-    package var fault: String?
-
-    package init() {}
-  }
-
+///
+/// Each connection has a token of its own, which must be used within a quarter of an hour and is
+/// good as long as the connection lives (docs.kraken.com/api/docs/guides/spot-ws-auth). What is free
+/// of a balance the stream does not say, so balances are asked for when something has changed.
+package final class KrakenAccountFeed: PrivateFeed {
   private struct OpenOrder {
     var instrument: Instrument
     var clientOrderID: String
     var filled: Quantity
   }
 
+  /// Heartbeats come once a second.
+  package let isNeverSilent = true
+
   private let reports: KrakenReports
+  private let host: String?
   private var open: [String: OpenOrder] = [:]
   private var sequence: UInt64?
 
   /// More open orders than Kraken allows an account on all its pairs; one more is not remembered,
   /// and what is said of it later has no name.
-  package static let ordersMax = 20_000
+  static let ordersMax = 20_000
 
-  package init(_ instruments: InstrumentDirectory) { reports = KrakenReports(instruments) }
-
-  package mutating func opened() {
-    open.removeAll()
-    sequence = nil
+  /// `host`: where private streams are, when it is not where public ones are.
+  package init(_ instruments: InstrumentDirectory, host: String?) {
+    reports = KrakenReports(instruments)
+    self.host = host
   }
 
-  /// The two subscriptions of a connection.
-  package func requests(token: String) -> [[UInt8]] {
-    ["executions", "balances"].enumerated().map { place, channel in
-      var writer = JSONWriter()
-      writer.object {
-        $0.member("method", "subscribe")
-        $0.name("params")
-        $0.object { params in
-          params.member("channel", channel)
-          params.member("token", token)
-          if channel == "executions" {
-            params.member("snap_orders", true)
-            params.member("snap_trades", false)
-            params.member("order_status", true)
-          } else {
-            params.member("snapshot", true)
-          }
-        }
-        $0.member("req_id", place + 1)
-      }
-      return writer.finished()
+  package func address(ticket: String) -> (host: String?, target: String) { (host, "/v2") }
+
+  package func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput) {
+    open.removeAll()
+    sequence = nil
+    for (place, channel) in ["executions", "balances"].enumerated() {
+      output.wishes.append(.send(Self.subscription(channel, token: ticket, id: place + 1)))
     }
   }
 
-  package mutating func read(_ frame: [UInt8]) -> Output {
-    var output = Output()
+  private static func subscription(_ channel: String, token: String, id: Int) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.object {
+      $0.member("method", "subscribe")
+      $0.name("params")
+      $0.object { params in
+        params.member("channel", channel)
+        params.member("token", token)
+        if channel == "executions" {
+          params.member("snap_orders", true)
+          params.member("snap_trades", false)
+          params.member("order_status", true)
+        } else {
+          params.member("snapshot", true)
+        }
+      }
+      $0.member("req_id", id)
+    }
+    return writer.finished()
+  }
+
+  package func tick(at now: Instant, _ output: inout PrivateOutput) {}
+
+  package func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput) {
     do throws(JSONError) {
       let root = try JSONDocument(parsing: frame).root
       if root["method"] != nil {
@@ -77,31 +80,30 @@ package struct KrakenAccountFeed: Sendable {
         for row in try root.array("data") {
           if let report = try report(row) { output.events.append(.report(report)) }
         }
-        output.areBalancesDue = true
+        output.wishes.append(.askBalances)
       } else if root["channel"]?.isString("balances") == true {
-        output.areBalancesDue = true
+        output.wishes.append(.askBalances)
       }
     } catch {
-      output.fault = "a private message cannot be read: \(error)"
+      output.fault = .malformed("a private message cannot be read: \(error)")
     }
-    return output
   }
 
-  private func answer(_ root: JSONValue, _ output: inout Output) {
+  private func answer(_ root: JSONValue, _ output: inout PrivateOutput) {
     guard root["method"]?.isString("subscribe") == true else { return }
     if root["success"]?.bool == true {
-      output.isSubscribed = root["result"]?["channel"]?.isString("executions") == true
+      output.isComplete = root["result"]?["channel"]?.isString("executions") == true
     } else {
-      output.fault = "the venue refuses a subscription: \(root["error"]?.string ?? "")"
+      output.fault = .refused("the venue refuses a subscription: \(root["error"]?.string ?? "")")
     }
   }
 
   /// Numbers of executions have no holes.
-  private mutating func follow(_ root: JSONValue, _ output: inout Output) throws(JSONError) {
+  private func follow(_ root: JSONValue, _ output: inout PrivateOutput) throws(JSONError) {
     guard root["sequence"] != nil else { return }
     let found = try root.uint64("sequence")
     if let last = sequence, found != last &+ 1 {
-      output.fault = "gap: expected message \(last &+ 1), found \(found)"
+      output.fault = .gap("expected message \(last &+ 1), found \(found)")
     }
     sequence = found
   }
@@ -109,7 +111,7 @@ package struct KrakenAccountFeed: Sendable {
   // MARK: Executions
 
   /// Nil for what is not ours to follow, and for an order that only has arrived.
-  private mutating func report(_ row: JSONValue) throws(JSONError) -> VenueReport? {
+  private func report(_ row: JSONValue) throws(JSONError) -> VenueReport? {
     let id = try row.string("order_id")
     guard var order = open[id] ?? named(row) else { return nil }
     if let name = row["cl_ord_id"]?.string { order.clientOrderID = name }

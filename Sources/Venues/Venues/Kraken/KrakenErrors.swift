@@ -1,18 +1,19 @@
 package import Venue
 
 extension VenueFailure {
-  var isInvalidNonce: Bool {
-    if case .definite(_, let text) = self {
-      text.hasPrefix(KrakenErrors.invalidNonce)
-    } else {
-      false
-    }
+  var isInvalidNonce: Bool { begins(KrakenErrors.invalidNonce) }
+  var isDeadlineElapsed: Bool { begins(KrakenErrors.deadlineElapsed) }
+
+  private func begins(_ words: String) -> Bool {
+    if case .definite(_, let text) = self { text.hasPrefix(words) } else { false }
   }
 }
 
 /// Kraken's error texts in our taxonomy (docs.kraken.com/api/docs/guides/spot-errors).
 package enum KrakenErrors {
   package static let invalidNonce = "EAPI:Invalid nonce"
+  static let lockout = "EGeneral:Temporary lockout"
+  static let deadlineElapsed = "EService:Deadline elapsed"
 
   /// `status` other than 200 comes from the front; its word counts when there is no text of
   /// Kraken's.
@@ -46,7 +47,7 @@ package enum KrakenErrors {
     ("EOrder:Orders limit exceeded", .rateLimit),
     ("EAuth:Rate limit exceeded", .rateLimit),
     ("EAuth:Too many requests", .rateLimit),
-    ("EGeneral:Temporary lockout", .rateLimit),
+    (lockout, .rateLimit),
     ("EGeneral:Too many requests", .rateLimit),
     ("EService:Throttled", .rateLimit),
     ("EOrder:Insufficient funds", .insufficientBalance),
@@ -66,7 +67,9 @@ package enum KrakenErrors {
     ("EQuery:Unknown asset", .invalidSymbol),
     ("EService:Market in", .marketClosed),
     ("EService:Market is", .marketClosed),
-    ("EService:Deadline elapsed", .venueUnavailable),
+    (deadlineElapsed, .venueUnavailable),
+    // Another user of the key is ahead, or a clock was set back: nothing was done.
+    (invalidNonce, .venueUnavailable),
     ("EOrder:Deadline", .venueUnavailable),
     ("EGeneral:Invalid arguments:cl_ord_id", .duplicateOrder),
     ("EOrder:Duplicate", .duplicateOrder),

@@ -72,6 +72,8 @@ package struct KrakenLimits: Sendable {
   private let settings: Settings
   private var callBudget: RequestBudget
   private var orderBudgets: [String: RequestBudget] = [:]
+  /// Until then nothing at all is let in.
+  private var lockedUntil = Instant.epoch
   /// When our orders of the last minutes were placed or amended.
   private var births: [String: Instant] = [:]
 
@@ -93,8 +95,20 @@ package struct KrakenLimits: Sendable {
     callBudget.take([RequestBudget.Cost(Self.calls, cost)], at: now)
   }
 
+  /// Calls that are counted have to wait; orders have a counter of their own.
   package mutating func block(for time: Duration, at now: Instant) {
     callBudget.block(for: time, at: now)
+  }
+
+  /// The venue has locked us out: whoever goes on prolongs it.
+  package mutating func lock(for time: Duration, at now: Instant) {
+    lockedUntil = max(lockedUntil, now + time)
+    callBudget.block(for: time, at: now)
+  }
+
+  /// How long nothing is let in still; nil when we are not locked out.
+  package func lockout(at now: Instant) -> Duration? {
+    now < lockedUntil ? lockedUntil - now : nil
   }
 
   package mutating func takeOrder(

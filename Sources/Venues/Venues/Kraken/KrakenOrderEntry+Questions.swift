@@ -6,7 +6,7 @@ internal import Venue
 extension KrakenOrderEntry {
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
     guard let known = instruments[instrument] else { return Self.noInstrument }
-    return await outcome { () async throws(VenueFailure) in
+    return await outcome(known) { () async throws(VenueFailure) in
       guard let report = try await find(clientOrderID, known) else {
         throw .definite(.unknownOrder, text: "neither open nor closed")
       }
@@ -14,11 +14,18 @@ extension KrakenOrderEntry {
     }
   }
 
-  /// Among the open orders, then among the closed ones; in this order, as an order moves only that
-  /// way. Both calls take our name of it (docs.kraken.com/api/docs/rest-api/get-open-orders).
+  /// By Kraken's own id where we know it. Else among the open orders, then among the closed ones; in
+  /// this order, as an order moves only that way. Both calls take our name of it
+  /// (docs.kraken.com/api/docs/rest-api/get-open-orders).
   func find(
     _ clientOrderID: String, _ instrument: Instrument
   ) async throws(VenueFailure) -> VenueReport? {
+    if let id = names[clientOrderID] {
+      let result = try await rest.call(.queryOrders, [("txid", id)])
+      let orders = try read { () throws(JSONError) in try reports.orders(result) }
+      guard let report = orders.first, report.instrument == instrument.id else { return nil }
+      return report
+    }
     for (call, member) in [(KrakenCall.openOrders, "open"), (.closedOrders, "closed")] {
       let result = try await rest.call(call, [("cl_ord_id", clientOrderID)])
       let orders = try read { () throws(JSONError) in
@@ -27,7 +34,9 @@ extension KrakenOrderEntry {
       let found = orders.first { order in
         order.clientOrderID == clientOrderID && order.instrument == instrument.id
       }
-      if let found { return found }
+      guard let found else { continue }
+      names.remember(clientOrderID, found.venueOrderID)
+      return found
     }
     return nil
   }

@@ -14,6 +14,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
   let rest: KrakenREST
   let instruments: InstrumentDirectory
   let reports: KrakenReports
+  let names = KrakenOrderNames()
   let settlesAfter: Duration
   private let window: Duration
 
@@ -44,11 +45,13 @@ struct KrakenOrderEntry: VenueOrderEntry {
     guard let instrument = instruments[order.instrument] else { return Self.noInstrument }
     if let refusal = Self.refusal(of: order) { return refusal }
     if let refusal = admit(order.clientOrderID, .add, instrument) { return refusal }
-    return await outcome { () async throws(VenueFailure) in
-      let result = try await rest.call(.addOrder, parameters(order, instrument))
+    return await outcome(instrument, order.price, order.quantity) {
+      () async throws(VenueFailure) in
+      let result = try await change(.addOrder, parameters(order, instrument))
       guard let id = result["txid"]?[0]?.string else {
         throw .unknown("an order was placed, but its answer names none")
       }
+      names.remember(order.clientOrderID, id)
       return VenueReport(
         instrument: instrument.id, clientOrderID: order.clientOrderID, venueOrderID: id,
         status: .new, filledQuantity: .zero, exchangeTime: rest.venueNow)
@@ -59,7 +62,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
   func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
     guard let known = instruments[instrument] else { return Self.noInstrument }
     _ = admit(clientOrderID, .cancel(age: rest.age(of: clientOrderID)), known)
-    let cancelled = await outcome { () async throws(VenueFailure) in
+    let cancelled = await outcome(known) { () async throws(VenueFailure) in
       let result = try await rest.call(.cancelOrder, [("cl_ord_id", clientOrderID)])
       if result["count"]?.int == 0 { throw .definite(.unknownOrder, text: "nothing was cancelled") }
       return try await state(of: clientOrderID, known)
@@ -85,15 +88,16 @@ struct KrakenOrderEntry: VenueOrderEntry {
     guard let instrument = instruments[amendment.instrument] else { return Self.noInstrument }
     let id = amendment.clientOrderID
     if let refusal = admit(id, .amend(age: rest.age(of: id)), instrument) { return refusal }
-    var parameters = [("cl_ord_id", id), ("deadline", deadline)]
+    var parameters = [("cl_ord_id", id)]
     if let quantity = amendment.quantity {
       parameters.append(("order_qty", instrument.decimal(quantity).description))
     }
     if let price = amendment.price {
       parameters.append(("limit_price", instrument.decimal(price).description))
     }
-    return await outcome { () async throws(VenueFailure) in
-      _ = try await rest.call(.amendOrder, parameters)
+    return await outcome(instrument, amendment.price, amendment.quantity) {
+      () async throws(VenueFailure) in
+      _ = try await change(.amendOrder, parameters)
       return try await state(of: id, instrument)
     }
   }
@@ -169,7 +173,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
       ("type", order.side == .buy ? "buy" : "sell"),
       ("volume", instrument.decimal(order.quantity).description),
       ("pair", KrakenAssets.restPair(instrument.venueSymbol)),
-      ("cl_ord_id", order.clientOrderID), ("deadline", deadline),
+      ("cl_ord_id", order.clientOrderID),
     ]
     if order.type == .limit, let price = order.price {
       parameters.append(("price", instrument.decimal(price).description))
@@ -183,6 +187,21 @@ struct KrakenOrderEntry: VenueOrderEntry {
 
   /// On the venue's clock, to the millisecond.
   private var deadline: String { "\((rest.venueNow + window).rfc3339.prefix(23))Z" }
+
+  /// An order or an amendment. A deadline that has passed by the venue's clock means that nothing was
+  /// done, so the clocks are compared anew and the call is made once more.
+  private func change(
+    _ call: KrakenCall, _ parameters: [(String, String)]
+  ) async throws(VenueFailure) -> JSONValue {
+    do throws(VenueFailure) {
+      return try await rest.call(call, parameters + [("deadline", deadline)])
+    } catch {
+      guard error.isDeadlineElapsed else { throw error }
+      rest.forgetClock()
+      try await rest.compareClocks()
+      return try await rest.call(call, parameters + [("deadline", deadline)])
+    }
+  }
 
   private func admit(
     _ clientOrderID: String, _ change: KrakenLimits.Change, _ instrument: Instrument
@@ -205,13 +224,15 @@ struct KrakenOrderEntry: VenueOrderEntry {
     throw .unknown("it was done, but Kraken has no such order now")
   }
 
+  /// `price` and `quantity`: the terms that are asked for, which may explain a refusal.
   func outcome(
+    _ instrument: Instrument, _ price: Price? = nil, _ quantity: Quantity? = nil,
     _ body: () async throws(VenueFailure) -> VenueReport
   ) async -> VenueOutcome {
     do throws(VenueFailure) {
       return .acknowledged(try await body())
     } catch {
-      return counted(error.asOutcome)
+      return counted(error.explained(price, quantity, instrument).asOutcome)
     }
   }
 

@@ -43,6 +43,9 @@ final class KrakenREST: Sendable {
   /// The venue's clock minus ours; nil before it was first asked.
   var clockOffset: Duration? { clock.withLock { $0.offset } }
 
+  /// One of the clocks has moved.
+  func forgetClock() { clock.withLock { $0.forget() } }
+
   /// How well the clock's offset is known, what is taken of the limits, and the breaker.
   var vitals: SessionVitals {
     let now = time.now
@@ -199,17 +202,30 @@ final class KrakenREST: Sendable {
     throw KrakenErrors.failure(status: response.status, errors: errors)
   }
 
-  /// The venue's counter of calls is full: a while without any.
+  /// The venue's counter of calls is full, or it has locked us out: a while without any.
   private func block(_ text: String) {
     counters.limited.increment()
     guard !text.hasPrefix("EOrder") else { return }
     let now = time.now
-    limits.withLock { $0.block(for: .seconds(5), at: now) }
+    limits.withLock { limits in
+      if text.hasPrefix(KrakenErrors.lockout) {
+        limits.lock(for: Self.blockTime, at: now)
+      } else {
+        limits.block(for: Self.blockTime, at: now)
+      }
+    }
   }
 
+  private static let blockTime = Duration.seconds(5)
+
   /// Takes a call's cost from the budget, waiting for room at most as long as a request may take.
+  /// Orders cost nothing here, and are refused at once while we are locked out.
   private func admit(_ call: KrakenCall) async throws(VenueFailure) {
-    guard call.cost > 0 else { return }
+    guard call.cost > 0 else {
+      guard let wait = limits.withLock({ $0.lockout(at: time.now) }) else { return }
+      counters.limited.increment()
+      throw .definite(.rateLimit, text: "held back for \(wait): the venue has locked us out")
+    }
     let deadline = loop.uptime + settings.requestTimeout
     while true {
       let now = time.now
@@ -236,4 +252,16 @@ extension KrakenREST: PublicREST, VenueClock {
       throw error.asVenueError
     }
   }
+}
+
+extension KrakenREST: PrivateDoor {
+  func openTicket() async throws(VenueFailure) -> String {
+    guard let token = try await call(.token)["token"]?.string else {
+      throw .unknown("no token in the answer")
+    }
+    return token
+  }
+
+  /// A token lives as long as its connection.
+  func extendTicket(_ ticket: String) async throws(VenueFailure) {}
 }

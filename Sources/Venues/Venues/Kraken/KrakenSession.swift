@@ -12,11 +12,10 @@ internal import Venue
 final class KrakenSession: VenueSession {
   let venue = KnownVenue.kraken.id
   let counters: VenueCounters
-  var orders: any VenueOrderEntry { entry }
+  let orders: any VenueOrderEntry
 
   private let settings: VenueSettings
   private let rest: KrakenREST
-  private let entry: KrakenOrderEntry
   private let token: KrakenToken
   private let instruments = InstrumentDirectory()
   private let tls: TLSContext
@@ -59,7 +58,10 @@ final class KrakenSession: VenueSession {
       throw VenueError(.venuePolicy, "isByOrder: Kraken gives books by orders to a key only")
     }
     token = KrakenToken(rest)
-    entry = KrakenOrderEntry(settings, rest: rest, instruments: instruments)
+    orders =
+      settings.apiKey.isEmpty
+      ? MarketDataOnly.withoutKey(.kraken)
+      : KrakenOrderEntry(settings, rest: rest, instruments: instruments)
     streams = SessionStreams(loop, clock: rest, log: log)
   }
 
@@ -95,9 +97,9 @@ final class KrakenSession: VenueSession {
       guard !settings.apiKey.isEmpty else { return (market, nil) }
       return (
         market,
-        KrakenPrivateStream(
-          settings, rest: rest, orders: entry, instruments: instruments, tls: tls, loop: loop,
-          time: time, log: log, hearer: hearAccount)
+        PrivateStream(
+          KrakenAccountFeed(instruments, host: privateHost), settings, door: rest, orders: orders,
+          tls: tls, loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }
   }
@@ -134,5 +136,10 @@ final class KrakenSession: VenueSession {
 
   private var ordersHost: String {
     settings.streamHost == "ws.kraken.com" ? "ws-l3.kraken.com" : settings.streamHost
+  }
+
+  private var privateHost: String? {
+    if let host = settings.privateStreamHost { return host }
+    return settings.streamHost == "ws.kraken.com" ? "ws-auth.kraken.com" : nil
   }
 }

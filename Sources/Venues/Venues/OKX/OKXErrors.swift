@@ -23,10 +23,16 @@ package enum OKXErrors {
     }
   }
 
+  /// The request's time, or the time after which it must not be taken, does not suit the venue's
+  /// clock: nothing was done.
+  static let clocks = ["50036", "50037", "50102", "50112"]
+
   package static func reason(_ code: Int) -> RejectReason {
     switch code {
     case 50011, 50040, 50061: .rateLimit
     case 50013: .overloaded
+    // Its clock and ours do not agree, which passes.
+    case 50036, 50037, 50102, 50112: .venueUnavailable
     case 50000...50099: account(code)
     case 50100...50199: .venuePolicy
     case 51000...51099: placing(code)

@@ -46,7 +46,7 @@ struct OKXOrderEntry: VenueOrderEntry {
               exchangeTime: try result.instant(milliseconds: "ts"))
           })
       } catch {
-        return counted(error.asOutcome)
+        return counted(error.explained(order.price, order.quantity, instrument).asOutcome)
       }
     } catch {
       return .rejected(error.reason, text: error.description)
@@ -58,8 +58,10 @@ struct OKXOrderEntry: VenueOrderEntry {
   }
 
   func amend(_ amendment: VenueAmendment) async -> VenueOutcome {
-    await change("/api/v5/trade/amend-order", amendment.clientOrderID, amendment.instrument) {
-      json, instrument in
+    await change(
+      "/api/v5/trade/amend-order", amendment.clientOrderID, amendment.instrument,
+      price: amendment.price, quantity: amendment.quantity
+    ) { json, instrument in
       if let price = amendment.price {
         json.member("newPx", instrument.decimal(price).description)
       }
@@ -124,8 +126,8 @@ struct OKXOrderEntry: VenueOrderEntry {
   }
 
   private func change(
-    _ path: String, _ clientOrderID: String, _ id: InstrumentID,
-    _ terms: (inout JSONWriter, Instrument) -> Void
+    _ path: String, _ clientOrderID: String, _ id: InstrumentID, price: Price? = nil,
+    quantity: Quantity? = nil, _ terms: (inout JSONWriter, Instrument) -> Void
   ) async -> VenueOutcome {
     do throws(VenueError) {
       let instrument = try instrument(id)
@@ -139,7 +141,7 @@ struct OKXOrderEntry: VenueOrderEntry {
       do throws(VenueFailure) {
         _ = try await request(path, json.finished(), instrument)
       } catch {
-        return counted(error.asOutcome)
+        return counted(error.explained(price, quantity, instrument).asOutcome)
       }
       return await state(name, instrument)
     } catch {

@@ -95,8 +95,8 @@ final class OKXREST: Sendable {
     }
   }
 
-  /// A timestamp that the venue refuses (50102, 50112) was not carried out, so the clocks are
-  /// compared anew and the request is made once more.
+  /// A request whose times the venue refuses was not carried out, so the clocks are compared anew and
+  /// the request is made once more.
   private func send(
     _ method: String, _ path: String, _ target: String, _ body: [UInt8], isSigned: Bool,
     instrument: String, amount: Int = 1
@@ -104,7 +104,7 @@ final class OKXREST: Sendable {
     let isOrder = method == "POST"
     try await admit(OKXLimits.costs(method, path, instrument, amount), waits: !isOrder)
     let answer = try await once(method, target, body, isSigned: isSigned)
-    guard isSigned, ["50102", "50112"].contains(OKXErrors.codeAndText(answer.body).0) else {
+    guard isSigned, OKXErrors.clocks.contains(OKXErrors.codeAndText(answer.body).0) else {
       return answer
     }
     clock.withLock { $0.forget() }
@@ -198,4 +198,10 @@ extension OKXREST: PublicREST, VenueClock {
       throw error.asVenueError
     }
   }
+}
+
+extension OKXREST: PrivateDoor {
+  /// A login on the socket opens it.
+  func openTicket() async throws(VenueFailure) -> String { "" }
+  func extendTicket(_ ticket: String) async throws(VenueFailure) {}
 }

@@ -50,7 +50,7 @@ final class OKXSession: VenueSession {
     streams = SessionStreams(loop, clock: rest, log: log)
     orders =
       settings.apiKey.isEmpty
-      ? MarketDataOnly(venue: known.rawValue)
+      ? MarketDataOnly.withoutKey(known)
       : OKXOrderEntry(settings, rest: rest, instruments: instruments)
   }
 
@@ -108,9 +108,9 @@ final class OKXSession: VenueSession {
       guard !settings.apiKey.isEmpty else { return (market, nil) }
       return (
         market,
-        OKXPrivateStream(
-          settings, rest: rest, instruments: instruments, tls: tls, loop: loop, time: time,
-          log: log, hearer: hearAccount)
+        PrivateStream(
+          OKXAccountFeed(instruments, login: login), settings, door: rest, orders: orders,
+          tls: tls, loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }
   }
@@ -122,8 +122,12 @@ final class OKXSession: VenueSession {
     return stride(from: 0, to: all.count, by: Self.instrumentsPerStream).map { start in
       OKXFeed(
         all, following: start..<min(all.count, start + Self.instrumentsPerStream),
-        channels: channels,
-        login: { [rest] in rest.signer.login(at: $0 + (rest.clockOffset ?? .zero)) })
+        channels: channels, login: login)
     }
+  }
+
+  /// At a moment of ours, as the venue's clock tells it.
+  private var login: @Sendable (Instant) -> [UInt8] {
+    { [rest] in rest.signer.login(at: $0 + (rest.clockOffset ?? .zero)) }
   }
 }

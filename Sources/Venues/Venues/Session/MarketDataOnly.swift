@@ -1,14 +1,21 @@
 internal import Units
 internal import Venue
 
-/// Order entry of a venue that is followed and not traded at: everything is refused as venue policy.
+/// Order entry of a venue that is followed and not traded at: nothing is sent, and everything is
+/// refused as venue policy.
 struct MarketDataOnly: VenueOrderEntry {
-  let venue: String
+  private let text: String
   let settlesAfter = Duration.zero
+
+  /// `text`: why.
+  init(_ text: String) { self.text = text }
+
+  static func withoutKey(_ venue: KnownVenue) -> MarketDataOnly {
+    MarketDataOnly("\(venue.rawValue) is followed without a key: orders need one")
+  }
 
   private var refusal: VenueOutcome { .rejected(.venuePolicy, text: text) }
   private var error: VenueError { VenueError(.venuePolicy, text) }
-  private var text: String { "\(venue) is followed for its market data only" }
 
   func place(_ order: VenueOrder) async -> VenueOutcome { refusal }
 

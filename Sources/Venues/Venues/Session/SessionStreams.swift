@@ -3,13 +3,6 @@ internal import Loop
 internal import Telemetry
 internal import Venue
 
-/// A private stream of one account.
-protocol AccountStream: AnyObject, Sendable {
-  /// On its loop.
-  func start()
-  func stop() async
-}
-
 /// A venue that can be asked for its time.
 protocol VenueClock: Sendable {
   func compareClocks() async throws(VenueFailure)
@@ -26,7 +19,7 @@ final class SessionStreams: @unchecked Sendable {
   private let clock: any VenueClock
   private let log: Log
   private var streams: [PublicStream] = []
-  private var account: (any AccountStream)?
+  private var account: PrivateStream?
   private var clockCheck: Task<Void, Never>?
 
   private static let clockInterval = Duration.seconds(30)
@@ -42,7 +35,7 @@ final class SessionStreams: @unchecked Sendable {
 
   /// `make` is called on the loop.
   func start(
-    _ make: @escaping @Sendable () -> (streams: [PublicStream], account: (any AccountStream)?)
+    _ make: @escaping @Sendable () -> (streams: [PublicStream], account: PrivateStream?)
   ) async {
     await withCheckedContinuation { continuation in
       loop.onLoop { [self] in
