@@ -95,8 +95,9 @@ import Venue
 
   private func subscriptions(_ venue: SteppedVenue) async -> [String: Int] {
     await venue.connected.server.requestCounts().filter {
-      // Instruments are a topic of a connection, not of a symbol.
+      // Instruments and the venue's status are topics of a connection, not of a symbol.
       $0.key.hasPrefix("subscribe ") && !$0.key.hasPrefix("subscribe instrument")
+        && !$0.key.hasPrefix("subscribe status")
     }
   }
 
