@@ -13,7 +13,7 @@ extension OrderbookV1 {
       request: "shrivenquant.orderbook.v1.GetBookRequest",
       response: "shrivenquant.orderbook.v1.Book",
       routes: [
-        Calls.HTTPRoute(method: "GET", template: "/v1/books/{symbol}")
+        Calls.HTTPRoute(method: "GET", template: "/v1/books/{symbol}"),
       ])
     package static let listBooks = Calls.MethodDescriptor(
       service: name, name: "ListBooks", shape: .unary,
@@ -21,7 +21,7 @@ extension OrderbookV1 {
       request: "shrivenquant.orderbook.v1.ListBooksRequest",
       response: "shrivenquant.orderbook.v1.ListBooksResponse",
       routes: [
-        Calls.HTTPRoute(method: "GET", template: "/v1/books")
+        Calls.HTTPRoute(method: "GET", template: "/v1/books"),
       ])
     package static let listTrades = Calls.MethodDescriptor(
       service: name, name: "ListTrades", shape: .unary,
@@ -29,7 +29,7 @@ extension OrderbookV1 {
       request: "shrivenquant.orderbook.v1.ListTradesRequest",
       response: "shrivenquant.orderbook.v1.ListTradesResponse",
       routes: [
-        Calls.HTTPRoute(method: "GET", template: "/v1/trades/{symbol}")
+        Calls.HTTPRoute(method: "GET", template: "/v1/trades/{symbol}"),
       ])
     package static let streamBook = Calls.MethodDescriptor(
       service: name, name: "StreamBook", shape: .serverStreaming,
@@ -80,21 +80,18 @@ extension OrderbookV1 {
     /// The whole book (to `depth`) now and after each change; a slow reader gets the newest state, not
     /// every state.
     func streamBook(
-      _ request: OrderbookV1.GetBookRequest, _ responses: Calls.Outgoing<OrderbookV1.Book>,
-      _ context: Calls.ServerContext
+      _ request: OrderbookV1.GetBookRequest, _ responses: Calls.Outgoing<OrderbookV1.Book>, _ context: Calls.ServerContext
     ) async throws
     /// Every change of a symbol's books at all its venues, without a hole: one sequence per symbol, the
     /// same for every subscriber. The first message is a snapshot of all venues, or, when the request
     /// names the last sequence it has, the next one as long as the service still keeps it
     /// (history_max). A reader slower than that is given a snapshot in place of what it missed.
     func streamBookUpdates(
-      _ request: OrderbookV1.StreamBookUpdatesRequest,
-      _ responses: Calls.Outgoing<OrderbookV1.BookUpdate>, _ context: Calls.ServerContext
+      _ request: OrderbookV1.StreamBookUpdatesRequest, _ responses: Calls.Outgoing<OrderbookV1.BookUpdate>, _ context: Calls.ServerContext
     ) async throws
     /// Best bid and ask of the chosen symbols after each change of them; conflated for slow readers.
     func streamTops(
-      _ request: OrderbookV1.StreamTopsRequest, _ responses: Calls.Outgoing<OrderbookV1.Top>,
-      _ context: Calls.ServerContext
+      _ request: OrderbookV1.StreamTopsRequest, _ responses: Calls.Outgoing<OrderbookV1.Top>, _ context: Calls.ServerContext
     ) async throws
     /// md.agg: the best bid and ask of the chosen symbols across all their venues, after each change of
     /// any of them; conflated for slow readers.
@@ -119,16 +116,14 @@ extension OrderbookV1 {
     package func listBooks(
       _ request: OrderbookV1.ListBooksRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> OrderbookV1.ListBooksResponse {
-      try await channel.unary(
-        OrderbookService.listBooks, request, options, as: OrderbookV1.ListBooksResponse.self)
+      try await channel.unary(OrderbookService.listBooks, request, options, as: OrderbookV1.ListBooksResponse.self)
     }
 
     /// The latest trades, newest first.
     package func listTrades(
       _ request: OrderbookV1.ListTradesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> OrderbookV1.ListTradesResponse {
-      try await channel.unary(
-        OrderbookService.listTrades, request, options, as: OrderbookV1.ListTradesResponse.self)
+      try await channel.unary(OrderbookService.listTrades, request, options, as: OrderbookV1.ListTradesResponse.self)
     }
 
     /// The whole book (to `depth`) now and after each change; a slow reader gets the newest state, not
@@ -144,13 +139,9 @@ extension OrderbookV1 {
     /// names the last sequence it has, the next one as long as the service still keeps it
     /// (history_max). A reader slower than that is given a snapshot in place of what it missed.
     package func streamBookUpdates(
-      _ request: OrderbookV1.StreamBookUpdatesRequest,
-      _ options: Calls.CallOptions = Calls.CallOptions()
-    ) async throws(Calls.RPCError) -> ClientCall<
-      OrderbookV1.StreamBookUpdatesRequest, OrderbookV1.BookUpdate
-    > {
-      try await ClientCall.serverStreaming(
-        channel, OrderbookService.streamBookUpdates, request, options)
+      _ request: OrderbookV1.StreamBookUpdatesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> ClientCall<OrderbookV1.StreamBookUpdatesRequest, OrderbookV1.BookUpdate> {
+      try await ClientCall.serverStreaming(channel, OrderbookService.streamBookUpdates, request, options)
     }
 
     /// Best bid and ask of the chosen symbols after each change of them; conflated for slow readers.
@@ -1013,9 +1004,7 @@ extension OrderbookV1 {
       if self.tradeId != 0 { size += 1 + WireSize.varint(self.tradeId) }
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
-      if self.aggressor.rawValue != 0 {
-        size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.aggressor.rawValue)))
-      }
+      if self.aggressor.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.aggressor.rawValue))) }
       if let value = self.exchangeTime { size += 1 + WireSize.message(value) }
       return size
     }
@@ -1026,9 +1015,7 @@ extension OrderbookV1 {
       if self.tradeId != 0 { writer.varint(24, self.tradeId) }
       if let value = self.price { writer.message(34, value) }
       if let value = self.quantity { writer.message(42, value) }
-      if self.aggressor.rawValue != 0 {
-        writer.varint(48, UInt64(bitPattern: Int64(self.aggressor.rawValue)))
-      }
+      if self.aggressor.rawValue != 0 { writer.varint(48, UInt64(bitPattern: Int64(self.aggressor.rawValue))) }
       if let value = self.exchangeTime { writer.message(58, value) }
       writer.unknown(self.unknownFields)
     }

@@ -13,7 +13,7 @@ extension TradingV1 {
       request: "shrivenquant.trading.v1.SubmitOrderRequest",
       response: "shrivenquant.oms.v1.Order",
       routes: [
-        Calls.HTTPRoute(method: "POST", template: "/v1/orders", body: "*", successStatus: 201)
+        Calls.HTTPRoute(method: "POST", template: "/v1/orders", body: "*", successStatus: 201),
       ])
     package static let replaceOrder = Calls.MethodDescriptor(
       service: name, name: "ReplaceOrder", shape: .unary,
@@ -30,7 +30,7 @@ extension TradingV1 {
       request: "shrivenquant.trading.v1.SubmitOrderRequest",
       response: "shrivenquant.trading.v1.CheckOrderResponse",
       routes: [
-        Calls.HTTPRoute(method: "POST", template: "/v1/risk:check", body: "*")
+        Calls.HTTPRoute(method: "POST", template: "/v1/risk:check", body: "*"),
       ])
     package static let listStrategies = Calls.MethodDescriptor(
       service: name, name: "ListStrategies", shape: .unary,
@@ -38,7 +38,7 @@ extension TradingV1 {
       request: "shrivenquant.trading.v1.ListStrategiesRequest",
       response: "shrivenquant.trading.v1.ListStrategiesResponse",
       routes: [
-        Calls.HTTPRoute(method: "GET", template: "/v1/strategies")
+        Calls.HTTPRoute(method: "GET", template: "/v1/strategies"),
       ])
     package static let startStrategy = Calls.MethodDescriptor(
       service: name, name: "StartStrategy", shape: .unary,
@@ -46,7 +46,7 @@ extension TradingV1 {
       request: "shrivenquant.trading.v1.StartStrategyRequest",
       response: "shrivenquant.trading.v1.Strategy",
       routes: [
-        Calls.HTTPRoute(method: "POST", template: "/v1/strategies/{strategy_id}:start", body: "*")
+        Calls.HTTPRoute(method: "POST", template: "/v1/strategies/{strategy_id}:start", body: "*"),
       ])
     package static let stopStrategy = Calls.MethodDescriptor(
       service: name, name: "StopStrategy", shape: .unary,
@@ -54,7 +54,7 @@ extension TradingV1 {
       request: "shrivenquant.trading.v1.StopStrategyRequest",
       response: "shrivenquant.trading.v1.Strategy",
       routes: [
-        Calls.HTTPRoute(method: "POST", template: "/v1/strategies/{strategy_id}:stop", body: "*")
+        Calls.HTTPRoute(method: "POST", template: "/v1/strategies/{strategy_id}:stop", body: "*"),
       ])
     package static let listSignals = Calls.MethodDescriptor(
       service: name, name: "ListSignals", shape: .unary,
@@ -62,7 +62,7 @@ extension TradingV1 {
       request: "shrivenquant.trading.v1.ListSignalsRequest",
       response: "shrivenquant.trading.v1.ListSignalsResponse",
       routes: [
-        Calls.HTTPRoute(method: "GET", template: "/v1/signals")
+        Calls.HTTPRoute(method: "GET", template: "/v1/signals"),
       ])
 
     /// In the order of the contract.
@@ -132,37 +132,32 @@ extension TradingV1 {
     package func checkOrder(
       _ request: TradingV1.SubmitOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> TradingV1.CheckOrderResponse {
-      try await channel.unary(
-        TradingService.checkOrder, request, options, as: TradingV1.CheckOrderResponse.self)
+      try await channel.unary(TradingService.checkOrder, request, options, as: TradingV1.CheckOrderResponse.self)
     }
 
     package func listStrategies(
       _ request: TradingV1.ListStrategiesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> TradingV1.ListStrategiesResponse {
-      try await channel.unary(
-        TradingService.listStrategies, request, options, as: TradingV1.ListStrategiesResponse.self)
+      try await channel.unary(TradingService.listStrategies, request, options, as: TradingV1.ListStrategiesResponse.self)
     }
 
     package func startStrategy(
       _ request: TradingV1.StartStrategyRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> TradingV1.Strategy {
-      try await channel.unary(
-        TradingService.startStrategy, request, options, as: TradingV1.Strategy.self)
+      try await channel.unary(TradingService.startStrategy, request, options, as: TradingV1.Strategy.self)
     }
 
     package func stopStrategy(
       _ request: TradingV1.StopStrategyRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> TradingV1.Strategy {
-      try await channel.unary(
-        TradingService.stopStrategy, request, options, as: TradingV1.Strategy.self)
+      try await channel.unary(TradingService.stopStrategy, request, options, as: TradingV1.Strategy.self)
     }
 
     /// The latest signals, newest first.
     package func listSignals(
       _ request: TradingV1.ListSignalsRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> TradingV1.ListSignalsResponse {
-      try await channel.unary(
-        TradingService.listSignals, request, options, as: TradingV1.ListSignalsResponse.self)
+      try await channel.unary(TradingService.listSignals, request, options, as: TradingV1.ListSignalsResponse.self)
     }
   }
 }
@@ -207,15 +202,9 @@ extension TradingV1 {
       if !self.clientOrderId.isEmpty { size += 1 + WireSize.text(self.clientOrderId) }
       if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
       if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
-      if self.side.rawValue != 0 {
-        size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.side.rawValue)))
-      }
-      if self.type.rawValue != 0 {
-        size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.type.rawValue)))
-      }
-      if self.timeInForce.rawValue != 0 {
-        size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.timeInForce.rawValue)))
-      }
+      if self.side.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.side.rawValue))) }
+      if self.type.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.type.rawValue))) }
+      if self.timeInForce.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.timeInForce.rawValue))) }
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
       return size
@@ -225,15 +214,9 @@ extension TradingV1 {
       if !self.clientOrderId.isEmpty { writer.text(10, self.clientOrderId) }
       if !self.venue.isEmpty { writer.text(18, self.venue) }
       if !self.symbol.isEmpty { writer.text(26, self.symbol) }
-      if self.side.rawValue != 0 {
-        writer.varint(32, UInt64(bitPattern: Int64(self.side.rawValue)))
-      }
-      if self.type.rawValue != 0 {
-        writer.varint(40, UInt64(bitPattern: Int64(self.type.rawValue)))
-      }
-      if self.timeInForce.rawValue != 0 {
-        writer.varint(48, UInt64(bitPattern: Int64(self.timeInForce.rawValue)))
-      }
+      if self.side.rawValue != 0 { writer.varint(32, UInt64(bitPattern: Int64(self.side.rawValue))) }
+      if self.type.rawValue != 0 { writer.varint(40, UInt64(bitPattern: Int64(self.type.rawValue))) }
+      if self.timeInForce.rawValue != 0 { writer.varint(48, UInt64(bitPattern: Int64(self.timeInForce.rawValue))) }
       if let value = self.price { writer.message(58, value) }
       if let value = self.quantity { writer.message(66, value) }
       writer.unknown(self.unknownFields)
@@ -317,9 +300,7 @@ extension TradingV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if self.admitted { size += 1 + 1 }
-      if self.reason.rawValue != 0 {
-        size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.reason.rawValue)))
-      }
+      if self.reason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.reason.rawValue))) }
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
       if !self.actual.isEmpty { size += 1 + WireSize.text(self.actual) }
       if !self.limit.isEmpty { size += 1 + WireSize.text(self.limit) }
@@ -328,9 +309,7 @@ extension TradingV1 {
 
     package func encode(into writer: inout WireWriter) {
       if self.admitted { writer.varint(8, self.admitted ? 1 : 0) }
-      if self.reason.rawValue != 0 {
-        writer.varint(16, UInt64(bitPattern: Int64(self.reason.rawValue)))
-      }
+      if self.reason.rawValue != 0 { writer.varint(16, UInt64(bitPattern: Int64(self.reason.rawValue))) }
       if !self.text.isEmpty { writer.text(26, self.text) }
       if !self.actual.isEmpty { writer.text(34, self.actual) }
       if !self.limit.isEmpty { writer.text(42, self.limit) }
@@ -630,9 +609,7 @@ extension TradingV1 {
       if !self.strategyId.isEmpty { size += 1 + WireSize.text(self.strategyId) }
       if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
       if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
-      if self.side.rawValue != 0 {
-        size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.side.rawValue)))
-      }
+      if self.side.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.side.rawValue))) }
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
       if !self.outcome.isEmpty { size += 1 + WireSize.text(self.outcome) }
@@ -645,9 +622,7 @@ extension TradingV1 {
       if !self.strategyId.isEmpty { writer.text(26, self.strategyId) }
       if !self.venue.isEmpty { writer.text(34, self.venue) }
       if !self.symbol.isEmpty { writer.text(42, self.symbol) }
-      if self.side.rawValue != 0 {
-        writer.varint(48, UInt64(bitPattern: Int64(self.side.rawValue)))
-      }
+      if self.side.rawValue != 0 { writer.varint(48, UInt64(bitPattern: Int64(self.side.rawValue))) }
       if let value = self.price { writer.message(58, value) }
       if let value = self.quantity { writer.message(66, value) }
       if !self.outcome.isEmpty { writer.text(74, self.outcome) }
