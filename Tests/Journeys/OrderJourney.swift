@@ -26,12 +26,12 @@ extension Journeys.`One mesh` {
 
     @Test func `MD-08 the book of three exchanges says whose each level is`() async throws {
       let all = try await eventually {
-        try await mesh.get("/v1/books/BTCUSDT?depth=50")["venues"]?.array?.count == 3
+        try await mesh.get("/v1/books/BTCUSDT?depth=1000")["venues"]?.array?.count == 3
       }
       #expect(all)
-      let book = try await mesh.get("/v1/books/BTCUSDT?depth=50")
+      let book = try await mesh.get("/v1/books/BTCUSDT?depth=1000")
       let levels = book["bids"]?.array?.map { $0 } ?? []
-      #expect(levels.count == 50, "\(book)")
+      #expect(levels.count > 50, "\(book)")
       for level in levels {
         let parts = level["byVenue"]?.array?.map { units($0["quantity"]?.string, scale: 8) ?? 0 }
         #expect(parts?.reduce(0, +) == units(level["quantity"]?.string, scale: 8), "\(book)")
