@@ -217,8 +217,7 @@ let rooms: [Room] = [
       "ExecutionRouterService", "GatewayService", "Interop", "JSON", "Loop",
       "MarketConnectorService", "OMSService", "OrderbookService", "PortfolioManagerService",
       "Postgres", "Recording", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
-      "TradingGatewayService",
-      "Transcoding", "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
+      "TradingGatewayService", "Transcoding", "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ]),
   app("shrivenquant", uses: ["Commands"]),
   app("protoc-gen-shrivenquant", uses: ["Wire"]),
@@ -309,8 +308,8 @@ let rooms: [Room] = [
     "VenuesTests", in: "Venues/VenuesTests",
     uses: [
       "Bytes", "CAllocationCount", "Calls", "Chrono", "JSON", "Loop", "MarketQuality", "OrderBook",
-      "Recording", "Security", "Seeds", "SimulatorKit", "Telemetry", "TestKit", "Transport", "Units", "Venue",
-      "VenueSimulator", "Venues",
+      "Recording", "Security", "Seeds", "SimulatorKit", "Telemetry", "TestKit", "Transport",
+      "Units", "Venue", "VenueSimulator", "Venues",
     ]),
   tests(
     "SimulatorTests", in: "Venues/SimulatorTests",

@@ -27,7 +27,9 @@ import Testing
     #expect(try refusal(["market-connector.venues=binance,kraken"]) == nil)
   }
 
-  @Test func `a wrong one of any service is refused with its message and the service's name`() throws {
+  @Test func `a wrong one of any service is refused with its message and the service's name`()
+    throws
+  {
     let text = try #require(
       try refusal(["market-connector.venues=mtgox", "oms.cancel_wait=soon"]))
     let lines = text.split(separator: "\n").map(String.init)
