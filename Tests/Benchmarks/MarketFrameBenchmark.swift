@@ -101,6 +101,38 @@ struct MarketFrameBenchmark {
     return figures
   }
 
+  /// From the moment at which a message was due until its book is told, when so many come in a second:
+  /// a message that waits for the one before has its wait counted.
+  func paced(_ rates: [Int] = [100_000, 1_000, 100], seconds: Int = 3) throws -> [Figures] {
+    try rates.map { rate in
+      let interval = UInt64(1_000_000_000 / rate)
+      var samples: [Double] = []
+      samples.reserveCapacity(rate * seconds)
+      var output = FeedOutput()
+      while samples.count < rate * seconds {
+        begin(&output)
+        let start = time.uptime.nanoseconds + interval
+        for (index, frame) in frames.prefix(rate * seconds - samples.count).enumerated() {
+          let due = start + UInt64(index) * interval
+          while time.uptime.nanoseconds < due {}
+          feed.receive(frame, at: .epoch, &output)
+          output.removeAll()
+          samples.append(Double(time.uptime.nanoseconds - due))
+        }
+        guard !feed.book(of: Self.instrument).isStale else { throw Broken("the book was lost") }
+      }
+      var figures = Figures("\(name).at-\(rate)-a-second", samples: samples)
+      figures.more = [("p999_ns", samples.sorted().quantile(0.999))]
+      return figures
+    }
+  }
+
+  private func begin(_ output: inout FeedOutput) {
+    feed.opened(at: .epoch, &output)
+    feed.answered(FeedQuestion(.snapshot, Self.instrument), snapshot, at: .epoch, &output)
+    output.removeAll()
+  }
+
   /// The first part of it alone: from bytes to a delta, by the reader of usual updates and by the
   /// general one over simdjson, which it must agree with.
   func decoding(rounds: Int = 20) throws -> Figures {
@@ -134,9 +166,7 @@ struct MarketFrameBenchmark {
     _ sample: ((Double) -> Void)?
   ) throws -> (nanoseconds: Double, allocations: Int64) {
     var output = FeedOutput()
-    feed.opened(at: .epoch, &output)
-    feed.answered(FeedQuestion(.snapshot, Self.instrument), snapshot, at: .epoch, &output)
-    output.removeAll()
+    begin(&output)
     var applied = 0
     var allocations: Int64 = 0
     let start = Self.threadNanoseconds
@@ -169,7 +199,8 @@ func marketFrameToBook() throws -> [Figures] {
     return try recordings.flatMap { name, file in
       let path = "\(Workspace.root)/\(folder)/\(file)"
       let benchmark = try MarketFrameBenchmark(name, recording: path)
-      return [try benchmark.run(), try benchmark.decoding()]
+      let figures = [try benchmark.run(), try benchmark.decoding()]
+      return name.hasSuffix("usdm") ? figures : figures + (try benchmark.paced())
     }
   }
   note("  the recordings of \(folder) are absent; a seeded synthetic stream takes their place")

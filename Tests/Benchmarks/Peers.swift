@@ -28,6 +28,16 @@ enum Peers {
     return times
   }
 
+  /// Two threads that hand a cache line to and fro.
+  static func lineProgram() throws -> String {
+    let (source, program) = ("\(sources)/line.c", "\(folder)/line")
+    if modified(program) >= modified(source), modified(source) > 0 { return program }
+    guard isOnPath("gcc") else { throw Skipped(reason: "gcc is missing") }
+    try Workspace.make(folder)
+    _ = try Child.output(of: ["gcc", "-O2", "-pthread", source, "-o", program])
+    return program
+  }
+
   /// Built once, and again when its source is newer.
   private static func program() throws -> String {
     let program = "\(folder)/echo"

@@ -37,7 +37,28 @@ enum RingBenchmark {
         samples.append(Double(time.uptime.nanoseconds - start) / Double(2 * batch))
       }
     }
-    return Figures("ring.one-way", samples: samples.dropFirst(1_000).map { $0 })
+    var figures = Figures("ring.one-way", samples: samples.dropFirst(1_000).map { $0 })
+    if let bare = bareLine() {
+      figures.peer = "a bare cache line in C"
+      figures.ratio = figures.p50.map { bare / $0 }
+      figures.more = [("peer_p50_ns", bare)]
+    }
+    return figures
+  }
+
+  /// What handing over one cache line takes here, below which no ring can be; nil, with a note, when it
+  /// cannot be measured.
+  private static func bareLine() -> Double? {
+    do {
+      let program = try Peers.lineProgram()
+      let words = [program, String(Cores.client), String(Cores.server), "20000"]
+      let samples = try Child.output(of: words).split(separator: "\n").compactMap { Double($0) }
+      guard samples.count == 20_000 else { throw Broken("it told \(samples.count) rounds") }
+      return Array(samples.dropFirst(1_000)).median
+    } catch {
+      note("  without a bare cache line: \(error)")
+      return nil
+    }
   }
 
   /// Entries that a reader has seen whole and in order, while the writer keeps at most a half of the

@@ -133,12 +133,19 @@ final class RingMapping: @unchecked Sendable {
   // The memory is shared with other processes by atomic operations only; the pointer never changes.
   let base: UnsafeMutableRawPointer
   let layout: RingLayout
+  /// Reckoned once, for every entry needs them.
+  private let slots: UnsafeMutableRawPointer
+  private let latest: UnsafeMutableRawPointer
+  private let mask: UInt64
 
   init(_ path: String, _ file: Int32, _ layout: RingLayout) throws(RingError) {
     let memory = mmap(nil, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
     guard let memory, memory != MAP_FAILED else { throw .system(path, "mmap") }
     base = memory
     self.layout = layout
+    slots = memory + layout.slotsOffset
+    latest = memory + layout.latestOffset
+    mask = UInt64(layout.capacity - 1)
   }
 
   deinit { munmap(base, layout.bytes) }
@@ -150,15 +157,13 @@ final class RingMapping: @unchecked Sendable {
 
   @inline(__always)
   func slot(_ sequence: UInt64) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    let index = Int(truncatingIfNeeded: sequence & UInt64(layout.capacity - 1))
-    return (base + layout.slotsOffset + index * RingLayout.slotBytes)
-      .assumingMemoryBound(to: Atomic<UInt64>.self)
+    let index = Int(truncatingIfNeeded: sequence & mask)
+    return (slots + index * RingLayout.slotBytes).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
   @inline(__always)
   func latest(_ label: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    (base + layout.latestOffset + label * RingLayout.slotBytes)
-      .assumingMemoryBound(to: Atomic<UInt64>.self)
+    (latest + label * RingLayout.slotBytes).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
   /// What the header of an existing file says, or why it is no ring of ours.

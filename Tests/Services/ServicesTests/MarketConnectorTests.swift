@@ -138,6 +138,28 @@ import Venues
     }
   }
 
+  @Test func `MD-26 the way from a frame to the ring and to readers is measured by stage`()
+    async throws
+  {
+    try await withConnector { desk in
+      let stream = try await desk.market.streamMarketData(.init())
+      defer { stream.cancel() }
+      #expect(await eventually { await desk.links[0].market.ids.count == 1 })
+      await desk.say(desk.snapshot(1))
+      await desk.say(desk.delta(2, bids: [(99_98, 1)]))
+      for _ in 0..<2 { _ = try await stream.next() }
+      let stages = ["decode", "book", "ring", "tick"].map {
+        #"market_connector_stage_seconds_count{venue="binance",stage="\#($0)"} 2"#
+      }
+      let lines = stages + [#"market_connector_publish_seconds_count{venue="binance"} 2"#]
+      #expect(
+        await eventually {
+          let metrics = desk.context.metrics.exposition()
+          return lines.allSatisfy(metrics.contains)
+        })
+    }
+  }
+
   @Test func `MD-11 a crossed book is not published, and the next good one is whole`() async throws
   {
     try await withConnector { desk in

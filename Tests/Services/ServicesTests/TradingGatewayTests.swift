@@ -2,6 +2,7 @@ import Calls
 import Contracts
 import Loop
 import ServiceKit
+import Telemetry
 import TestKit
 import Testing
 import TradingGatewayService
@@ -96,6 +97,23 @@ func withFloor(
 }
 
 @Suite struct `The trading-gateway` {
+  @Test func `BUS-02 prices, orders, reports and refusals are each told as what they are`()
+    async throws
+  {
+    try await withFloor { floor in
+      try await floor.submit("0.01", clientOrderID: "told-1")
+      await #expect(throws: RPCError.self) { try await floor.submit("9999") }
+      #expect(
+        await eventually {
+          let metrics = floor.running.context.metrics.exposition()
+          return ["market_update", "order_request", "execution_report", "risk_alert"].allSatisfy {
+            let line = "trading_gateway_events_total{kind=\"\($0)\"} "
+            return metrics.contains(line) && !metrics.contains(line + "0")
+          }
+        })
+    }
+  }
+
   @Test func `RSK-03 the largest order passes, and one lot more is refused with both numbers`()
     async throws
   {

@@ -60,7 +60,7 @@ import Venue
     }
   }
 
-  @Test func `MD-21 a stop loss waits out of the book, and sells once a trade reaches its price`()
+  @Test func `OB-09 a stop loss waits out of the book, and sells once a trade reaches its price`()
     throws
   {
     var client = client()
@@ -87,7 +87,7 @@ import Venue
     #expect(after.allSatisfy { $0["o"]?.string == "STOP_LOSS" && $0["c"]?.string == "guard" })
   }
 
-  @Test func `MD-21 a stop-loss limit that is set off waits in the book at its limit`() throws {
+  @Test func `OB-09 a stop-loss limit that is set off waits in the book at its limit`() throws {
     var client = client()
     let stop = try last(client) - 20_00
     let limit = stop + 500_00
@@ -104,7 +104,7 @@ import Venue
   }
 
   @Test
-  func `MD-21 a stop beyond the market, take profits and trailing stops have codes of their own`()
+  func `OB-09 a stop beyond the market, take profits and trailing stops have codes of their own`()
     throws
   {
     var client = client()
@@ -124,7 +124,7 @@ import Venue
     #expect(unneeded.code == -1106 && unneeded.text.contains("stopPrice"))
   }
 
-  @Test func `MD-21 a buying stop never spends more than it has locked`() throws {
+  @Test func `OB-09 a buying stop never spends more than it has locked`() throws {
     var client = client()
     let stop = try last(client) + 10_00
     let before = try account(client)
@@ -146,7 +146,7 @@ import Venue
     #expect(after.openOrders.isEmpty)
   }
 
-  @Test func `MD-21 an iceberg shows a part at a time, and only of an order that waits`() throws {
+  @Test func `OB-09 an iceberg shows a part at a time, and only of an order that waits`() throws {
     var client = client()
     let price = try last(client) - 3_000_00
     let buy = "symbol=BTCUSDT&side=BUY&type=LIMIT&price=\(text(price))&quantity=3"
@@ -174,7 +174,7 @@ import Venue
     ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"),
     ("DECREMENT", "EXPIRED_IN_MATCH", "NEW"),
   ])
-  func `MD-21 a self-trade is prevented as the taker asks`(
+  func `OB-10 a self-trade is prevented as the taker asks`(
     mode: String, taker: String, maker: String
   ) throws {
     var client = client()
@@ -210,14 +210,14 @@ import Venue
     }
   }
 
-  @Test func `MD-21 an unknown self-trade prevention mode is refused by name`() {
+  @Test func `OB-10 an unknown self-trade prevention mode is refused by name`() {
     var client = client()
     let answer = client.order(
       "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=1&selfTradePreventionMode=TRANSFER")
     #expect(answer.code == -1013 && answer.text.contains("self-trade prevention mode"))
   }
 
-  @Test func `MD-21 amend keep priority makes an order smaller in its place, and never larger`()
+  @Test func `OB-09 amend keep priority makes an order smaller in its place, and never larger`()
     throws
   {
     var client = client()

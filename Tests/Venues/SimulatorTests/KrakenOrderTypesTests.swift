@@ -57,7 +57,7 @@ import Venue
     return told
   }
 
-  @Test func `MD-21 a stop loss is untriggered, then triggered, then a trade`() throws {
+  @Test func `OB-09 a stop loss is untriggered, then triggered, then a trade`() throws {
     var client = try client()
     let stop = try last(client) - 20_0
 
@@ -76,7 +76,7 @@ import Venue
     #expect(after.last?["exec_type"]?.string == "filled")
   }
 
-  @Test func `MD-21 a stop-loss limit takes its limit from price2, and rests there`() throws {
+  @Test func `OB-09 a stop-loss limit takes its limit from price2, and rests there`() throws {
     var client = try client()
     let stop = try last(client) - 20_0
 
@@ -98,7 +98,7 @@ import Venue
     #expect(order["stopprice"]?.string == text(stop + 1_0))
   }
 
-  @Test func `MD-21 an iceberg shows its display volume, a fifteenth at least`() throws {
+  @Test func `OB-09 an iceberg shows its display volume, a fifteenth at least`() throws {
     var client = try client()
     let price = try last(client) - 3_000_0
     let iceberg = "type=buy&ordertype=iceberg&price=\(text(price))&volume=3"
@@ -117,7 +117,7 @@ import Venue
     ("cancel-newest", ["maker"]), ("cancel-oldest", ["taker"]), ("cancel-both", []),
     ("", ["maker"]),
   ])
-  func `MD-21 a self-trade cancels the order that stptype names, the newest by itself`(
+  func `OB-10 a self-trade cancels the order that stptype names, the newest by itself`(
     mode: String, left: [String]
   ) throws {
     var client = try client()
@@ -144,7 +144,7 @@ import Venue
     #expect(ended.allSatisfy { $0["order_status"]?.string == "canceled" })
   }
 
-  @Test func `MD-21 an edited order has another number, and stands when the edit is refused`()
+  @Test func `OB-09 an edited order has another number, and stands when the edit is refused`()
     throws
   {
     var client = try client()
@@ -163,7 +163,7 @@ import Venue
     #expect(account?.openOrders.map(\.quantity.raw) == [50_000_000])
   }
 
-  @Test func `MD-21 an order to be validated is checked in full and not entered`() throws {
+  @Test func `OB-09 an order to be validated is checked in full and not entered`() throws {
     var client = try client()
     let good = try order("type=buy&ordertype=market&volume=1&validate=true", &client)
     let poor = try order("type=buy&ordertype=limit&volume=100&price=60000&validate=true", &client)
@@ -184,7 +184,7 @@ import Venue
     ("ordertype=limit&price=1&displayvol=1", "displayvol"),
     ("ordertype=market&stptype=decrement", "stptype"),
   ])
-  func `MD-21 what is not simulated is an invalid argument by its name`(
+  func `OB-09 what is not simulated is an invalid argument by its name`(
     fields: String, name: String
   ) throws {
     var client = try client()
@@ -193,7 +193,7 @@ import Venue
         == "EGeneral:Invalid arguments:\(name)")
   }
 
-  @Test func `MD-21 a stop beyond the market is an invalid price`() throws {
+  @Test func `OB-09 a stop beyond the market is an invalid price`() throws {
     var client = try client()
     let beyond = text(try last(client) + 1_0)
     #expect(

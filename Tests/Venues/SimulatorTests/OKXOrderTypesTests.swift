@@ -48,7 +48,7 @@ import Venue
     client.venue.exchange.publishBalances()
   }
 
-  @Test func `MD-21 a stop loss is an algo order, and an order once it is effective`() throws {
+  @Test func `OB-09 a stop loss is an algo order, and an order once it is effective`() throws {
     var client = client()
     let stop = try last(client) - 20_00
 
@@ -74,7 +74,7 @@ import Venue
     #expect(order["data"]?[0]?["algoId"]?.string == id)
   }
 
-  @Test func `MD-21 an algo order is amended and cancelled by its own endpoints`() throws {
+  @Test func `OB-09 an algo order is amended and cancelled by its own endpoints`() throws {
     var client = client()
     let stop = try last(client) - 20_00
     let placed = try algo(
@@ -98,7 +98,7 @@ import Venue
     #expect(again["data"]?[0]?["sCode"]?.string == "51400")
   }
 
-  @Test func `MD-21 a stop beyond the market has the code of its side`() throws {
+  @Test func `OB-09 a stop beyond the market has the code of its side`() throws {
     var client = client()
     let last = try last(client)
     let sell = try algo(
@@ -116,7 +116,7 @@ import Venue
     (#""ordType":"conditional","tpTriggerPx":"70000""#, "tpTriggerPx"),
     (#""ordType":"conditional","slTriggerPxType":"mark""#, "slTriggerPxType"),
   ])
-  func `MD-21 algo orders that are not simulated are a parameter error by name`(
+  func `OB-09 algo orders that are not simulated are a parameter error by name`(
     fields: String, name: String
   ) throws {
     var client = client()
@@ -132,7 +132,7 @@ import Venue
     ("cancel_taker", ["maker"]), ("cancel_maker", ["taker"]), ("cancel_both", []),
     ("", ["taker"]),
   ])
-  func `MD-21 a self-trade cancels the order that stpMode names, the maker by itself`(
+  func `OB-10 a self-trade cancels the order that stpMode names, the maker by itself`(
     mode: String, left: [String]
   ) throws {
     var client = client()
@@ -157,7 +157,7 @@ import Venue
     }
   }
 
-  @Test func `MD-21 cancelSource says why, and both with fill-or-kill is refused`() throws {
+  @Test func `OB-10 cancelSource says why, and both with fill-or-kill is refused`() throws {
     var client = client()
     let far = text(try last(client) - 500_00)
     for (name, type, source) in [("i", "ioc", "14"), ("f", "fok", "13")] {

@@ -25,7 +25,7 @@ import Venue
   }
 
   @Test(arguments: VenueDialect.allCases)
-  func `MD-21 whatever the orders, locked money is what open orders hold and nothing is overspent`(
+  func `OB-08 whatever the orders, locked money is what open orders hold and nothing is overspent`(
     dialect: VenueDialect
   ) throws {
     for seed in UInt64(1)...2 {

@@ -32,7 +32,7 @@ import Venue
   }
 
   @Test(arguments: [(KrakenTier.starter, 15, 4), (.intermediate, 20, 2), (.pro, 20, 1)])
-  func `MD-25 Kraken's private counter rises with calls and falls with time, by tier`(
+  func `MD-22 Kraken's private counter rises with calls and falls with time, by tier`(
     tier: KrakenTier, most: Int, seconds: Int
   ) throws {
     var client = try kraken(tier)
@@ -46,13 +46,13 @@ import Venue
     #expect(try place(&client, "one") == nil)
   }
 
-  @Test func `MD-25 Kraken counts a history of trades twice`() throws {
+  @Test func `MD-22 Kraken counts a history of trades twice`() throws {
     var client = try kraken(.pro)
     for _ in 0..<10 { #expect(error(try client.call("TradesHistory")) == nil) }
     #expect(error(try client.call("TradesHistory")) == "EAPI:Rate limit exceeded")
   }
 
-  @Test func `MD-25 Kraken's engine counts young cancels dear, and each pair apart`() throws {
+  @Test func `MD-22 Kraken's engine counts young cancels dear, and each pair apart`() throws {
     var client = try kraken(.starter)
     // Place and cancel at once: 1 + 8 of 60.
     for round in 0..<6 {
@@ -74,7 +74,7 @@ import Venue
   }
 
   @Test(arguments: [(0, 4), (5, 3), (10, 2), (15, 1)])
-  func `MD-25 Kraken's amendments cost by the order's age`(age: Int, cost: Int) throws {
+  func `MD-22 Kraken's amendments cost by the order's age`(age: Int, cost: Int) throws {
     var counters = KrakenCounters(.starter)
     let now = DialectClient.start
     let amend = KrakenTransaction.amend(age: .seconds(age))
@@ -87,18 +87,18 @@ import Venue
   }
 
   @Test(arguments: [(0, 7), (5, 6), (10, 5), (15, 3), (45, 2), (90, 1)])
-  func `MD-25 Kraken's edits cost by the order's age`(age: Int, cost: Int) {
+  func `MD-22 Kraken's edits cost by the order's age`(age: Int, cost: Int) {
     let counted = KrakenTransaction.edit(age: .seconds(age)).cost
     #expect(counted.fixed + counted.aged == Int64(cost) * 100)
   }
 
   @Test(arguments: [(0, 8), (5, 6), (10, 5), (15, 4), (45, 2), (90, 1), (300, 0)])
-  func `MD-25 Kraken's cancels cost by the order's age`(age: Int, cost: Int) {
+  func `MD-22 Kraken's cancels cost by the order's age`(age: Int, cost: Int) {
     let counted = KrakenTransaction.cancel(age: .seconds(age)).cost
     #expect(counted.fixed == 0 && counted.aged == Int64(cost) * 100)
   }
 
-  @Test func `MD-25 Kraken limits the open orders of a pair`() throws {
+  @Test func `MD-22 Kraken limits the open orders of a pair`() throws {
     var client = try kraken(.starter)
     for round in 0..<60 {
       #expect(try place(&client, "order\(round)") == nil)
@@ -108,7 +108,7 @@ import Venue
     #expect(try place(&client, "other", pair: "ETHUSD") == nil)
   }
 
-  @Test func `MD-25 OKX limits each endpoint in two seconds, orders by instrument`() throws {
+  @Test func `MD-22 OKX limits each endpoint in two seconds, orders by instrument`() throws {
     var settings = OKXClient.settings()
     settings.limitFactor = 1
     var client = OKXClient(settings)
@@ -133,7 +133,7 @@ import Venue
     #expect(try client.call("GET", "/api/v5/account/balance")["code"]?.string == "0")
   }
 
-  @Test func `MD-25 OKX counts the orders of a batch, and an account's in all`() throws {
+  @Test func `MD-22 OKX counts the orders of a batch, and an account's in all`() throws {
     var counters = OKXCounters(factor: 1)
     let now = DialectClient.start
     for market in 0..<3 {
