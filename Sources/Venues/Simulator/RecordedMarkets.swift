@@ -6,17 +6,17 @@ internal import Venue
 /// What a recording is of: in whose words, and which markets of it have a book.
 package struct RecordedMarkets: Sendable {
   /// What a market's numbers look like.
-  struct Shape: Hashable {
-    var priceScale: UInt8 = 0
-    var quantityScale: UInt8 = 0
+  package struct Shape: Sendable, Hashable {
+    package var priceScale: UInt8 = 0
+    package var quantityScale: UInt8 = 0
     /// Levels a side; nil where the venue tells every level that it has.
-    var depth: Int?
-    var hasSnapshot = false
-    var hasChecksum = false
+    package var depth: Int?
+    package var hasSnapshot = false
+    package var hasChecksum = false
   }
 
   package let dialect: VenueDialect
-  private(set) var shapes: [String: Shape] = [:]
+  package private(set) var shapes: [String: Shape] = [:]
 
   /// Markets whose book begins in the recording, by the venue's own names.
   package var symbols: [String] {
