@@ -3,6 +3,8 @@ package import ServiceKit
 package struct Config: ServiceSettings {
   let placeTimeout: Duration
   let queryInterval: Duration
+  let verifyInterval: Duration
+  let verifyMax: Int
   let denialsNeeded: Int
   let denialAfter: Duration
   let cancelTriesMax: Int
@@ -16,6 +18,12 @@ package struct Config: ServiceSettings {
     queryInterval = settings.duration(
       "query_interval", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(500),
       "Pause between questions about an order whose fate is open.")
+    verifyInterval = settings.duration(
+      "verify_interval", in: .milliseconds(10)...(.seconds(3_600)), default: .seconds(5),
+      "How often live orders are asked about, in case that a report of the venue was lost.")
+    verifyMax = settings.int(
+      "verify_max", in: 1...1_000, default: 5, unit: "orders",
+      "Of so many at a venue each time: those that end at once first, then in turn.")
     denialsNeeded = settings.int(
       "denials_needed", in: 1...100, default: 2, unit: "answers",
       "So many times the venue must deny an order before it is believed.")

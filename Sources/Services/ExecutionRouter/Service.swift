@@ -59,6 +59,7 @@ package struct ExecutionRouter: ServiceDefinition {
   ) {
     let own = context.readiness.require(
       "reconciled with \(venue)", reason: "the venue has not been asked", isNeeded: false)
+    context.spawn("verify orders at \(venue)") { try await desk.verify(venue) }
     context.spawn("follow reports of \(venue)") {
       do {
         try await desk.reconcile(venue)

@@ -18,6 +18,7 @@ struct VenueDesk: Sendable {
   let venues: MarketV1.VenueOrderServiceClient
   let silences: Counter
   let amendments: CounterFamily
+  let verifications: Counter
   private let placed: Histogram
 
   init(_ router: Router, _ config: Config, _ context: ServiceContext) {
@@ -28,6 +29,9 @@ struct VenueDesk: Sendable {
     self.silences = context.metrics.counter(
       "execution_router_silences_total",
       help: "Orders and amendments that the venue did not answer in time.")
+    self.verifications = context.metrics.counter(
+      "execution_router_verifications_total",
+      help: "Questions about live orders of which nothing was wanting, a few in each interval.")
     self.amendments = context.metrics.counters(
       "execution_router_amendments_total",
       help: "Answers of venues that were asked to change an order in place.", labels: ["outcome"])
@@ -156,13 +160,13 @@ struct VenueDesk: Sendable {
     }
   }
 
-  private enum Answer {
+  enum Answer {
     case known(VenueReport)
     case denied, silent
   }
 
   @discardableResult
-  private func ask(_ childID: String, at instrument: Instrument) async throws -> Answer {
+  func ask(_ childID: String, at instrument: Instrument) async throws -> Answer {
     var request = MarketV1.QueryVenueOrderRequest()
     request.venue = instrument.venue.name
     request.symbol = instrument.symbol

@@ -19,7 +19,8 @@ struct RouterDesk: Sendable {
   var router: ExecutionV1.ExecutionServiceClient { .init(channel: running.channel) }
 
   static func open(
-    _ world: ServiceWorld, _ venue: ScriptedVenue, market: ScriptedMarket = ScriptedMarket()
+    _ world: ServiceWorld, _ venue: ScriptedVenue, market: ScriptedMarket = ScriptedMarket(),
+    settings: [String] = []
   ) async throws -> RouterDesk {
     world.serve("market-connector", market.methods + venue.methods)
     let running = try await world.start(
@@ -27,7 +28,7 @@ struct RouterDesk: Sendable {
       [
         "execution-router.journal_segment_bytes=4194304", "execution-router.query_interval=10ms",
         "execution-router.denial_after=50ms", "execution-router.place_timeout=2s",
-      ])
+      ] + settings)
     try #require(await running.ready())
     return RouterDesk(world: world, venue: venue, running: running)
   }
@@ -193,6 +194,23 @@ private func withRouter(
       let reports = try await desk.reports(3)
 
       #expect(reports.map(\.kind) == [.acknowledged, .fill, .cancelled])
+    }
+  }
+
+  @Test func `OMS-14 a fill that no stream ever told is found by asking now and then`() async throws
+  {
+    try await withLoop { loop in
+      let desk = try await RouterDesk.open(
+        ServiceWorld(loop), ScriptedVenue(), settings: ["execution-router.verify_interval=20ms"])
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.has(child, .filled, filled: "1", fills: [fill("E1", "1", at: "50000")])
+
+      let reports = try await desk.reports(2)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .fill])
+      #expect(desk.venue.queried.contains(child))
+      await desk.running.end()
     }
   }
 
