@@ -4,7 +4,7 @@ import Testing
 
 extension Journeys {
   /// Three exchanges that fail in every way that market data can, and the books that come out of it.
-  @Suite(.serialized, .mesh("--set", "market-connector.venues=binance,kraken,okx"))
+  @Suite(.serialized, .mesh())
   struct `Three exchanges at fault` {
     var mesh: Mesh { .current }
 

@@ -54,6 +54,19 @@ extension Journeys {
       #expect(ended.output.contains("every check holds: \(verdict) different"), "\(ended.all)")
     }
 
+    @Test func `a recording in which nothing can be checked is no success`() async throws {
+      let program = try #require(Program.path)
+      let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).jsonl")
+      defer { try? FileManager.default.removeItem(at: file) }
+      let update = #"{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","#
+      try (update + #""U":2,"u":3,"b":[["1.50","2"]],"a":[]}}"#).write(
+        to: file, atomically: true, encoding: .utf8)
+
+      let ended = try await run(program, ["replay", file.path])
+      #expect(ended.status == 1 && ended.output.contains("nothing was checked"), "\(ended.all)")
+      #expect(ended.output.contains("BTCUSDT: there is no snapshot"), "\(ended.all)")
+    }
+
     @Test(
       .enabled(
         if: isPresent(["kraken/v2_btcusd_depth25_20260802.log"]),

@@ -23,7 +23,8 @@ package struct Config: ServiceSettings {
       "How often live orders are asked about, in case that a report of the venue was lost.")
     verifyMax = settings.int(
       "verify_max", in: 1...1_000, default: 5, unit: "orders",
-      "Of so many at a venue each time: those that end at once first, then in turn.")
+      "Of so many at a venue each time: those that end at once first but for one place, then in turn."
+    )
     denialsNeeded = settings.int(
       "denials_needed", in: 1...100, default: 2, unit: "answers",
       "So many times the venue must deny an order before it is believed.")

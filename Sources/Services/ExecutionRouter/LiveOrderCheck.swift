@@ -7,8 +7,8 @@ internal import Venue
 /// Which of a venue's live orders is asked about next, so that a report which the private stream has
 /// lost while it stayed up leaves no order open for ever.
 ///
-/// Orders that end at once by their terms come first; then the one that was not asked for the longest.
-/// An order is asked about from its second round on: in the first it may just be on its way.
+/// Orders that end at once by their terms come first, but for one place of a round; then the one that
+/// was not asked for the longest. An order is asked about from its second round on: in the first it may just be on its way.
 struct LiveOrderCheck {
   struct Candidate: Sendable, Hashable {
     let childID: String
@@ -29,11 +29,12 @@ struct LiveOrderCheck {
     last = Dictionary(
       live.map { ($0.childID, before[$0.childID] ?? round) },
       uniquingKeysWith: { first, _ in first })
-    let due = live.filter { before[$0.childID] != nil }.sorted { left, right in
-      if left.endsAtOnce != right.endsAtOnce { return left.endsAtOnce }
-      return (before[left.childID] ?? 0, left.childID) < (before[right.childID] ?? 0, right.childID)
+    let due = live.filter { before[$0.childID] != nil }.sorted {
+      (before[$0.childID] ?? 0, $0.childID) < (before[$1.childID] ?? 0, $1.childID)
     }
-    let chosen = due.prefix(most).map(\.childID)
+    let urgent = due.filter(\.endsAtOnce).prefix(max(1, most - 1))
+    let others = due.filter { !urgent.contains($0) }
+    let chosen = (urgent + others).prefix(most).map(\.childID)
     for id in chosen { last[id] = round }
     return chosen
   }

@@ -1,5 +1,5 @@
-internal import JSON
-internal import Recording
+package import JSON
+package import Recording
 internal import Units
 internal import Venue
 
@@ -26,15 +26,20 @@ package struct RecordedMarkets: Sendable {
   /// Nil for a recording that does not say whose it is.
   package init?(path: String) throws(ExchangeLogError) {
     let frames = try Self.frames(of: path)
+    do throws(JSONError) {
+      try self.init(frames: frames)
+    } catch {
+      throw ExchangeLogError(path, "\(error)")
+    }
+  }
+
+  /// Nil for frames that do not say whose they are.
+  package init?(frames: [RecordedFrame]) throws(JSONError) {
     guard let dialect = Self.dialect(of: frames) else { return nil }
     self.init(dialect)
     // Of Binance's the file's name tells the market.
     guard dialect != .binance else { return }
-    do throws(JSONError) {
-      for frame in frames { _ = try take(frame) }
-    } catch {
-      throw ExchangeLogError(path, "\(error)")
-    }
+    for frame in frames { _ = try take(frame) }
   }
 
   init(_ dialect: VenueDialect) { self.dialect = dialect }
@@ -66,7 +71,7 @@ package struct RecordedMarkets: Sendable {
   }
 
   /// The first frame that says so decides.
-  static func dialect(of frames: [RecordedFrame]) -> VenueDialect? {
+  package static func dialect(of frames: [RecordedFrame]) -> VenueDialect? {
     for frame in frames {
       guard let root = root(of: frame) else { continue }
       if let dialect = RecordedFrames.dialect(of: root) { return dialect }

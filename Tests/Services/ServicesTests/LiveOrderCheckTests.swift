@@ -26,4 +26,14 @@ import Testing
     #expect(check.next(live) == ["z"])
     #expect(check.next(live) == ["z"])
   }
+
+  @Test func `those that end at once and do not leave the others their turn`() {
+    var check = LiveOrderCheck(most: 2)
+    let stuck = ["x", "y", "z"].map { LiveOrderCheck.Candidate(childID: $0, endsAtOnce: true) }
+    let live = stuck + resting("a")
+    #expect(check.next(live) == [])
+    #expect(check.next(live) == ["x", "a"])
+    #expect(check.next(live) == ["y", "z"])
+    #expect(check.next(live) == ["x", "a"])
+  }
 }

@@ -17,7 +17,7 @@ enum ReplayCommand {
         merged by time. Checked: that updates follow one another, every checksum, that no book is \
         crossed, and at Binance the best prices wherever the exchange told those of an update \
         (COMPARED) or of the very snapshot (AT-SNAPSHOT). Exit \
-        code 1: a check failed; the first faults are shown with the number of their frame. To trade \
+        code 1: a check failed, or there was nothing to check; what was found is shown with the number of its frame. To trade \
         on a recording, see `up --replay`.
         """)
   ) { arguments in
@@ -27,16 +27,16 @@ enum ReplayCommand {
       do throws(RecordingError) {
         return try Recording(bytes)
       } catch {
-        throw CommandError("\(path): \(error)")
+        throw CommandError("\(path): \(error) (docs/recordings.md lists the formats)")
       }
     }
     let frames = Recording(merging: recordings).frames
-    var check = RecordingCheck(try RecordingSurvey(paths, frames))
+    var check = RecordingCheck(try RecordingSurvey(frames))
     check.play(frames)
     return report(check, frames: frames.count)
   }
 
-  private static let faultsShownMax = 20
+  private static let findingsShownMax = 20
 
   private static func report(_ check: RecordingCheck, frames: Int) -> Int32 {
     var rows = [
@@ -58,18 +58,25 @@ enum ReplayCommand {
     }
     Terminal.say("\(check.survey.venue.rawValue), \(frames) frames\n")
     Terminal.say(Terminal.table(rows))
-    for (frame, text) in check.faults.prefix(faultsShownMax) {
-      Terminal.say("frame \(frame): \(text)")
+    for finding in check.findings.prefix(findingsShownMax) {
+      Terminal.say("frame \(finding.frame): \(finding.text)")
     }
-    if check.faults.count > faultsShownMax {
-      Terminal.say("and \(check.faults.count - faultsShownMax) more")
+    if check.findings.count > findingsShownMax {
+      Terminal.say("and \(check.findings.count - findingsShownMax) more")
     }
-    let isGood = check.faults.isEmpty && sum.different == 0 && !check.isCrossed
+    for (symbol, counts) in check.counts where counts.snapshots == 0 {
+      Terminal.say("\(symbol): there is no snapshot of its book, so nothing of it was checked")
+    }
+    let failures = check.findings.count(where: \.isFailure)
+    guard sum.updates > 0 || failures > 0 else {
+      Terminal.say("nothing was checked: no update of a book follows a snapshot")
+      return 1
+    }
     Terminal.say(
-      "\(isGood ? "every check holds" : "not every check holds"): \(sum.updates) updates in sequence, "
-        + "\(check.checksums) checksums equal and \(check.checksumFaults) not, \(sum.compared) best "
-        + "prices compared and \(sum.different) different, \(check.faults.count) faults, "
-        + "\(check.isCrossed ? "a crossed book" : "no crossed book")")
-    return isGood ? 0 : 1
+      "\(failures == 0 ? "every check holds" : "not every check holds"): \(sum.updates) updates in "
+        + "sequence, \(check.checksums) checksums equal and \(check.checksumFaults) not, "
+        + "\(sum.compared) best prices compared and \(sum.different) different, \(failures) failures"
+    )
+    return failures == 0 ? 0 : 1
   }
 }

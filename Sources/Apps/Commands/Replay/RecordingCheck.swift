@@ -20,13 +20,22 @@ struct RecordingCheck {
     var compared = 0
     var comparedAtSnapshot = 0
     var different = 0
-    var stales = 0
+  }
+
+  /// Something to tell, with the number of the frame that showed it.
+  struct Finding {
+    let frame: Int
+    let text: String
+    /// A check that does not hold; else it is only worth knowing.
+    let isFailure: Bool
   }
 
   private struct Heard {
     var counts = Counts()
     let book = PriceLevelBook()
     var updateID: UInt64 = 0
+    var isWhole = false
+    var wasCrossed = false
     /// Of futures: last ids of the updates before the first that was applied. One that ends where the
     /// snapshot does tells nothing new, and the next chains from it: it counts as one of the sequence.
     var early: Set<UInt64> = []
@@ -36,17 +45,26 @@ struct RecordingCheck {
     var hasBegun = false
     /// The first that the venue told of each update to come.
     var tops: [UInt64: TopOfBook] = [:]
+
+    /// The next snapshot begins it anew.
+    mutating func lose() {
+      (isWhole, isAtSnapshot, isJoined, hasBegun) = (false, false, false, false)
+      early = []
+      tops = [:]
+    }
   }
 
   let survey: RecordingSurvey
   private var heard: [Heard]
-  /// Faults with the number of the frame that showed them.
-  private(set) var faults: [(frame: Int, text: String)] = []
+  private(set) var findings: [Finding] = []
   private(set) var checksumFaults = 0
-  /// Messages of OKX with a checksum that is not zero.
-  private var checksumsTold = 0
-  private(set) var isCrossed = false
+  /// Messages of OKX whose checksum, not zero, was compared and equal.
+  private var checksumsOfOKX = 0
   private var output = FeedOutput()
+  /// Connections that have said something and have not ended.
+  private var talking: Set<Int> = []
+  private var isOpen = false
+  private var number = 0
 
   init(_ survey: RecordingSurvey) {
     self.survey = survey
@@ -59,45 +77,61 @@ struct RecordingCheck {
 
   /// Checksums that matched.
   var checksums: Int {
-    survey.venue == .okx ? checksumsTold - checksumFaults : survey.verified()
+    survey.venue == .okx ? checksumsOfOKX : survey.verified()
   }
 
   mutating func play(_ frames: [RecordedFrame]) {
-    guard let first = frames.first else { return }
-    survey.feed.opened(at: first.time, &output)
-    take(0)
-    for (index, frame) in frames.enumerated() { play(frame, index + 1) }
+    for (index, frame) in frames.enumerated() {
+      number = index + 1
+      play(frame)
+      take()
+    }
   }
 
-  private mutating func play(_ frame: RecordedFrame, _ number: Int) {
+  private mutating func play(_ frame: RecordedFrame) {
     switch frame.kind {
     case .received:
-      if survey.venue == .okx { noteChecksum(frame) }
+      open(frame.time)
+      talking.insert(frame.connection)
       if survey.venue == .binanceUSDM { noteEarly(frame) }
       survey.feed.receive(frame.bytes, at: frame.time, &output)
+      if survey.venue == .okx, hasChecksum(frame), output.events.contains(where: \.isOfBook) {
+        checksumsOfOKX += 1
+      }
     case .answered(let target):
-      // Binance alone has its snapshots from REST.
-      guard let instrument = instrument(target), survey.comparesTops else { return }
+      // Binance alone has its snapshots from REST; lines of one instrument name no request.
+      guard survey.comparesTops, target.isEmpty || target.contains("/depth?"),
+        let instrument = instrument(target)
+      else { return }
+      open(frame.time)
       survey.feed.answered(
         FeedQuestion(.snapshot, instrument.id), frame.bytes, at: frame.time, &output)
-    case .opened, .closed, .sent: return
+    case .closed:
+      // What other connections say goes on.
+      guard talking.remove(frame.connection) != nil, talking.isEmpty else { return }
+      survey.feed.closed(reason: "the connection ended", at: frame.time, &output)
+      isOpen = false
+    case .opened, .sent: return
     }
-    take(number)
+  }
+
+  private mutating func open(_ time: Instant) {
+    if !isOpen { survey.feed.opened(at: time, &output) }
+    isOpen = true
   }
 
   /// Of the symbol in the request; recordings of one instrument need not name it.
   private func instrument(_ target: String) -> Instrument? {
     survey.instruments.first { target.contains("symbol=\($0.venueSymbol)&") }
-      ?? (survey.instruments.count == 1 && !target.contains("exchangeInfo")
-        ? survey.instruments.first : nil)
+      ?? (survey.instruments.count == 1 ? survey.instruments.first : nil)
   }
 
-  private mutating func noteChecksum(_ frame: RecordedFrame) {
+  private func hasChecksum(_ frame: RecordedFrame) -> Bool {
     guard let root = RecordingSurvey.root(frame),
       root["arg"]?["channel"]?.string?.hasPrefix("book") == true,
-      let sum = root["data"]?[0]?["checksum"]?.int64, sum != 0
-    else { return }
-    checksumsTold += 1
+      let sum = root["data"]?[0]?["checksum"]?.int64
+    else { return false }
+    return sum != 0
   }
 
   private mutating func noteEarly(_ frame: RecordedFrame) {
@@ -124,10 +158,12 @@ struct RecordingCheck {
     heard[index].counts.comparedAtSnapshot = 0
   }
 
-  private mutating func take(_ number: Int) {
+  private mutating func take() {
     for fault in output.faults {
       if case .checksum = fault { checksumFaults += 1 }
-      faults.append((number, Self.text(fault, survey.instruments)))
+      // The exchange has those trades; its stream did not tell them.
+      let isFailure = if case .missedTrades = fault { false } else { true }
+      tell(Self.text(fault, survey.instruments), isFailure: isFailure)
     }
     for event in output.events { take(event) }
     output.removeAll()
@@ -140,6 +176,7 @@ struct RecordingCheck {
       heard[index].counts.snapshots += 1
       heard[index].book.apply(snapshot)
       heard[index].updateID = snapshot.updateID
+      heard[index].isWhole = true
       heard[index].isAtSnapshot = true
       join(index)
       compare(index)
@@ -154,26 +191,37 @@ struct RecordingCheck {
     case .top(let top):
       heard[index].counts.tops += 1
       guard survey.comparesTops else { return }
-      if heard[index].tops[top.updateID] == nil, top.updateID >= heard[index].updateID {
+      // Those of updates that the book has passed are compared with nothing.
+      let isToCome = !heard[index].isWhole || top.updateID >= heard[index].updateID
+      if heard[index].tops[top.updateID] == nil, isToCome {
         heard[index].tops[top.updateID] = top
       }
       compare(index)
     case .trade: heard[index].counts.trades += 1
-    case .stale: heard[index].counts.stales += 1
+    case .stale: heard[index].lose()
     case .status: break
     }
   }
 
   private mutating func compare(_ index: Int) {
     let book = heard[index].book
-    if book.isCrossed { isCrossed = true }
+    guard heard[index].isWhole else { return }
+    let symbol = survey.instruments[index].symbol
+    if book.isCrossed, !heard[index].wasCrossed { tell("\(symbol): the book is crossed") }
+    heard[index].wasCrossed = book.isCrossed
     guard let top = heard[index].tops.removeValue(forKey: heard[index].updateID) else { return }
     if heard[index].isAtSnapshot, !heard[index].isJoined {
       heard[index].counts.comparedAtSnapshot += 1
     } else {
       heard[index].counts.compared += 1
     }
-    if top.bid != book.bestBid || top.ask != book.bestAsk { heard[index].counts.different += 1 }
+    guard top.bid != book.bestBid || top.ask != book.bestAsk else { return }
+    heard[index].counts.different += 1
+    tell("\(symbol): other best prices at update \(top.updateID) than the exchange told")
+  }
+
+  private mutating func tell(_ text: String, isFailure: Bool = true) {
+    findings.append(Finding(frame: number, text: text, isFailure: isFailure))
   }
 
   private static func text(_ fault: FeedFault, _ instruments: [Instrument]) -> String {
@@ -193,4 +241,13 @@ struct RecordingCheck {
 extension RecordingSurvey {
   /// Its best prices carry the id of the update that they follow from.
   var comparesTops: Bool { venue == .binance || venue == .binanceUSDM }
+}
+
+extension MarketEvent {
+  fileprivate var isOfBook: Bool {
+    switch self {
+    case .snapshot, .delta: true
+    case .top, .trade, .stale, .status: false
+    }
+  }
 }

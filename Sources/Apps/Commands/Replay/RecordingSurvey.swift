@@ -15,17 +15,22 @@ struct RecordingSurvey {
   /// Checksums that the books have verified so far, where their dialect has them in its books.
   let verified: () -> Int
 
-  init(_ paths: [String], _ frames: [RecordedFrame]) throws {
-    let roots = frames.lazy.filter { $0.kind == .received || $0.isAnswer }.compactMap(Self.root)
-    if roots.contains(where: { $0["feed"]?.string?.hasPrefix("book") == true }) {
-      let names = Set(roots.compactMap { $0["product_id"]?.string })
-      // Futures of Kraken have at most four places of a price; quantities are whole.
-      let instruments = Self.instruments(.kraken, names.map { ($0, 6, 2) })
+  init(_ frames: [RecordedFrame]) throws {
+    let connections = Dictionary(grouping: frames, by: \.connection).values
+    guard Set(connections.compactMap(RecordedMarkets.dialect(of:))).count <= 1 else {
+      throw CommandError("these are recordings of several exchanges: play them one by one")
+    }
+    let roots = frames.lazy.filter { $0.kind == .received }.compactMap(Self.root)
+    // What a recording is of shows in its first frames.
+    if roots.prefix(1_000).contains(where: { $0["feed"]?.string?.hasPrefix("book") == true }) {
+      let names = Set(roots.compactMap { $0["product_id"]?.string }).sorted()
+      // Numbers there have no text of a fixed length: as many places as fit.
+      let instruments = Self.instruments(.kraken, names.map { ($0, 8, 8) })
       self.init(.kraken, instruments, KrakenFuturesReader(instruments)) { 0 }
-    } else if let markets = try Self.streamed(paths) {
-      try self.init(markets, frames, roots)
+    } else if let markets = try Self.streamed(frames) {
+      try self.init(markets, roots)
     } else {
-      try self.init(binance: roots, paths)
+      try self.init(binance: roots)
     }
   }
 
@@ -42,23 +47,22 @@ struct RecordingSurvey {
   // MARK: Kraken and OKX
 
   /// Nil when the frames are in the words of neither.
-  private static func streamed(_ paths: [String]) throws -> [RecordedMarkets]? {
-    let markets = try paths.compactMap { try RecordedMarkets(path: $0) }
-    guard let dialect = markets.first?.dialect, dialect != .binance else { return nil }
-    guard markets.count == paths.count, markets.allSatisfy({ $0.dialect == dialect }) else {
-      throw CommandError("these are recordings of several exchanges: play them one by one")
+  private static func streamed(_ frames: [RecordedFrame]) throws -> RecordedMarkets? {
+    do throws(JSONError) {
+      let markets = try RecordedMarkets(frames: frames)
+      return markets?.dialect == .binance ? nil : markets
+    } catch {
+      throw CommandError("a frame is no message of its exchange: \(error)")
     }
-    return markets
   }
 
-  private init(
-    _ markets: [RecordedMarkets], _ frames: [RecordedFrame], _ roots: some Sequence<JSONValue>
-  ) throws {
-    var shapes: [String: RecordedMarkets.Shape] = [:]
-    for market in markets { shapes.merge(market.shapes) { $1.hasSnapshot ? $1 : $0 } }
-    guard !shapes.isEmpty else { throw CommandError("there is no book in it") }
+  private init(_ markets: RecordedMarkets, _ roots: some Sequence<JSONValue>) throws {
+    let shapes = markets.shapes
+    guard !shapes.isEmpty else {
+      throw CommandError("there is no book in it: only books can be checked")
+    }
     let sorted = shapes.sorted { $0.key < $1.key }
-    guard markets[0].dialect == .kraken else {
+    guard markets.dialect == .kraken else {
       let instruments = Self.instruments(
         .okx, sorted.map { ($0.key, $0.value.priceScale, $0.value.quantityScale) })
       let names = Set(roots.compactMap { $0["arg"]?["channel"]?.string })
@@ -68,9 +72,8 @@ struct RecordingSurvey {
       self.init(.okx, instruments, feed) { 0 }
       return
     }
-    // Of version 1 prices have more places than the pair's: the checksum is over the digits.
     let instruments = Self.instruments(
-      .kraken, sorted.map { ($0.key, $0.value.priceScale, max(8, $0.value.quantityScale)) })
+      .kraken, sorted.map { ($0.key, $0.value.priceScale, $0.value.quantityScale) })
     if roots.contains(where: { $0.array != nil }) {
       let reader = KrakenV1Reader(instruments)
       self.init(.kraken, instruments, reader) {
@@ -87,7 +90,7 @@ struct RecordingSurvey {
 
   // MARK: Binance
 
-  private init(binance roots: some Sequence<JSONValue>, _ paths: [String]) throws {
+  private init(binance roots: some Sequence<JSONValue>) throws {
     var scales: [String: (price: UInt8, quantity: UInt8)] = [:]
     var isFutures = false
     for root in roots {
@@ -106,7 +109,7 @@ struct RecordingSurvey {
     }
     guard !scales.isEmpty else {
       throw CommandError(
-        "\(paths.joined(separator: ", ")): no book in the words of Binance, Kraken or OKX")
+        "there is no book in the words of Binance, Kraken or OKX in it: only those can be checked")
     }
     let venue: KnownVenue = isFutures ? .binanceUSDM : .binance
     let instruments = Self.instruments(
@@ -146,12 +149,6 @@ struct RecordingSurvey {
     } catch {
       return nil
     }
-  }
-}
-
-extension RecordedFrame {
-  var isAnswer: Bool {
-    if case .answered = kind { true } else { false }
   }
 }
 
