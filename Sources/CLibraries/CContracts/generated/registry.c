@@ -28,6 +28,7 @@
 #include "shrivenquant/options/v1/options.pb-c.h"
 #include "shrivenquant/orderbook/v1/orderbook_service.pb-c.h"
 #include "shrivenquant/portfolio/v1/portfolio_service.pb-c.h"
+#include "shrivenquant/risk/v1/journal.pb-c.h"
 #include "shrivenquant/risk/v1/risk_service.pb-c.h"
 #include "shrivenquant/simulator/v1/simulator_service.pb-c.h"
 #include "shrivenquant/trading/v1/trading_service.pb-c.h"
@@ -238,15 +239,21 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__portfolio__v1__portfolio__descriptor,
   &shrivenquant__portfolio__v1__position__descriptor,
   &shrivenquant__risk__v1__account_limits__descriptor,
+  &shrivenquant__risk__v1__daily_loss_reset__descriptor,
   &shrivenquant__risk__v1__engage_kill_switch_request__descriptor,
   &shrivenquant__risk__v1__get_kill_switch_request__descriptor,
   &shrivenquant__risk__v1__get_limits_request__descriptor,
+  &shrivenquant__risk__v1__journal_record__descriptor,
   &shrivenquant__risk__v1__kill_switch__descriptor,
+  &shrivenquant__risk__v1__kill_switch_change__descriptor,
   &shrivenquant__risk__v1__limits__descriptor,
   &shrivenquant__risk__v1__release_kill_switch_request__descriptor,
+  &shrivenquant__risk__v1__reset_daily_loss_request__descriptor,
   &shrivenquant__risk__v1__set_account_limits_request__descriptor,
   &shrivenquant__risk__v1__set_symbol_limits_request__descriptor,
+  &shrivenquant__risk__v1__set_trading_state_request__descriptor,
   &shrivenquant__risk__v1__symbol_limits__descriptor,
+  &shrivenquant__risk__v1__trading_status__descriptor,
   &shrivenquant__simulator__v1__get_simulated_account_request__descriptor,
   &shrivenquant__simulator__v1__get_simulated_book_request__descriptor,
   &shrivenquant__simulator__v1__inject_fault_request__descriptor,
@@ -267,12 +274,14 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__trading__v1__signal__descriptor,
   &shrivenquant__trading__v1__start_strategy_request__descriptor,
   &shrivenquant__trading__v1__stop_strategy_request__descriptor,
+  &shrivenquant__trading__v1__stop_trading_request__descriptor,
+  &shrivenquant__trading__v1__stop_trading_response__descriptor,
   &shrivenquant__trading__v1__strategy__descriptor,
   &shrivenquant__trading__v1__submit_order_request__descriptor,
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 236;
+const unsigned ccontracts_messages_count = 244;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,
@@ -292,6 +301,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__market__v1__circuit_breaker__state__descriptor,
   &shrivenquant__market__v1__venue_policy__descriptor,
   &shrivenquant__oms__v1__order_event__kind__descriptor,
+  &shrivenquant__risk__v1__trading_status__state__descriptor,
   &shrivenquant__simulator__v1__fault_kind__descriptor,
   &shrivenquant__simulator__v1__fault_scope__descriptor,
   &shrivenquant__type__v1__order_status__descriptor,
@@ -300,7 +310,7 @@ const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &shrivenquant__type__v1__side__descriptor,
   &shrivenquant__type__v1__time_in_force__descriptor,
 };
-const unsigned ccontracts_enums_count = 24;
+const unsigned ccontracts_enums_count = 25;
 
 const char *const ccontracts_map_entries[] = {
   "google.rpc.ErrorInfo.MetadataEntry",

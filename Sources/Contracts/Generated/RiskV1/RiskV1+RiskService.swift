@@ -36,6 +36,22 @@ extension RiskV1 {
       scope: .mesh, isIdempotent: true,
       request: "shrivenquant.risk.v1.GetLimitsRequest",
       response: "shrivenquant.risk.v1.Limits")
+    package static let setTradingState = Calls.MethodDescriptor(
+      service: name, name: "SetTradingState", shape: .unary,
+      scope: .scope("risk.write"), isIdempotent: true,
+      request: "shrivenquant.risk.v1.SetTradingStateRequest",
+      response: "shrivenquant.risk.v1.TradingStatus",
+      routes: [
+        Calls.HTTPRoute(method: "PUT", template: "/v1/risk/trading-state", body: "*"),
+      ])
+    package static let resetDailyLoss = Calls.MethodDescriptor(
+      service: name, name: "ResetDailyLoss", shape: .unary,
+      scope: .scope("risk.write"), isIdempotent: true,
+      request: "shrivenquant.risk.v1.ResetDailyLossRequest",
+      response: "shrivenquant.risk.v1.DailyLossReset",
+      routes: [
+        Calls.HTTPRoute(method: "POST", template: "/v1/risk/daily-loss:reset", body: "*"),
+      ])
     package static let getKillSwitch = Calls.MethodDescriptor(
       service: name, name: "GetKillSwitch", shape: .unary,
       scope: .scope("risk.read"), isIdempotent: true,
@@ -67,6 +83,8 @@ extension RiskV1 {
       setSymbolLimits,
       setAccountLimits,
       streamLimits,
+      setTradingState,
+      resetDailyLoss,
       getKillSwitch,
       engageKillSwitch,
       releaseKillSwitch,
@@ -90,10 +108,21 @@ extension RiskV1 {
     func streamLimits(
       _ request: RiskV1.GetLimitsRequest, _ responses: Calls.Outgoing<RiskV1.Limits>, _ context: Calls.ServerContext
     ) async throws
+    /// Whether orders pass, only those that reduce, or none. Kept until it is set again.
+    func setTradingState(
+      _ request: RiskV1.SetTradingStateRequest, _ context: Calls.ServerContext
+    ) async throws -> RiskV1.TradingStatus
+    /// Ends what a reached daily loss has brought about before the day does. While the loss is still at its
+    /// limit it comes back with the next order: raise max_daily_loss first.
+    func resetDailyLoss(
+      _ request: RiskV1.ResetDailyLossRequest, _ context: Calls.ServerContext
+    ) async throws -> RiskV1.DailyLossReset
+    /// With the latest changes.
     func getKillSwitch(
       _ request: RiskV1.GetKillSwitchRequest, _ context: Calls.ServerContext
     ) async throws -> RiskV1.KillSwitch
-    /// No new order leaves; open orders are cancelled. Survives restarts until released.
+    /// No new order leaves; open orders are cancelled until none is left. Survives restarts until released.
+    /// In force before it is on disk: an answer with a `warning` says that it is not there yet.
     func engageKillSwitch(
       _ request: RiskV1.EngageKillSwitchRequest, _ context: Calls.ServerContext
     ) async throws -> RiskV1.KillSwitch
@@ -135,13 +164,30 @@ extension RiskV1 {
       try await ClientCall.serverStreaming(channel, RiskService.streamLimits, request, options)
     }
 
+    /// Whether orders pass, only those that reduce, or none. Kept until it is set again.
+    package func setTradingState(
+      _ request: RiskV1.SetTradingStateRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> RiskV1.TradingStatus {
+      try await channel.unary(RiskService.setTradingState, request, options, as: RiskV1.TradingStatus.self)
+    }
+
+    /// Ends what a reached daily loss has brought about before the day does. While the loss is still at its
+    /// limit it comes back with the next order: raise max_daily_loss first.
+    package func resetDailyLoss(
+      _ request: RiskV1.ResetDailyLossRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> RiskV1.DailyLossReset {
+      try await channel.unary(RiskService.resetDailyLoss, request, options, as: RiskV1.DailyLossReset.self)
+    }
+
+    /// With the latest changes.
     package func getKillSwitch(
       _ request: RiskV1.GetKillSwitchRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> RiskV1.KillSwitch {
       try await channel.unary(RiskService.getKillSwitch, request, options, as: RiskV1.KillSwitch.self)
     }
 
-    /// No new order leaves; open orders are cancelled. Survives restarts until released.
+    /// No new order leaves; open orders are cancelled until none is left. Survives restarts until released.
+    /// In force before it is on disk: an answer with a `warning` says that it is not there yet.
     package func engageKillSwitch(
       _ request: RiskV1.EngageKillSwitchRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> RiskV1.KillSwitch {
@@ -164,6 +210,8 @@ extension RiskV1.RiskServiceHandler {
       .unary(RiskV1.RiskService.setSymbolLimits, self.setSymbolLimits),
       .unary(RiskV1.RiskService.setAccountLimits, self.setAccountLimits),
       .serverStreaming(RiskV1.RiskService.streamLimits, self.streamLimits),
+      .unary(RiskV1.RiskService.setTradingState, self.setTradingState),
+      .unary(RiskV1.RiskService.resetDailyLoss, self.resetDailyLoss),
       .unary(RiskV1.RiskService.getKillSwitch, self.getKillSwitch),
       .unary(RiskV1.RiskService.engageKillSwitch, self.engageKillSwitch),
       .unary(RiskV1.RiskService.releaseKillSwitch, self.releaseKillSwitch),
@@ -206,6 +254,9 @@ extension RiskV1 {
     package var defaultSymbol: RiskV1.SymbolLimits?
     package var symbols: [RiskV1.SymbolLimits] = []
     package var killSwitch: RiskV1.KillSwitch?
+    package var tradingState: RiskV1.TradingStatus?
+    /// The last one; absent before the first.
+    package var dailyLossReset: RiskV1.DailyLossReset?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -217,6 +268,8 @@ extension RiskV1 {
       if let value = self.defaultSymbol { size += 1 + WireSize.message(value) }
       size += WireSize.messages(1, self.symbols)
       if let value = self.killSwitch { size += 1 + WireSize.message(value) }
+      if let value = self.tradingState { size += 1 + WireSize.message(value) }
+      if let value = self.dailyLossReset { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -226,6 +279,8 @@ extension RiskV1 {
       if let value = self.defaultSymbol { writer.message(26, value) }
       writer.messages(34, self.symbols)
       if let value = self.killSwitch { writer.message(42, value) }
+      if let value = self.tradingState { writer.message(50, value) }
+      if let value = self.dailyLossReset { writer.message(58, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -239,6 +294,8 @@ extension RiskV1 {
         case 26: try reader.message(&self.defaultSymbol)
         case 34: try reader.message(appendingTo: &self.symbols)
         case 42: try reader.message(&self.killSwitch)
+        case 50: try reader.message(&self.tradingState)
+        case 58: try reader.message(&self.dailyLossReset)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -255,6 +312,9 @@ extension RiskV1 {
     package var maxNotional: TypeV1.Decimal?
     /// Realised plus unrealised loss since 00:00 UTC, in quote currency (USDT).
     package var maxDailyLoss: TypeV1.Decimal?
+    /// Worst-case |position| at the reference price, netted over the venues of a symbol and summed over the
+    /// symbols, in quote currency (USDT). Absent: not limited.
+    package var maxGrossExposure: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -265,6 +325,7 @@ extension RiskV1 {
       if self.ordersPerMinute != 0 { size += 1 + WireSize.varint(UInt64(self.ordersPerMinute)) }
       if let value = self.maxNotional { size += 1 + WireSize.message(value) }
       if let value = self.maxDailyLoss { size += 1 + WireSize.message(value) }
+      if let value = self.maxGrossExposure { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -273,6 +334,7 @@ extension RiskV1 {
       if self.ordersPerMinute != 0 { writer.varint(16, UInt64(self.ordersPerMinute)) }
       if let value = self.maxNotional { writer.message(26, value) }
       if let value = self.maxDailyLoss { writer.message(34, value) }
+      if let value = self.maxGrossExposure { writer.message(42, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -285,6 +347,7 @@ extension RiskV1 {
         case 16: self.ordersPerMinute = try reader.uint32()
         case 26: try reader.message(&self.maxNotional)
         case 34: try reader.message(&self.maxDailyLoss)
+        case 42: try reader.message(&self.maxGrossExposure)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -300,10 +363,12 @@ extension RiskV1 {
     package var lot: TypeV1.Decimal?
     /// In lots, per order.
     package var maxOrderSize: TypeV1.Decimal?
-    /// In lots, position plus open buys.
+    /// In lots, position plus open buys, over all venues that list the symbol.
     package var maxLong: TypeV1.Decimal?
-    /// In lots, position minus open sells.
+    /// In lots, position minus open sells, over all venues that list the symbol.
     package var maxShort: TypeV1.Decimal?
+    /// How far off the reference a limit price may be, as a fraction: 0.05 is 5 %. Absent: not checked.
+    package var priceBand: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -315,6 +380,7 @@ extension RiskV1 {
       if let value = self.maxOrderSize { size += 1 + WireSize.message(value) }
       if let value = self.maxLong { size += 1 + WireSize.message(value) }
       if let value = self.maxShort { size += 1 + WireSize.message(value) }
+      if let value = self.priceBand { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -324,6 +390,7 @@ extension RiskV1 {
       if let value = self.maxOrderSize { writer.message(26, value) }
       if let value = self.maxLong { writer.message(34, value) }
       if let value = self.maxShort { writer.message(42, value) }
+      if let value = self.priceBand { writer.message(50, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -337,6 +404,7 @@ extension RiskV1 {
         case 26: try reader.message(&self.maxOrderSize)
         case 34: try reader.message(&self.maxLong)
         case 42: try reader.message(&self.maxShort)
+        case 50: try reader.message(&self.priceBand)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -347,11 +415,14 @@ extension RiskV1 {
 extension RiskV1 {
   package struct SetSymbolLimitsRequest: Message {
     package static let typeName = "shrivenquant.risk.v1.SetSymbolLimitsRequest"
+    /// One that a venue lists.
     package var symbol: String = ""
     package var lot: TypeV1.Decimal?
     package var maxOrderSize: TypeV1.Decimal?
     package var maxLong: TypeV1.Decimal?
     package var maxShort: TypeV1.Decimal?
+    /// 0 switches it off.
+    package var priceBand: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -363,6 +434,7 @@ extension RiskV1 {
       if let value = self.maxOrderSize { size += 1 + WireSize.message(value) }
       if let value = self.maxLong { size += 1 + WireSize.message(value) }
       if let value = self.maxShort { size += 1 + WireSize.message(value) }
+      if let value = self.priceBand { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -372,6 +444,7 @@ extension RiskV1 {
       if let value = self.maxOrderSize { writer.message(26, value) }
       if let value = self.maxLong { writer.message(34, value) }
       if let value = self.maxShort { writer.message(42, value) }
+      if let value = self.priceBand { writer.message(50, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -385,6 +458,7 @@ extension RiskV1 {
         case 26: try reader.message(&self.maxOrderSize)
         case 34: try reader.message(&self.maxLong)
         case 42: try reader.message(&self.maxShort)
+        case 50: try reader.message(&self.priceBand)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -400,7 +474,10 @@ extension RiskV1 {
     /// 0 keeps the value.
     package var ordersPerMinute: UInt32 = 0
     package var maxNotional: TypeV1.Decimal?
+    /// Also ends what a reached daily loss has brought about, when the loss is within the new limit.
     package var maxDailyLoss: TypeV1.Decimal?
+    /// 0 switches it off.
+    package var maxGrossExposure: TypeV1.Decimal?
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -411,6 +488,7 @@ extension RiskV1 {
       if self.ordersPerMinute != 0 { size += 1 + WireSize.varint(UInt64(self.ordersPerMinute)) }
       if let value = self.maxNotional { size += 1 + WireSize.message(value) }
       if let value = self.maxDailyLoss { size += 1 + WireSize.message(value) }
+      if let value = self.maxGrossExposure { size += 1 + WireSize.message(value) }
       return size
     }
 
@@ -419,6 +497,7 @@ extension RiskV1 {
       if self.ordersPerMinute != 0 { writer.varint(16, UInt64(self.ordersPerMinute)) }
       if let value = self.maxNotional { writer.message(26, value) }
       if let value = self.maxDailyLoss { writer.message(34, value) }
+      if let value = self.maxGrossExposure { writer.message(42, value) }
       writer.unknown(self.unknownFields)
     }
 
@@ -431,6 +510,192 @@ extension RiskV1 {
         case 16: self.ordersPerMinute = try reader.uint32()
         case 26: try reader.message(&self.maxNotional)
         case 34: try reader.message(&self.maxDailyLoss)
+        case 42: try reader.message(&self.maxGrossExposure)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension RiskV1 {
+  package struct TradingStatus: Message {
+    package static let typeName = "shrivenquant.risk.v1.TradingStatus"
+    package var state: RiskV1.TradingStatus.State = RiskV1.TradingStatus.State(rawValue: 0)
+    package var reason: String = ""
+    package var actor: String = ""
+    package var changedAt: GoogleProtobuf.Timestamp?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.state.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.state.rawValue))) }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      if !self.actor.isEmpty { size += 1 + WireSize.text(self.actor) }
+      if let value = self.changedAt { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.state.rawValue != 0 { writer.varint(8, UInt64(bitPattern: Int64(self.state.rawValue))) }
+      if !self.reason.isEmpty { writer.text(18, self.reason) }
+      if !self.actor.isEmpty { writer.text(26, self.actor) }
+      if let value = self.changedAt { writer.message(34, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.state = try reader.enumeration()
+        case 18: self.reason = try reader.text()
+        case 26: self.actor = try reader.text()
+        case 34: try reader.message(&self.changedAt)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+
+    package enum State: OpenEnum, CaseIterable {
+      case unspecified
+      case active
+      /// Only orders that bring a symbol's position nearer to zero.
+      case reducing
+      /// No orders; those that are open stay.
+      case halted
+      /// A number that this version of the schema does not name.
+      case unrecognized(Int32)
+
+      package static let allCases: [Self] = [.unspecified, .active, .reducing, .halted]
+
+      package init(rawValue: Int32) {
+        switch rawValue {
+        case 0: self = .unspecified
+        case 1: self = .active
+        case 2: self = .reducing
+        case 3: self = .halted
+        default: self = .unrecognized(rawValue)
+        }
+      }
+
+      package var rawValue: Int32 {
+        switch self {
+        case .unspecified: 0
+        case .active: 1
+        case .reducing: 2
+        case .halted: 3
+        case .unrecognized(let number): number
+        }
+      }
+    }
+  }
+}
+
+extension RiskV1 {
+  package struct SetTradingStateRequest: Message {
+    package static let typeName = "shrivenquant.risk.v1.SetTradingStateRequest"
+    package var state: RiskV1.TradingStatus.State = RiskV1.TradingStatus.State(rawValue: 0)
+    package var reason: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.state.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.state.rawValue))) }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.state.rawValue != 0 { writer.varint(8, UInt64(bitPattern: Int64(self.state.rawValue))) }
+      if !self.reason.isEmpty { writer.text(18, self.reason) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.state = try reader.enumeration()
+        case 18: self.reason = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension RiskV1 {
+  package struct ResetDailyLossRequest: Message {
+    package static let typeName = "shrivenquant.risk.v1.ResetDailyLossRequest"
+    package var reason: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.reason.isEmpty { writer.text(10, self.reason) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.reason = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension RiskV1 {
+  package struct DailyLossReset: Message {
+    package static let typeName = "shrivenquant.risk.v1.DailyLossReset"
+    package var reason: String = ""
+    package var actor: String = ""
+    package var resetAt: GoogleProtobuf.Timestamp?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      if !self.actor.isEmpty { size += 1 + WireSize.text(self.actor) }
+      if let value = self.resetAt { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.reason.isEmpty { writer.text(10, self.reason) }
+      if !self.actor.isEmpty { writer.text(18, self.actor) }
+      if let value = self.resetAt { writer.message(26, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.reason = try reader.text()
+        case 18: self.actor = try reader.text()
+        case 26: try reader.message(&self.resetAt)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -467,10 +732,17 @@ extension RiskV1 {
   package struct KillSwitch: Message {
     package static let typeName = "shrivenquant.risk.v1.KillSwitch"
     package var engaged: Bool = false
+    /// Of the last change that gave one since it was engaged.
     package var reason: String = ""
-    /// Who engaged or released it last.
+    /// Whose change that was.
     package var actor: String = ""
     package var changedAt: GoogleProtobuf.Timestamp?
+    /// How often it was engaged or released, ever: grows by one.
+    package var change: UInt64 = 0
+    /// What is amiss although it is in force: the engagement is not on disk yet.
+    package var warning: String = ""
+    /// The latest, newest first; only where GetKillSwitch answers.
+    package var changes: [RiskV1.KillSwitchChange] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -481,6 +753,9 @@ extension RiskV1 {
       if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
       if !self.actor.isEmpty { size += 1 + WireSize.text(self.actor) }
       if let value = self.changedAt { size += 1 + WireSize.message(value) }
+      if self.change != 0 { size += 1 + WireSize.varint(self.change) }
+      if !self.warning.isEmpty { size += 1 + WireSize.text(self.warning) }
+      size += WireSize.messages(1, self.changes)
       return size
     }
 
@@ -489,6 +764,9 @@ extension RiskV1 {
       if !self.reason.isEmpty { writer.text(18, self.reason) }
       if !self.actor.isEmpty { writer.text(26, self.actor) }
       if let value = self.changedAt { writer.message(34, value) }
+      if self.change != 0 { writer.varint(40, self.change) }
+      if !self.warning.isEmpty { writer.text(50, self.warning) }
+      writer.messages(58, self.changes)
       writer.unknown(self.unknownFields)
     }
 
@@ -501,6 +779,57 @@ extension RiskV1 {
         case 18: self.reason = try reader.text()
         case 26: self.actor = try reader.text()
         case 34: try reader.message(&self.changedAt)
+        case 40: self.change = try reader.uint64()
+        case 50: self.warning = try reader.text()
+        case 58: try reader.message(appendingTo: &self.changes)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension RiskV1 {
+  package struct KillSwitchChange: Message {
+    package static let typeName = "shrivenquant.risk.v1.KillSwitchChange"
+    package var change: UInt64 = 0
+    package var engaged: Bool = false
+    package var reason: String = ""
+    package var actor: String = ""
+    package var changedAt: GoogleProtobuf.Timestamp?
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.change != 0 { size += 1 + WireSize.varint(self.change) }
+      if self.engaged { size += 1 + 1 }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      if !self.actor.isEmpty { size += 1 + WireSize.text(self.actor) }
+      if let value = self.changedAt { size += 1 + WireSize.message(value) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.change != 0 { writer.varint(8, self.change) }
+      if self.engaged { writer.varint(16, self.engaged ? 1 : 0) }
+      if !self.reason.isEmpty { writer.text(26, self.reason) }
+      if !self.actor.isEmpty { writer.text(34, self.actor) }
+      if let value = self.changedAt { writer.message(42, value) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.change = try reader.uint64()
+        case 16: self.engaged = try reader.bool()
+        case 26: self.reason = try reader.text()
+        case 34: self.actor = try reader.text()
+        case 42: try reader.message(&self.changedAt)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -32,6 +32,11 @@ extension TradingV1 {
       routes: [
         Calls.HTTPRoute(method: "POST", template: "/v1/risk:check", body: "*"),
       ])
+    package static let stopTrading = Calls.MethodDescriptor(
+      service: name, name: "StopTrading", shape: .unary,
+      scope: .scope("kill-switch.engage"), isIdempotent: true,
+      request: "shrivenquant.trading.v1.StopTradingRequest",
+      response: "shrivenquant.trading.v1.StopTradingResponse")
     package static let listStrategies = Calls.MethodDescriptor(
       service: name, name: "ListStrategies", shape: .unary,
       scope: .scope("strategies.read"), isIdempotent: true,
@@ -70,6 +75,7 @@ extension TradingV1 {
       submitOrder,
       replaceOrder,
       checkOrder,
+      stopTrading,
       listStrategies,
       startStrategy,
       stopStrategy,
@@ -92,6 +98,11 @@ extension TradingV1 {
     func checkOrder(
       _ request: TradingV1.SubmitOrderRequest, _ context: Calls.ServerContext
     ) async throws -> TradingV1.CheckOrderResponse
+    /// Engages the kill switch here and now, without the risk-manager, which is told as soon as it can be.
+    /// For the machine's own operator: `shrivenquant kill`. Released at the risk-manager alone.
+    func stopTrading(
+      _ request: TradingV1.StopTradingRequest, _ context: Calls.ServerContext
+    ) async throws -> TradingV1.StopTradingResponse
     func listStrategies(
       _ request: TradingV1.ListStrategiesRequest, _ context: Calls.ServerContext
     ) async throws -> TradingV1.ListStrategiesResponse
@@ -135,6 +146,14 @@ extension TradingV1 {
       try await channel.unary(TradingService.checkOrder, request, options, as: TradingV1.CheckOrderResponse.self)
     }
 
+    /// Engages the kill switch here and now, without the risk-manager, which is told as soon as it can be.
+    /// For the machine's own operator: `shrivenquant kill`. Released at the risk-manager alone.
+    package func stopTrading(
+      _ request: TradingV1.StopTradingRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> TradingV1.StopTradingResponse {
+      try await channel.unary(TradingService.stopTrading, request, options, as: TradingV1.StopTradingResponse.self)
+    }
+
     package func listStrategies(
       _ request: TradingV1.ListStrategiesRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> TradingV1.ListStrategiesResponse {
@@ -169,6 +188,7 @@ extension TradingV1.TradingServiceHandler {
       .unary(TradingV1.TradingService.submitOrder, self.submitOrder),
       .unary(TradingV1.TradingService.replaceOrder, self.replaceOrder),
       .unary(TradingV1.TradingService.checkOrder, self.checkOrder),
+      .unary(TradingV1.TradingService.stopTrading, self.stopTrading),
       .unary(TradingV1.TradingService.listStrategies, self.listStrategies),
       .unary(TradingV1.TradingService.startStrategy, self.startStrategy),
       .unary(TradingV1.TradingService.stopStrategy, self.stopStrategy),
@@ -277,6 +297,71 @@ extension TradingV1 {
         case 10: self.orderId = try reader.text()
         case 18: try reader.message(&self.price)
         case 26: try reader.message(&self.quantity)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension TradingV1 {
+  package struct StopTradingRequest: Message {
+    package static let typeName = "shrivenquant.trading.v1.StopTradingRequest"
+    package var reason: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.reason.isEmpty { writer.text(10, self.reason) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.reason = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension TradingV1 {
+  package struct StopTradingResponse: Message {
+    package static let typeName = "shrivenquant.trading.v1.StopTradingResponse"
+    /// Orders that were open, as far as they are known here; they are cancelled until none is left.
+    package var openOrders: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.openOrders != 0 { size += 1 + WireSize.varint(UInt64(self.openOrders)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.openOrders != 0 { writer.varint(8, UInt64(self.openOrders)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.openOrders = try reader.uint32()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -277,6 +277,186 @@ void   shrivenquant__risk__v1__set_account_limits_request__free_unpacked
   assert(message->base.descriptor == &shrivenquant__risk__v1__set_account_limits_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__risk__v1__trading_status__init
+                     (Shrivenquant__Risk__V1__TradingStatus         *message)
+{
+  static const Shrivenquant__Risk__V1__TradingStatus init_value = SHRIVENQUANT__RISK__V1__TRADING_STATUS__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__risk__v1__trading_status__get_packed_size
+                     (const Shrivenquant__Risk__V1__TradingStatus *message)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__trading_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__risk__v1__trading_status__pack
+                     (const Shrivenquant__Risk__V1__TradingStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__trading_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__risk__v1__trading_status__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__TradingStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__trading_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Risk__V1__TradingStatus *
+       shrivenquant__risk__v1__trading_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Risk__V1__TradingStatus *)
+     protobuf_c_message_unpack (&shrivenquant__risk__v1__trading_status__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__risk__v1__trading_status__free_unpacked
+                     (Shrivenquant__Risk__V1__TradingStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__risk__v1__trading_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__risk__v1__set_trading_state_request__init
+                     (Shrivenquant__Risk__V1__SetTradingStateRequest         *message)
+{
+  static const Shrivenquant__Risk__V1__SetTradingStateRequest init_value = SHRIVENQUANT__RISK__V1__SET_TRADING_STATE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__risk__v1__set_trading_state_request__get_packed_size
+                     (const Shrivenquant__Risk__V1__SetTradingStateRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__set_trading_state_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__risk__v1__set_trading_state_request__pack
+                     (const Shrivenquant__Risk__V1__SetTradingStateRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__set_trading_state_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__risk__v1__set_trading_state_request__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__SetTradingStateRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__set_trading_state_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Risk__V1__SetTradingStateRequest *
+       shrivenquant__risk__v1__set_trading_state_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Risk__V1__SetTradingStateRequest *)
+     protobuf_c_message_unpack (&shrivenquant__risk__v1__set_trading_state_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__risk__v1__set_trading_state_request__free_unpacked
+                     (Shrivenquant__Risk__V1__SetTradingStateRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__risk__v1__set_trading_state_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__risk__v1__reset_daily_loss_request__init
+                     (Shrivenquant__Risk__V1__ResetDailyLossRequest         *message)
+{
+  static const Shrivenquant__Risk__V1__ResetDailyLossRequest init_value = SHRIVENQUANT__RISK__V1__RESET_DAILY_LOSS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__risk__v1__reset_daily_loss_request__get_packed_size
+                     (const Shrivenquant__Risk__V1__ResetDailyLossRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__reset_daily_loss_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__risk__v1__reset_daily_loss_request__pack
+                     (const Shrivenquant__Risk__V1__ResetDailyLossRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__reset_daily_loss_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__risk__v1__reset_daily_loss_request__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__ResetDailyLossRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__reset_daily_loss_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Risk__V1__ResetDailyLossRequest *
+       shrivenquant__risk__v1__reset_daily_loss_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Risk__V1__ResetDailyLossRequest *)
+     protobuf_c_message_unpack (&shrivenquant__risk__v1__reset_daily_loss_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__risk__v1__reset_daily_loss_request__free_unpacked
+                     (Shrivenquant__Risk__V1__ResetDailyLossRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__risk__v1__reset_daily_loss_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__risk__v1__daily_loss_reset__init
+                     (Shrivenquant__Risk__V1__DailyLossReset         *message)
+{
+  static const Shrivenquant__Risk__V1__DailyLossReset init_value = SHRIVENQUANT__RISK__V1__DAILY_LOSS_RESET__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__risk__v1__daily_loss_reset__get_packed_size
+                     (const Shrivenquant__Risk__V1__DailyLossReset *message)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__daily_loss_reset__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__risk__v1__daily_loss_reset__pack
+                     (const Shrivenquant__Risk__V1__DailyLossReset *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__daily_loss_reset__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__risk__v1__daily_loss_reset__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__DailyLossReset *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__daily_loss_reset__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Risk__V1__DailyLossReset *
+       shrivenquant__risk__v1__daily_loss_reset__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Risk__V1__DailyLossReset *)
+     protobuf_c_message_unpack (&shrivenquant__risk__v1__daily_loss_reset__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__risk__v1__daily_loss_reset__free_unpacked
+                     (Shrivenquant__Risk__V1__DailyLossReset *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__risk__v1__daily_loss_reset__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__risk__v1__get_kill_switch_request__init
                      (Shrivenquant__Risk__V1__GetKillSwitchRequest         *message)
 {
@@ -365,6 +545,51 @@ void   shrivenquant__risk__v1__kill_switch__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &shrivenquant__risk__v1__kill_switch__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__risk__v1__kill_switch_change__init
+                     (Shrivenquant__Risk__V1__KillSwitchChange         *message)
+{
+  static const Shrivenquant__Risk__V1__KillSwitchChange init_value = SHRIVENQUANT__RISK__V1__KILL_SWITCH_CHANGE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__risk__v1__kill_switch_change__get_packed_size
+                     (const Shrivenquant__Risk__V1__KillSwitchChange *message)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__kill_switch_change__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__risk__v1__kill_switch_change__pack
+                     (const Shrivenquant__Risk__V1__KillSwitchChange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__kill_switch_change__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__risk__v1__kill_switch_change__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__KillSwitchChange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__risk__v1__kill_switch_change__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Risk__V1__KillSwitchChange *
+       shrivenquant__risk__v1__kill_switch_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Risk__V1__KillSwitchChange *)
+     protobuf_c_message_unpack (&shrivenquant__risk__v1__kill_switch_change__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__risk__v1__kill_switch_change__free_unpacked
+                     (Shrivenquant__Risk__V1__KillSwitchChange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__risk__v1__kill_switch_change__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   shrivenquant__risk__v1__engage_kill_switch_request__init
@@ -475,7 +700,7 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__get_limits_request__des
   (ProtobufCMessageInit) shrivenquant__risk__v1__get_limits_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__risk__v1__limits__field_descriptors[5] =
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__limits__field_descriptors[7] =
 {
   {
     "version",
@@ -537,18 +762,44 @@ static const ProtobufCFieldDescriptor shrivenquant__risk__v1__limits__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "trading_state",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__Limits, trading_state),
+    &shrivenquant__risk__v1__trading_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "daily_loss_reset",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__Limits, daily_loss_reset),
+    &shrivenquant__risk__v1__daily_loss_reset__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__risk__v1__limits__field_indices_by_name[] = {
   1,   /* field[1] = account */
+  6,   /* field[6] = daily_loss_reset */
   2,   /* field[2] = default_symbol */
   4,   /* field[4] = kill_switch */
   3,   /* field[3] = symbols */
+  5,   /* field[5] = trading_state */
   0,   /* field[0] = version */
 };
 static const ProtobufCIntRange shrivenquant__risk__v1__limits__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor shrivenquant__risk__v1__limits__descriptor =
 {
@@ -558,14 +809,14 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__limits__descriptor =
   "Shrivenquant__Risk__V1__Limits",
   "shrivenquant.risk.v1",
   sizeof(Shrivenquant__Risk__V1__Limits),
-  5,
+  7,
   shrivenquant__risk__v1__limits__field_descriptors,
   shrivenquant__risk__v1__limits__field_indices_by_name,
   1,  shrivenquant__risk__v1__limits__number_ranges,
   (ProtobufCMessageInit) shrivenquant__risk__v1__limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__risk__v1__account_limits__field_descriptors[4] =
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__account_limits__field_descriptors[5] =
 {
   {
     "orders_per_second",
@@ -615,9 +866,22 @@ static const ProtobufCFieldDescriptor shrivenquant__risk__v1__account_limits__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_gross_exposure",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__AccountLimits, max_gross_exposure),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__risk__v1__account_limits__field_indices_by_name[] = {
   3,   /* field[3] = max_daily_loss */
+  4,   /* field[4] = max_gross_exposure */
   2,   /* field[2] = max_notional */
   1,   /* field[1] = orders_per_minute */
   0,   /* field[0] = orders_per_second */
@@ -625,7 +889,7 @@ static const unsigned shrivenquant__risk__v1__account_limits__field_indices_by_n
 static const ProtobufCIntRange shrivenquant__risk__v1__account_limits__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor shrivenquant__risk__v1__account_limits__descriptor =
 {
@@ -635,14 +899,14 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__account_limits__descrip
   "Shrivenquant__Risk__V1__AccountLimits",
   "shrivenquant.risk.v1",
   sizeof(Shrivenquant__Risk__V1__AccountLimits),
-  4,
+  5,
   shrivenquant__risk__v1__account_limits__field_descriptors,
   shrivenquant__risk__v1__account_limits__field_indices_by_name,
   1,  shrivenquant__risk__v1__account_limits__number_ranges,
   (ProtobufCMessageInit) shrivenquant__risk__v1__account_limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__risk__v1__symbol_limits__field_descriptors[5] =
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__symbol_limits__field_descriptors[6] =
 {
   {
     "symbol",
@@ -704,18 +968,31 @@ static const ProtobufCFieldDescriptor shrivenquant__risk__v1__symbol_limits__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "price_band",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__SymbolLimits, price_band),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__risk__v1__symbol_limits__field_indices_by_name[] = {
   1,   /* field[1] = lot */
   3,   /* field[3] = max_long */
   2,   /* field[2] = max_order_size */
   4,   /* field[4] = max_short */
+  5,   /* field[5] = price_band */
   0,   /* field[0] = symbol */
 };
 static const ProtobufCIntRange shrivenquant__risk__v1__symbol_limits__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor shrivenquant__risk__v1__symbol_limits__descriptor =
 {
@@ -725,14 +1002,14 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__symbol_limits__descript
   "Shrivenquant__Risk__V1__SymbolLimits",
   "shrivenquant.risk.v1",
   sizeof(Shrivenquant__Risk__V1__SymbolLimits),
-  5,
+  6,
   shrivenquant__risk__v1__symbol_limits__field_descriptors,
   shrivenquant__risk__v1__symbol_limits__field_indices_by_name,
   1,  shrivenquant__risk__v1__symbol_limits__number_ranges,
   (ProtobufCMessageInit) shrivenquant__risk__v1__symbol_limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_symbol_limits_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_symbol_limits_request__field_descriptors[6] =
 {
   {
     "symbol",
@@ -794,18 +1071,31 @@ static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_symbol_limits_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "price_band",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__SetSymbolLimitsRequest, price_band),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__risk__v1__set_symbol_limits_request__field_indices_by_name[] = {
   1,   /* field[1] = lot */
   3,   /* field[3] = max_long */
   2,   /* field[2] = max_order_size */
   4,   /* field[4] = max_short */
+  5,   /* field[5] = price_band */
   0,   /* field[0] = symbol */
 };
 static const ProtobufCIntRange shrivenquant__risk__v1__set_symbol_limits_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_symbol_limits_request__descriptor =
 {
@@ -815,14 +1105,14 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_symbol_limits_reque
   "Shrivenquant__Risk__V1__SetSymbolLimitsRequest",
   "shrivenquant.risk.v1",
   sizeof(Shrivenquant__Risk__V1__SetSymbolLimitsRequest),
-  5,
+  6,
   shrivenquant__risk__v1__set_symbol_limits_request__field_descriptors,
   shrivenquant__risk__v1__set_symbol_limits_request__field_indices_by_name,
   1,  shrivenquant__risk__v1__set_symbol_limits_request__number_ranges,
   (ProtobufCMessageInit) shrivenquant__risk__v1__set_symbol_limits_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_account_limits_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_account_limits_request__field_descriptors[5] =
 {
   {
     "orders_per_second",
@@ -872,9 +1162,22 @@ static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_account_limits
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "max_gross_exposure",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__SetAccountLimitsRequest, max_gross_exposure),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__risk__v1__set_account_limits_request__field_indices_by_name[] = {
   3,   /* field[3] = max_daily_loss */
+  4,   /* field[4] = max_gross_exposure */
   2,   /* field[2] = max_notional */
   1,   /* field[1] = orders_per_minute */
   0,   /* field[0] = orders_per_second */
@@ -882,7 +1185,7 @@ static const unsigned shrivenquant__risk__v1__set_account_limits_request__field_
 static const ProtobufCIntRange shrivenquant__risk__v1__set_account_limits_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_account_limits_request__descriptor =
 {
@@ -892,11 +1195,273 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_account_limits_requ
   "Shrivenquant__Risk__V1__SetAccountLimitsRequest",
   "shrivenquant.risk.v1",
   sizeof(Shrivenquant__Risk__V1__SetAccountLimitsRequest),
-  4,
+  5,
   shrivenquant__risk__v1__set_account_limits_request__field_descriptors,
   shrivenquant__risk__v1__set_account_limits_request__field_indices_by_name,
   1,  shrivenquant__risk__v1__set_account_limits_request__number_ranges,
   (ProtobufCMessageInit) shrivenquant__risk__v1__set_account_limits_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue shrivenquant__risk__v1__trading_status__state__enum_values_by_number[4] =
+{
+  { "STATE_UNSPECIFIED", "SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__STATE_UNSPECIFIED", 0 },
+  { "ACTIVE", "SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__ACTIVE", 1 },
+  { "REDUCING", "SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__REDUCING", 2 },
+  { "HALTED", "SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__HALTED", 3 },
+};
+static const ProtobufCIntRange shrivenquant__risk__v1__trading_status__state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex shrivenquant__risk__v1__trading_status__state__enum_values_by_name[4] =
+{
+  { "ACTIVE", 1 },
+  { "HALTED", 3 },
+  { "REDUCING", 2 },
+  { "STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor shrivenquant__risk__v1__trading_status__state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "shrivenquant.risk.v1.TradingStatus.State",
+  "State",
+  "Shrivenquant__Risk__V1__TradingStatus__State",
+  "shrivenquant.risk.v1",
+  4,
+  shrivenquant__risk__v1__trading_status__state__enum_values_by_number,
+  4,
+  shrivenquant__risk__v1__trading_status__state__enum_values_by_name,
+  1,
+  shrivenquant__risk__v1__trading_status__state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__trading_status__field_descriptors[4] =
+{
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__TradingStatus, state),
+    &shrivenquant__risk__v1__trading_status__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__TradingStatus, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__TradingStatus, actor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changed_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__TradingStatus, changed_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__risk__v1__trading_status__field_indices_by_name[] = {
+  2,   /* field[2] = actor */
+  3,   /* field[3] = changed_at */
+  1,   /* field[1] = reason */
+  0,   /* field[0] = state */
+};
+static const ProtobufCIntRange shrivenquant__risk__v1__trading_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__risk__v1__trading_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.risk.v1.TradingStatus",
+  "TradingStatus",
+  "Shrivenquant__Risk__V1__TradingStatus",
+  "shrivenquant.risk.v1",
+  sizeof(Shrivenquant__Risk__V1__TradingStatus),
+  4,
+  shrivenquant__risk__v1__trading_status__field_descriptors,
+  shrivenquant__risk__v1__trading_status__field_indices_by_name,
+  1,  shrivenquant__risk__v1__trading_status__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__risk__v1__trading_status__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__set_trading_state_request__field_descriptors[2] =
+{
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__SetTradingStateRequest, state),
+    &shrivenquant__risk__v1__trading_status__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__SetTradingStateRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__risk__v1__set_trading_state_request__field_indices_by_name[] = {
+  1,   /* field[1] = reason */
+  0,   /* field[0] = state */
+};
+static const ProtobufCIntRange shrivenquant__risk__v1__set_trading_state_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_trading_state_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.risk.v1.SetTradingStateRequest",
+  "SetTradingStateRequest",
+  "Shrivenquant__Risk__V1__SetTradingStateRequest",
+  "shrivenquant.risk.v1",
+  sizeof(Shrivenquant__Risk__V1__SetTradingStateRequest),
+  2,
+  shrivenquant__risk__v1__set_trading_state_request__field_descriptors,
+  shrivenquant__risk__v1__set_trading_state_request__field_indices_by_name,
+  1,  shrivenquant__risk__v1__set_trading_state_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__risk__v1__set_trading_state_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__reset_daily_loss_request__field_descriptors[1] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__ResetDailyLossRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__risk__v1__reset_daily_loss_request__field_indices_by_name[] = {
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange shrivenquant__risk__v1__reset_daily_loss_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__risk__v1__reset_daily_loss_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.risk.v1.ResetDailyLossRequest",
+  "ResetDailyLossRequest",
+  "Shrivenquant__Risk__V1__ResetDailyLossRequest",
+  "shrivenquant.risk.v1",
+  sizeof(Shrivenquant__Risk__V1__ResetDailyLossRequest),
+  1,
+  shrivenquant__risk__v1__reset_daily_loss_request__field_descriptors,
+  shrivenquant__risk__v1__reset_daily_loss_request__field_indices_by_name,
+  1,  shrivenquant__risk__v1__reset_daily_loss_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__risk__v1__reset_daily_loss_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__daily_loss_reset__field_descriptors[3] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__DailyLossReset, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__DailyLossReset, actor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reset_at",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__DailyLossReset, reset_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__risk__v1__daily_loss_reset__field_indices_by_name[] = {
+  1,   /* field[1] = actor */
+  0,   /* field[0] = reason */
+  2,   /* field[2] = reset_at */
+};
+static const ProtobufCIntRange shrivenquant__risk__v1__daily_loss_reset__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor shrivenquant__risk__v1__daily_loss_reset__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.risk.v1.DailyLossReset",
+  "DailyLossReset",
+  "Shrivenquant__Risk__V1__DailyLossReset",
+  "shrivenquant.risk.v1",
+  sizeof(Shrivenquant__Risk__V1__DailyLossReset),
+  3,
+  shrivenquant__risk__v1__daily_loss_reset__field_descriptors,
+  shrivenquant__risk__v1__daily_loss_reset__field_indices_by_name,
+  1,  shrivenquant__risk__v1__daily_loss_reset__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__risk__v1__daily_loss_reset__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define shrivenquant__risk__v1__get_kill_switch_request__field_descriptors NULL
@@ -917,7 +1482,7 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__get_kill_switch_request
   (ProtobufCMessageInit) shrivenquant__risk__v1__get_kill_switch_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__risk__v1__kill_switch__field_descriptors[4] =
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__kill_switch__field_descriptors[7] =
 {
   {
     "engaged",
@@ -967,17 +1532,56 @@ static const ProtobufCFieldDescriptor shrivenquant__risk__v1__kill_switch__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "change",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitch, change),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warning",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitch, warning),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Risk__V1__KillSwitch, n_changes),
+    offsetof(Shrivenquant__Risk__V1__KillSwitch, changes),
+    &shrivenquant__risk__v1__kill_switch_change__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__risk__v1__kill_switch__field_indices_by_name[] = {
   2,   /* field[2] = actor */
+  4,   /* field[4] = change */
   3,   /* field[3] = changed_at */
+  6,   /* field[6] = changes */
   0,   /* field[0] = engaged */
   1,   /* field[1] = reason */
+  5,   /* field[5] = warning */
 };
 static const ProtobufCIntRange shrivenquant__risk__v1__kill_switch__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor shrivenquant__risk__v1__kill_switch__descriptor =
 {
@@ -987,11 +1591,101 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__kill_switch__descriptor
   "Shrivenquant__Risk__V1__KillSwitch",
   "shrivenquant.risk.v1",
   sizeof(Shrivenquant__Risk__V1__KillSwitch),
-  4,
+  7,
   shrivenquant__risk__v1__kill_switch__field_descriptors,
   shrivenquant__risk__v1__kill_switch__field_indices_by_name,
   1,  shrivenquant__risk__v1__kill_switch__number_ranges,
   (ProtobufCMessageInit) shrivenquant__risk__v1__kill_switch__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__risk__v1__kill_switch_change__field_descriptors[5] =
+{
+  {
+    "change",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitchChange, change),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "engaged",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitchChange, engaged),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitchChange, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actor",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitchChange, actor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changed_at",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Risk__V1__KillSwitchChange, changed_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__risk__v1__kill_switch_change__field_indices_by_name[] = {
+  3,   /* field[3] = actor */
+  0,   /* field[0] = change */
+  4,   /* field[4] = changed_at */
+  1,   /* field[1] = engaged */
+  2,   /* field[2] = reason */
+};
+static const ProtobufCIntRange shrivenquant__risk__v1__kill_switch_change__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__risk__v1__kill_switch_change__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.risk.v1.KillSwitchChange",
+  "KillSwitchChange",
+  "Shrivenquant__Risk__V1__KillSwitchChange",
+  "shrivenquant.risk.v1",
+  sizeof(Shrivenquant__Risk__V1__KillSwitchChange),
+  5,
+  shrivenquant__risk__v1__kill_switch_change__field_descriptors,
+  shrivenquant__risk__v1__kill_switch_change__field_indices_by_name,
+  1,  shrivenquant__risk__v1__kill_switch_change__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__risk__v1__kill_switch_change__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__risk__v1__engage_kill_switch_request__field_descriptors[1] =
@@ -1070,23 +1764,27 @@ const ProtobufCMessageDescriptor shrivenquant__risk__v1__release_kill_switch_req
   (ProtobufCMessageInit) shrivenquant__risk__v1__release_kill_switch_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor shrivenquant__risk__v1__risk_service__method_descriptors[7] =
+static const ProtobufCMethodDescriptor shrivenquant__risk__v1__risk_service__method_descriptors[9] =
 {
   { "GetLimits", &shrivenquant__risk__v1__get_limits_request__descriptor, &shrivenquant__risk__v1__limits__descriptor },
   { "SetSymbolLimits", &shrivenquant__risk__v1__set_symbol_limits_request__descriptor, &shrivenquant__risk__v1__symbol_limits__descriptor },
   { "SetAccountLimits", &shrivenquant__risk__v1__set_account_limits_request__descriptor, &shrivenquant__risk__v1__account_limits__descriptor },
   { "StreamLimits", &shrivenquant__risk__v1__get_limits_request__descriptor, &shrivenquant__risk__v1__limits__descriptor },
+  { "SetTradingState", &shrivenquant__risk__v1__set_trading_state_request__descriptor, &shrivenquant__risk__v1__trading_status__descriptor },
+  { "ResetDailyLoss", &shrivenquant__risk__v1__reset_daily_loss_request__descriptor, &shrivenquant__risk__v1__daily_loss_reset__descriptor },
   { "GetKillSwitch", &shrivenquant__risk__v1__get_kill_switch_request__descriptor, &shrivenquant__risk__v1__kill_switch__descriptor },
   { "EngageKillSwitch", &shrivenquant__risk__v1__engage_kill_switch_request__descriptor, &shrivenquant__risk__v1__kill_switch__descriptor },
   { "ReleaseKillSwitch", &shrivenquant__risk__v1__release_kill_switch_request__descriptor, &shrivenquant__risk__v1__kill_switch__descriptor },
 };
 const unsigned shrivenquant__risk__v1__risk_service__method_indices_by_name[] = {
-  5,        /* EngageKillSwitch */
-  4,        /* GetKillSwitch */
+  7,        /* EngageKillSwitch */
+  6,        /* GetKillSwitch */
   0,        /* GetLimits */
-  6,        /* ReleaseKillSwitch */
+  8,        /* ReleaseKillSwitch */
+  5,        /* ResetDailyLoss */
   2,        /* SetAccountLimits */
   1,        /* SetSymbolLimits */
+  4,        /* SetTradingState */
   3         /* StreamLimits */
 };
 const ProtobufCServiceDescriptor shrivenquant__risk__v1__risk_service__descriptor =
@@ -1096,7 +1794,7 @@ const ProtobufCServiceDescriptor shrivenquant__risk__v1__risk_service__descripto
   "RiskService",
   "Shrivenquant__Risk__V1__RiskService",
   "shrivenquant.risk.v1",
-  7,
+  9,
   shrivenquant__risk__v1__risk_service__method_descriptors,
   shrivenquant__risk__v1__risk_service__method_indices_by_name
 };
@@ -1132,13 +1830,29 @@ void shrivenquant__risk__v1__risk_service__stream_limits(ProtobufCService *servi
   assert(service->descriptor == &shrivenquant__risk__v1__risk_service__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void shrivenquant__risk__v1__risk_service__set_trading_state(ProtobufCService *service,
+                                                             const Shrivenquant__Risk__V1__SetTradingStateRequest *input,
+                                                             Shrivenquant__Risk__V1__TradingStatus_Closure closure,
+                                                             void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__risk__v1__risk_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void shrivenquant__risk__v1__risk_service__reset_daily_loss(ProtobufCService *service,
+                                                            const Shrivenquant__Risk__V1__ResetDailyLossRequest *input,
+                                                            Shrivenquant__Risk__V1__DailyLossReset_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__risk__v1__risk_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void shrivenquant__risk__v1__risk_service__get_kill_switch(ProtobufCService *service,
                                                            const Shrivenquant__Risk__V1__GetKillSwitchRequest *input,
                                                            Shrivenquant__Risk__V1__KillSwitch_Closure closure,
                                                            void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__risk__v1__risk_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__risk__v1__risk_service__engage_kill_switch(ProtobufCService *service,
                                                               const Shrivenquant__Risk__V1__EngageKillSwitchRequest *input,
@@ -1146,7 +1860,7 @@ void shrivenquant__risk__v1__risk_service__engage_kill_switch(ProtobufCService *
                                                               void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__risk__v1__risk_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__risk__v1__risk_service__release_kill_switch(ProtobufCService *service,
                                                                const Shrivenquant__Risk__V1__ReleaseKillSwitchRequest *input,
@@ -1154,7 +1868,7 @@ void shrivenquant__risk__v1__risk_service__release_kill_switch(ProtobufCService 
                                                                void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__risk__v1__risk_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__risk__v1__risk_service__init (Shrivenquant__Risk__V1__RiskService_Service *service,
                                                  Shrivenquant__Risk__V1__RiskService_ServiceDestroy destroy)

@@ -25,14 +25,32 @@ typedef struct Shrivenquant__Risk__V1__AccountLimits Shrivenquant__Risk__V1__Acc
 typedef struct Shrivenquant__Risk__V1__SymbolLimits Shrivenquant__Risk__V1__SymbolLimits;
 typedef struct Shrivenquant__Risk__V1__SetSymbolLimitsRequest Shrivenquant__Risk__V1__SetSymbolLimitsRequest;
 typedef struct Shrivenquant__Risk__V1__SetAccountLimitsRequest Shrivenquant__Risk__V1__SetAccountLimitsRequest;
+typedef struct Shrivenquant__Risk__V1__TradingStatus Shrivenquant__Risk__V1__TradingStatus;
+typedef struct Shrivenquant__Risk__V1__SetTradingStateRequest Shrivenquant__Risk__V1__SetTradingStateRequest;
+typedef struct Shrivenquant__Risk__V1__ResetDailyLossRequest Shrivenquant__Risk__V1__ResetDailyLossRequest;
+typedef struct Shrivenquant__Risk__V1__DailyLossReset Shrivenquant__Risk__V1__DailyLossReset;
 typedef struct Shrivenquant__Risk__V1__GetKillSwitchRequest Shrivenquant__Risk__V1__GetKillSwitchRequest;
 typedef struct Shrivenquant__Risk__V1__KillSwitch Shrivenquant__Risk__V1__KillSwitch;
+typedef struct Shrivenquant__Risk__V1__KillSwitchChange Shrivenquant__Risk__V1__KillSwitchChange;
 typedef struct Shrivenquant__Risk__V1__EngageKillSwitchRequest Shrivenquant__Risk__V1__EngageKillSwitchRequest;
 typedef struct Shrivenquant__Risk__V1__ReleaseKillSwitchRequest Shrivenquant__Risk__V1__ReleaseKillSwitchRequest;
 
 
 /* --- enums --- */
 
+typedef enum _Shrivenquant__Risk__V1__TradingStatus__State {
+  SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__STATE_UNSPECIFIED = 0,
+  SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__ACTIVE = 1,
+  /*
+   * Only orders that bring a symbol's position nearer to zero.
+   */
+  SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__REDUCING = 2,
+  /*
+   * No orders; those that are open stay.
+   */
+  SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__HALTED = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE)
+} Shrivenquant__Risk__V1__TradingStatus__State;
 
 /* --- messages --- */
 
@@ -60,10 +78,15 @@ struct  Shrivenquant__Risk__V1__Limits
   size_t n_symbols;
   Shrivenquant__Risk__V1__SymbolLimits **symbols;
   Shrivenquant__Risk__V1__KillSwitch *kill_switch;
+  Shrivenquant__Risk__V1__TradingStatus *trading_state;
+  /*
+   * The last one; absent before the first.
+   */
+  Shrivenquant__Risk__V1__DailyLossReset *daily_loss_reset;
 };
 #define SHRIVENQUANT__RISK__V1__LIMITS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__limits__descriptor) \
-    , 0, NULL, NULL, 0,NULL, NULL }
+    , 0, NULL, NULL, 0,NULL, NULL, NULL, NULL }
 
 
 struct  Shrivenquant__Risk__V1__AccountLimits
@@ -79,10 +102,15 @@ struct  Shrivenquant__Risk__V1__AccountLimits
    * Realised plus unrealised loss since 00:00 UTC, in quote currency (USDT).
    */
   Shrivenquant__Type__V1__Decimal *max_daily_loss;
+  /*
+   * Worst-case |position| at the reference price, netted over the venues of a symbol and summed over the
+   * symbols, in quote currency (USDT). Absent: not limited.
+   */
+  Shrivenquant__Type__V1__Decimal *max_gross_exposure;
 };
 #define SHRIVENQUANT__RISK__V1__ACCOUNT_LIMITS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__account_limits__descriptor) \
-    , 0, 0, NULL, NULL }
+    , 0, 0, NULL, NULL, NULL }
 
 
 struct  Shrivenquant__Risk__V1__SymbolLimits
@@ -98,31 +126,42 @@ struct  Shrivenquant__Risk__V1__SymbolLimits
    */
   Shrivenquant__Type__V1__Decimal *max_order_size;
   /*
-   * In lots, position plus open buys.
+   * In lots, position plus open buys, over all venues that list the symbol.
    */
   Shrivenquant__Type__V1__Decimal *max_long;
   /*
-   * In lots, position minus open sells.
+   * In lots, position minus open sells, over all venues that list the symbol.
    */
   Shrivenquant__Type__V1__Decimal *max_short;
+  /*
+   * How far off the reference a limit price may be, as a fraction: 0.05 is 5 %. Absent: not checked.
+   */
+  Shrivenquant__Type__V1__Decimal *price_band;
 };
 #define SHRIVENQUANT__RISK__V1__SYMBOL_LIMITS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__symbol_limits__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  Shrivenquant__Risk__V1__SetSymbolLimitsRequest
 {
   ProtobufCMessage base;
+  /*
+   * One that a venue lists.
+   */
   char *symbol;
   Shrivenquant__Type__V1__Decimal *lot;
   Shrivenquant__Type__V1__Decimal *max_order_size;
   Shrivenquant__Type__V1__Decimal *max_long;
   Shrivenquant__Type__V1__Decimal *max_short;
+  /*
+   * 0 switches it off.
+   */
+  Shrivenquant__Type__V1__Decimal *price_band;
 };
 #define SHRIVENQUANT__RISK__V1__SET_SYMBOL_LIMITS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__set_symbol_limits_request__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL }
 
 
 struct  Shrivenquant__Risk__V1__SetAccountLimitsRequest
@@ -137,11 +176,64 @@ struct  Shrivenquant__Risk__V1__SetAccountLimitsRequest
    */
   uint32_t orders_per_minute;
   Shrivenquant__Type__V1__Decimal *max_notional;
+  /*
+   * Also ends what a reached daily loss has brought about, when the loss is within the new limit.
+   */
   Shrivenquant__Type__V1__Decimal *max_daily_loss;
+  /*
+   * 0 switches it off.
+   */
+  Shrivenquant__Type__V1__Decimal *max_gross_exposure;
 };
 #define SHRIVENQUANT__RISK__V1__SET_ACCOUNT_LIMITS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__set_account_limits_request__descriptor) \
-    , 0, 0, NULL, NULL }
+    , 0, 0, NULL, NULL, NULL }
+
+
+struct  Shrivenquant__Risk__V1__TradingStatus
+{
+  ProtobufCMessage base;
+  Shrivenquant__Risk__V1__TradingStatus__State state;
+  char *reason;
+  char *actor;
+  Google__Protobuf__Timestamp *changed_at;
+};
+#define SHRIVENQUANT__RISK__V1__TRADING_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__trading_status__descriptor) \
+    , SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Shrivenquant__Risk__V1__SetTradingStateRequest
+{
+  ProtobufCMessage base;
+  Shrivenquant__Risk__V1__TradingStatus__State state;
+  char *reason;
+};
+#define SHRIVENQUANT__RISK__V1__SET_TRADING_STATE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__set_trading_state_request__descriptor) \
+    , SHRIVENQUANT__RISK__V1__TRADING_STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Risk__V1__ResetDailyLossRequest
+{
+  ProtobufCMessage base;
+  char *reason;
+};
+#define SHRIVENQUANT__RISK__V1__RESET_DAILY_LOSS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__reset_daily_loss_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Risk__V1__DailyLossReset
+{
+  ProtobufCMessage base;
+  char *reason;
+  char *actor;
+  Google__Protobuf__Timestamp *reset_at;
+};
+#define SHRIVENQUANT__RISK__V1__DAILY_LOSS_RESET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__daily_loss_reset__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Shrivenquant__Risk__V1__GetKillSwitchRequest
@@ -157,16 +249,46 @@ struct  Shrivenquant__Risk__V1__KillSwitch
 {
   ProtobufCMessage base;
   protobuf_c_boolean engaged;
+  /*
+   * Of the last change that gave one since it was engaged.
+   */
   char *reason;
   /*
-   * Who engaged or released it last.
+   * Whose change that was.
    */
   char *actor;
   Google__Protobuf__Timestamp *changed_at;
+  /*
+   * How often it was engaged or released, ever: grows by one.
+   */
+  uint64_t change;
+  /*
+   * What is amiss although it is in force: the engagement is not on disk yet.
+   */
+  char *warning;
+  /*
+   * The latest, newest first; only where GetKillSwitch answers.
+   */
+  size_t n_changes;
+  Shrivenquant__Risk__V1__KillSwitchChange **changes;
 };
 #define SHRIVENQUANT__RISK__V1__KILL_SWITCH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__kill_switch__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Shrivenquant__Risk__V1__KillSwitchChange
+{
+  ProtobufCMessage base;
+  uint64_t change;
+  protobuf_c_boolean engaged;
+  char *reason;
+  char *actor;
+  Google__Protobuf__Timestamp *changed_at;
+};
+#define SHRIVENQUANT__RISK__V1__KILL_SWITCH_CHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__risk__v1__kill_switch_change__descriptor) \
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Shrivenquant__Risk__V1__EngageKillSwitchRequest
@@ -303,6 +425,82 @@ Shrivenquant__Risk__V1__SetAccountLimitsRequest *
 void   shrivenquant__risk__v1__set_account_limits_request__free_unpacked
                      (Shrivenquant__Risk__V1__SetAccountLimitsRequest *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Risk__V1__TradingStatus methods */
+void   shrivenquant__risk__v1__trading_status__init
+                     (Shrivenquant__Risk__V1__TradingStatus         *message);
+size_t shrivenquant__risk__v1__trading_status__get_packed_size
+                     (const Shrivenquant__Risk__V1__TradingStatus   *message);
+size_t shrivenquant__risk__v1__trading_status__pack
+                     (const Shrivenquant__Risk__V1__TradingStatus   *message,
+                      uint8_t             *out);
+size_t shrivenquant__risk__v1__trading_status__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__TradingStatus   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Risk__V1__TradingStatus *
+       shrivenquant__risk__v1__trading_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__risk__v1__trading_status__free_unpacked
+                     (Shrivenquant__Risk__V1__TradingStatus *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Risk__V1__SetTradingStateRequest methods */
+void   shrivenquant__risk__v1__set_trading_state_request__init
+                     (Shrivenquant__Risk__V1__SetTradingStateRequest         *message);
+size_t shrivenquant__risk__v1__set_trading_state_request__get_packed_size
+                     (const Shrivenquant__Risk__V1__SetTradingStateRequest   *message);
+size_t shrivenquant__risk__v1__set_trading_state_request__pack
+                     (const Shrivenquant__Risk__V1__SetTradingStateRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__risk__v1__set_trading_state_request__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__SetTradingStateRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Risk__V1__SetTradingStateRequest *
+       shrivenquant__risk__v1__set_trading_state_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__risk__v1__set_trading_state_request__free_unpacked
+                     (Shrivenquant__Risk__V1__SetTradingStateRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Risk__V1__ResetDailyLossRequest methods */
+void   shrivenquant__risk__v1__reset_daily_loss_request__init
+                     (Shrivenquant__Risk__V1__ResetDailyLossRequest         *message);
+size_t shrivenquant__risk__v1__reset_daily_loss_request__get_packed_size
+                     (const Shrivenquant__Risk__V1__ResetDailyLossRequest   *message);
+size_t shrivenquant__risk__v1__reset_daily_loss_request__pack
+                     (const Shrivenquant__Risk__V1__ResetDailyLossRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__risk__v1__reset_daily_loss_request__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__ResetDailyLossRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Risk__V1__ResetDailyLossRequest *
+       shrivenquant__risk__v1__reset_daily_loss_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__risk__v1__reset_daily_loss_request__free_unpacked
+                     (Shrivenquant__Risk__V1__ResetDailyLossRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Risk__V1__DailyLossReset methods */
+void   shrivenquant__risk__v1__daily_loss_reset__init
+                     (Shrivenquant__Risk__V1__DailyLossReset         *message);
+size_t shrivenquant__risk__v1__daily_loss_reset__get_packed_size
+                     (const Shrivenquant__Risk__V1__DailyLossReset   *message);
+size_t shrivenquant__risk__v1__daily_loss_reset__pack
+                     (const Shrivenquant__Risk__V1__DailyLossReset   *message,
+                      uint8_t             *out);
+size_t shrivenquant__risk__v1__daily_loss_reset__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__DailyLossReset   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Risk__V1__DailyLossReset *
+       shrivenquant__risk__v1__daily_loss_reset__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__risk__v1__daily_loss_reset__free_unpacked
+                     (Shrivenquant__Risk__V1__DailyLossReset *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Risk__V1__GetKillSwitchRequest methods */
 void   shrivenquant__risk__v1__get_kill_switch_request__init
                      (Shrivenquant__Risk__V1__GetKillSwitchRequest         *message);
@@ -340,6 +538,25 @@ Shrivenquant__Risk__V1__KillSwitch *
                       const uint8_t       *data);
 void   shrivenquant__risk__v1__kill_switch__free_unpacked
                      (Shrivenquant__Risk__V1__KillSwitch *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Risk__V1__KillSwitchChange methods */
+void   shrivenquant__risk__v1__kill_switch_change__init
+                     (Shrivenquant__Risk__V1__KillSwitchChange         *message);
+size_t shrivenquant__risk__v1__kill_switch_change__get_packed_size
+                     (const Shrivenquant__Risk__V1__KillSwitchChange   *message);
+size_t shrivenquant__risk__v1__kill_switch_change__pack
+                     (const Shrivenquant__Risk__V1__KillSwitchChange   *message,
+                      uint8_t             *out);
+size_t shrivenquant__risk__v1__kill_switch_change__pack_to_buffer
+                     (const Shrivenquant__Risk__V1__KillSwitchChange   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Risk__V1__KillSwitchChange *
+       shrivenquant__risk__v1__kill_switch_change__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__risk__v1__kill_switch_change__free_unpacked
+                     (Shrivenquant__Risk__V1__KillSwitchChange *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Risk__V1__EngageKillSwitchRequest methods */
 void   shrivenquant__risk__v1__engage_kill_switch_request__init
@@ -399,11 +616,26 @@ typedef void (*Shrivenquant__Risk__V1__SetSymbolLimitsRequest_Closure)
 typedef void (*Shrivenquant__Risk__V1__SetAccountLimitsRequest_Closure)
                  (const Shrivenquant__Risk__V1__SetAccountLimitsRequest *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Risk__V1__TradingStatus_Closure)
+                 (const Shrivenquant__Risk__V1__TradingStatus *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Risk__V1__SetTradingStateRequest_Closure)
+                 (const Shrivenquant__Risk__V1__SetTradingStateRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Risk__V1__ResetDailyLossRequest_Closure)
+                 (const Shrivenquant__Risk__V1__ResetDailyLossRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Risk__V1__DailyLossReset_Closure)
+                 (const Shrivenquant__Risk__V1__DailyLossReset *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Risk__V1__GetKillSwitchRequest_Closure)
                  (const Shrivenquant__Risk__V1__GetKillSwitchRequest *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Risk__V1__KillSwitch_Closure)
                  (const Shrivenquant__Risk__V1__KillSwitch *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Risk__V1__KillSwitchChange_Closure)
+                 (const Shrivenquant__Risk__V1__KillSwitchChange *message,
                   void *closure_data);
 typedef void (*Shrivenquant__Risk__V1__EngageKillSwitchRequest_Closure)
                  (const Shrivenquant__Risk__V1__EngageKillSwitchRequest *message,
@@ -434,6 +666,14 @@ struct Shrivenquant__Risk__V1__RiskService_Service
                         const Shrivenquant__Risk__V1__GetLimitsRequest *input,
                         Shrivenquant__Risk__V1__Limits_Closure closure,
                         void *closure_data);
+  void (*set_trading_state)(Shrivenquant__Risk__V1__RiskService_Service *service,
+                            const Shrivenquant__Risk__V1__SetTradingStateRequest *input,
+                            Shrivenquant__Risk__V1__TradingStatus_Closure closure,
+                            void *closure_data);
+  void (*reset_daily_loss)(Shrivenquant__Risk__V1__RiskService_Service *service,
+                           const Shrivenquant__Risk__V1__ResetDailyLossRequest *input,
+                           Shrivenquant__Risk__V1__DailyLossReset_Closure closure,
+                           void *closure_data);
   void (*get_kill_switch)(Shrivenquant__Risk__V1__RiskService_Service *service,
                           const Shrivenquant__Risk__V1__GetKillSwitchRequest *input,
                           Shrivenquant__Risk__V1__KillSwitch_Closure closure,
@@ -458,6 +698,8 @@ void shrivenquant__risk__v1__risk_service__init (Shrivenquant__Risk__V1__RiskSer
       function_prefix__ ## set_symbol_limits,\
       function_prefix__ ## set_account_limits,\
       function_prefix__ ## stream_limits,\
+      function_prefix__ ## set_trading_state,\
+      function_prefix__ ## reset_daily_loss,\
       function_prefix__ ## get_kill_switch,\
       function_prefix__ ## engage_kill_switch,\
       function_prefix__ ## release_kill_switch  }
@@ -477,6 +719,14 @@ void shrivenquant__risk__v1__risk_service__stream_limits(ProtobufCService *servi
                                                          const Shrivenquant__Risk__V1__GetLimitsRequest *input,
                                                          Shrivenquant__Risk__V1__Limits_Closure closure,
                                                          void *closure_data);
+void shrivenquant__risk__v1__risk_service__set_trading_state(ProtobufCService *service,
+                                                             const Shrivenquant__Risk__V1__SetTradingStateRequest *input,
+                                                             Shrivenquant__Risk__V1__TradingStatus_Closure closure,
+                                                             void *closure_data);
+void shrivenquant__risk__v1__risk_service__reset_daily_loss(ProtobufCService *service,
+                                                            const Shrivenquant__Risk__V1__ResetDailyLossRequest *input,
+                                                            Shrivenquant__Risk__V1__DailyLossReset_Closure closure,
+                                                            void *closure_data);
 void shrivenquant__risk__v1__risk_service__get_kill_switch(ProtobufCService *service,
                                                            const Shrivenquant__Risk__V1__GetKillSwitchRequest *input,
                                                            Shrivenquant__Risk__V1__KillSwitch_Closure closure,
@@ -498,8 +748,14 @@ extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__account_limits__
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__symbol_limits__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_symbol_limits_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_account_limits_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__trading_status__descriptor;
+extern const ProtobufCEnumDescriptor    shrivenquant__risk__v1__trading_status__state__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__set_trading_state_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__reset_daily_loss_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__daily_loss_reset__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__get_kill_switch_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__kill_switch__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__kill_switch_change__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__engage_kill_switch_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__risk__v1__release_kill_switch_request__descriptor;
 extern const ProtobufCServiceDescriptor shrivenquant__risk__v1__risk_service__descriptor;

@@ -97,6 +97,96 @@ void   shrivenquant__trading__v1__replace_order_request__free_unpacked
   assert(message->base.descriptor == &shrivenquant__trading__v1__replace_order_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__trading__v1__stop_trading_request__init
+                     (Shrivenquant__Trading__V1__StopTradingRequest         *message)
+{
+  static const Shrivenquant__Trading__V1__StopTradingRequest init_value = SHRIVENQUANT__TRADING__V1__STOP_TRADING_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__trading__v1__stop_trading_request__get_packed_size
+                     (const Shrivenquant__Trading__V1__StopTradingRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__trading__v1__stop_trading_request__pack
+                     (const Shrivenquant__Trading__V1__StopTradingRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__trading__v1__stop_trading_request__pack_to_buffer
+                     (const Shrivenquant__Trading__V1__StopTradingRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Trading__V1__StopTradingRequest *
+       shrivenquant__trading__v1__stop_trading_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Trading__V1__StopTradingRequest *)
+     protobuf_c_message_unpack (&shrivenquant__trading__v1__stop_trading_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__trading__v1__stop_trading_request__free_unpacked
+                     (Shrivenquant__Trading__V1__StopTradingRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__trading__v1__stop_trading_response__init
+                     (Shrivenquant__Trading__V1__StopTradingResponse         *message)
+{
+  static const Shrivenquant__Trading__V1__StopTradingResponse init_value = SHRIVENQUANT__TRADING__V1__STOP_TRADING_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__trading__v1__stop_trading_response__get_packed_size
+                     (const Shrivenquant__Trading__V1__StopTradingResponse *message)
+{
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__trading__v1__stop_trading_response__pack
+                     (const Shrivenquant__Trading__V1__StopTradingResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__trading__v1__stop_trading_response__pack_to_buffer
+                     (const Shrivenquant__Trading__V1__StopTradingResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Trading__V1__StopTradingResponse *
+       shrivenquant__trading__v1__stop_trading_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Trading__V1__StopTradingResponse *)
+     protobuf_c_message_unpack (&shrivenquant__trading__v1__stop_trading_response__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__trading__v1__stop_trading_response__free_unpacked
+                     (Shrivenquant__Trading__V1__StopTradingResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__trading__v1__stop_trading_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__trading__v1__check_order_response__init
                      (Shrivenquant__Trading__V1__CheckOrderResponse         *message)
 {
@@ -695,6 +785,82 @@ const ProtobufCMessageDescriptor shrivenquant__trading__v1__replace_order_reques
   (ProtobufCMessageInit) shrivenquant__trading__v1__replace_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor shrivenquant__trading__v1__stop_trading_request__field_descriptors[1] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Trading__V1__StopTradingRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__trading__v1__stop_trading_request__field_indices_by_name[] = {
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange shrivenquant__trading__v1__stop_trading_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__trading__v1__stop_trading_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.trading.v1.StopTradingRequest",
+  "StopTradingRequest",
+  "Shrivenquant__Trading__V1__StopTradingRequest",
+  "shrivenquant.trading.v1",
+  sizeof(Shrivenquant__Trading__V1__StopTradingRequest),
+  1,
+  shrivenquant__trading__v1__stop_trading_request__field_descriptors,
+  shrivenquant__trading__v1__stop_trading_request__field_indices_by_name,
+  1,  shrivenquant__trading__v1__stop_trading_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__trading__v1__stop_trading_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__trading__v1__stop_trading_response__field_descriptors[1] =
+{
+  {
+    "open_orders",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Trading__V1__StopTradingResponse, open_orders),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__trading__v1__stop_trading_response__field_indices_by_name[] = {
+  0,   /* field[0] = open_orders */
+};
+static const ProtobufCIntRange shrivenquant__trading__v1__stop_trading_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__trading__v1__stop_trading_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.trading.v1.StopTradingResponse",
+  "StopTradingResponse",
+  "Shrivenquant__Trading__V1__StopTradingResponse",
+  "shrivenquant.trading.v1",
+  sizeof(Shrivenquant__Trading__V1__StopTradingResponse),
+  1,
+  shrivenquant__trading__v1__stop_trading_response__field_descriptors,
+  shrivenquant__trading__v1__stop_trading_response__field_indices_by_name,
+  1,  shrivenquant__trading__v1__stop_trading_response__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__trading__v1__stop_trading_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor shrivenquant__trading__v1__check_order_response__field_descriptors[5] =
 {
   {
@@ -1277,11 +1443,12 @@ const ProtobufCMessageDescriptor shrivenquant__trading__v1__signal__descriptor =
   (ProtobufCMessageInit) shrivenquant__trading__v1__signal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor shrivenquant__trading__v1__trading_service__method_descriptors[7] =
+static const ProtobufCMethodDescriptor shrivenquant__trading__v1__trading_service__method_descriptors[8] =
 {
   { "SubmitOrder", &shrivenquant__trading__v1__submit_order_request__descriptor, &shrivenquant__oms__v1__order__descriptor },
   { "ReplaceOrder", &shrivenquant__trading__v1__replace_order_request__descriptor, &shrivenquant__oms__v1__order__descriptor },
   { "CheckOrder", &shrivenquant__trading__v1__submit_order_request__descriptor, &shrivenquant__trading__v1__check_order_response__descriptor },
+  { "StopTrading", &shrivenquant__trading__v1__stop_trading_request__descriptor, &shrivenquant__trading__v1__stop_trading_response__descriptor },
   { "ListStrategies", &shrivenquant__trading__v1__list_strategies_request__descriptor, &shrivenquant__trading__v1__list_strategies_response__descriptor },
   { "StartStrategy", &shrivenquant__trading__v1__start_strategy_request__descriptor, &shrivenquant__trading__v1__strategy__descriptor },
   { "StopStrategy", &shrivenquant__trading__v1__stop_strategy_request__descriptor, &shrivenquant__trading__v1__strategy__descriptor },
@@ -1289,11 +1456,12 @@ static const ProtobufCMethodDescriptor shrivenquant__trading__v1__trading_servic
 };
 const unsigned shrivenquant__trading__v1__trading_service__method_indices_by_name[] = {
   2,        /* CheckOrder */
-  6,        /* ListSignals */
-  3,        /* ListStrategies */
+  7,        /* ListSignals */
+  4,        /* ListStrategies */
   1,        /* ReplaceOrder */
-  4,        /* StartStrategy */
-  5,        /* StopStrategy */
+  5,        /* StartStrategy */
+  6,        /* StopStrategy */
+  3,        /* StopTrading */
   0         /* SubmitOrder */
 };
 const ProtobufCServiceDescriptor shrivenquant__trading__v1__trading_service__descriptor =
@@ -1303,7 +1471,7 @@ const ProtobufCServiceDescriptor shrivenquant__trading__v1__trading_service__des
   "TradingService",
   "Shrivenquant__Trading__V1__TradingService",
   "shrivenquant.trading.v1",
-  7,
+  8,
   shrivenquant__trading__v1__trading_service__method_descriptors,
   shrivenquant__trading__v1__trading_service__method_indices_by_name
 };
@@ -1331,13 +1499,21 @@ void shrivenquant__trading__v1__trading_service__check_order(ProtobufCService *s
   assert(service->descriptor == &shrivenquant__trading__v1__trading_service__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void shrivenquant__trading__v1__trading_service__stop_trading(ProtobufCService *service,
+                                                              const Shrivenquant__Trading__V1__StopTradingRequest *input,
+                                                              Shrivenquant__Trading__V1__StopTradingResponse_Closure closure,
+                                                              void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__trading__v1__trading_service__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void shrivenquant__trading__v1__trading_service__list_strategies(ProtobufCService *service,
                                                                  const Shrivenquant__Trading__V1__ListStrategiesRequest *input,
                                                                  Shrivenquant__Trading__V1__ListStrategiesResponse_Closure closure,
                                                                  void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__trading__v1__trading_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__trading__v1__trading_service__start_strategy(ProtobufCService *service,
                                                                 const Shrivenquant__Trading__V1__StartStrategyRequest *input,
@@ -1345,7 +1521,7 @@ void shrivenquant__trading__v1__trading_service__start_strategy(ProtobufCService
                                                                 void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__trading__v1__trading_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__trading__v1__trading_service__stop_strategy(ProtobufCService *service,
                                                                const Shrivenquant__Trading__V1__StopStrategyRequest *input,
@@ -1353,7 +1529,7 @@ void shrivenquant__trading__v1__trading_service__stop_strategy(ProtobufCService 
                                                                void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__trading__v1__trading_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__trading__v1__trading_service__list_signals(ProtobufCService *service,
                                                               const Shrivenquant__Trading__V1__ListSignalsRequest *input,
@@ -1361,7 +1537,7 @@ void shrivenquant__trading__v1__trading_service__list_signals(ProtobufCService *
                                                               void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__trading__v1__trading_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__trading__v1__trading_service__init (Shrivenquant__Trading__V1__TradingService_Service *service,
                                                        Shrivenquant__Trading__V1__TradingService_ServiceDestroy destroy)

@@ -23,6 +23,8 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Shrivenquant__Trading__V1__SubmitOrderRequest Shrivenquant__Trading__V1__SubmitOrderRequest;
 typedef struct Shrivenquant__Trading__V1__ReplaceOrderRequest Shrivenquant__Trading__V1__ReplaceOrderRequest;
+typedef struct Shrivenquant__Trading__V1__StopTradingRequest Shrivenquant__Trading__V1__StopTradingRequest;
+typedef struct Shrivenquant__Trading__V1__StopTradingResponse Shrivenquant__Trading__V1__StopTradingResponse;
 typedef struct Shrivenquant__Trading__V1__CheckOrderResponse Shrivenquant__Trading__V1__CheckOrderResponse;
 typedef struct Shrivenquant__Trading__V1__ListStrategiesRequest Shrivenquant__Trading__V1__ListStrategiesRequest;
 typedef struct Shrivenquant__Trading__V1__ListStrategiesResponse Shrivenquant__Trading__V1__ListStrategiesResponse;
@@ -87,6 +89,29 @@ struct  Shrivenquant__Trading__V1__ReplaceOrderRequest
 #define SHRIVENQUANT__TRADING__V1__REPLACE_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__trading__v1__replace_order_request__descriptor) \
     , (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+struct  Shrivenquant__Trading__V1__StopTradingRequest
+{
+  ProtobufCMessage base;
+  char *reason;
+};
+#define SHRIVENQUANT__TRADING__V1__STOP_TRADING_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__trading__v1__stop_trading_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Shrivenquant__Trading__V1__StopTradingResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Orders that were open, as far as they are known here; they are cancelled until none is left.
+   */
+  uint32_t open_orders;
+};
+#define SHRIVENQUANT__TRADING__V1__STOP_TRADING_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__trading__v1__stop_trading_response__descriptor) \
+    , 0 }
 
 
 struct  Shrivenquant__Trading__V1__CheckOrderResponse
@@ -252,6 +277,44 @@ Shrivenquant__Trading__V1__ReplaceOrderRequest *
                       const uint8_t       *data);
 void   shrivenquant__trading__v1__replace_order_request__free_unpacked
                      (Shrivenquant__Trading__V1__ReplaceOrderRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Trading__V1__StopTradingRequest methods */
+void   shrivenquant__trading__v1__stop_trading_request__init
+                     (Shrivenquant__Trading__V1__StopTradingRequest         *message);
+size_t shrivenquant__trading__v1__stop_trading_request__get_packed_size
+                     (const Shrivenquant__Trading__V1__StopTradingRequest   *message);
+size_t shrivenquant__trading__v1__stop_trading_request__pack
+                     (const Shrivenquant__Trading__V1__StopTradingRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__trading__v1__stop_trading_request__pack_to_buffer
+                     (const Shrivenquant__Trading__V1__StopTradingRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Trading__V1__StopTradingRequest *
+       shrivenquant__trading__v1__stop_trading_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__trading__v1__stop_trading_request__free_unpacked
+                     (Shrivenquant__Trading__V1__StopTradingRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Trading__V1__StopTradingResponse methods */
+void   shrivenquant__trading__v1__stop_trading_response__init
+                     (Shrivenquant__Trading__V1__StopTradingResponse         *message);
+size_t shrivenquant__trading__v1__stop_trading_response__get_packed_size
+                     (const Shrivenquant__Trading__V1__StopTradingResponse   *message);
+size_t shrivenquant__trading__v1__stop_trading_response__pack
+                     (const Shrivenquant__Trading__V1__StopTradingResponse   *message,
+                      uint8_t             *out);
+size_t shrivenquant__trading__v1__stop_trading_response__pack_to_buffer
+                     (const Shrivenquant__Trading__V1__StopTradingResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Trading__V1__StopTradingResponse *
+       shrivenquant__trading__v1__stop_trading_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__trading__v1__stop_trading_response__free_unpacked
+                     (Shrivenquant__Trading__V1__StopTradingResponse *message,
                       ProtobufCAllocator *allocator);
 /* Shrivenquant__Trading__V1__CheckOrderResponse methods */
 void   shrivenquant__trading__v1__check_order_response__init
@@ -432,6 +495,12 @@ typedef void (*Shrivenquant__Trading__V1__SubmitOrderRequest_Closure)
 typedef void (*Shrivenquant__Trading__V1__ReplaceOrderRequest_Closure)
                  (const Shrivenquant__Trading__V1__ReplaceOrderRequest *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Trading__V1__StopTradingRequest_Closure)
+                 (const Shrivenquant__Trading__V1__StopTradingRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Trading__V1__StopTradingResponse_Closure)
+                 (const Shrivenquant__Trading__V1__StopTradingResponse *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Trading__V1__CheckOrderResponse_Closure)
                  (const Shrivenquant__Trading__V1__CheckOrderResponse *message,
                   void *closure_data);
@@ -478,6 +547,10 @@ struct Shrivenquant__Trading__V1__TradingService_Service
                       const Shrivenquant__Trading__V1__SubmitOrderRequest *input,
                       Shrivenquant__Trading__V1__CheckOrderResponse_Closure closure,
                       void *closure_data);
+  void (*stop_trading)(Shrivenquant__Trading__V1__TradingService_Service *service,
+                       const Shrivenquant__Trading__V1__StopTradingRequest *input,
+                       Shrivenquant__Trading__V1__StopTradingResponse_Closure closure,
+                       void *closure_data);
   void (*list_strategies)(Shrivenquant__Trading__V1__TradingService_Service *service,
                           const Shrivenquant__Trading__V1__ListStrategiesRequest *input,
                           Shrivenquant__Trading__V1__ListStrategiesResponse_Closure closure,
@@ -505,6 +578,7 @@ void shrivenquant__trading__v1__trading_service__init (Shrivenquant__Trading__V1
       function_prefix__ ## submit_order,\
       function_prefix__ ## replace_order,\
       function_prefix__ ## check_order,\
+      function_prefix__ ## stop_trading,\
       function_prefix__ ## list_strategies,\
       function_prefix__ ## start_strategy,\
       function_prefix__ ## stop_strategy,\
@@ -521,6 +595,10 @@ void shrivenquant__trading__v1__trading_service__check_order(ProtobufCService *s
                                                              const Shrivenquant__Trading__V1__SubmitOrderRequest *input,
                                                              Shrivenquant__Trading__V1__CheckOrderResponse_Closure closure,
                                                              void *closure_data);
+void shrivenquant__trading__v1__trading_service__stop_trading(ProtobufCService *service,
+                                                              const Shrivenquant__Trading__V1__StopTradingRequest *input,
+                                                              Shrivenquant__Trading__V1__StopTradingResponse_Closure closure,
+                                                              void *closure_data);
 void shrivenquant__trading__v1__trading_service__list_strategies(ProtobufCService *service,
                                                                  const Shrivenquant__Trading__V1__ListStrategiesRequest *input,
                                                                  Shrivenquant__Trading__V1__ListStrategiesResponse_Closure closure,
@@ -542,6 +620,8 @@ void shrivenquant__trading__v1__trading_service__list_signals(ProtobufCService *
 
 extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__submit_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__replace_order_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__stop_trading_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__stop_trading_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__check_order_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__list_strategies_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__trading__v1__list_strategies_response__descriptor;
