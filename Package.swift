@@ -168,7 +168,9 @@ let rooms: [Room] = [
   // Bridges: domain values to and from contract messages, written once for all services.
   room(
     .bridges, "Translation",
-    uses: ["Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Units", "Venue", "Wire"]),
+    uses: [
+      "Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Risk", "Units", "Venue", "Wire",
+    ]),
 
   // Venues: each exchange's dialect, and the simulator that speaks it back.
   room(
@@ -198,12 +200,13 @@ let rooms: [Room] = [
     ]),
   service("Orderbook", uses: ["MarketQuality", "Translation", "OrderBook", "Venue"]),
   service(
-    "RiskManager", uses: ["Translation", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
+    "RiskManager",
+    uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Risk", "Venue"]),
   service(
     "TradingGateway",
     uses: [
-      "EventBus", "OrderBook", "Orders", "Portfolio", "Risk", "SharedRing", "Signals", "TickRing",
-      "Translation", "Venue",
+      "EventBus", "JSON", "OrderBook", "Orders", "Portfolio", "Risk", "SharedRing", "Signals",
+      "TickRing", "Translation", "Venue",
     ]),
   service("OMS", uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
   service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),

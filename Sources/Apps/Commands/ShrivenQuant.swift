@@ -5,7 +5,8 @@ package enum ShrivenQuant {
   static let commands: [Command] = [
     UpCommand.command, DownCommand.command, StatusCommand.command, RunCommand.command,
     CheckCommand.command, ListCommand.command, ProbeCommand.command, CallCommand.command,
-    TokenCommand.command, CaptureCommand.command, ReplayCommand.command, VenueSimCommand.command,
+    TokenCommand.command, KillCommand.command, CaptureCommand.command, ReplayCommand.command,
+    VenueSimCommand.command,
     InteropServerCommand.command,
     InteropClientCommand.command,
   ]

@@ -13,6 +13,7 @@ package struct RESTResponder: HTTPResponder {
   private let config: Config
   private let upstreams: Upstreams
   private let transcoder: Transcoder
+  private let killSwitch: KillSwitchRelay
   private let requests: CounterFamily
   private let seconds: HistogramFamily
 
@@ -20,6 +21,7 @@ package struct RESTResponder: HTTPResponder {
     self.context = context
     self.config = config
     upstreams = Upstreams(context)
+    killSwitch = KillSwitchRelay(context)
     transcoder = try Transcoder(methods: upstreams.methods)
     requests = context.metrics.counters(
       "gateway_requests_total", help: "HTTP requests by route and status.",
@@ -74,7 +76,10 @@ package struct RESTResponder: HTTPResponder {
     guard match.method.shape == .unary else {
       throw RPCError(.unimplemented, "\(match.method.name) streams; call it over gRPC")
     }
-    let reply = try await channel.unary(match.method, message, options(request))
+    let reply =
+      KillSwitchRelay.takes(match.method)
+      ? try await killSwitch.engage(message, options(request))
+      : try await channel.unary(match.method, message, options(request))
     var response = HTTPResponse(
       status: match.route.successStatus, json: try transcoder.responseJSON(match, reply))
     if match.route.successStatus == 201, let id = Self.createdID(response.body) {

@@ -2,8 +2,10 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Loop
+internal import Risk
 internal import ServiceKit
 internal import Telemetry
+internal import Translation
 internal import Wire
 
 struct Handlers: RiskV1.RiskServiceHandler {
@@ -21,7 +23,7 @@ struct Handlers: RiskV1.RiskServiceHandler {
   func setSymbolLimits(
     _ request: RiskV1.SetSymbolLimitsRequest, _ context: ServerContext
   ) async throws -> RiskV1.SymbolLimits {
-    let limits = try await book.setSymbol(request)
+    let limits = try await book.setSymbol(request, by: actor(context))
     service.log.info(
       "limits of a symbol changed", ["symbol": .text(limits.symbol), "by": .text(actor(context))])
     return limits
@@ -30,9 +32,36 @@ struct Handlers: RiskV1.RiskServiceHandler {
   func setAccountLimits(
     _ request: RiskV1.SetAccountLimitsRequest, _ context: ServerContext
   ) async throws -> RiskV1.AccountLimits {
-    let limits = try await book.setAccount(request)
+    let limits = try await book.setAccount(request, by: actor(context))
     service.log.info("limits of the account changed", ["by": .text(actor(context))])
     return limits
+  }
+
+  func setTradingState(
+    _ request: RiskV1.SetTradingStateRequest, _ context: ServerContext
+  ) async throws -> RiskV1.TradingStatus {
+    guard let state = TradingState(request.state) else {
+      throw RPCError.invalid("state", "must be ACTIVE, REDUCING or HALTED")
+    }
+    try Self.check(reason: request.reason)
+    let status = try await book.setTrading(state, reason: request.reason, by: actor(context))
+    service.log.warning(
+      "trading state changed",
+      [
+        "state": .text(status.state.name), "by": .text(status.actor),
+        "reason": .text(request.reason),
+      ])
+    return status
+  }
+
+  func resetDailyLoss(
+    _ request: RiskV1.ResetDailyLossRequest, _ context: ServerContext
+  ) async throws -> RiskV1.DailyLossReset {
+    try Self.check(reason: request.reason)
+    let reset = try await book.resetLoss(reason: request.reason, by: actor(context))
+    service.log.warning(
+      "daily loss reset", ["by": .text(reset.actor), "reason": .text(request.reason)])
+    return reset
   }
 
   func streamLimits(
@@ -49,17 +78,11 @@ struct Handlers: RiskV1.RiskServiceHandler {
   }
 
   private func tell(_ responses: Outgoing<RiskV1.Limits>) async throws {
-    var known: UInt64 = 0
     while !Task.isCancelled {
-      let limits = try await book.message()
-      try await responses.send(limits)
-      known = limits.version
-      await book.change(after: known) { [service, config, book] id in
-        service.loop.spawn {
-          await service.loop.sleep(for: config.heartbeat)
-          await book.wake(id)
-        }
-      }
+      let version = await book.version
+      // Before the limits are known there is nothing to tell, unless the kill switch is engaged.
+      if let limits = await book.told { try await responses.send(limits) }
+      await book.change(after: version, within: config.heartbeat)
     }
     throw RPCError(.cancelled, "the reader is gone")
   }
@@ -67,31 +90,37 @@ struct Handlers: RiskV1.RiskServiceHandler {
   func getKillSwitch(
     _ request: RiskV1.GetKillSwitchRequest, _ context: ServerContext
   ) async throws -> RiskV1.KillSwitch {
-    try await book.message().killSwitch ?? .init()
+    await book.killSwitchWithHistory
   }
 
   func engageKillSwitch(
     _ request: RiskV1.EngageKillSwitchRequest, _ context: ServerContext
   ) async throws -> RiskV1.KillSwitch {
-    try await turn(engaged: true, request.reason, context)
+    try Self.check(reason: request.reason)
+    let state = await book.engage(reason: request.reason, by: actor(context))
+    note("engaged", request.reason, context)
+    return state
   }
 
   func releaseKillSwitch(
     _ request: RiskV1.ReleaseKillSwitchRequest, _ context: ServerContext
   ) async throws -> RiskV1.KillSwitch {
-    try await turn(engaged: false, request.reason, context)
+    try Self.check(reason: request.reason)
+    let state = try await book.release(reason: request.reason, by: actor(context))
+    note("released", request.reason, context)
+    return state
   }
 
-  private func turn(
-    engaged: Bool, _ reason: String, _ context: ServerContext
-  ) async throws -> RiskV1.KillSwitch {
-    let state = try await book.setKillSwitch(
-      engaged: engaged, reason: reason, actor: actor(context), now: service.time.now)
-    killSwitchChanges.with(engaged ? "engaged" : "released").increment()
+  private func note(_ change: String, _ reason: String, _ context: ServerContext) {
+    killSwitchChanges.with(change).increment()
     service.log.warning(
-      engaged ? "kill switch engaged" : "kill switch released",
-      ["by": .text(state.actor), "reason": .text(reason)])
-    return state
+      "kill switch \(change)", ["by": .text(actor(context)), "reason": .text(reason)])
+  }
+
+  private static func check(reason: String) throws(RPCError) {
+    guard reason.utf8.count <= 1_024 else {
+      throw RPCError.invalid("reason", "is longer than 1024 bytes")
+    }
   }
 
   private func actor(_ context: ServerContext) -> String {

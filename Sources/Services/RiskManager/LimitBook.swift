@@ -1,120 +1,163 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import Loop
 internal import Risk
+internal import ServiceKit
+internal import Telemetry
+internal import Translation
 internal import Units
 
-/// The limits and the kill switch in force; changes are stored before anybody hears of them.
+/// The limits, the trading state and the kill switch in force.
+///
+/// A change is decided, appended to the journal, and only when it is on disk folded, told and
+/// answered. One thing goes the other way round, for waiting could cost more than forgetting: the kill
+/// switch is engaged and told at once, and then made durable, however long that takes.
 actor LimitBook {
-  private let store: any LimitStore
-  private let config: Config
-  private var limits: RiskLimits
-  private var killSwitch = RiskV1.KillSwitch()
-  private(set) var version: UInt64 = 0
-  private var isLoaded = false
+  let config: Config
+  let context: ServiceContext
+  let log: any ChangeLog
+  let mark: KillMark
+  private let listings: any Listings
+  var register: RiskRegister
+  /// Engagements that are in force and not on disk yet, oldest first.
+  var unsaved: [KillSwitchChange] = []
+  /// Why the journal took nothing at the last attempt; nil when it did.
+  var journalProblem: String?
+  var isSaving = false
+  /// Numbers are given when a change is asked for, and are never given twice.
+  var lastNumber: UInt64
+  private let journalHolds: ReadinessBoard.Requirement
+  private let limitsKnown: ReadinessBoard.Requirement
   private var isChanging = false
   private var queue: [CheckedContinuation<Void, Never>] = []
   private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
   private var lastWaiter = 0
   private var readers = 0
 
-  init(_ store: any LimitStore, _ config: Config) {
-    self.store = store
+  init(
+    _ register: RiskRegister, _ log: any ChangeLog, _ listings: any Listings, _ config: Config,
+    _ context: ServiceContext
+  ) {
+    self.register = register
+    self.log = log
+    self.listings = listings
     self.config = config
-    self.limits = config.limits
+    self.context = context
+    mark = KillMark(context.state)
+    lastNumber = register.killSwitch.number
+    journalHolds = context.readiness.require("journal")
+    journalHolds.hold()
+    limitsKnown = context.readiness.require(
+      "limits", reason: "the journal has none yet, and PostgreSQL has not said what it knows")
+    if register.limits != nil { limitsKnown.hold() }
   }
 
-  func load() async throws {
-    try await store.prepare()
-    let stored = try await store.load(standard: config.limits)
-    limits = stored.limits
-    killSwitch = stored.killSwitch
-    version = max(version + 1, stored.version)
-    isLoaded = true
-    wakeAll()
-  }
+  var version: UInt64 { register.version }
+  var hasLimits: Bool { register.limits != nil }
 
+  /// What holds now.
   func message() throws(RPCError) -> RiskV1.Limits {
-    guard isLoaded else { throw RPCError(.unavailable, "the limits have not been read yet") }
-    var message = RiskV1.Limits()
-    message.version = version
-    message.account = RiskV1.AccountLimits(limits)
-    message.defaultSymbol = RiskV1.SymbolLimits("", limits.standard)
-    message.symbols = limits.symbols.sorted { $0.key < $1.key }.map {
-      RiskV1.SymbolLimits($0.key, $0.value)
+    guard hasLimits else { throw Self.unknown }
+    return RiskV1.Limits(register)
+  }
+
+  /// What readers are told; nil while there is nothing to tell.
+  var told: RiskV1.Limits? {
+    hasLimits || register.killSwitch.isEngaged ? RiskV1.Limits(register) : nil
+  }
+
+  static let unknown = RPCError(
+    .unavailable,
+    "the limits are not known yet: the journal has none, and PostgreSQL has not said what it knows",
+    details: [.retryInfo(delay: .seconds(1))])
+
+  /// Limits that an earlier version kept in PostgreSQL, or those of the settings where it has none.
+  func takeOver(
+    _ limits: RiskLimits, _ killSwitch: KillSwitchChange?, version: UInt64
+  ) async throws {
+    try await exclusively {
+      guard !hasLimits else { return }
+      try await commit(.takenOver(limits, killSwitch, version: version), by: "risk-manager")
+      lastNumber = max(lastNumber, register.killSwitch.number)
+      limitsKnown.hold()
     }
-    message.killSwitch = killSwitch
-    return message
   }
 
   // MARK: Changes, one after another
 
-  func setSymbol(_ request: RiskV1.SetSymbolLimitsRequest) async throws -> RiskV1.SymbolLimits {
-    try await exclusively {
-      guard !request.symbol.isEmpty, request.symbol.count <= 32 else {
-        throw RPCError.invalid("symbol", "must have 1 to 32 characters")
+  func setSymbol(
+    _ request: RiskV1.SetSymbolLimitsRequest, by actor: String
+  ) async throws -> RiskV1.SymbolLimits {
+    guard !request.symbol.isEmpty, request.symbol.count <= 32 else {
+      throw RPCError.invalid("symbol", "must have 1 to 32 characters")
+    }
+    try await listings.require(request.symbol)
+    let band = try value(request.priceBand, "priceBand")
+    return try await exclusively {
+      let event = try decided {
+        try register.decide(symbol: request.symbol) { next in
+          next.lot = try value(request.lot, "lot") ?? next.lot
+          next.maxOrderSize = try value(request.maxOrderSize, "maxOrderSize") ?? next.maxOrderSize
+          next.maxLongPosition = try value(request.maxLong, "maxLong") ?? next.maxLongPosition
+          next.maxShortPosition = try value(request.maxShort, "maxShort") ?? next.maxShortPosition
+          if let band { next.priceBand = band.isZero ? nil : band }
+        }
       }
-      var next = limits.limits(of: request.symbol)
-      next.lot = try value(request.lot, "lot") ?? next.lot
-      next.maxOrderSize = try value(request.maxOrderSize, "maxOrderSize") ?? next.maxOrderSize
-      next.maxLongPosition = try value(request.maxLong, "maxLong") ?? next.maxLongPosition
-      next.maxShortPosition = try value(request.maxShort, "maxShort") ?? next.maxShortPosition
-      var changed = limits
-      changed.symbols[request.symbol] = next
-      try await keep(changed)
-      return RiskV1.SymbolLimits(request.symbol, next)
+      try await commit(event, by: actor)
+      guard let limits = register.limits else { throw Self.unknown }
+      return RiskV1.SymbolLimits(request.symbol, limits.limits(of: request.symbol))
     }
   }
 
-  func setAccount(_ request: RiskV1.SetAccountLimitsRequest) async throws -> RiskV1.AccountLimits {
+  func setAccount(
+    _ request: RiskV1.SetAccountLimitsRequest, by actor: String
+  ) async throws -> RiskV1.AccountLimits {
     try await exclusively {
-      var changed = limits
-      if request.ordersPerSecond > 0 {
-        changed.account.ordersPerSecond = Int(request.ordersPerSecond)
+      let event = try decided {
+        try register.decideAccount { account, maxNotional in
+          if request.ordersPerSecond > 0 { account.ordersPerSecond = Int(request.ordersPerSecond) }
+          if request.ordersPerMinute > 0 { account.ordersPerMinute = Int(request.ordersPerMinute) }
+          account.maxDailyLoss =
+            try value(request.maxDailyLoss, "maxDailyLoss") ?? account.maxDailyLoss
+          maxNotional = try value(request.maxNotional, "maxNotional") ?? maxNotional
+          if let gross = try value(request.maxGrossExposure, "maxGrossExposure") {
+            account.maxGrossExposure = gross.isZero ? nil : gross
+          }
+        }
       }
-      if request.ordersPerMinute > 0 {
-        changed.account.ordersPerMinute = Int(request.ordersPerMinute)
-      }
-      if let loss = try value(request.maxDailyLoss, "maxDailyLoss") {
-        changed.account.maxDailyLoss = loss
-      }
-      if let notional = try value(request.maxNotional, "maxNotional") {
-        changed.standard.maxNotional = notional
-        for symbol in changed.symbols.keys { changed.symbols[symbol]?.maxNotional = notional }
-      }
-      try await keep(changed)
-      return RiskV1.AccountLimits(changed)
+      try await commit(event, by: actor)
+      guard let limits = register.limits else { throw Self.unknown }
+      return RiskV1.AccountLimits(limits.account, maxNotional: limits.standard.maxNotional)
     }
   }
 
-  func setKillSwitch(
-    engaged: Bool, reason: String, actor: String, now: Instant
-  ) async throws -> RiskV1.KillSwitch {
+  func setTrading(
+    _ state: TradingState, reason: String, by actor: String
+  ) async throws -> RiskV1.TradingStatus {
     try await exclusively {
-      guard reason.utf8.count <= 1_024 else {
-        throw RPCError.invalid("reason", "is longer than 1024 bytes")
-      }
-      var next = RiskV1.KillSwitch()
-      next.engaged = engaged
-      next.reason = reason
-      next.actor = actor
-      next.changedAt = .init(now)
-      try await store.save(killSwitch: next, version: version + 1)
-      killSwitch = next
-      advance()
-      return next
+      let change = TradingStateChange(
+        state: state, reason: reason, actor: actor, time: context.time.now)
+      try await commit(.trading(change), by: actor)
+      return RiskV1.TradingStatus(change)
     }
   }
 
-  private func keep(_ changed: RiskLimits) async throws {
-    do throws(RiskLimitFault) {
-      try changed.validate()
-    } catch {
-      throw RPCError(.invalidArgument, error.problem)
+  func resetLoss(reason: String, by actor: String) async throws -> RiskV1.DailyLossReset {
+    try await exclusively {
+      let reset = DailyLossReset(reason: reason, actor: actor, time: context.time.now)
+      try await commit(.lossReset(reset), by: actor)
+      return RiskV1.DailyLossReset(reset)
     }
-    try await store.save(changed, version: version + 1)
-    limits = changed
-    advance()
+  }
+
+  private func decided(_ decide: () throws -> RiskEvent?) throws -> RiskEvent {
+    do {
+      guard let event = try decide() else { throw Self.unknown }
+      return event
+    } catch let fault as RiskLimitFault {
+      throw RPCError(.invalidArgument, fault.problem)
+    }
   }
 
   private func value(_ wire: TypeV1.Decimal?, _ field: String) throws(RPCError) -> Units.Decimal? {
@@ -125,20 +168,48 @@ actor LimitBook {
     return decimal
   }
 
+  /// On disk, then in force, then told.
+  func commit(_ event: RiskEvent, by actor: String) async throws {
+    try await append(event, by: actor)
+    register.apply(event)
+    wakeAll()
+  }
+
+  func append(_ event: RiskEvent, by actor: String) async throws(RPCError) {
+    do throws(RPCError) {
+      try refold()
+      try await log.append(event.record(by: actor, at: context.time.now))
+    } catch {
+      journalProblem = error.message
+      journalHolds.fail(error.message)
+      throw error
+    }
+    journalProblem = nil
+    journalHolds.hold()
+  }
+
+  /// After a failure it is open whether its record is on disk: what the disk has counts from here on,
+  /// and what is in force without it.
+  private func refold() throws(RPCError) {
+    guard var durable = try log.reopened() else { return }
+    context.log.warning("the journal was opened again")
+    let known = Set(durable.killSwitch.history.map(\.number))
+    unsaved.removeAll { known.contains($0.number) }
+    for change in unsaved { durable.apply(.killSwitch(change)) }
+    durable.outgrow(register)
+    lastNumber = max(lastNumber, durable.killSwitch.number)
+    register = durable
+    wakeAll()
+  }
+
   /// Changes wait for each other: each is computed from the limits that the one before it stored.
-  private func exclusively<Result>(_ change: () async throws -> Result) async throws -> Result {
-    guard isLoaded else { throw RPCError(.unavailable, "the limits have not been read yet") }
+  func exclusively<Result>(_ change: () async throws -> Result) async throws -> Result {
     if isChanging { await withCheckedContinuation { queue.append($0) } }
     isChanging = true
     defer {
       if queue.isEmpty { isChanging = false } else { queue.removeFirst().resume() }
     }
     return try await change()
-  }
-
-  private func advance() {
-    version += 1
-    wakeAll()
   }
 
   // MARK: Readers
@@ -152,41 +223,38 @@ actor LimitBook {
 
   func unsubscribe() { readers -= 1 }
 
-  /// Waits until the version is past `known`, or `wake` is called for this reader.
-  func change(after known: UInt64, _ register: (Int) -> Void) async {
-    if version > known || Task.isCancelled { return }
-    lastWaiter += 1
-    let id = lastWaiter
-    register(id)
-    await withCheckedContinuation { waiters[id] = $0 }
+  /// Waits until the version is past `known`, or for `limit`.
+  func change(after known: UInt64, within limit: Duration) async {
+    await wait(within: limit) { register.version > known }
   }
 
-  func wake(_ id: Int) { waiters.removeValue(forKey: id)?.resume() }
+  /// Waits until `isOver`, looking after each change, or for `limit`.
+  func wait(within limit: Duration, until isOver: () -> Bool) async {
+    let deadline = context.loop.uptime + limit
+    while !isOver(), !Task.isCancelled {
+      let left = deadline - context.loop.uptime
+      guard left > .zero else { return }
+      lastWaiter += 1
+      let id = lastWaiter
+      let loop = context.loop
+      let alarm = loop.spawn { [weak self] in
+        await loop.sleep(for: left)
+        await self?.wake(id)
+      }
+      await withTaskCancellationHandler {
+        await withCheckedContinuation { waiters[id] = $0 }
+      } onCancel: {
+        _ = loop.spawn { [weak self] in await self?.wake(id) }
+      }
+      alarm.cancel()
+    }
+  }
 
-  private func wakeAll() {
+  private func wake(_ id: Int) { waiters.removeValue(forKey: id)?.resume() }
+
+  func wakeAll() {
     let waiting = waiters
     waiters.removeAll()
     for waiter in waiting.values { waiter.resume() }
-  }
-}
-
-extension RiskV1.AccountLimits {
-  init(_ limits: RiskLimits) {
-    self.init()
-    ordersPerSecond = UInt32(clamping: limits.account.ordersPerSecond)
-    ordersPerMinute = UInt32(clamping: limits.account.ordersPerMinute)
-    maxNotional = TypeV1.Decimal(limits.standard.maxNotional)
-    maxDailyLoss = TypeV1.Decimal(limits.account.maxDailyLoss)
-  }
-}
-
-extension RiskV1.SymbolLimits {
-  init(_ symbol: String, _ limits: SymbolLimits) {
-    self.init()
-    self.symbol = symbol
-    lot = TypeV1.Decimal(limits.lot)
-    maxOrderSize = TypeV1.Decimal(limits.maxOrderSize)
-    maxLong = TypeV1.Decimal(limits.maxLongPosition)
-    maxShort = TypeV1.Decimal(limits.maxShortPosition)
   }
 }

@@ -1,32 +1,46 @@
 package import Calls
 internal import Contracts
+internal import Risk
 package import ServiceKit
 internal import Telemetry
 
 /// The limits and the kill switch: their source of truth, streamed to the gates.
 package struct RiskManager: ServiceDefinition {
   package static let name: ServiceName = "risk-manager"
-  package static let summary = "limits and the kill switch, stored and streamed to the gates"
+  package static let summary = "limits and the kill switch, journaled and streamed to the gates"
   package static let needs: [ServiceName] = ["discovery", "auth"]
 
   private let context: ServiceContext
+  private let log: JournalLog
   private let book: LimitBook
+  private let recorder: Recorder
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
-    book = LimitBook(PostgresLimitStore(try context.database()), config)
+    let (log, register) = try JournalLog.open(try context.journalDirectory())
+    self.log = log
+    book = LimitBook(register, log, MarketListings(context), config, context)
+    recorder = Recorder(book, PostgresLimitStore(try context.database()), config, context)
     let changes = context.metrics.counters(
       "risk_manager_kill_switch_total", help: "Changes of the kill switch.", labels: ["change"])
     methods =
       Handlers(book: book, config: config, service: context, killSwitchChanges: changes).methods
+    context.log.info(
+      "journal recovered",
+      [
+        "version": .text("\(register.version)"),
+        "kill_switch": .text(register.killSwitch.isEngaged ? "engaged" : "released"),
+      ])
   }
 
   package func start() async throws {
-    let loaded = context.readiness.require("limits", reason: "PostgreSQL has not answered")
-    context.spawn("load limits") { [book] in
-      try await book.load()
-      loaded.hold()
+    await book.absorbMark()
+    context.spawn("watch for the mark", every: KillMark.interval) { [book] in
+      await book.absorbMark()
     }
+    context.spawn("record") { [recorder] in try await recorder.run() }
   }
+
+  package func stop() async { log.close() }
 }

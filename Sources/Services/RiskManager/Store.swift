@@ -1,13 +1,12 @@
-internal import Contracts
 internal import Risk
 
-/// The limits and the kill switch on disk.
+/// The record of the limits and the kill switch in PostgreSQL.
 protocol LimitStore: Sendable {
   func prepare() async throws
-  /// What is stored; a store that has nothing takes `standard` over.
+  /// What an earlier version stored there; nil when there is nothing. `standard` fills what it lacks.
   func load(
     standard: RiskLimits
-  ) async throws -> (limits: RiskLimits, killSwitch: RiskV1.KillSwitch, version: UInt64)
-  func save(_ limits: RiskLimits, version: UInt64) async throws
-  func save(killSwitch: RiskV1.KillSwitch, version: UInt64) async throws
+  ) async throws -> (limits: RiskLimits, killSwitch: KillSwitchChange?, version: UInt64)?
+  /// Makes the record equal to this, in one transaction.
+  func record(_ register: RiskRegister) async throws
 }

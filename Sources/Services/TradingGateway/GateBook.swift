@@ -139,31 +139,3 @@ struct GateBook {
       .sorted { $0.id < $1.id }
   }
 }
-
-extension RiskLimits {
-  init(_ wire: RiskV1.Limits) throws {
-    let account = wire.account ?? .init()
-    let notional = try Decimal(required: account.maxNotional, field: "account.maxNotional")
-    var standard = AccountLimits.standard
-    standard.ordersPerSecond = Int(account.ordersPerSecond)
-    standard.ordersPerMinute = Int(account.ordersPerMinute)
-    standard.maxDailyLoss = try Decimal(
-      required: account.maxDailyLoss, field: "account.maxDailyLoss")
-    var symbols: [String: SymbolLimits] = [:]
-    for symbol in wire.symbols { symbols[symbol.symbol] = try SymbolLimits(symbol, notional) }
-    self.init(
-      currency: RiskLimits.standard.currency, account: standard,
-      standard: try SymbolLimits(wire.defaultSymbol ?? .init(), notional), symbols: symbols)
-  }
-}
-
-extension SymbolLimits {
-  init(_ wire: RiskV1.SymbolLimits, _ maxNotional: Decimal) throws {
-    self.init(
-      lot: try Decimal(required: wire.lot, field: "lot"),
-      maxOrderSize: try Decimal(required: wire.maxOrderSize, field: "maxOrderSize"),
-      maxLongPosition: try Decimal(required: wire.maxLong, field: "maxLong"),
-      maxShortPosition: try Decimal(required: wire.maxShort, field: "maxShort"),
-      maxNotional: maxNotional, priceBand: nil)
-  }
-}

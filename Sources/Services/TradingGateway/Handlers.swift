@@ -28,6 +28,20 @@ struct Handlers: TradingV1.TradingServiceHandler {
     try await desk.check(request)
   }
 
+  func stopTrading(
+    _ request: TradingV1.StopTradingRequest, _ context: ServerContext
+  ) async throws -> TradingV1.StopTradingResponse {
+    guard request.reason.utf8.count <= 1_024 else {
+      throw RPCError.invalid("reason", "is longer than 1024 bytes")
+    }
+    let caller = context.identity.user?.name ?? context.identity.service ?? "unknown"
+    desk.kill.engage(reason: request.reason, by: caller)
+    desk.clearance.ring()
+    var response = TradingV1.StopTradingResponse()
+    response.openOrders = UInt32(clamping: await desk.openCount)
+    return response
+  }
+
   func listStrategies(
     _ request: TradingV1.ListStrategiesRequest, _ context: ServerContext
   ) async throws -> TradingV1.ListStrategiesResponse {

@@ -2,6 +2,7 @@ package import Calls
 internal import Contracts
 internal import EventBus
 internal import Loop
+internal import Risk
 package import ServiceKit
 internal import Telemetry
 internal import Translation
@@ -23,7 +24,7 @@ package struct TradingGateway: ServiceDefinition {
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.config = config
     self.context = context
-    desk = TradingDesk(config, context)
+    desk = try TradingDesk(config, context)
     let signals = SignalLog(desk.bus, keptMax: config.signalsKeptMax)
     strategies = [StrategyRunner(config, context, desk, signals)]
     methods = Handlers(desk: desk, strategies: strategies, signals: signals).methods
@@ -36,6 +37,7 @@ package struct TradingGateway: ServiceDefinition {
   }
 
   package func start() async throws {
+    holdKillSwitch()
     learnInstruments()
     followLimits()
     PriceFollower(config, desk, context).run()
@@ -80,6 +82,28 @@ package struct TradingGateway: ServiceDefinition {
     }
   }
 
+  /// Whoever engages it, however the risk-manager is: it is known, kept, passed on and carried through.
+  private func holdKillSwitch() {
+    context.spawn("clear orders") { [desk] in await desk.clearance.run() }
+    context.spawn("watch for the mark", every: KillMark.interval) { [desk] in
+      let wasEngaged = desk.killSwitch.isEngaged
+      desk.kill.lookForMark()
+      desk.kill.saveIfNeeded()
+      if desk.killSwitch.isEngaged, !wasEngaged { desk.clearance.ring() }
+    }
+    let risk = RiskV1.RiskServiceClient(channel: context.channel(to: "risk-manager"))
+    context.spawn("tell of the kill switch") { [context, desk] in
+      while !Task.isCancelled {
+        do { try await desk.kill.reassert(risk) } catch {
+          context.log.debug(
+            "the risk-manager does not hear of the kill switch",
+            ["error": LogValue(describing: error)])
+        }
+        await context.loop.sleep(for: .milliseconds(250))
+      }
+    }
+  }
+
   private func followLimits() {
     let heard = context.readiness.require("limits", reason: "the risk-manager has not told")
     context.spawn("follow limits") { [context, desk] in
@@ -87,13 +111,8 @@ package struct TradingGateway: ServiceDefinition {
       let stream = try await risk.streamLimits(.init(), Self.patient)
       defer { stream.cancel() }
       while let limits = try await stream.next() {
-        if try await desk.take(limits) {
-          context.log.warning("kill switch engaged: cancelling every open order")
-          context.spawn("cancel all") {
-            try await desk.cancelAll(strategy: "", reason: "kill switch")
-          }
-        }
-        heard.hold()
+        if let killSwitch = limits.killSwitch { desk.hear(killSwitch) }
+        if try await desk.take(limits) { heard.hold() }
       }
       throw RPCError(.unavailable, "the risk-manager ended its stream")
     }

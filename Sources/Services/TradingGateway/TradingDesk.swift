@@ -17,7 +17,9 @@ internal import Venue
 /// The orchestrator's one writer: the gate, the tops, the open orders, and the bus that tells of them.
 actor TradingDesk {
   nonisolated let bus: PriorityBus<TradingEvent>
-  nonisolated let killSwitch = KillSwitch()
+  nonisolated let killSwitch: KillSwitch
+  nonisolated let kill: KillKeeper
+  nonisolated let clearance: OrderClearance
   private let config: Config
   let context: ServiceContext
   private let oms: OmsV1.OrderServiceClient
@@ -37,9 +39,12 @@ actor TradingDesk {
   private let events: CounterFamily
   private let admission: Histogram
 
-  init(_ config: Config, _ context: ServiceContext) {
+  init(_ config: Config, _ context: ServiceContext) throws {
     self.config = config
     self.context = context
+    killSwitch = KillSwitch()
+    kill = try KillKeeper(killSwitch, context)
+    clearance = OrderClearance(killSwitch, context)
     self.bus = BusLane.bus(config)
     self.oms = .init(channel: context.channel(to: "oms"))
     self.events = context.metrics.counters(
@@ -97,18 +102,24 @@ actor TradingDesk {
     try takeEarly()
   }
 
-  /// New limits; true when the kill switch was engaged by them.
+  /// The kill switch alone, at once: it waits for nobody's turn.
+  nonisolated func hear(_ wire: RiskV1.KillSwitch) {
+    let wasEngaged = killSwitch.isEngaged
+    kill.hear(wire)
+    if killSwitch.isEngaged, !wasEngaged { clearance.ring() }
+  }
+
+  /// Limits; false when these are none yet.
   func take(_ wire: RiskV1.Limits) throws -> Bool {
+    guard wire.account != nil else { return false }
     let fresh = try RiskLimits(wire)
     limitsHeard = context.loop.uptime
-    let wasEngaged = killSwitch.isEngaged
-    if wire.killSwitch?.engaged == true { killSwitch.engage() } else { killSwitch.release() }
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
       try takeEarly()
     }
-    return killSwitch.isEngaged && !wasEngaged
+    return true
   }
 
   private func makeGate() throws {
@@ -120,6 +131,7 @@ actor TradingDesk {
   }
 
   var hasGate: Bool { book != nil }
+  var openCount: Int { book?.openCount ?? 0 }
 
   /// Tops that came before their instruments did.
   private func takeEarly() throws {
@@ -143,6 +155,7 @@ actor TradingDesk {
     }
     book!.follow(order)
     lastEvent = event.sequence
+    if killSwitch.isEngaged, !order.isDone { clearance.ring() }
     let report = TradingEvent.executionReport(event)
     events.with(report.kind).increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
@@ -243,6 +256,8 @@ actor TradingDesk {
 
   /// The oms's answer and its stream may come in either order; both lead here.
   private func settle(_ wire: OmsV1.Order, _ ticket: OrderTicket) {
+    // Accepted while the switch was thrown.
+    if killSwitch.isEngaged { clearance.ring() }
     do {
       guard let order = try OpenOrder(wire, ticket.instrument) else { return }
       if book!.orders[order.id] == nil, !order.isDone,

@@ -94,6 +94,7 @@ import Wire
 
   @Test func `RSK-18 limits and the kill switch outlive the risk-manager`() async throws {
     try await with { world, url, _ in
+      world.serve("market-connector", ScriptedMarket().methods)
       let first = try await world.start(RiskManager.self, databaseURL: url)
       try #require(await first.ready())
       let client = RiskV1.RiskServiceClient(channel: first.channel)
@@ -132,6 +133,7 @@ import Wire
     async throws
   {
     try await with { world, url, _ in
+      world.serve("market-connector", ScriptedMarket().methods)
       let running = try await world.start(
         RiskManager.self, ["risk-manager.heartbeat=60s"], databaseURL: url)
       try #require(await running.ready())

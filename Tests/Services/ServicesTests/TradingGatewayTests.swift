@@ -230,7 +230,7 @@ func withFloor(
       #expect(error.code == .failedPrecondition && error.reason == "KILL_SWITCH")
       #expect(await eventually { floor.oms.router.cancelled == [open.orderId] })
 
-      floor.risk.say(ScriptedRisk.standard())
+      floor.risk.say(ScriptedRisk.standard(change: 2))
       #expect(await eventually { (try? await floor.admits("0.01")) == true })
     }
   }

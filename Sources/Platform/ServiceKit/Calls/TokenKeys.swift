@@ -9,7 +9,8 @@ private import Synchronization
 /// Checks bearer tokens with auth's public keys, which are fetched when first needed, again after
 /// `refresh`, and at once (but not more often than every second) for a key id that is not known.
 ///
-/// While auth is away the keys that are held go on serving: signatures do not age, tokens do.
+/// While auth is away the keys that are held go on serving: signatures do not age, tokens do. Nobody
+/// waits for a fetch while there are keys: the kill switch may be behind the call.
 package final class TokenKeys: TokenVerifier {
   package typealias Fetch = @Sendable () async throws -> JSONWebKeySet
 
@@ -75,10 +76,22 @@ package final class TokenKeys: TokenVerifier {
 
   private func unauthenticated(_ why: String) -> RPCError { RPCError(.unauthenticated, why) }
 
-  /// The keys held, fetched first when there are none or they are old.
+  /// Fetches the keys when there are none or they are old; for a process that wants them before they are
+  /// needed, when auth may be gone. False when that failed.
+  package func keepFresh() async -> Bool {
+    let (held, fetched) = state.withLock { ($0.keys, $0.fetched) }
+    if held != nil, let fetched, time.uptime - fetched < refresh { return true }
+    return await fetchNow() == nil
+  }
+
+  /// The keys held, fetched again beside when they are old, and first when there are none.
   private func current() async throws(RPCError) -> JSONWebKeySet {
     let (held, fetched) = state.withLock { ($0.keys, $0.fetched) }
-    if let held, let fetched, time.uptime - fetched < refresh { return held }
+    if let held {
+      let isOld = fetched.map { time.uptime - $0 >= refresh } ?? true
+      if isOld, mayTryAgain { beginFetch() }
+      return held
+    }
     let problem = await fetchNow()
     if let keys = state.withLock({ $0.keys }) { return keys }
     throw RPCError(.unavailable, "tokens cannot be checked: \(problem ?? "no keys")")
@@ -92,9 +105,20 @@ package final class TokenKeys: TokenVerifier {
     return state.withLock { $0.keys }
   }
 
+  private var mayTryAgain: Bool {
+    let tried = state.withLock { $0.tried }
+    return tried.map { time.uptime - $0 >= Self.retryPause } ?? true
+  }
+
   /// One fetch at a time; what went wrong, if anything did.
   private func fetchNow() async -> String? {
-    let task = state.withLock { state -> Task<String?, Never>? in
+    guard let task = beginFetch() else { return "no source of keys" }
+    return await task.value
+  }
+
+  @discardableResult
+  private func beginFetch() -> Task<String?, Never>? {
+    state.withLock { state -> Task<String?, Never>? in
       if let fetching = state.fetching { return fetching }
       guard let fetch = state.fetch else { return nil }
       state.tried = time.uptime
@@ -102,8 +126,6 @@ package final class TokenKeys: TokenVerifier {
       state.fetching = task
       return task
     }
-    guard let task else { return "no source of keys" }
-    return await task.value
   }
 
   private func run(_ fetch: Fetch) async -> String? {

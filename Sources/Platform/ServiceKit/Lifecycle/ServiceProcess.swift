@@ -131,6 +131,13 @@ package enum ServiceProcess<Service: ServiceDefinition> {
     }
     context.readiness.onChange { lease.healthChanged(isServing: $0) }
     context.spawn("register with discovery") { try await lease.keep() }
+    // Before they are needed: auth may be dead by then.
+    context.spawn("keep token keys") {
+      while !Task.isCancelled {
+        let hasKeys = await context.tokens.keepFresh()
+        await context.loop.sleep(for: hasKeys ? context.mesh.keysRefresh / 2 : .seconds(1))
+      }
+    }
     context.loop.schedule(after: settlingTime) { clinux_let_go_of_code() }
     await signals.wait()
     log.info("stopping", ["drain_time_max": LogValue(describing: context.mesh.drainTimeMax)])

@@ -1,0 +1,119 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import Loop
+internal import Risk
+internal import ServiceKit
+private import Synchronization
+internal import Telemetry
+
+/// Nothing stays open while the kill switch is engaged.
+///
+/// Not one call but an intent: it asks the oms again until no order is open there, slower each time,
+/// and goes on looking, for an order may have been on its way when the switch was thrown, a venue may
+/// have refused a cancel, and the oms may be away.
+final class OrderClearance: Sendable {
+  private let killSwitch: KillSwitch
+  private let context: ServiceContext
+  private let oms: OmsV1.OrderServiceClient
+  private let requests: Counter
+  private let bell: Mutex<Bell>
+
+  private struct Bell {
+    var isRung = false
+    var waiter: CheckedContinuation<Void, Never>?
+  }
+
+  private static let pauseMin = Duration.milliseconds(50)
+  private static let pauseMax = Duration.seconds(1)
+  private static let callTimeMax = Duration.seconds(5)
+
+  init(_ killSwitch: KillSwitch, _ context: ServiceContext) {
+    self.killSwitch = killSwitch
+    self.context = context
+    oms = .init(channel: context.channel(to: "oms"))
+    bell = Mutex(Bell())
+    requests = context.metrics.counter(
+      "trading_gateway_kill_cancels_total",
+      help: "Cancels that the oms was made to ask for by the kill switch.")
+  }
+
+  /// Look now: the switch was thrown, or an order has appeared meanwhile.
+  func ring() {
+    let waiter = bell.withLock { bell -> CheckedContinuation<Void, Never>? in
+      bell.isRung = true
+      defer { bell.waiter = nil }
+      return bell.waiter
+    }
+    waiter?.resume()
+  }
+
+  func run() async {
+    var pause = Self.pauseMin
+    while !Task.isCancelled {
+      guard killSwitch.isEngaged else {
+        pause = Self.pauseMin
+        await wait(Self.pauseMax)
+        continue
+      }
+      do throws(RPCError) {
+        if try await clear() { pause = Self.pauseMax }
+      } catch {
+        context.log.warning(
+          "open orders could not be cancelled", ["error": .text(error.message)])
+      }
+      if await wait(pause) { pause = Self.pauseMin } else { pause = min(pause * 2, Self.pauseMax) }
+    }
+  }
+
+  /// True when no order is open.
+  private func clear() async throws(RPCError) -> Bool {
+    var request = OmsV1.CancelAllOrdersRequest()
+    request.reason = "kill switch"
+    let asked = try await oms.cancelAllOrders(request, options)
+    if asked.requested > 0 {
+      requests.increment(by: UInt64(asked.requested))
+      context.log.warning(
+        "kill switch: open orders are cancelled", ["orders": LogValue(Int64(asked.requested))])
+    }
+    var list = OmsV1.ListOrdersRequest()
+    list.openOnly = true
+    list.pageSize = 1
+    return try await oms.listOrders(list, options).orders.isEmpty
+  }
+
+  private var options: CallOptions {
+    var options = CallOptions(deadline: context.loop.uptime + Self.callTimeMax)
+    options.waitsForReady = true
+    return options
+  }
+
+  /// True when the bell ended it.
+  @discardableResult
+  private func wait(_ limit: Duration) async -> Bool {
+    let alarm = context.loop.spawn { [weak self, loop = context.loop] in
+      await loop.sleep(for: limit)
+      if !Task.isCancelled { self?.wake() }
+    }
+    await withCheckedContinuation { continuation in
+      let isDue = bell.withLock { bell -> Bool in
+        if bell.isRung { return true }
+        bell.waiter = continuation
+        return false
+      }
+      if isDue { continuation.resume() }
+    }
+    alarm.cancel()
+    return bell.withLock { bell in
+      defer { bell.isRung = false }
+      return bell.isRung
+    }
+  }
+
+  private func wake() {
+    bell.withLock { bell -> CheckedContinuation<Void, Never>? in
+      defer { bell.waiter = nil }
+      return bell.waiter
+    }?.resume()
+  }
+}
