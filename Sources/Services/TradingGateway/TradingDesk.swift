@@ -143,6 +143,7 @@ actor TradingDesk {
     }
     book!.follow(order)
     lastEvent = event.sequence
+    book!.heard(through: lastEvent)
     let report = TradingEvent.executionReport(event)
     events.with(report.kind).increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
@@ -161,16 +162,15 @@ actor TradingDesk {
 
   // MARK: Orders
 
+  /// What `submit` would answer now. It changes nothing: no reservation, no rate, no counter.
   func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
     try requireSynced()
-    let ticket = try OrderTicket(
-      request, instruments, defaultVenue: config.defaultVenue, fallbackID: "check")
+    let ticket = try ticket(request, fallbackID: "check")
+    try requireFreshLimits()
+    try requireRoom()
     var response = TradingV1.CheckOrderResponse()
-    // Asked and given back: the rates count it, which a real order would as well.
-    switch admit(ticket) {
-    case .accepted:
-      book?.abandon(ticket.clientOrderID)
-      response.admitted = true
+    switch book!.check(ticket, now: context.loop.uptime) {
+    case .accepted: response.admitted = true
     case .refused(let refusal):
       response.reason = TypeV1.RejectReason(refusal.reason)
       response.text = text(refusal)
@@ -180,11 +180,13 @@ actor TradingDesk {
     return response
   }
 
-  private func admit(_ ticket: OrderTicket) -> Verdict {
-    let began = context.loop.uptime
-    let verdict = book!.admit(ticket, now: began)
-    admission.observe(context.loop.uptime - began)
-    return verdict
+  private func ticket(
+    _ request: TradingV1.SubmitOrderRequest, fallbackID: String
+  ) throws(RPCError) -> OrderTicket {
+    let ticket = try OrderTicket(
+      request, instruments, defaultVenue: config.defaultVenue, fallbackID: fallbackID)
+    try ticket.checkNotional(at: tops[ticket.instrument.id])
+    return ticket
   }
 
   /// Through the gate, to the oms, answered when the order is on disk.
@@ -193,109 +195,149 @@ actor TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try OrderTicket(
-      request, instruments, defaultVenue: config.defaultVenue, fallbackID: Self.freshID(strategy))
+    let ticket = try ticket(request, fallbackID: Self.freshID(strategy))
+    let wish = OrderWish(
+      ticket: ticket, strategy: strategy, createdBy: createdBy,
+      isNamed: !request.clientOrderId.isEmpty, options: options)
     publish(
       .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
-    if book!.knows(clientOrderID: ticket.clientOrderID) {
-      return try await accept(ticket, strategy, createdBy, options).order ?? .init()
+    if case .open = book!.standing(ticket, strategy: strategy),
+      let known = try await existing(wish)
+    {
+      return known
+    }
+    do {
+      try admit(wish)
+    } catch {
+      // A retry of an order that the oms has is no new order and needs no admission.
+      if wish.isNamed, let known = try await known(wish, unless: error) { return known }
+      throw error
+    }
+    return try await accept(wish)
+  }
+
+  /// Asks the gate; an admitted order has its exposure reserved.
+  private func admit(_ wish: OrderWish) throws(RPCError) {
+    let ticket = wish.ticket
+    let standing = book!.standing(ticket, strategy: wish.strategy)
+    if case .provisional(asksTheSame: false) = standing {
+      throw RejectReason.duplicateOrder.error(
+        "clientOrderId \(ticket.clientOrderID) is an order on its way to the oms, with other terms",
+        domain: Self.domain)
     }
     try requireFreshLimits()
+    let began = context.loop.uptime
+    let verdict: Verdict
+    if case .provisional = standing {
+      verdict = book!.readmit(ticket, now: began)
+    } else {
+      try requireRoom()
+      verdict = book!.admit(ticket, strategy: wish.strategy, now: began)
+    }
+    admission.observe(context.loop.uptime - began)
+    if case .refused(let refusal) = verdict { throw error(refusal) }
+  }
+
+  private func requireRoom() throws(RPCError) {
     guard book!.openCount < config.ordersOpenMax else {
       throw RejectReason.overloaded.error(
         "\(config.ordersOpenMax) orders are open (orders_open_max)", domain: Self.domain,
         metadata: ["limit": "\(config.ordersOpenMax)"])
     }
-    if case .refused(let refusal) = admit(ticket) {
-      // A retry of an order that is done meanwhile is no new order and needs no admission.
-      // The oms compares the terms, as for every other duplicate.
-      if !request.clientOrderId.isEmpty,
-        try await existing(ticket.clientOrderID, options) != nil
-      {
-        return try await accept(ticket, strategy, createdBy, options).order ?? .init()
-      }
-      throw error(refusal)
-    }
+  }
+
+  /// An admitted order, to the oms.
+  private func accept(_ wish: OrderWish) async throws -> OmsV1.Order {
     do {
-      let response = try await accept(ticket, strategy, createdBy, options)
-      guard let wire = response.order else {
-        throw RPCError(.internalError, "the oms answers no order")
-      }
-      settle(wire, ticket)
-      return wire
+      var request = OmsV1.AcceptOrderRequest()
+      request.order = wish.order(account: config.account)
+      request.admittedTimeNs = UInt64(max(0, context.time.now.nanoseconds))
+      let response = try await oms.acceptOrder(request, bounded(wish.options))
+      return try settle(response, wish)
     } catch {
-      try await unsettled(ticket, error)
+      unsettled(wish, error)
       throw error
     }
   }
 
-  private func accept(
-    _ ticket: OrderTicket, _ strategy: String, _ createdBy: String, _ options: CallOptions
-  ) async throws(RPCError) -> OmsV1.AcceptOrderResponse {
+  /// The order that the oms has under this client order id; nil when there is none. The oms compares
+  /// the terms, and makes no order.
+  private func existing(_ wish: OrderWish) async throws -> OmsV1.Order? {
     var request = OmsV1.AcceptOrderRequest()
-    request.order = ticket.order(
-      account: config.account, strategy: strategy, createdBy: createdBy)
+    request.order = wish.order(account: config.account)
+    request.existingOnly = true
+    let response: OmsV1.AcceptOrderResponse
+    do throws(RPCError) {
+      response = try await oms.acceptOrder(request, bounded(wish.options))
+    } catch {
+      if error.code == .notFound { return nil }
+      throw error
+    }
+    return try settle(response, wish)
+  }
+
+  /// `existing`, where the answer to the caller is `refusal` unless the oms knows better.
+  private func known(_ wish: OrderWish, unless refusal: any Error) async throws -> OmsV1.Order? {
+    do {
+      return try await existing(wish)
+    } catch let error as RPCError where error.code == .alreadyExists {
+      throw error
+    } catch {
+      throw refusal
+    }
+  }
+
+  private func bounded(_ options: CallOptions) -> CallOptions {
     var options = options
     let limit = context.loop.uptime + config.acceptTimeout
     options.deadline = min(options.deadline ?? limit, limit)
-    return try await oms.acceptOrder(request, options)
+    return options
   }
 
   /// The oms's answer and its stream may come in either order; both lead here.
-  private func settle(_ wire: OmsV1.Order, _ ticket: OrderTicket) {
-    do {
-      guard let order = try OpenOrder(wire, ticket.instrument) else { return }
-      if book!.orders[order.id] == nil, !order.isDone,
-        book!.provisional[ticket.clientOrderID] != nil
-      {
-        book!.follow(order)
-      } else {
-        book!.abandon(ticket.clientOrderID)
-      }
-    } catch {
-      context.log.error("the oms's answer does not decode", ["error": LogValue(describing: error)])
+  private func settle(
+    _ response: OmsV1.AcceptOrderResponse, _ wish: OrderWish
+  ) throws -> OmsV1.Order {
+    guard let wire = response.order, let order = try OpenOrder(wire, wish.ticket.instrument) else {
+      throw RPCError(.internalError, "the oms answers no order")
     }
+    book!.answered(order, through: response.sequence, heard: lastEvent)
+    return wire
   }
 
   /// A call that failed: what is proven is released, what is not stays reserved until the oms is asked.
-  private func unsettled(_ ticket: OrderTicket, _ error: any Error) async throws {
-    let code = (error as? RPCError)?.code ?? .unknown
-    switch code {
+  private func unsettled(_ wish: OrderWish, _ error: any Error) {
+    let id = wish.ticket.clientOrderID
+    switch (error as? RPCError)?.code ?? .unknown {
     case .invalidArgument, .failedPrecondition, .alreadyExists, .permissionDenied, .unauthenticated,
-      .unimplemented, .resourceExhausted, .outOfRange:
-      book!.abandon(ticket.clientOrderID)
+      .unimplemented, .resourceExhausted, .outOfRange, .aborted:
+      book!.refused(id)
     default:
       context.log.warning(
         "an order's fate is open",
-        ["client_order_id": .text(ticket.clientOrderID), "error": LogValue(describing: error)])
-      context.spawn("resolve order") { [self] in try await resolve(ticket) }
+        ["client_order_id": .text(id), "error": LogValue(describing: error)])
+      guard book!.doubted(id) else { return }
+      context.spawn("resolve order") { [self] in try await resolve(wish) }
     }
   }
 
-  private func resolve(_ ticket: OrderTicket) async throws {
+  /// Asks the oms until it has told the order, or can no longer come to have it: an admission of its
+  /// age is refused there (`admission_age_max`).
+  private func resolve(_ wish: OrderWish) async throws {
     let began = context.loop.uptime
-    while book!.provisional[ticket.clientOrderID] != nil {
+    var asking = wish
+    asking.options = CallOptions()
+    while book!.provisional[wish.ticket.clientOrderID]?.endsWith == nil,
+      book!.provisional[wish.ticket.clientOrderID] != nil
+    {
       await context.loop.sleep(for: .milliseconds(500))
-      var options = CallOptions(deadline: context.loop.uptime + config.acceptTimeout)
-      options.waitsForReady = true
-      guard let known = try await existing(ticket.clientOrderID, options) else {
-        if context.loop.uptime - began >= config.resolveAfter {
-          book!.abandon(ticket.clientOrderID)
-          return
-        }
-        continue
-      }
-      settle(known, ticket)
+      try Task.checkCancellation()
+      asking.options.waitsForReady = true
+      let isLate = context.loop.uptime - began >= config.resolveAfter
+      guard try await existing(asking) == nil, isLate else { continue }
+      // A later call of the same order may be under way: then it is not over yet.
+      if book!.proveAbsent(wish.ticket.clientOrderID) { return }
     }
-  }
-
-  private func existing(
-    _ clientOrderID: String, _ options: CallOptions
-  ) async throws(RPCError) -> OmsV1.Order? {
-    var request = OmsV1.ListOrdersRequest()
-    request.clientOrderId = clientOrderID
-    request.pageSize = 1
-    return try await oms.listOrders(request, options).orders.first
   }
 
   func replace(
@@ -321,6 +363,12 @@ actor TradingDesk {
     let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
     let quantity =
       try request.quantity.map { try instrument.quantity($0, field: "quantity") } ?? order.quantity
+    if price == order.price, quantity == order.quantity {
+      // Nothing to change, and asking for it would cost the order its place in the queue.
+      var get = OmsV1.GetOrderRequest()
+      get.orderId = request.orderId
+      return try await oms.getOrder(get, options)
+    }
     guard quantity > order.filled else {
       throw RPCError.invalid(
         "quantity", "must exceed what has filled, \(instrument.decimal(order.filled))")
@@ -444,7 +492,7 @@ actor TradingDesk {
     let position = book?.gate.exposure(of: instrument.id)?.position ?? .zero
     return StrategyView(
       instrument: instrument, top: tops[instrument.id], position: position,
-      quotes: book?.quotes(of: strategy, instrument.id).compactMap(\.quote) ?? [],
+      quotes: book?.quotes(of: strategy, instrument.id) ?? [],
       now: context.time.now)
   }
 }

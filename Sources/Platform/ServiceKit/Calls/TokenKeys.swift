@@ -10,11 +10,15 @@ private import Synchronization
 /// `refresh`, and at once (but not more often than every second) for a key id that is not known.
 ///
 /// While auth is away the keys that are held go on serving: signatures do not age, tokens do.
+///
+/// A token that was found good is looked up from then on, until it expires or another set of keys comes:
+/// its signature says the same every time.
 package final class TokenKeys: TokenVerifier {
   package typealias Fetch = @Sendable () async throws -> JSONWebKeySet
 
   private let issuer: String
   private let refresh: Duration
+  private let seenMax: Int
   private let time: any TimeSource
   private let loop: EventLoop
   private let state = Mutex(State())
@@ -25,12 +29,18 @@ package final class TokenKeys: TokenVerifier {
     var tried: Uptime?
     var fetch: Fetch?
     var fetching: Task<String?, Never>?
+    /// Tokens that were found good with `keys`.
+    var seen: [String: UserIdentity] = [:]
   }
 
   private static let retryPause = Duration.seconds(1)
 
-  init(issuer: String, refresh: Duration, time: any TimeSource, loop: EventLoop) {
+  /// `seenMax`: tokens that are looked up; at the limit all are forgotten and checked once more.
+  init(
+    issuer: String, refresh: Duration, seenMax: Int, time: any TimeSource, loop: EventLoop
+  ) {
     self.loop = loop
+    self.seenMax = seenMax
     self.issuer = issuer
     self.refresh = refresh
     self.time = time
@@ -42,6 +52,7 @@ package final class TokenKeys: TokenVerifier {
     state.withLock { state in
       state.fetch = fetch
       state.keys = nil
+      state.seen = [:]
       state.fetched = nil
       state.tried = nil
     }
@@ -49,6 +60,7 @@ package final class TokenKeys: TokenVerifier {
 
   package func verify(_ token: String) async throws(RPCError) -> UserIdentity {
     let keys = try await current()
+    if let user = seen(token) { return user }
     do throws(TokenError) {
       return try check(token, keys)
     } catch .unknownKey(let id) {
@@ -70,7 +82,27 @@ package final class TokenKeys: TokenVerifier {
     guard let claims = TokenClaims(claims), claims.issuer == issuer else {
       throw .malformed("not issued by \(issuer)")
     }
+    remember(token, claims.user, keys)
     return claims.user
+  }
+
+  /// Whose a token is that was checked before with the keys that are held.
+  private func seen(_ token: String) -> UserIdentity? {
+    let now = time.now
+    return state.withLock { state in
+      guard let user = state.seen[token] else { return nil }
+      if now < user.expires + JSONWebToken.leeway { return user }
+      state.seen[token] = nil
+      return nil
+    }
+  }
+
+  private func remember(_ token: String, _ user: UserIdentity, _ keys: JSONWebKeySet) {
+    state.withLock { state in
+      guard state.keys == keys else { return }
+      if state.seen.count >= seenMax { state.seen.removeAll(keepingCapacity: true) }
+      state.seen[token] = user
+    }
   }
 
   private func unauthenticated(_ why: String) -> RPCError { RPCError(.unauthenticated, why) }
@@ -113,6 +145,7 @@ package final class TokenKeys: TokenVerifier {
       state.fetching = nil
       switch result {
       case .success(let keys):
+        if state.keys != keys { state.seen = [:] }
         state.keys = keys
         state.fetched = time.uptime
         return nil
