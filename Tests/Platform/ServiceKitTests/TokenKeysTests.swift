@@ -10,10 +10,10 @@ import Testing
 @testable import ServiceKit
 
 @Suite struct `Bearer tokens` {
-  private static let expiry = Int64(1_000)
-
   /// Keys that are fetched from here, a clock, and what was fetched.
   private final class Issuer: Sendable {
+    static let lifetime = Duration.seconds(1_000)
+
     let time = SimulatedTime()
     let keys = Mutex<[String: VerifyingKey]>([:])
     let tokens: TokenKeys
@@ -31,7 +31,7 @@ import Testing
     func token(_ name: String, by key: SigningKey, _ id: String = "k1") -> String {
       let user = UserIdentity(
         id: name, name: name, roles: [], scopes: ["orders.read"],
-        expires: Instant(milliseconds: expiry * 1_000))
+        expires: SimulatedTime().now + Self.lifetime)
       let claims = TokenClaims(issuer: "here", user: user, issued: .epoch)
       return JSONWebToken.sign(key: key, keyID: id) { claims.write(into: &$0) }
     }
@@ -55,7 +55,7 @@ import Testing
       let token = issuer.token("ada", by: key)
       for _ in 1...3 { #expect(await issuer.accepts(token)) }
 
-      issuer.time.advance(by: .seconds(Self.expiry) + JSONWebToken.leeway)
+      issuer.time.advance(by: Issuer.lifetime + JSONWebToken.leeway)
 
       #expect(await !issuer.accepts(token))
     }
