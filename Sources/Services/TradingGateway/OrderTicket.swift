@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import Portfolio
 internal import Risk
 internal import Translation
 internal import Units
@@ -36,9 +37,10 @@ struct OrderTicket: Sendable {
     type = try OrderType(request.type, field: "type")
     let asked = try TimeInForce.wire(request.timeInForce, field: "timeInForce")
     timeInForce = asked ?? (type == .market ? .ioc : .gtc)
-    if type == .market, timeInForce == .gtc || timeInForce == .postOnly {
-      throw .invalid("timeInForce", "of a market order is IOC or FOK")
+    if type == .market, timeInForce != .ioc {
+      throw .invalid("timeInForce", "of a market order is IOC")
     }
+    try Self.checkTaken(type, timeInForce, instrument)
     guard let wireQuantity = request.quantity else { throw .invalid("quantity", "is missing") }
     quantity = try instrument.quantity(wireQuantity, field: "quantity")
     switch (type, request.price) {
@@ -48,6 +50,30 @@ struct OrderTicket: Sendable {
     case (.limit, .some(let wire)): price = try instrument.price(wire, field: "price")
     }
     try checkSizes()
+  }
+
+  /// Whether the venue takes such orders in this instrument.
+  private static func checkTaken(
+    _ type: OrderType, _ timeInForce: TimeInForce, _ instrument: Instrument
+  ) throws(RPCError) {
+    func takes(_ time: TimeInForce) -> Bool {
+      let needed: OrderFeatures =
+        switch (type, time) {
+        case (.market, _): .market
+        case (.limit, .gtc): .limit
+        case (.limit, .ioc): .ioc
+        case (.limit, .fok): .fok
+        case (.limit, .postOnly): .postOnly
+        }
+      return instrument.features.contains(needed)
+    }
+    guard !takes(timeInForce) else { return }
+    let taken = TimeInForce.allCases.filter(takes).map { TypeV1.TimeInForce($0).name }
+    throw RejectReason.venuePolicy.error(
+      "\(instrument.venue) takes no \(TypeV1.OrderType(type).name) order of time in force "
+        + "\(TypeV1.TimeInForce(timeInForce).name) for \(instrument.symbol); it takes "
+        + taken.joined(separator: ", "),
+      domain: "trading-gateway.shrivenquant", metadata: ["venue": instrument.venue.name])
   }
 
   private func checkSizes() throws(RPCError) {
@@ -80,8 +106,10 @@ struct OrderTicket: Sendable {
   private func checkNotional(at price: Price) throws(RPCError) {
     let notional = price * quantity
     guard notional < instrument.minNotional else { return }
-    let actual = decimalText(notional.raw, scale: instrument.notionalScale)
-    let limit = decimalText(instrument.minNotional.raw, scale: instrument.notionalScale)
+    func plain(_ notional: Notional) -> String {
+      Amount(units: notional.raw, scale: instrument.notionalScale).normalized.description
+    }
+    let (actual, limit) = (plain(notional), plain(instrument.minNotional))
     throw RejectReason.minNotional.error(
       "notional \(actual) is below the venue's minimum \(limit)",
       domain: "trading-gateway.shrivenquant", metadata: numbers(actual, limit))

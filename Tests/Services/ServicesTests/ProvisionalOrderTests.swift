@@ -98,9 +98,11 @@ import Wire
     try await withFloor(settings: settings) { floor in
       floor.oms.world.cut("oms", .requests)
       _ = await refusal { try await floor.submit("6", clientOrderID: "c-1") }
-      #expect(try await floor.check("4.00001").reason == .positionLimit)
+      let held = try await floor.check("4.00001")
+      #expect(held.reason == .positionLimit)
       _ = await refusal { try await floor.submit("6", clientOrderID: "c-1") }
-      #expect(try await floor.admits("4") == true)
+      let fits = try await floor.admits("4")
+      #expect(fits)
 
       floor.oms.world.cut("oms", nil)
 
@@ -153,14 +155,59 @@ import Wire
     async throws
   {
     try await withFloor { floor in
-      #expect(try await floor.admits("0.001", at: nil) == true)
+      let known = try await floor.admits("0.001", at: nil)
+      #expect(known)
       floor.books.say(bid: "49", ask: "50")
       let refused = await eventually {
-        await refusal { _ = try await floor.check("0.001", at: nil) }.reason == "MIN_NOTIONAL"
+        do {
+          _ = try await floor.check("0.001", at: nil)
+          return false
+        } catch {
+          return (error as? RPCError)?.reason == "MIN_NOTIONAL"
+        }
       }
       #expect(refused)
       let error = await refusal { try await floor.submit("0.001", at: nil) }
       #expect(error.numbers["actual"] == "0.05")
+    }
+  }
+
+  @Test func `EX-10 what the venue does not take is refused before it is accepted`() async throws {
+    var plain = bitcoin()
+    plain.orderTypes = [.market, .limit]
+    plain.timesInForce = [.gtc, .ioc]
+    try await withFloor(market: ScriptedMarket([plain])) { floor in
+      for (time, name) in [(TypeV1.TimeInForce.fok, "FOK"), (.postOnly, "POST_ONLY")] {
+        var request = TradingFloor.request("1")
+        request.timeInForce = time
+        let asked = request
+        let error = await refusal { try await floor.trading.submitOrder(asked) }
+        #expect(error.reason == "VENUE_POLICY")
+        #expect(error.message.contains("time in force \(name)"))
+        #expect(error.message.hasSuffix("it takes GTC, IOC"))
+      }
+      let all = try await floor.oms.all()
+      #expect(all.isEmpty)
+    }
+  }
+
+  @Test func `RSK-02 more orders than the venue takes are refused with its number`() async throws {
+    var slow = bitcoin()
+    var limit = MarketV1.OrderLimit()
+    (limit.name, limit.ordersMax, limit.windowMs, limit.perInstrument) = ("ORDERS", 3, 60_000, true)
+    slow.orderLimits = [limit]
+    try await withFloor(market: ScriptedMarket([slow])) { floor in
+      for _ in 1...3 { try await floor.submit("0.01") }
+
+      let error = await refusal { try await floor.submit("0.01") }
+
+      #expect(error.code == .resourceExhausted && error.reason == "RATE_LIMIT")
+      #expect(error.numbers["limit"] == "3" && error.numbers["rule"] == "ORDERS")
+      #expect(error.message.hasPrefix("binance takes 3 orders"))
+      let checked = try await floor.check("0.01")
+      #expect(checked.reason == .rateLimit && checked.limit == "3")
+      floor.risk.say(ScriptedRisk.standard(isKilled: true))
+      #expect(await floor.comesToRefuse(.killSwitch))
     }
   }
 }
