@@ -273,7 +273,9 @@ let rooms: [Room] = [
   tests(
     "PostgresTests", in: "Platform/PostgresTests",
     uses: ["Bytes", "Chrono", "Loop", "Postgres", "Units"]),
-  tests("JournalTests", in: "Platform/JournalTests", uses: ["Bytes", "Chrono", "Journal", "Loop"]),
+  tests(
+    "JournalTests", in: "Platform/JournalTests",
+    uses: ["Bytes", "Chrono", "Journal", "Loop", "Seeds"]),
   tests(
     "SharedRingTests", in: "Platform/SharedRingTests", uses: ["CAllocationCount", "SharedRing"]),
   tests(

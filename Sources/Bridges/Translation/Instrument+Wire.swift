@@ -1,4 +1,5 @@
 package import Calls
+internal import Chrono
 package import Contracts
 internal import Units
 package import Venue
@@ -55,6 +56,15 @@ extension OrderFeatures {
     (.stop, "STOP"), (.stopLimit, "STOP_LIMIT"), (.iceberg, "ICEBERG"), (.amend, "AMEND"),
     (.reduce, "REDUCE"),
   ]
+
+  fileprivate init(_ types: [TypeV1.OrderType], _ times: [TypeV1.TimeInForce]) {
+    self = []
+    if types.contains(.market) { insert(.market) }
+    if times.contains(.gtc) { insert(.limit) }
+    if times.contains(.ioc) { insert(.ioc) }
+    if times.contains(.fok) { insert(.fok) }
+    if times.contains(.postOnly) { insert(.postOnly) }
+  }
 }
 
 extension MarketV1.PriceBand {
@@ -83,11 +93,42 @@ extension Instrument {
     minQuantity = Quantity(try raw(wire.minQuantity, scale: quantityScale) ?? 0)
     maxQuantity = Quantity(try raw(wire.maxQuantity, scale: quantityScale) ?? .max)
     minNotional = Notional(Int128(try raw(wire.minNotional, scale: notionalScale) ?? 0))
+    if !wire.orderTypes.isEmpty || !wire.timesInForce.isEmpty {
+      features = OrderFeatures(wire.orderTypes, wire.timesInForce)
+    }
     for (feature, name) in OrderFeatures.named where wire.features.contains(name) {
       features.insert(feature)
     }
     guard tickSize > .zero, lotSize > .zero else {
       throw RPCError(.invalidArgument, "\(wire.symbol) has no tick size or lot size")
     }
+  }
+}
+
+extension MarketV1.OrderLimit {
+  package init(_ limit: OrderLimit) {
+    self.init()
+    name = limit.name
+    ordersMax = UInt32(clamping: limit.ordersMax)
+    perInstrument = limit.isPerInstrument
+    switch limit.rule {
+    case .window(let length):
+      windowMs = UInt32(clamping: max(1, length.wholeNanoseconds / 1_000_000))
+    case .decay(let perSecond): decayHundredths = UInt32(clamping: perSecond)
+    }
+  }
+}
+
+extension OrderLimit {
+  package init(_ wire: MarketV1.OrderLimit) throws(RPCError) {
+    guard wire.ordersMax > 0, wire.windowMs > 0 || wire.decayHundredths > 0 else {
+      throw .invalid("orderLimits", "a limit needs a number of orders, and a window or a decay")
+    }
+    self.init(
+      name: wire.name, ordersMax: Int(wire.ordersMax),
+      rule: wire.windowMs > 0
+        ? .window(.milliseconds(Int64(wire.windowMs)))
+        : .decay(hundredthsPerSecond: Int(wire.decayHundredths)),
+      isPerInstrument: wire.perInstrument)
   }
 }

@@ -80,11 +80,13 @@ extension RejectReason {
     self = reason
   }
 
-  /// The refusal as a status: FAILED_PRECONDITION, or RESOURCE_EXHAUSTED for what time heals.
+  /// The refusal as a status: FAILED_PRECONDITION, or RESOURCE_EXHAUSTED for what time heals; or the
+  /// code that a contract promises.
   package func error(
-    _ text: String, domain: String, metadata: [String: String] = [:], retryAfter: Duration? = nil
+    _ text: String, code: StatusCode? = nil, domain: String, metadata: [String: String] = [:],
+    retryAfter: Duration? = nil
   ) -> RPCError {
-    let code: StatusCode =
+    let usual: StatusCode =
       switch self {
       case .rateLimit, .overloaded: .resourceExhausted
       case .invalidSymbol, .pricePrecision, .sizePrecision, .invalidOrder: .invalidArgument
@@ -95,6 +97,6 @@ extension RejectReason {
       }
     var details = [ErrorDetail.errorInfo(reason: name, domain: domain, metadata: metadata)]
     if let retryAfter { details.append(.retryInfo(delay: retryAfter)) }
-    return RPCError(code, text, details: details)
+    return RPCError(code ?? usual, text, details: details)
   }
 }

@@ -118,6 +118,7 @@ package enum ContractCatalog {
     MarketV1.StreamNoticesRequest.self,
     MarketV1.MarketNotice.self,
     MarketV1.Instrument.self,
+    MarketV1.OrderLimit.self,
     MarketV1.PriceBand.self,
     MarketV1.ListVenuesRequest.self,
     MarketV1.ListVenuesResponse.self,

@@ -41,6 +41,14 @@ package struct OrderReservations {
     return verdict
   }
 
+  /// What `admit` would answer now; changes nothing.
+  package func check(_ order: GateOrder, now: Uptime) -> Verdict { gate.check(order, now: now) }
+
+  /// Asks the rules again of an order that was admitted; changes nothing.
+  package func recheck(_ id: OrderID, _ order: GateOrder, now: Uptime) -> Verdict {
+    gate.recheck(order, held: reserved(by: id), now: now)
+  }
+
   /// `order.quantity` is what would be open under the new terms: the new total less what has
   /// filled.
   package mutating func replace(_ id: OrderID, _ order: GateOrder, now: Uptime) -> Verdict {

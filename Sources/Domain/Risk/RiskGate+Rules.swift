@@ -71,7 +71,7 @@ extension RiskGate {
     _ request: GateRequest, max: Int, windowNanoseconds: UInt64
   ) -> GateFinding? {
     let admitted = state.pointee.admitted
-    guard admitted >= UInt64(max) else { return nil }
+    guard admitted >= UInt64(max), !request.isCounted else { return nil }
     if max > 0 {
       let oldest = ring.pointee.time(of: admitted &- UInt64(max))
       // A clock that stepped back counts as no time at all.

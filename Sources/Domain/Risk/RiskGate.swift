@@ -77,24 +77,56 @@ package final class RiskGate {
     decide(order, held: held.raw, now: now)
   }
 
+  /// What `admit` would answer now. It changes nothing: no reservation, no rate, no counter.
+  package func check(_ order: GateOrder, now: Uptime) -> Verdict {
+    let slot = slot(order.instrument)
+    return verdict(on: request(order, held: 0, now, slot), slot)
+  }
+
+  /// Asks the rules again of an order that was admitted, holds its reservation and has been counted
+  /// for the rates; changes nothing.
+  package func recheck(_ order: GateOrder, held: Quantity, now: Uptime) -> Verdict {
+    let slot = slot(order.instrument)
+    var request = request(order, held: held.raw, now, slot)
+    request.isCounted = true
+    return verdict(on: request, slot)
+  }
+
   private func decide(_ order: GateOrder, held: Int64, now: Uptime) -> Verdict {
     let slot = slot(order.instrument)
+    let request = request(order, held: held, now, slot)
+    let verdict = verdict(on: request, slot)
+    switch verdict {
+    case .accepted: reserve(request, slot)
+    case .refused(let refusal): counters.countRefused(by: refusal.rule)
+    }
+    return verdict
+  }
+
+  @inline(__always)
+  private func request(
+    _ order: GateOrder, held: Int64, _ now: Uptime, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> GateRequest {
     let isBuy = order.side.isBuy
     let open = isBuy ? slot.pointee.openBuy : slot.pointee.openSell
-    let request = GateRequest(
+    return GateRequest(
       order: order, isBuy: isBuy, held: min(max(0, held), open), now: now.nanoseconds)
+  }
+
+  @inline(__always)
+  private func verdict(
+    on request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> Verdict {
     var index: UInt8 = 0
     while let rule = RiskRule(rawValue: index) {
       if let finding = finding(of: rule, on: request, slot) {
-        counters.countRefused(by: rule)
         return .refused(
           Refusal(
-            rule: rule, reason: finding.reason, instrument: order.instrument,
+            rule: rule, reason: finding.reason, instrument: request.order.instrument,
             actual: finding.actual, limit: finding.limit))
       }
       index += 1
     }
-    reserve(request, slot)
     return .accepted
   }
 
@@ -131,6 +163,8 @@ struct GateRequest {
   /// What the order it replaces has reserved.
   let held: Int64
   let now: UInt64
+  /// The rates have it already.
+  var isCounted = false
 
   /// What acceptance would reserve on top.
   var added: Int64 { max(0, order.quantity.raw &- held) }

@@ -17,20 +17,13 @@ package final class Journal: Sendable {
     _ path: String, _ settings: JournalSettings = JournalSettings(), from first: UInt64 = 1,
     replay: (JournalRecord) -> Void = { _ in }
   ) throws(JournalError) -> Journal {
-    try open(path, settings, from: first, calls: .system, replay: replay)
-  }
-
-  static func open(
-    _ path: String, _ settings: JournalSettings, from first: UInt64, calls: DiskCalls,
-    replay: (JournalRecord) -> Void
-  ) throws(JournalError) -> Journal {
     let smallest = SegmentFile.headerSize + RecordFormat.headerSize + settings.recordBytesMax
     precondition(
       settings.segmentBytes >= smallest,
       "a segment of \(settings.segmentBytes) bytes cannot hold a record of \(settings.recordBytesMax)"
     )
     var opening = JournalOpening(
-      directory: JournalDirectory(path: path), settings: settings, calls: calls)
+      directory: JournalDirectory(path: path, disk: settings.disk), settings: settings)
     let writer = try opening.run(from: first, replay: replay)
     return Journal(path, opening.recovery, writer, settings)
   }
@@ -77,7 +70,9 @@ package final class Journal: Sendable {
 
   /// Records from `sequence` on, as far as they are durable, while others append.
   package func records(from sequence: UInt64) -> JournalCursor {
-    JournalCursor(writer, JournalDirectory(path: path), settings, from: max(1, sequence))
+    JournalCursor(
+      writer, JournalDirectory(path: path, disk: settings.disk), settings,
+      from: max(1, sequence))
   }
 
   /// Waits until everything appended is on the disk, then refuses more. Blocks for that sync.

@@ -1,7 +1,3 @@
-internal import CLinux
-internal import Glibc
-internal import Loop
-
 /// Reads a journal in order while it is being written; only what is durable is shown.
 package struct JournalCursor: Sendable {
   /// The sequence that the next record will have.
@@ -10,7 +6,7 @@ package struct JournalCursor: Sendable {
   private let writer: JournalWriter
   private let directory: JournalDirectory
   private let settings: JournalSettings
-  private var file: Descriptor?
+  private var file: (any DiskFile)?
   private var path = ""
   private var bytes: [UInt8] = []
   /// Offset in the file of `bytes[0]`.
@@ -74,9 +70,9 @@ package struct JournalCursor: Sendable {
     }
     opened = segment.first
     path = directory.file(first: segment.first)
-    let fd = clinux_open(path, O_RDONLY, 0)
-    guard fd >= 0 else { throw .removed(sequence: next) }
-    file = Descriptor(fd)
+    do throws(JournalError) { file = try directory.open(first: segment.first, .reading) } catch {
+      throw .removed(sequence: next)
+    }
     bytes = []
     base = SegmentFile.headerSize
     position = 0
@@ -111,11 +107,6 @@ package struct JournalCursor: Sendable {
     base += position
     position = 0
     let size = max(Self.chunkSize, settings.recordBytesMax + RecordFormat.headerSize)
-    var count = 0
-    bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-      count = pread(file.fd, buffer.baseAddress, size, base)
-      initialized = max(0, count)
-    }
-    guard count >= 0 else { throw .storage(SystemError("pread"), file: path) }
+    bytes = try file.read(size, at: base)
   }
 }

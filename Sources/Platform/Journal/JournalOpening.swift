@@ -4,13 +4,11 @@ internal import Chrono
 struct JournalOpening {
   let directory: JournalDirectory
   let settings: JournalSettings
-  let calls: DiskCalls
   private(set) var recovery = JournalRecovery(first: 1, last: 0, segments: 0, cutBytes: 0)
 
-  init(directory: JournalDirectory, settings: JournalSettings, calls: DiskCalls) {
+  init(directory: JournalDirectory, settings: JournalSettings) {
     self.directory = directory
     self.settings = settings
-    self.calls = calls
   }
 
   mutating func run(
@@ -22,12 +20,14 @@ struct JournalOpening {
     guard start >= firsts.first ?? 1 else { throw .removed(sequence: start) }
     let (last, used, cutBytes) = try scan(&firsts, from: start, replay)
     let segment = try open(&firsts, last: last, used: used)
-    let segments = try removeExpired(firsts.map { Segment(first: $0, in: directory) })
+    var segments: [Segment] = []
+    for first in firsts { segments.append(try Segment(first: first, in: directory)) }
+    segments = try removeExpired(segments)
     recovery = JournalRecovery(
       first: segments.first?.first ?? 1, last: last, segments: segments.count, cutBytes: cutBytes)
     return JournalWriter(
       segment, segments: segments, last: last, directory: directory, lock: lock,
-      settings: settings, calls: calls)
+      settings: settings)
   }
 
   /// Checks the segments that hold `start` and later. A last segment without a header is removed.
@@ -45,7 +45,8 @@ struct JournalOpening {
       }
       guard first == last + 1 else { throw .removed(sequence: last + 1) }
       let scan = SegmentScan(
-        isLast: isLast, file: directory.file(first: first), payloadMax: settings.recordBytesMax)
+        isLast: isLast, segment: try directory.open(first: first, .reading),
+        payloadMax: settings.recordBytesMax)
       let outcome = try scan.run(first: first) { sequence, payload in
         if sequence >= start { replay(JournalRecord(sequence: sequence, payload: Array(payload))) }
       }
@@ -68,11 +69,11 @@ struct JournalOpening {
   ) throws(JournalError) -> SegmentFile {
     if used > 0, let first = firsts.last {
       return try SegmentFile(
-        continuing: first, in: directory, used: used, capacity: settings.segmentBytes, calls: calls)
+        continuing: first, in: directory, used: used, capacity: settings.segmentBytes)
     }
     firsts.append(last + 1)
     return try SegmentFile(
-      creating: last + 1, in: directory, capacity: settings.segmentBytes, calls: calls)
+      creating: last + 1, in: directory, capacity: settings.segmentBytes)
   }
 
   private func removeExpired(_ segments: [Segment]) throws(JournalError) -> [Segment] {

@@ -11,8 +11,10 @@ package struct JournalSettings: Sendable {
   /// Bytes that wait for the disk; an append beyond them is refused.
   package var bytesInFlightMax = 64 << 20
   package var retention = Retention.everything
-  /// Dates segments for retention.
+  /// Dates segments for retention, and measures the disk.
   package var time: any TimeSource = SystemTime()
+  package var disk: any JournalDisk = SystemDisk()
+  package var driver = JournalDriver.thread
 
   package init() {}
 

@@ -1,24 +1,20 @@
-internal import CLinux
 internal import Chrono
-internal import Glibc
-internal import Loop
 private import Synchronization
 
-/// The one thread that writes a journal. Appends of many tasks that arrive while it syncs are written
-/// together and share the next sync.
+/// The one writer of a journal, on a thread or in steps. Appends of many tasks that arrive while it
+/// syncs are written together and share the next sync.
 ///
-/// `@unchecked Sendable`: `segment` and `spare` belong to the thread once it runs, all else is behind
-/// the mutex or constant.
+/// `@unchecked Sendable`: `segment` and `spare` belong to the thread once it runs (with steps: to the
+/// one thread on which everything happens), all else is behind the mutex or constant.
 final class JournalWriter: @unchecked Sendable {
   typealias Appended = UnsafeContinuation<Result<UInt64, JournalError>, Never>
 
   private let settings: JournalSettings
   private let directory: JournalDirectory
-  private let calls: DiskCalls
-  private let lock: Descriptor
-  private let wakeup: Descriptor
+  private let lock: any DiskLock
+  /// Of the thread; nil with steps.
+  private let bell: WriterBell?
   private let state: Mutex<State>
-  private var thread = pthread_t()
   private var segment: SegmentFile
   private var spare = Batch()
 
@@ -37,7 +33,7 @@ final class JournalWriter: @unchecked Sendable {
     var durable: UInt64
     var inFlight = 0
     var bytesInFlight = 0
-    var isIdle = false
+    var isIdle: Bool
     var isStopping = false
     var failure: JournalError?
     var segments: [Segment]
@@ -48,39 +44,35 @@ final class JournalWriter: @unchecked Sendable {
 
   init(
     _ segment: SegmentFile, segments: [Segment], last: UInt64, directory: JournalDirectory,
-    lock: Descriptor, settings: JournalSettings, calls: DiskCalls
+    lock: any DiskLock, settings: JournalSettings
   ) {
     self.segment = segment
     self.settings = settings
     self.directory = directory
-    self.calls = calls
     self.lock = lock
-    self.wakeup = Descriptor(eventfd(0, Int32(EFD_CLOEXEC)))
-    self.state = Mutex(State(next: last + 1, durable: last, segments: segments))
+    if case .thread = settings.driver { self.bell = WriterBell() } else { self.bell = nil }
+    self.state = Mutex(
+      State(next: last + 1, durable: last, isIdle: bell == nil, segments: segments))
   }
 
   func start() {
-    let box = Unmanaged.passRetained(self)
-    let code = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<JournalWriter>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, box.toOpaque())
-    precondition(code == 0, "no thread for a journal: errno \(code)")
+    bell?.startThread { [self] in run() }
   }
 
-  /// Writes what is pending, then ends the thread. Once only.
+  /// Writes what is pending, then ends. Once only.
   func stop() {
     let isFirst = state.withLock { state in
       defer { state.isStopping = true }
       return !state.isStopping
     }
     guard isFirst else { return }
-    wake()
-    pthread_join(thread, nil)
-    // Not by closing: a reader may still hold this object, and the next opener must not wait for it.
-    flock(lock.fd, LOCK_UN)
+    if let bell {
+      bell.ring()
+      bell.joinThread()
+    } else {
+      run()
+    }
+    lock.release()
   }
 
   // MARK: From any thread
@@ -152,11 +144,13 @@ final class JournalWriter: @unchecked Sendable {
   }
 
   private func wake() {
-    var one: UInt64 = 1
-    _ = write(wakeup.fd, &one, 8)
+    switch settings.driver {
+    case .thread: bell?.ring()
+    case .steps(let steps): steps.schedule(steps.latency) { [self] in step() }
+    }
   }
 
-  // MARK: On the thread
+  // MARK: Where commits are carried out
 
   private enum Step {
     case commit(Batch)
@@ -168,13 +162,23 @@ final class JournalWriter: @unchecked Sendable {
     while true {
       switch nextStep() {
       case .commit(let batch): commit(batch)
-      case .wait:
-        var count: UInt64 = 0
-        _ = read(wakeup.fd, &count, 8)
+      case .wait: bell?.wait()
       case .end:
         finishFollowers()
         return
       }
+    }
+  }
+
+  /// One commit, and the next one when more has come meanwhile.
+  private func step() {
+    if case .commit(let batch) = nextStep() {
+      commit(batch)
+      let goesOn = state.withLock { state in
+        state.isIdle = state.pending.ends.isEmpty
+        return !state.isIdle
+      }
+      if goesOn { wake() }
     }
   }
 
@@ -235,7 +239,7 @@ final class JournalWriter: @unchecked Sendable {
     try segment.finish()
     let finished = segment
     segment = try SegmentFile(
-      creating: first, in: directory, capacity: settings.segmentBytes, calls: calls)
+      creating: first, in: directory, capacity: settings.segmentBytes)
     let now = settings.time.now
     let capacity = settings.segmentBytes
     let segments = state.withLock { state in

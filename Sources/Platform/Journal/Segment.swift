@@ -1,5 +1,4 @@
 internal import Chrono
-internal import Glibc
 
 /// What is known of a segment on disk.
 struct Segment: Sendable {
@@ -26,12 +25,8 @@ extension Segment {
     return expired
   }
 
-  init(first: UInt64, in directory: JournalDirectory) {
-    var status = stat()
-    stat(directory.file(first: first), &status)
-    self.init(
-      first: first, bytes: Int(status.st_size),
-      lastWritten: Instant(
-        nanoseconds: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)))
+  init(first: UInt64, in directory: JournalDirectory) throws(JournalError) {
+    let status = try directory.open(first: first, .reading).status()
+    self.init(first: first, bytes: status.bytes, lastWritten: status.lastWritten)
   }
 }

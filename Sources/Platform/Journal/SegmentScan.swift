@@ -1,7 +1,3 @@
-internal import CLinux
-internal import Glibc
-internal import Loop
-
 /// Reads one segment from its start and decides where its data ends.
 ///
 /// A crash leaves, at the end of the last segment, part of one commit that was never acknowledged:
@@ -9,8 +5,10 @@ internal import Loop
 struct SegmentScan {
   /// The segment that a crash may have left unfinished.
   let isLast: Bool
-  let file: String
+  let segment: any DiskFile
   let payloadMax: Int
+
+  private var file: String { segment.path }
 
   struct Outcome {
     /// Sequence of the last valid record; `first - 1` when there is none.
@@ -25,8 +23,7 @@ struct SegmentScan {
   func run(
     first: UInt64, replay: (UInt64, UnsafeRawBufferPointer) -> Void
   ) throws(JournalError) -> Outcome {
-    let map = try FileMap(file)
-    return try scan(map.bytes, first, replay)
+    try segment.withBytes { bytes throws(JournalError) in try scan(bytes, first, replay) }
   }
 
   private func scan(
@@ -83,8 +80,8 @@ struct SegmentScan {
     return end - outcome.used
   }
 
-  /// Later valid records are forgiven only when they belong to the commit of the lost one and a whole
-  /// sector of zeros shows that the lost one never arrived.
+  /// Later valid records are forgiven only when they belong to the commit of the lost one and a sector
+  /// of zeros shows that the lost one never arrived.
   private func requireTorn(
     _ bytes: UnsafeRawBufferPointer, _ outcome: Outcome, _ end: Int, _ reason: String
   ) throws(JournalError) {
@@ -112,12 +109,16 @@ struct SegmentScan {
     }
   }
 
+  /// Whether a sector never arrived: all of it that lies in `range` is as it was preallocated. The
+  /// first of them may hold the end of an acknowledged record before `range`, the last one the start
+  /// of a record behind it.
   private func hasZeroSector(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
     let sector = 512
-    var start = (range.lowerBound + sector - 1) / sector * sector
-    while start + sector <= range.upperBound {
-      if RecordFormat.isZero(bytes, start..<start + sector) { return true }
-      start += sector
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = min((start / sector + 1) * sector, range.upperBound)
+      if RecordFormat.isZero(bytes, start..<end) { return true }
+      start = end
     }
     return false
   }
@@ -132,34 +133,5 @@ struct SegmentScan {
     }
     while end > from, bytes[end - 1] == 0 { end -= 1 }
     return end
-  }
-}
-
-/// A file in memory, read-only. The journal's lock keeps others from shortening it meanwhile.
-private struct FileMap: ~Copyable {
-  let bytes: UnsafeRawBufferPointer
-
-  init(_ file: String) throws(JournalError) {
-    let fd = clinux_open(file, O_RDONLY, 0)
-    guard fd >= 0 else { throw .storage(SystemError("open"), file: file) }
-    defer { close(fd) }
-    var status = stat()
-    guard fstat(fd, &status) == 0 else { throw .storage(SystemError("fstat"), file: file) }
-    let size = Int(status.st_size)
-    guard size > 0 else {
-      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-      return
-    }
-    guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, fd, 0), start != MAP_FAILED else {
-      throw .storage(SystemError("mmap"), file: file)
-    }
-    madvise(start, size, MADV_SEQUENTIAL)
-    bytes = UnsafeRawBufferPointer(start: start, count: size)
-  }
-
-  deinit {
-    if let start = bytes.baseAddress {
-      munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
-    }
   }
 }

@@ -150,6 +150,14 @@ package struct Config: ServiceSettings {
     return isShadowOnly(venue) ? .shadow : .production
   }
 
+  /// Of ours in place of the venue's: the simulator's are wider, for all of a machine are one client there.
+  func ownLimits(of venue: KnownVenue) -> OwnLimits {
+    let isSimulator = sites[venue]?.restURL.isEmpty != false
+    return OwnLimits(
+      requestWeightMax: requestWeightMax > 0 ? requestWeightMax : isSimulator ? 60_000 : nil,
+      orderRateMax: orderRateMax > 0 ? orderRateMax : isSimulator ? 10_000 : nil)
+  }
+
   private static func sites(_ settings: SettingsReader) -> [KnownVenue: VenueSite] {
     var sites: [KnownVenue: VenueSite] = [:]
     for venue in KnownVenue.allCases {

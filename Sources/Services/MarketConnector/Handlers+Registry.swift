@@ -24,7 +24,7 @@ extension Handlers {
     venue.takerFeeBps = TypeV1.Decimal(Decimal(units: Int64(config.takerFeeBps), scale: 0))
     venue.privateStream = registered.hasPrivateStream
     venue.policy = config.isShadowOnly(known) ? .shadowOnly : .production
-    venue.rateLimits = registered.limits.map(MarketV1.RateLimit.init)
+    venue.rateLimits = known.limits(config.ownLimits(of: known)).map(MarketV1.RateLimit.init)
     venue.tradingHours = hours.words
     venue.open = hours.isOpen(at: time.now)
     venue.orderMatrix = orderMatrix(instruments)
@@ -37,6 +37,7 @@ extension Handlers {
   ) throws(RPCError) -> MarketV1.Instrument {
     var wire = try MarketV1.Instrument(instrument)
     wire.liquidityTier = config.tier(of: venue, instrument.symbol).rawValue
+    wire.orderLimits = venue.orderLimits(config.ownLimits(of: venue)).map(MarketV1.OrderLimit.init)
     return wire
   }
 

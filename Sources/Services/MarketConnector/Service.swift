@@ -81,12 +81,8 @@ package struct MarketConnector: ServiceDefinition {
     case .okx: settings.passphrase = settings.apiKey
     case .binance, .binanceUSDM, .binanceCOINM: break
     }
-    // The simulator's limits are wider: all of a machine are one client there.
-    let isSimulator = site.restURL.isEmpty
-    settings.orderRateMax =
-      config.orderRateMax > 0 ? config.orderRateMax : isSimulator ? 10_000 : nil
-    settings.requestWeightMax =
-      config.requestWeightMax > 0 ? config.requestWeightMax : isSimulator ? 60_000 : nil
+    let own = config.ownLimits(of: venue)
+    (settings.orderRateMax, settings.requestWeightMax) = (own.orderRateMax, own.requestWeightMax)
     settings.requestTimeout = config.requestTimeout
     settings.breaker = config.breaker(of: venue)
     return settings

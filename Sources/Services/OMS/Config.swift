@@ -4,6 +4,7 @@ package struct Config: ServiceSettings {
   let ordersOpenMax: Int
   let ordersKeptMax: Int
   let executionsKeptMax: Int
+  let admissionAgeMax: Duration
   let cancelWait: Duration
   let recordBatchMax: Int
   let recordInterval: Duration
@@ -19,6 +20,9 @@ package struct Config: ServiceSettings {
     executionsKeptMax = settings.int(
       "executions_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "executions",
       "Executions beyond this leave memory, oldest first; PostgreSQL still answers for them.")
+    admissionAgeMax = settings.duration(
+      "admission_age_max", in: .milliseconds(10)...(.seconds(60)), default: .seconds(4),
+      "An order that the risk gate admitted longer ago is ABORTED; below the gate's resolve_after.")
     cancelWait = settings.duration(
       "cancel_wait", in: .zero...(.seconds(10)), default: .seconds(1),
       "A cancel answers when the venue has confirmed it, or after this with PENDING_CANCEL.")

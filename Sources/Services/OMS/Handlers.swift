@@ -25,12 +25,20 @@ struct Handlers: OmsV1.OrderServiceHandler {
     if let evicted = await desk.evictedOrder(order), let stored = try await store.order(evicted) {
       response.order = stored
       response.duplicate = true
+      response.sequence = await desk.lastEvent
       return response
     }
-    let (accepted, isDuplicate) = try await desk.accept(order)
-    if !isDuplicate, let id = OrderID(parsing: accepted.orderId) { router.route(id) }
-    response.order = accepted
-    response.duplicate = isDuplicate
+    if request.existingOnly {
+      response.order = try await desk.existing(order)
+      response.duplicate = true
+    } else {
+      let (accepted, isDuplicate) = try await desk.accept(
+        order, admitted: request.admittedTimeNs)
+      if !isDuplicate, let id = OrderID(parsing: accepted.orderId) { router.route(id) }
+      response.order = accepted
+      response.duplicate = isDuplicate
+    }
+    response.sequence = await desk.lastEvent
     return response
   }
 

@@ -91,13 +91,17 @@ actor OrderDesk {
 
   // MARK: Orders in
 
-  /// Journals an order, or answers the one that its client order id names.
-  func accept(_ wire: OmsV1.Order) async throws -> (order: OmsV1.Order, isDuplicate: Bool) {
+  /// Journals an order, or answers the one that its client order id names. `admitted`: when its gate
+  /// let it pass, in nanoseconds since 1970; 0 for not said.
+  func accept(
+    _ wire: OmsV1.Order, admitted: UInt64
+  ) async throws -> (order: OmsV1.Order, isDuplicate: Bool) {
     let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
     var order = try Order(
       wire, id: OrderID(0), instrument, createdTime: context.time.now)
     let key = ClientKey(account: order.account, clientOrderID: order.clientOrderID)
     if let known = byClient[key] { return (try await existing(known, order), true) }
+    try requireFresh(admitted, order.createdTime)
     guard open.count < config.ordersOpenMax else {
       throw RejectReason.overloaded.error(
         "\(open.count) orders are open, the most allowed (orders_open_max)",
@@ -127,6 +131,27 @@ actor OrderDesk {
     rows[order.id]?.accepted = nil
     accepted.increment()
     return (message(order.id), false)
+  }
+
+  /// The order that a client order id names, with the same terms; NOT_FOUND when there is none.
+  func existing(_ wire: OmsV1.Order) async throws -> OmsV1.Order {
+    let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
+    let asked = try Order(wire, id: OrderID(0), instrument, createdTime: context.time.now)
+    let key = ClientKey(account: asked.account, clientOrderID: asked.clientOrderID)
+    guard let known = byClient[key] else {
+      throw RPCError(.notFound, "there is no order with clientOrderId \(asked.clientOrderID)")
+    }
+    return try await existing(known, asked)
+  }
+
+  /// What the gate admitted long ago it may have given up since, and admitted others in its place.
+  private func requireFresh(_ admitted: UInt64, _ now: Instant) throws(RPCError) {
+    guard admitted > 0 else { return }
+    let age = now - Instant(nanoseconds: Int64(clamping: admitted))
+    guard age > config.admissionAgeMax else { return }
+    throw RejectReason.riskTimeout.error(
+      "the order was admitted \(age) ago, and an admission is good for \(config.admissionAgeMax) "
+        + "(admission_age_max)", code: .aborted, domain: "oms.shrivenquant")
   }
 
   private func existing(_ id: OrderID, _ asked: Order) async throws -> OmsV1.Order {

@@ -3,6 +3,7 @@ internal import Contracts
 internal import Orders
 internal import Portfolio
 internal import Risk
+internal import Signals
 internal import Translation
 internal import Units
 internal import Venue
@@ -14,8 +15,10 @@ internal import Venue
 struct GateBook {
   private(set) var gate: RiskGate
   private(set) var orders: [OrderID: OpenOrder] = [:]
-  private(set) var provisional: [String: OrderID] = [:]
+  private(set) var provisional: [String: ProvisionalOrder] = [:]
   private var byClient: [String: OrderID] = [:]
+  /// Client order ids of provisional orders that end with an event of the stream.
+  private var ending: Set<String> = []
   private var reservations: OrderReservations
   /// Replacements on their way: what the gate has admitted stays reserved although the oms still
   /// tells of the order before it.
@@ -35,24 +38,112 @@ struct GateBook {
 
   var openCount: Int { orders.count + provisional.count }
 
-  func knows(clientOrderID: String) -> Bool {
-    provisional[clientOrderID] != nil || byClient[clientOrderID] != nil
-  }
-
   // MARK: New orders
 
-  mutating func admit(_ ticket: OrderTicket, now: Uptime) -> Verdict {
+  /// What is known of a client order id that is asked for again.
+  enum Standing {
+    case unknown
+    /// Admitted, and not yet told of by the oms: with the same terms, or with others.
+    case provisional(asksTheSame: Bool)
+    /// The oms has told of it.
+    case open
+  }
+
+  func standing(_ ticket: OrderTicket, strategy: String) -> Standing {
+    if let known = provisional[ticket.clientOrderID] {
+      return .provisional(
+        asksTheSame: known.ticket.asksTheSame(as: ticket) && known.strategy == strategy)
+    }
+    return byClient[ticket.clientOrderID] == nil ? .unknown : .open
+  }
+
+  /// What the gate would say of a new order; changes nothing.
+  func check(_ ticket: OrderTicket, now: Uptime) -> Verdict {
+    reservations.check(ticket.gateOrder, now: now)
+  }
+
+  /// Precondition: its client order id has no provisional order.
+  mutating func admit(_ ticket: OrderTicket, strategy: String, now: Uptime) -> Verdict {
+    precondition(
+      provisional[ticket.clientOrderID] == nil, "\(ticket.clientOrderID) is already admitted")
     lastProvisional -= 1
     let id = OrderID(lastProvisional)
     let verdict = reservations.admit(id, ticket.gateOrder, now: now)
-    if verdict.isAccepted { provisional[ticket.clientOrderID] = id }
+    if verdict.isAccepted {
+      provisional[ticket.clientOrderID] = ProvisionalOrder(
+        id: id, ticket: ticket, strategy: strategy)
+    }
     return verdict
   }
 
-  /// The oms refused, or never had it.
-  mutating func abandon(_ clientOrderID: String) {
-    guard let id = provisional.removeValue(forKey: clientOrderID) else { return }
-    reservations.update(id, open: .zero)
+  /// A provisional order that is sent once more: its exposure is reserved, and every rule is asked
+  /// again, for the oms may never have had it.
+  mutating func readmit(_ ticket: OrderTicket, now: Uptime) -> Verdict {
+    guard let known = provisional[ticket.clientOrderID] else {
+      preconditionFailure("\(ticket.clientOrderID) is not provisional")
+    }
+    let verdict = reservations.recheck(known.id, ticket.gateOrder, now: now)
+    if verdict.isAccepted { provisional[ticket.clientOrderID]?.attempts += 1 }
+    return verdict
+  }
+
+  /// A call to the oms has ended with proof that it made no order. The reservation goes with the last
+  /// such call, unless one ended without proof.
+  mutating func refused(_ clientOrderID: String) {
+    guard var known = provisional[clientOrderID] else { return }
+    known.attempts -= 1
+    provisional[clientOrderID] = known
+    if known.attempts == 0, !known.isInDoubt { abandon(clientOrderID) }
+  }
+
+  /// A call to the oms has ended without proof; true for the first: somebody must find out.
+  mutating func doubted(_ clientOrderID: String) -> Bool {
+    guard var known = provisional[clientOrderID] else { return false }
+    let isFirst = !known.isInDoubt
+    known.attempts -= 1
+    known.isInDoubt = true
+    provisional[clientOrderID] = known
+    return isFirst
+  }
+
+  /// Nobody has it, and no call is under way that could still bring it.
+  mutating func proveAbsent(_ clientOrderID: String) -> Bool {
+    guard let known = provisional[clientOrderID], known.attempts == 0 else { return false }
+    abandon(clientOrderID)
+    return true
+  }
+
+  /// The oms's answer: it has the order, or had it. The reservation stands until the stream has told
+  /// all of it, for its fills are counted from there.
+  mutating func answered(_ order: OpenOrder, through sequence: UInt64, heard: UInt64) {
+    guard provisional[order.clientOrderID] != nil else { return }
+    if heard >= sequence {
+      abandon(order.clientOrderID)
+    } else if !order.isDone, order.filled == .zero, orders[order.id] == nil {
+      follow(order)
+    } else {
+      provisional[order.clientOrderID]?.endsWith = sequence
+      ending.insert(order.clientOrderID)
+    }
+  }
+
+  /// The stream has told everything up to `sequence`.
+  mutating func heard(through sequence: UInt64) {
+    guard !ending.isEmpty else { return }
+    for clientOrderID in ending {
+      guard let end = provisional[clientOrderID]?.endsWith else {
+        ending.remove(clientOrderID)
+        continue
+      }
+      guard end <= sequence else { continue }
+      ending.remove(clientOrderID)
+      abandon(clientOrderID)
+    }
+  }
+
+  private mutating func abandon(_ clientOrderID: String) {
+    guard let known = provisional.removeValue(forKey: clientOrderID) else { return }
+    reservations.update(known.id, open: .zero)
   }
 
   private struct PendingReplacement {
@@ -87,9 +178,7 @@ struct GateBook {
   /// The order as the oms has it now: its reservation follows.
   mutating func follow(_ order: OpenOrder) {
     let known = orders[order.id]
-    if let temporary = provisional.removeValue(forKey: order.clientOrderID) {
-      reservations.update(temporary, open: .zero)
-    }
+    abandon(order.clientOrderID)
     if order.isDone {
       replacing[order.id] = nil
       orders[order.id] = nil
@@ -134,8 +223,34 @@ struct GateBook {
     }
   }
 
-  func quotes(of strategy: String, _ instrument: InstrumentID) -> [OpenOrder] {
-    orders.values.filter { $0.strategy == strategy && $0.instrument == instrument }
-      .sorted { $0.id < $1.id }
+  /// A strategy's own orders, those included of which the oms has not told yet.
+  func quotes(of strategy: String, _ instrument: InstrumentID) -> [OwnQuote] {
+    let told = orders.values.filter { $0.strategy == strategy && $0.instrument == instrument }
+      .compactMap(\.quote)
+    let untold = provisional.values
+      .filter { $0.strategy == strategy && $0.ticket.instrument.id == instrument }
+      .compactMap(\.quote)
+    return (told + untold).sorted { $0.orderID < $1.orderID }
+  }
+}
+
+/// An order that the gate has admitted and that the oms has not told of yet.
+struct ProvisionalOrder: Sendable {
+  /// Of its reservation; no order has it.
+  let id: OrderID
+  let ticket: OrderTicket
+  let strategy: String
+  /// Calls to the oms that are under way.
+  var attempts = 1
+  /// A call has ended without proof: the oms may have it.
+  var isInDoubt = false
+  /// The event of the stream with which all of it has been told; nil while that is not known.
+  var endsWith: UInt64?
+
+  var quote: OwnQuote? {
+    guard let price = ticket.price else { return nil }
+    return OwnQuote(
+      orderID: id, side: ticket.side, price: price, openQuantity: ticket.quantity,
+      filledQuantity: .zero, isPending: true)
   }
 }

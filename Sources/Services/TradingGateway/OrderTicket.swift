@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import Portfolio
 internal import Risk
 internal import Translation
 internal import Units
@@ -36,9 +37,10 @@ struct OrderTicket: Sendable {
     type = try OrderType(request.type, field: "type")
     let asked = try TimeInForce.wire(request.timeInForce, field: "timeInForce")
     timeInForce = asked ?? (type == .market ? .ioc : .gtc)
-    if type == .market, timeInForce == .gtc || timeInForce == .postOnly {
-      throw .invalid("timeInForce", "of a market order is IOC or FOK")
+    if type == .market, timeInForce != .ioc {
+      throw .invalid("timeInForce", "of a market order is IOC")
     }
+    try Self.checkTaken(type, timeInForce, instrument)
     guard let wireQuantity = request.quantity else { throw .invalid("quantity", "is missing") }
     quantity = try instrument.quantity(wireQuantity, field: "quantity")
     switch (type, request.price) {
@@ -50,6 +52,30 @@ struct OrderTicket: Sendable {
     try checkSizes()
   }
 
+  /// Whether the venue takes such orders in this instrument.
+  private static func checkTaken(
+    _ type: OrderType, _ timeInForce: TimeInForce, _ instrument: Instrument
+  ) throws(RPCError) {
+    func takes(_ time: TimeInForce) -> Bool {
+      let needed: OrderFeatures =
+        switch (type, time) {
+        case (.market, _): .market
+        case (.limit, .gtc): .limit
+        case (.limit, .ioc): .ioc
+        case (.limit, .fok): .fok
+        case (.limit, .postOnly): .postOnly
+        }
+      return instrument.features.contains(needed)
+    }
+    guard !takes(timeInForce) else { return }
+    let taken = TimeInForce.allCases.filter(takes).map { TypeV1.TimeInForce($0).name }
+    throw RejectReason.venuePolicy.error(
+      "\(instrument.venue) takes no \(TypeV1.OrderType(type).name) order of time in force "
+        + "\(TypeV1.TimeInForce(timeInForce).name) for \(instrument.symbol); it takes "
+        + taken.joined(separator: ", "),
+      domain: "trading-gateway.shrivenquant", metadata: ["venue": instrument.venue.name])
+  }
+
   private func checkSizes() throws(RPCError) {
     if quantity < instrument.minQuantity {
       throw RejectReason.minSize.error(
@@ -58,39 +84,66 @@ struct OrderTicket: Sendable {
         metadata: numbers(
           "\(instrument.decimal(quantity))", "\(instrument.decimal(instrument.minQuantity))"))
     }
-    guard let price else { return }
-    let notional = price * quantity
-    if notional < instrument.minNotional {
-      let actual = decimalText(notional.raw, scale: instrument.notionalScale)
-      let limit = decimalText(instrument.minNotional.raw, scale: instrument.notionalScale)
-      throw RejectReason.minNotional.error(
-        "notional \(actual) is below the venue's minimum \(limit)",
-        domain: "trading-gateway.shrivenquant", metadata: numbers(actual, limit))
-    }
+    if let price { try checkNotional(at: price) }
   }
 
   private func numbers(_ actual: String, _ limit: String) -> [String: String] {
     ["actual": actual, "limit": limit]
   }
 
+  /// Whether a second wish under the same client order id is the same wish.
+  func asksTheSame(as other: OrderTicket) -> Bool {
+    instrument.id == other.instrument.id && side == other.side && type == other.type
+      && timeInForce == other.timeInForce && price == other.price && quantity == other.quantity
+  }
+
+  /// A market order is valued at the touch that it would trade at.
+  func checkNotional(at top: TopOfBook?) throws(RPCError) {
+    guard type == .market, let top else { return }
+    try checkNotional(at: side == .buy ? top.ask.price : top.bid.price)
+  }
+
+  private func checkNotional(at price: Price) throws(RPCError) {
+    let notional = price * quantity
+    guard notional < instrument.minNotional else { return }
+    func plain(_ notional: Notional) -> String {
+      Amount(units: notional.raw, scale: instrument.notionalScale).normalized.description
+    }
+    let (actual, limit) = (plain(notional), plain(instrument.minNotional))
+    throw RejectReason.minNotional.error(
+      "notional \(actual) is below the venue's minimum \(limit)",
+      domain: "trading-gateway.shrivenquant", metadata: numbers(actual, limit))
+  }
+
   var gateOrder: GateOrder {
     GateOrder(
       instrument: instrument.id, side: side, type: type, price: price, quantity: quantity)
   }
+}
+
+/// A ticket with who wants it, on its way through the gate to the oms.
+struct OrderWish: Sendable {
+  let ticket: OrderTicket
+  /// Empty for a person.
+  let strategy: String
+  let createdBy: String
+  /// The caller has named it, and so may ask for it again.
+  let isNamed: Bool
+  var options: CallOptions
 
   /// The order as the oms takes it.
-  func order(account: String, strategy: String, createdBy: String) -> OmsV1.Order {
+  func order(account: String) -> OmsV1.Order {
     var order = OmsV1.Order()
-    order.clientOrderId = clientOrderID
+    order.clientOrderId = ticket.clientOrderID
     order.account = account
     order.strategyId = strategy
-    order.venue = instrument.venue.name
-    order.symbol = instrument.symbol
-    order.side = TypeV1.Side(side)
-    order.type = TypeV1.OrderType(type)
-    order.timeInForce = TypeV1.TimeInForce(timeInForce)
-    order.price = price.map { instrument.wire($0) }
-    order.quantity = instrument.wire(quantity)
+    order.venue = ticket.instrument.venue.name
+    order.symbol = ticket.instrument.symbol
+    order.side = TypeV1.Side(ticket.side)
+    order.type = TypeV1.OrderType(ticket.type)
+    order.timeInForce = TypeV1.TimeInForce(ticket.timeInForce)
+    order.price = ticket.price.map { ticket.instrument.wire($0) }
+    order.quantity = ticket.instrument.wire(ticket.quantity)
     order.createdBy = createdBy
     return order
   }

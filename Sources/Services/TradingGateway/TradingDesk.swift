@@ -20,13 +20,14 @@ actor TradingDesk {
   nonisolated let killSwitch: KillSwitch
   nonisolated let kill: KillKeeper
   nonisolated let clearance: OrderClearance
-  private let config: Config
+  let config: Config
   let context: ServiceContext
-  private let oms: OmsV1.OrderServiceClient
+  let oms: OmsV1.OrderServiceClient
   private(set) var instruments = InstrumentTable()
-  private(set) var book: GateBook?
+  var book: GateBook?
+  var venueRates = VenueOrderRates()
   private var limits: RiskLimits?
-  private var limitsHeard: Uptime?
+  var limitsHeard: Uptime?
   var tops: [InstrumentID: TopOfBook] = [:]
   /// The ring's instruments by their numbers there; nil for what is not traded here.
   var ringInstruments: [UInt16: Instrument?] = [:]
@@ -34,10 +35,10 @@ actor TradingDesk {
   /// The newest top of each market that is not known: no more than the orderbook has.
   var early: [InstrumentTable.Key: OrderbookV1.Top] = [:]
   private(set) var lastEvent: UInt64 = 0
-  private var isSynced = false
+  var isSynced = false
   private let counters = RiskCounters()
   private let events: CounterFamily
-  private let admission: Histogram
+  let admission: Histogram
 
   init(_ config: Config, _ context: ServiceContext) throws {
     self.config = config
@@ -90,7 +91,13 @@ actor TradingDesk {
   func learn(_ known: [MarketV1.Instrument]) throws {
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
-    for wire in known where wire.quoteAsset == currency { try instruments.put(wire) }
+    for wire in known where wire.quoteAsset == currency {
+      try instruments.put(wire)
+      let limits = try wire.orderLimits.map { wire throws(RPCError) in try OrderLimit(wire) }
+      if let instrument = instruments[wire.venue, wire.symbol] {
+        venueRates.set(limits, of: instrument)
+      }
+    }
     // A venue that came late brings its own; what is reserved and earned stays.
     if let book, book.gate.instrumentCount < instruments.all.count {
       try self.book?.grow(to: instruments.all)
@@ -156,6 +163,7 @@ actor TradingDesk {
     book!.follow(order)
     lastEvent = event.sequence
     if killSwitch.isEngaged, !order.isDone { clearance.ring() }
+    book!.heard(through: lastEvent)
     let report = TradingEvent.executionReport(event)
     events.with(report.kind).increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
@@ -172,283 +180,6 @@ actor TradingDesk {
     }
   }
 
-  // MARK: Orders
-
-  func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
-    try requireSynced()
-    let ticket = try OrderTicket(
-      request, instruments, defaultVenue: config.defaultVenue, fallbackID: "check")
-    var response = TradingV1.CheckOrderResponse()
-    // Asked and given back: the rates count it, which a real order would as well.
-    switch admit(ticket) {
-    case .accepted:
-      book?.abandon(ticket.clientOrderID)
-      response.admitted = true
-    case .refused(let refusal):
-      response.reason = TypeV1.RejectReason(refusal.reason)
-      response.text = text(refusal)
-      let (actual, limit) = numbers(refusal)
-      (response.actual, response.limit) = (actual, limit)
-    }
-    return response
-  }
-
-  private func admit(_ ticket: OrderTicket) -> Verdict {
-    let began = context.loop.uptime
-    let verdict = book!.admit(ticket, now: began)
-    admission.observe(context.loop.uptime - began)
-    return verdict
-  }
-
-  /// Through the gate, to the oms, answered when the order is on disk.
-  func submit(
-    _ request: TradingV1.SubmitOrderRequest, strategy: String, createdBy: String,
-    _ options: CallOptions
-  ) async throws -> OmsV1.Order {
-    try requireSynced()
-    let ticket = try OrderTicket(
-      request, instruments, defaultVenue: config.defaultVenue, fallbackID: Self.freshID(strategy))
-    publish(
-      .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
-    if book!.knows(clientOrderID: ticket.clientOrderID) {
-      return try await accept(ticket, strategy, createdBy, options).order ?? .init()
-    }
-    try requireFreshLimits()
-    guard book!.openCount < config.ordersOpenMax else {
-      throw RejectReason.overloaded.error(
-        "\(config.ordersOpenMax) orders are open (orders_open_max)", domain: Self.domain,
-        metadata: ["limit": "\(config.ordersOpenMax)"])
-    }
-    if case .refused(let refusal) = admit(ticket) {
-      // A retry of an order that is done meanwhile is no new order and needs no admission.
-      // The oms compares the terms, as for every other duplicate.
-      if !request.clientOrderId.isEmpty,
-        try await existing(ticket.clientOrderID, options) != nil
-      {
-        return try await accept(ticket, strategy, createdBy, options).order ?? .init()
-      }
-      throw error(refusal)
-    }
-    do {
-      let response = try await accept(ticket, strategy, createdBy, options)
-      guard let wire = response.order else {
-        throw RPCError(.internalError, "the oms answers no order")
-      }
-      settle(wire, ticket)
-      return wire
-    } catch {
-      try await unsettled(ticket, error)
-      throw error
-    }
-  }
-
-  private func accept(
-    _ ticket: OrderTicket, _ strategy: String, _ createdBy: String, _ options: CallOptions
-  ) async throws(RPCError) -> OmsV1.AcceptOrderResponse {
-    var request = OmsV1.AcceptOrderRequest()
-    request.order = ticket.order(
-      account: config.account, strategy: strategy, createdBy: createdBy)
-    var options = options
-    let limit = context.loop.uptime + config.acceptTimeout
-    options.deadline = min(options.deadline ?? limit, limit)
-    return try await oms.acceptOrder(request, options)
-  }
-
-  /// The oms's answer and its stream may come in either order; both lead here.
-  private func settle(_ wire: OmsV1.Order, _ ticket: OrderTicket) {
-    // Accepted while the switch was thrown.
-    if killSwitch.isEngaged { clearance.ring() }
-    do {
-      guard let order = try OpenOrder(wire, ticket.instrument) else { return }
-      if book!.orders[order.id] == nil, !order.isDone,
-        book!.provisional[ticket.clientOrderID] != nil
-      {
-        book!.follow(order)
-      } else {
-        book!.abandon(ticket.clientOrderID)
-      }
-    } catch {
-      context.log.error("the oms's answer does not decode", ["error": LogValue(describing: error)])
-    }
-  }
-
-  /// A call that failed: what is proven is released, what is not stays reserved until the oms is asked.
-  private func unsettled(_ ticket: OrderTicket, _ error: any Error) async throws {
-    let code = (error as? RPCError)?.code ?? .unknown
-    switch code {
-    case .invalidArgument, .failedPrecondition, .alreadyExists, .permissionDenied, .unauthenticated,
-      .unimplemented, .resourceExhausted, .outOfRange:
-      book!.abandon(ticket.clientOrderID)
-    default:
-      context.log.warning(
-        "an order's fate is open",
-        ["client_order_id": .text(ticket.clientOrderID), "error": LogValue(describing: error)])
-      context.spawn("resolve order") { [self] in try await resolve(ticket) }
-    }
-  }
-
-  private func resolve(_ ticket: OrderTicket) async throws {
-    let began = context.loop.uptime
-    while book!.provisional[ticket.clientOrderID] != nil {
-      await context.loop.sleep(for: .milliseconds(500))
-      var options = CallOptions(deadline: context.loop.uptime + config.acceptTimeout)
-      options.waitsForReady = true
-      guard let known = try await existing(ticket.clientOrderID, options) else {
-        if context.loop.uptime - began >= config.resolveAfter {
-          book!.abandon(ticket.clientOrderID)
-          return
-        }
-        continue
-      }
-      settle(known, ticket)
-    }
-  }
-
-  private func existing(
-    _ clientOrderID: String, _ options: CallOptions
-  ) async throws(RPCError) -> OmsV1.Order? {
-    var request = OmsV1.ListOrdersRequest()
-    request.clientOrderId = clientOrderID
-    request.pageSize = 1
-    return try await oms.listOrders(request, options).orders.first
-  }
-
-  func replace(
-    _ request: TradingV1.ReplaceOrderRequest, _ options: CallOptions
-  ) async throws -> OmsV1.Order {
-    try requireSynced()
-    try requireFreshLimits()
-    guard request.price != nil || request.quantity != nil else {
-      throw RPCError.invalid("price", "or quantity is needed: there is nothing to change")
-    }
-    guard let id = OrderID(parsing: request.orderId), let order = book!.orders[id] else {
-      var get = OmsV1.GetOrderRequest()
-      get.orderId = request.orderId
-      let known = try await oms.getOrder(get, options)
-      throw RPCError(
-        .failedPrecondition, "order \(known.orderId) is \(known.status.name) and cannot be replaced"
-      )
-    }
-    guard !book!.isReplacing(id) else {
-      throw RPCError(.failedPrecondition, "order \(id) is being replaced, and not yet answered")
-    }
-    let instrument = instruments[order.instrument]
-    let price = try request.price.map { try instrument.price($0, field: "price") } ?? order.price
-    let quantity =
-      try request.quantity.map { try instrument.quantity($0, field: "quantity") } ?? order.quantity
-    guard quantity > order.filled else {
-      throw RPCError.invalid(
-        "quantity", "must exceed what has filled, \(instrument.decimal(order.filled))")
-    }
-    let gateOrder = GateOrder(
-      instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
-      price: price, quantity: quantity - order.filled)
-    let verdict = book!.replace(
-      id, gateOrder, quantity: quantity, now: context.loop.uptime)
-    if case .refused(let refusal) = verdict { throw error(refusal) }
-    var accept = OmsV1.AcceptReplaceRequest()
-    accept.orderId = request.orderId
-    accept.price = request.price
-    accept.quantity = request.quantity
-    do {
-      let accepted = try await oms.acceptReplace(accept, options)
-      book!.expect(id, version: accepted.version)
-      return accepted
-    } catch {
-      book!.giveUpReplacing(id)
-      // What the replacement had reserved beyond the order goes back with the order's next event, or
-      // now, when the oms has refused.
-      if error.code == .failedPrecondition || error.code == .invalidArgument,
-        let current = book!.orders[id]
-      {
-        book!.follow(current)
-      }
-      throw error
-    }
-  }
-
-  func cancel(_ id: OrderID) async throws {
-    var request = OmsV1.CancelOrderRequest()
-    request.orderId = id.description
-    request.reason = "strategy"
-    _ = try await oms.cancelOrder(request)
-  }
-
-  func cancelAll(strategy: String, reason: String) async throws {
-    var request = OmsV1.CancelAllOrdersRequest()
-    request.strategyId = strategy
-    request.reason = reason
-    var options = CallOptions(deadline: context.loop.uptime + .seconds(10))
-    options.waitsForReady = true
-    _ = try await oms.cancelAllOrders(request, options)
-  }
-
-  // MARK: Refusals
-
-  static let domain = "risk.shrivenquant"
-
-  private func error(_ refusal: Refusal) -> RPCError {
-    let text = text(refusal)
-    let (actual, limit) = numbers(refusal)
-    publish(.riskAlert(refusal.reason, text: text))
-    let wait: Duration? =
-      switch refusal.rule {
-      case .ordersPerSecond: .seconds(1)
-      case .ordersPerMinute: .seconds(60)
-      default: nil
-      }
-    return refusal.reason.error(
-      text, domain: Self.domain,
-      metadata: ["actual": actual, "limit": limit, "rule": refusal.rule.name],
-      retryAfter: wait)
-  }
-
-  private func text(_ refusal: Refusal) -> String {
-    book?.gate.text(of: refusal) ?? refusal.reason.name
-  }
-
-  private func numbers(_ refusal: Refusal) -> (actual: String, limit: String) {
-    guard let book, instruments.all.indices.contains(Int(refusal.instrument.index)) else {
-      return ("\(refusal.actual)", "\(refusal.limit)")
-    }
-    let instrument = instruments[refusal.instrument]
-    let scale: UInt8 =
-      switch refusal.rule {
-      case .orderSize, .position, .tradingState: instrument.quantityScale
-      case .notional: instrument.notionalScale
-      case .dailyLoss, .grossExposure: book.gate.moneyScale
-      case .priceBand: instrument.priceScale
-      case .killSwitch, .wellFormed, .ordersPerSecond, .ordersPerMinute: 0
-      }
-    func plain(_ units: Int128) -> String {
-      Amount(units: units, scale: scale).normalized.description
-    }
-    return (plain(refusal.actual), plain(refusal.limit))
-  }
-
-  private func requireSynced() throws(RPCError) {
-    guard isSynced, book != nil else {
-      throw RejectReason.reconciling.error(
-        "the trading-gateway is still reading the oms's journal", domain: Self.domain,
-        retryAfter: .seconds(1))
-    }
-  }
-
-  private func requireFreshLimits() throws(RPCError) {
-    let now = context.loop.uptime
-    guard let limitsHeard, now - limitsHeard <= config.riskSilenceMax else {
-      throw RejectReason.riskTimeout.error(
-        "the risk-manager has been silent for more than \(config.riskSilenceMax)",
-        domain: Self.domain, retryAfter: .seconds(1))
-    }
-  }
-
-  private static func freshID(_ strategy: String) -> String {
-    var random = SystemRandomNumberGenerator()
-    let digits = String(random.next(), radix: 36)
-    return (strategy.isEmpty ? "c-" : "s-") + digits
-  }
-
   // MARK: For strategies
 
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
@@ -459,7 +190,7 @@ actor TradingDesk {
     let position = book?.gate.exposure(of: instrument.id)?.position ?? .zero
     return StrategyView(
       instrument: instrument, top: tops[instrument.id], position: position,
-      quotes: book?.quotes(of: strategy, instrument.id).compactMap(\.quote) ?? [],
+      quotes: book?.quotes(of: strategy, instrument.id) ?? [],
       now: context.time.now)
   }
 }

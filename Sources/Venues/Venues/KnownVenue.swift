@@ -44,6 +44,10 @@ package struct VenueSettings: Sendable {
   package var reconnectMin = Duration.milliseconds(100)
   package var reconnectMax = Duration.seconds(10)
 
+  package var ownLimits: OwnLimits {
+    OwnLimits(requestWeightMax: requestWeightMax, orderRateMax: orderRateMax)
+  }
+
   package init(
     restURL: String, streamHost: String, streamPort: Int, trust: Trust, apiKey: String,
     secret: [UInt8], symbols: [String]
@@ -120,6 +124,30 @@ package enum KnownVenue: String, Sendable, CaseIterable {
     }
   }
 
+  /// The registered limits with our own in their place.
+  package func limits(_ own: OwnLimits) -> [RequestLimit] {
+    switch self {
+    case .binance:
+      BinanceMarket.spot.limits(weightMax: own.requestWeightMax, orderMax: own.orderRateMax)
+    case .binanceUSDM: BinanceMarket.usdm.limits(weightMax: own.requestWeightMax)
+    case .binanceCOINM: BinanceMarket.coinm.limits(weightMax: own.requestWeightMax)
+    case .kraken: KrakenLimits.limits(KrakenLimits.Settings(own))
+    case .okx: OKXLimits.limits(own)
+    }
+  }
+
+  /// How many new orders the venue takes.
+  package func orderLimits(_ own: OwnLimits) -> [OrderLimit] {
+    switch self {
+    case .binance:
+      limits(own).filter { $0.name == BinanceMarket.orderLimit }
+        .map { OrderLimit($0, unit: 1, isPerInstrument: false) }
+    case .binanceUSDM, .binanceCOINM: []
+    case .kraken: KrakenLimits.orderLimits(KrakenLimits.Settings(own))
+    case .okx: OKXLimits.orderLimits(own)
+    }
+  }
+
   /// A session that lives on `loop`. Nothing is connected yet.
   package func session(
     _ settings: VenueSettings, loop: EventLoop, time: any TimeSource, log: Log,
@@ -173,6 +201,17 @@ package struct VenueRegistration: Sendable, Hashable {
     self.hasPrivateStream = hasPrivateStream
     self.limits = limits
     self.hours = hours
+  }
+}
+
+/// Limits of our own in place of the venue's; nil for the venue's.
+package struct OwnLimits: Sendable, Hashable {
+  package var requestWeightMax: Int?
+  package var orderRateMax: Int?
+
+  package init(requestWeightMax: Int?, orderRateMax: Int?) {
+    self.requestWeightMax = requestWeightMax
+    self.orderRateMax = orderRateMax
   }
 }
 

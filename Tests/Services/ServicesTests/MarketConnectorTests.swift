@@ -24,7 +24,7 @@ import Venues
       #expect(venue.policy == .production && venue.privateStream)
       #expect(venue.tradingHours == "always")
       #expect(venue.rateLimits.map(\.name) == ["REQUEST_WEIGHT", "ORDERS"])
-      #expect(venue.rateLimits.map(\.max) == [6_000, 100])
+      #expect(venue.rateLimits.map(\.max) == [60_000, 10_000])
       #expect(venue.rateLimits.map(\.windowSeconds) == [60, 10])
       let bitcoin = try #require(venue.instruments.first)
       #expect(bitcoin.symbol == "BTCUSDT" && bitcoin.trading)

@@ -15,6 +15,10 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
     }
   }
 
+  init(_ instruments: [MarketV1.Instrument]) {
+    state.withLock { $0.instruments = instruments }
+  }
+
   /// A venue that was absent lists one.
   func comes(_ instrument: MarketV1.Instrument) {
     state.withLock { state in

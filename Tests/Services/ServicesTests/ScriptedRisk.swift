@@ -15,7 +15,8 @@ final class ScriptedRisk: RiskV1.RiskServiceHandler {
   /// 10 lots of 1 BTC, 1 000 000 USDT an order, 100 000 USDT a day.
   static func standard(
     perSecond: UInt32 = 1000, perMinute: UInt32 = 10_000, isKilled: Bool = false,
-    change: UInt64? = nil
+    change: UInt64? = nil,
+    maxOrderSize: String = "10"
   ) -> RiskV1.Limits {
     var limits = RiskV1.Limits()
     var account = RiskV1.AccountLimits()
@@ -26,7 +27,7 @@ final class ScriptedRisk: RiskV1.RiskServiceHandler {
     limits.account = account
     var symbol = RiskV1.SymbolLimits()
     symbol.lot = wire("1")
-    symbol.maxOrderSize = wire("10")
+    symbol.maxOrderSize = wire(maxOrderSize)
     symbol.maxLong = wire("10")
     symbol.maxShort = wire("10")
     limits.defaultSymbol = symbol

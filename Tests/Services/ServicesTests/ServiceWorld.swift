@@ -17,6 +17,17 @@ final class ServiceWorld: Sendable {
   let folder: TemporaryFolder
   let state: StateFolder
   private let served = Mutex<[ServiceName: [ServerMethod]]>([:])
+  private let unreachable = Mutex<[ServiceName: Cut]>([:])
+
+  /// What becomes of calls to a neighbour that cannot be reached; streams that are open go on.
+  enum Cut: Sendable {
+    case requests
+    /// They arrive, and are carried out; the answer does not come back.
+    case answers
+  }
+
+  func cut(_ name: ServiceName, _ what: Cut?) { unreachable.withLock { $0[name] = what } }
+  fileprivate func cut(of name: ServiceName) -> Cut? { unreachable.withLock { $0[name] } }
 
   init(_ loop: EventLoop) throws {
     self.loop = loop
@@ -95,7 +106,9 @@ struct LateChannel: Channel {
 
   private func found() throws(RPCError) -> InProcessChannel {
     let methods = world.methods(of: name)
-    guard !methods.isEmpty else { throw RPCError(.unavailable, "\(name) is absent") }
+    guard !methods.isEmpty, world.cut(of: name) != .requests else {
+      throw RPCError(.unavailable, "\(name) is absent")
+    }
     return InProcessChannel(
       methods: methods, identity: Identity(service: caller), loop: world.loop)
   }
@@ -103,7 +116,11 @@ struct LateChannel: Channel {
   func unary(
     _ method: MethodDescriptor, _ request: [UInt8], _ options: CallOptions
   ) async throws(RPCError) -> [UInt8] {
-    try await found().unary(method, request, options)
+    let answer = try await found().unary(method, request, options)
+    if world.cut(of: name) == .answers {
+      throw RPCError(.unavailable, "the answer of \(name) is lost")
+    }
+    return answer
   }
 
   func open(

@@ -84,10 +84,11 @@ struct TradingFloor: Sendable {
 
 func withFloor(
   _ limits: RiskV1.Limits = ScriptedRisk.standard(), settings: [String] = [],
+  market: ScriptedMarket = ScriptedMarket(),
   _ body: @escaping @Sendable (TradingFloor) async throws -> Void
 ) async throws {
   try await withLoop { loop in
-    let floor = try await TradingFloor.open(loop, limits, settings)
+    let floor = try await TradingFloor.open(loop, limits, settings, market: market)
     do { try await body(floor) } catch {
       await floor.close()
       throw error

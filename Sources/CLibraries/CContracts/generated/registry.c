@@ -174,6 +174,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__list_venues_response__descriptor,
   &shrivenquant__market__v1__market_event__descriptor,
   &shrivenquant__market__v1__market_notice__descriptor,
+  &shrivenquant__market__v1__order_limit__descriptor,
   &shrivenquant__market__v1__order_matrix_row__descriptor,
   &shrivenquant__market__v1__place_order_request__descriptor,
   &shrivenquant__market__v1__price_band__descriptor,
@@ -281,7 +282,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 244;
+const unsigned ccontracts_messages_count = 245;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,

@@ -1034,6 +1034,8 @@ extension MarketV1 {
     package var takerFee: TypeV1.Decimal?
     /// "A", "B" or "C": how deep its market is, by the settings' word.
     package var liquidityTier: String = ""
+    /// How many new orders the venue takes, by the limits that are in force.
+    package var orderLimits: [MarketV1.OrderLimit] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -1064,6 +1066,7 @@ extension MarketV1 {
       if let value = self.makerFee { size += 2 + WireSize.message(value) }
       if let value = self.takerFee { size += 2 + WireSize.message(value) }
       if !self.liquidityTier.isEmpty { size += 2 + WireSize.text(self.liquidityTier) }
+      size += WireSize.messages(2, self.orderLimits)
       return size
     }
 
@@ -1092,6 +1095,7 @@ extension MarketV1 {
       if let value = self.makerFee { writer.message(178, value) }
       if let value = self.takerFee { writer.message(186, value) }
       if !self.liquidityTier.isEmpty { writer.text(194, self.liquidityTier) }
+      writer.messages(202, self.orderLimits)
       writer.unknown(self.unknownFields)
     }
 
@@ -1126,6 +1130,59 @@ extension MarketV1 {
         case 178: try reader.message(&self.makerFee)
         case 186: try reader.message(&self.takerFee)
         case 194: self.liquidityTier = try reader.text()
+        case 202: try reader.message(appendingTo: &self.orderLimits)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct OrderLimit: Message {
+    package static let typeName = "shrivenquant.market.v1.OrderLimit"
+    /// The venue's own name: "ORDERS".
+    package var name: String = ""
+    package var ordersMax: UInt32 = 0
+    /// Of its window; 0 for a counter that decays.
+    package var windowMs: UInt32 = 0
+    /// Hundredths of an order by which a decaying counter falls a second.
+    package var decayHundredths: UInt32 = 0
+    /// Every instrument has its own; else all of the venue share it.
+    package var perInstrument: Bool = false
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.name.isEmpty { size += 1 + WireSize.text(self.name) }
+      if self.ordersMax != 0 { size += 1 + WireSize.varint(UInt64(self.ordersMax)) }
+      if self.windowMs != 0 { size += 1 + WireSize.varint(UInt64(self.windowMs)) }
+      if self.decayHundredths != 0 { size += 1 + WireSize.varint(UInt64(self.decayHundredths)) }
+      if self.perInstrument { size += 1 + 1 }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.name.isEmpty { writer.text(10, self.name) }
+      if self.ordersMax != 0 { writer.varint(16, UInt64(self.ordersMax)) }
+      if self.windowMs != 0 { writer.varint(24, UInt64(self.windowMs)) }
+      if self.decayHundredths != 0 { writer.varint(32, UInt64(self.decayHundredths)) }
+      if self.perInstrument { writer.varint(40, self.perInstrument ? 1 : 0) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.name = try reader.text()
+        case 16: self.ordersMax = try reader.uint32()
+        case 24: self.windowMs = try reader.uint32()
+        case 32: self.decayHundredths = try reader.uint32()
+        case 40: self.perInstrument = try reader.bool()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -234,6 +234,13 @@ extension OmsV1 {
     package static let typeName = "shrivenquant.oms.v1.AcceptOrderRequest"
     /// order_id may be empty: the oms gives one. Status and fill fields are ignored.
     package var order: OmsV1.Order?
+    /// Answer the order that the client order id names, or NOT_FOUND; journal nothing. For callers whose
+    /// gate has not admitted it.
+    package var existingOnly: Bool = false
+    /// When the gate admitted it, in nanoseconds since 1970. An admission older than the oms's
+    /// admission_age_max is ABORTED, so that a gate which has waited longer knows that nothing follows.
+    /// 0: not said.
+    package var admittedTimeNs: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -241,11 +248,15 @@ extension OmsV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if let value = self.order { size += 1 + WireSize.message(value) }
+      if self.existingOnly { size += 1 + 1 }
+      if self.admittedTimeNs != 0 { size += 1 + 8 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if let value = self.order { writer.message(10, value) }
+      if self.existingOnly { writer.varint(16, self.existingOnly ? 1 : 0) }
+      if self.admittedTimeNs != 0 { writer.fixed64(25, self.admittedTimeNs) }
       writer.unknown(self.unknownFields)
     }
 
@@ -255,6 +266,8 @@ extension OmsV1 {
         switch tag {
         case 0: return
         case 10: try reader.message(&self.order)
+        case 16: self.existingOnly = try reader.bool()
+        case 25: self.admittedTimeNs = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -268,6 +281,8 @@ extension OmsV1 {
     package var order: OmsV1.Order?
     /// The client order id was known: `order` is the existing one and nothing was done.
     package var duplicate: Bool = false
+    /// The newest event of the stream when this was answered: a reader that has it has all of `order`.
+    package var sequence: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -276,12 +291,14 @@ extension OmsV1 {
       var size = self.unknownFields.bytes.count
       if let value = self.order { size += 1 + WireSize.message(value) }
       if self.duplicate { size += 1 + 1 }
+      if self.sequence != 0 { size += 1 + WireSize.varint(self.sequence) }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if let value = self.order { writer.message(10, value) }
       if self.duplicate { writer.varint(16, self.duplicate ? 1 : 0) }
+      if self.sequence != 0 { writer.varint(24, self.sequence) }
       writer.unknown(self.unknownFields)
     }
 
@@ -292,6 +309,7 @@ extension OmsV1 {
         case 0: return
         case 10: try reader.message(&self.order)
         case 16: self.duplicate = try reader.bool()
+        case 24: self.sequence = try reader.uint64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -9,13 +9,18 @@ private import Synchronization
 /// Checks bearer tokens with auth's public keys, which are fetched when first needed, again after
 /// `refresh`, and at once (but not more often than every second) for a key id that is not known.
 ///
-/// While auth is away the keys that are held go on serving: signatures do not age, tokens do. Nobody
-/// waits for a fetch while there are keys: the kill switch may be behind the call.
+/// While auth is away the keys that are held go on serving: signatures do not age, tokens do. In a
+/// process that keeps them fresh nobody waits for a fetch while there are keys: the kill switch may be
+/// behind the call.
+///
+/// A token that was found good is looked up from then on, until it expires or another set of keys comes:
+/// its signature says the same every time.
 package final class TokenKeys: TokenVerifier {
   package typealias Fetch = @Sendable () async throws -> JSONWebKeySet
 
   private let issuer: String
   private let refresh: Duration
+  private let seenMax: Int
   private let time: any TimeSource
   private let loop: EventLoop
   private let state = Mutex(State())
@@ -26,12 +31,20 @@ package final class TokenKeys: TokenVerifier {
     var tried: Uptime?
     var fetch: Fetch?
     var fetching: Task<String?, Never>?
+    /// Somebody sees to their age.
+    var isKept = false
+    /// Tokens that were found good with `keys`.
+    var seen: [String: UserIdentity] = [:]
   }
 
   private static let retryPause = Duration.seconds(1)
 
-  init(issuer: String, refresh: Duration, time: any TimeSource, loop: EventLoop) {
+  /// `seenMax`: tokens that are looked up; at the limit all are forgotten and checked once more.
+  init(
+    issuer: String, refresh: Duration, seenMax: Int, time: any TimeSource, loop: EventLoop
+  ) {
     self.loop = loop
+    self.seenMax = seenMax
     self.issuer = issuer
     self.refresh = refresh
     self.time = time
@@ -43,6 +56,7 @@ package final class TokenKeys: TokenVerifier {
     state.withLock { state in
       state.fetch = fetch
       state.keys = nil
+      state.seen = [:]
       state.fetched = nil
       state.tried = nil
     }
@@ -50,6 +64,7 @@ package final class TokenKeys: TokenVerifier {
 
   package func verify(_ token: String) async throws(RPCError) -> UserIdentity {
     let keys = try await current()
+    if let user = seen(token) { return user }
     do throws(TokenError) {
       return try check(token, keys)
     } catch .unknownKey(let id) {
@@ -71,27 +86,48 @@ package final class TokenKeys: TokenVerifier {
     guard let claims = TokenClaims(claims), claims.issuer == issuer else {
       throw .malformed("not issued by \(issuer)")
     }
+    remember(token, claims.user, keys)
     return claims.user
+  }
+
+  /// Whose a token is that was checked before with the keys that are held.
+  private func seen(_ token: String) -> UserIdentity? {
+    let now = time.now
+    return state.withLock { state in
+      guard let user = state.seen[token] else { return nil }
+      if now < user.expires + JSONWebToken.leeway { return user }
+      state.seen[token] = nil
+      return nil
+    }
+  }
+
+  private func remember(_ token: String, _ user: UserIdentity, _ keys: JSONWebKeySet) {
+    state.withLock { state in
+      guard state.keys == keys else { return }
+      if state.seen.count >= seenMax { state.seen.removeAll(keepingCapacity: true) }
+      state.seen[token] = user
+    }
   }
 
   private func unauthenticated(_ why: String) -> RPCError { RPCError(.unauthenticated, why) }
 
   /// Fetches the keys when there are none or they are old; for a process that wants them before they are
-  /// needed, when auth may be gone. False when that failed.
+  /// needed, when auth may be gone, and calls this more often than every `refresh`: nobody else then waits
+  /// for a fetch while there are keys. False when that failed.
   package func keepFresh() async -> Bool {
-    let (held, fetched) = state.withLock { ($0.keys, $0.fetched) }
-    if held != nil, let fetched, time.uptime - fetched < refresh { return true }
+    let (held, fetched) = state.withLock { state in
+      state.isKept = true
+      return (state.keys, state.fetched)
+    }
+    if held != nil, let fetched, time.uptime - fetched < refresh / 2 { return true }
     return await fetchNow() == nil
   }
 
-  /// The keys held, fetched again beside when they are old, and first when there are none.
+  /// The keys held, fetched first when there are none or they are old.
   private func current() async throws(RPCError) -> JSONWebKeySet {
-    let (held, fetched) = state.withLock { ($0.keys, $0.fetched) }
-    if let held {
-      let isOld = fetched.map { time.uptime - $0 >= refresh } ?? true
-      if isOld, mayTryAgain { beginFetch() }
-      return held
-    }
+    let (held, fetched, isKept) = state.withLock { ($0.keys, $0.fetched, $0.isKept) }
+    if let held, isKept { return held }
+    if let held, let fetched, time.uptime - fetched < refresh { return held }
     let problem = await fetchNow()
     if let keys = state.withLock({ $0.keys }) { return keys }
     throw RPCError(.unavailable, "tokens cannot be checked: \(problem ?? "no keys")")
@@ -105,20 +141,9 @@ package final class TokenKeys: TokenVerifier {
     return state.withLock { $0.keys }
   }
 
-  private var mayTryAgain: Bool {
-    let tried = state.withLock { $0.tried }
-    return tried.map { time.uptime - $0 >= Self.retryPause } ?? true
-  }
-
   /// One fetch at a time; what went wrong, if anything did.
   private func fetchNow() async -> String? {
-    guard let task = beginFetch() else { return "no source of keys" }
-    return await task.value
-  }
-
-  @discardableResult
-  private func beginFetch() -> Task<String?, Never>? {
-    state.withLock { state -> Task<String?, Never>? in
+    let task = state.withLock { state -> Task<String?, Never>? in
       if let fetching = state.fetching { return fetching }
       guard let fetch = state.fetch else { return nil }
       state.tried = time.uptime
@@ -126,6 +151,8 @@ package final class TokenKeys: TokenVerifier {
       state.fetching = task
       return task
     }
+    guard let task else { return "no source of keys" }
+    return await task.value
   }
 
   private func run(_ fetch: Fetch) async -> String? {
@@ -135,6 +162,7 @@ package final class TokenKeys: TokenVerifier {
       state.fetching = nil
       switch result {
       case .success(let keys):
+        if state.keys != keys { state.seen = [:] }
         state.keys = keys
         state.fetched = time.uptime
         return nil

@@ -43,7 +43,8 @@ package final class ServiceContext: Sendable {
     self.connect = connect
     self.tasks = TaskSupervisor(loop: loop, log: log, readiness: readiness, metrics: metrics)
     self.tokens = TokenKeys(
-      issuer: mesh.tokenIssuer, refresh: mesh.keysRefresh, time: time, loop: loop)
+      issuer: mesh.tokenIssuer, refresh: mesh.keysRefresh, seenMax: mesh.tokensSeenMax, time: time,
+      loop: loop)
     tokens.fetch { [unowned self] in
       try await AuthKeys.fetch(from: channel(to: "auth"), deadline: time.uptime + .seconds(2))
     }

@@ -135,7 +135,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
     context.spawn("keep token keys") {
       while !Task.isCancelled {
         let hasKeys = await context.tokens.keepFresh()
-        await context.loop.sleep(for: hasKeys ? context.mesh.keysRefresh / 2 : .seconds(1))
+        await context.loop.sleep(for: hasKeys ? context.mesh.keysRefresh / 4 : .seconds(1))
       }
     }
     context.loop.schedule(after: settlingTime) { clinux_let_go_of_code() }

@@ -21,6 +21,7 @@ package struct MeshSettings: ServiceSettings {
   package let lease: Duration
   package let tokenIssuer: String
   package let keysRefresh: Duration
+  package let tokensSeenMax: Int
   package let certificatesCheck: Duration
   package let upstream: UpstreamSettings
   package let port: PortSettings
@@ -58,6 +59,10 @@ package struct MeshSettings: ServiceSettings {
     keysRefresh = settings.duration(
       "keys_refresh", in: .seconds(1)...(.seconds(86_400)), default: .seconds(300),
       "How often auth's public keys are fetched again; an unknown key id fetches at once.")
+    tokensSeenMax = settings.int(
+      "tokens_seen_max", in: 1...1_000_000, default: 10_000, unit: "tokens",
+      "Tokens found good that need no second check of their signature; beyond it all are checked again."
+    )
     certificatesCheck = settings.duration(
       "certificates_check", in: .milliseconds(10)...(.seconds(86_400)), default: .seconds(10),
       "How often the files of the certificates are looked at; new ones are read at once by SIGHUP.")

@@ -15,6 +15,12 @@ package struct KrakenLimits: Sendable {
     package var ordersDecay = 2_34
 
     package init() {}
+
+    /// Where ours are given, they are in calls and orders.
+    init(_ own: OwnLimits) {
+      if let most = own.requestWeightMax { callsMax = most * 100 }
+      if let most = own.orderRateMax { ordersMax = most * 100 }
+    }
   }
 
   /// What is done to an order; its age decides what that costs.
@@ -42,12 +48,20 @@ package struct KrakenLimits: Sendable {
   }
 
   /// What an account of the standard tier has, for the registry.
-  static var registered: [RequestLimit] {
-    let standard = Settings()
-    return [
-      RequestLimit(callsName, max: standard.callsMax, .decay(perSecond: standard.callsDecay)),
-      RequestLimit(ordersName, max: standard.ordersMax, .decay(perSecond: standard.ordersDecay)),
+  static var registered: [RequestLimit] { limits(Settings()) }
+
+  /// By the names of the registry.
+  static func limits(_ settings: Settings) -> [RequestLimit] {
+    [
+      RequestLimit(callsName, max: settings.callsMax, .decay(perSecond: settings.callsDecay)),
+      RequestLimit(ordersName, max: settings.ordersMax, .decay(perSecond: settings.ordersDecay)),
     ]
+  }
+
+  /// How many new orders are taken, each of which costs a hundred.
+  static func orderLimits(_ settings: Settings) -> [OrderLimit] {
+    limits(settings).filter { $0.name == ordersName }
+      .map { OrderLimit($0, unit: Change.add.cost, isPerInstrument: true) }
   }
 
   /// What is taken of both now, by the registry's names; of the pairs the one with the least left.

@@ -34,10 +34,7 @@ final class KrakenREST: Sendable {
     counters = http.counters
     store = settings.nonces
     nonces = Mutex(NonceReserve(saved: try settings.nonces?.load()))
-    var own = KrakenLimits.Settings()
-    if let most = settings.requestWeightMax { own.callsMax = most * 100 }
-    if let most = settings.orderRateMax { own.ordersMax = most * 100 }
-    limits = Mutex(KrakenLimits(own))
+    limits = Mutex(KrakenLimits(KrakenLimits.Settings(settings.ownLimits)))
   }
 
   /// The venue's clock minus ours; nil before it was first asked.

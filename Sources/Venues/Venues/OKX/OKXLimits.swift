@@ -1,4 +1,5 @@
 internal import Chrono
+internal import Venue
 
 /// OKX's limits: so many requests of a path in two seconds, for order paths of each instrument.
 ///
@@ -26,9 +27,26 @@ enum OKXLimits {
 
   /// For the registry.
   static var registered: [RequestLimit] {
-    [RequestLimit(accountOrders, max: accountOrdersMax, window)]
+    limits(OwnLimits(requestWeightMax: nil, orderRateMax: nil))
+  }
+
+  /// By the names of the registry.
+  static func limits(_ own: OwnLimits) -> [RequestLimit] {
+    [RequestLimit(accountOrders, max: own.orderRateMax ?? accountOrdersMax, window)]
       + paths.map { RequestLimit("GET \($0.0)", max: $0.1, window) }
       + instrumentPaths.map { RequestLimit("\($0.0) of an instrument", max: $0.1, window) }
+  }
+
+  /// How many new orders are taken: of the account, and of each instrument.
+  static func orderLimits(_ own: OwnLimits) -> [OrderLimit] {
+    limits(own).compactMap { limit in
+      switch limit.name {
+      case accountOrders: OrderLimit(limit, unit: 1, isPerInstrument: false)
+      case "POST /api/v5/trade/order of an instrument":
+        OrderLimit(limit, unit: 1, isPerInstrument: true)
+      default: nil
+      }
+    }
   }
 
   static func limits(_ symbols: [String], _ settings: VenueSettings) -> [RequestLimit] {

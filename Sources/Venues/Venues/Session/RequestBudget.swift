@@ -1,4 +1,5 @@
 package import Chrono
+internal import Venue
 
 /// One of a venue's limits on how much may be asked.
 package struct RequestLimit: Sendable, Hashable {
@@ -18,6 +19,25 @@ package struct RequestLimit: Sendable, Hashable {
     self.name = name
     self.max = max
     self.rule = rule
+  }
+}
+
+extension OrderLimit {
+  /// `unit`: what one order costs of it.
+  init(_ limit: RequestLimit, unit: Int, isPerInstrument: Bool) {
+    self.init(
+      name: limit.name, ordersMax: limit.max / unit, rule: Rule(limit.rule, unit: unit),
+      isPerInstrument: isPerInstrument)
+  }
+}
+
+extension OrderLimit.Rule {
+  fileprivate init(_ rule: RequestLimit.Rule, unit: Int) {
+    self =
+      switch rule {
+      case .window(let length): .window(length)
+      case .decay(let perSecond): .decay(hundredthsPerSecond: perSecond * 100 / unit)
+      }
   }
 }
 

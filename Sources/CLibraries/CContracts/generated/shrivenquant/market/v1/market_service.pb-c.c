@@ -502,6 +502,51 @@ void   shrivenquant__market__v1__instrument__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__instrument__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__order_limit__init
+                     (Shrivenquant__Market__V1__OrderLimit         *message)
+{
+  static const Shrivenquant__Market__V1__OrderLimit init_value = SHRIVENQUANT__MARKET__V1__ORDER_LIMIT__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__order_limit__get_packed_size
+                     (const Shrivenquant__Market__V1__OrderLimit *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_limit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__order_limit__pack
+                     (const Shrivenquant__Market__V1__OrderLimit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_limit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__order_limit__pack_to_buffer
+                     (const Shrivenquant__Market__V1__OrderLimit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_limit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__OrderLimit *
+       shrivenquant__market__v1__order_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__OrderLimit *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__order_limit__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__order_limit__free_unpacked
+                     (Shrivenquant__Market__V1__OrderLimit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__order_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__price_band__init
                      (Shrivenquant__Market__V1__PriceBand         *message)
 {
@@ -3301,7 +3346,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descri
   (ProtobufCMessageInit) shrivenquant__market__v1__market_notice__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__field_descriptors[24] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__field_descriptors[25] =
 {
   {
     "venue",
@@ -3591,6 +3636,18 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__instrument__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "order_limits",
+    25,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__Instrument, n_order_limits),
+    offsetof(Shrivenquant__Market__V1__Instrument, order_limits),
+    &shrivenquant__market__v1__order_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__instrument__field_indices_by_name[] = {
   3,   /* field[3] = base_asset */
@@ -3605,6 +3662,7 @@ static const unsigned shrivenquant__market__v1__instrument__field_indices_by_nam
   11,   /* field[11] = min_notional */
   15,   /* field[15] = min_price */
   9,   /* field[9] = min_quantity */
+  24,   /* field[24] = order_limits */
   18,   /* field[18] = order_types */
   17,   /* field[17] = price_band */
   5,   /* field[5] = price_scale */
@@ -3621,7 +3679,7 @@ static const unsigned shrivenquant__market__v1__instrument__field_indices_by_nam
 static const ProtobufCIntRange shrivenquant__market__v1__instrument__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 24 }
+  { 0, 25 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descriptor =
 {
@@ -3631,11 +3689,101 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descripto
   "Shrivenquant__Market__V1__Instrument",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Instrument),
-  24,
+  25,
   shrivenquant__market__v1__instrument__field_descriptors,
   shrivenquant__market__v1__instrument__field_indices_by_name,
   1,  shrivenquant__market__v1__instrument__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__instrument__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__order_limit__field_descriptors[5] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__OrderLimit, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "orders_max",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__OrderLimit, orders_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__OrderLimit, window_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decay_hundredths",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__OrderLimit, decay_hundredths),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "per_instrument",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__OrderLimit, per_instrument),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__order_limit__field_indices_by_name[] = {
+  3,   /* field[3] = decay_hundredths */
+  0,   /* field[0] = name */
+  1,   /* field[1] = orders_max */
+  4,   /* field[4] = per_instrument */
+  2,   /* field[2] = window_ms */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__order_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__order_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.OrderLimit",
+  "OrderLimit",
+  "Shrivenquant__Market__V1__OrderLimit",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__OrderLimit),
+  5,
+  shrivenquant__market__v1__order_limit__field_descriptors,
+  shrivenquant__market__v1__order_limit__field_indices_by_name,
+  1,  shrivenquant__market__v1__order_limit__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__order_limit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__price_band__field_descriptors[4] =

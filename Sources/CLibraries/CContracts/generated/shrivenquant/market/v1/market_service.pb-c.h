@@ -31,6 +31,7 @@ typedef struct Shrivenquant__Market__V1__StreamHealth Shrivenquant__Market__V1__
 typedef struct Shrivenquant__Market__V1__StreamNoticesRequest Shrivenquant__Market__V1__StreamNoticesRequest;
 typedef struct Shrivenquant__Market__V1__MarketNotice Shrivenquant__Market__V1__MarketNotice;
 typedef struct Shrivenquant__Market__V1__Instrument Shrivenquant__Market__V1__Instrument;
+typedef struct Shrivenquant__Market__V1__OrderLimit Shrivenquant__Market__V1__OrderLimit;
 typedef struct Shrivenquant__Market__V1__PriceBand Shrivenquant__Market__V1__PriceBand;
 typedef struct Shrivenquant__Market__V1__ListVenuesRequest Shrivenquant__Market__V1__ListVenuesRequest;
 typedef struct Shrivenquant__Market__V1__ListVenuesResponse Shrivenquant__Market__V1__ListVenuesResponse;
@@ -433,10 +434,41 @@ struct  Shrivenquant__Market__V1__Instrument
    * "A", "B" or "C": how deep its market is, by the settings' word.
    */
   char *liquidity_tier;
+  /*
+   * How many new orders the venue takes, by the limits that are in force.
+   */
+  size_t n_order_limits;
+  Shrivenquant__Market__V1__OrderLimit **order_limits;
 };
 #define SHRIVENQUANT__MARKET__V1__INSTRUMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__instrument__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Shrivenquant__Market__V1__OrderLimit
+{
+  ProtobufCMessage base;
+  /*
+   * The venue's own name: "ORDERS".
+   */
+  char *name;
+  uint32_t orders_max;
+  /*
+   * Of its window; 0 for a counter that decays.
+   */
+  uint32_t window_ms;
+  /*
+   * Hundredths of an order by which a decaying counter falls a second.
+   */
+  uint32_t decay_hundredths;
+  /*
+   * Every instrument has its own; else all of the venue share it.
+   */
+  protobuf_c_boolean per_instrument;
+};
+#define SHRIVENQUANT__MARKET__V1__ORDER_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__order_limit__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Shrivenquant__Market__V1__PriceBand
@@ -1194,6 +1226,25 @@ Shrivenquant__Market__V1__Instrument *
 void   shrivenquant__market__v1__instrument__free_unpacked
                      (Shrivenquant__Market__V1__Instrument *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__OrderLimit methods */
+void   shrivenquant__market__v1__order_limit__init
+                     (Shrivenquant__Market__V1__OrderLimit         *message);
+size_t shrivenquant__market__v1__order_limit__get_packed_size
+                     (const Shrivenquant__Market__V1__OrderLimit   *message);
+size_t shrivenquant__market__v1__order_limit__pack
+                     (const Shrivenquant__Market__V1__OrderLimit   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__order_limit__pack_to_buffer
+                     (const Shrivenquant__Market__V1__OrderLimit   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__OrderLimit *
+       shrivenquant__market__v1__order_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__order_limit__free_unpacked
+                     (Shrivenquant__Market__V1__OrderLimit *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__PriceBand methods */
 void   shrivenquant__market__v1__price_band__init
                      (Shrivenquant__Market__V1__PriceBand         *message);
@@ -1897,6 +1948,9 @@ typedef void (*Shrivenquant__Market__V1__MarketNotice_Closure)
 typedef void (*Shrivenquant__Market__V1__Instrument_Closure)
                  (const Shrivenquant__Market__V1__Instrument *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__OrderLimit_Closure)
+                 (const Shrivenquant__Market__V1__OrderLimit *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__PriceBand_Closure)
                  (const Shrivenquant__Market__V1__PriceBand *message,
                   void *closure_data);
@@ -2174,6 +2228,7 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_health_
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_notices_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__market_notice__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__instrument__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__order_limit__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__price_band__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venues_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venues_response__descriptor;

@@ -727,7 +727,7 @@ void   shrivenquant__oms__v1__trading_state__free_unpacked
   assert(message->base.descriptor == &shrivenquant__oms__v1__trading_state__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_request__field_descriptors[3] =
 {
   {
     "order",
@@ -741,14 +741,40 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_reques
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "existing_only",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__AcceptOrderRequest, existing_only),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "admitted_time_ns",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__AcceptOrderRequest, admitted_time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__accept_order_request__field_indices_by_name[] = {
+  2,   /* field[2] = admitted_time_ns */
+  1,   /* field[1] = existing_only */
   0,   /* field[0] = order */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__accept_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_order_request__descriptor =
 {
@@ -758,14 +784,14 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_order_request__de
   "Shrivenquant__Oms__V1__AcceptOrderRequest",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__AcceptOrderRequest),
-  1,
+  3,
   shrivenquant__oms__v1__accept_order_request__field_descriptors,
   shrivenquant__oms__v1__accept_order_request__field_indices_by_name,
   1,  shrivenquant__oms__v1__accept_order_request__number_ranges,
   (ProtobufCMessageInit) shrivenquant__oms__v1__accept_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_response__field_descriptors[3] =
 {
   {
     "order",
@@ -791,15 +817,28 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_order_respon
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__AcceptOrderResponse, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__accept_order_response__field_indices_by_name[] = {
   1,   /* field[1] = duplicate */
   0,   /* field[0] = order */
+  2,   /* field[2] = sequence */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__accept_order_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_order_response__descriptor =
 {
@@ -809,7 +848,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_order_response__d
   "Shrivenquant__Oms__V1__AcceptOrderResponse",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__AcceptOrderResponse),
-  2,
+  3,
   shrivenquant__oms__v1__accept_order_response__field_descriptors,
   shrivenquant__oms__v1__accept_order_response__field_indices_by_name,
   1,  shrivenquant__oms__v1__accept_order_response__number_ranges,

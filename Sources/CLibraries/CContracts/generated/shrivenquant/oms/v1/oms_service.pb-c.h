@@ -49,10 +49,21 @@ struct  Shrivenquant__Oms__V1__AcceptOrderRequest
    * order_id may be empty: the oms gives one. Status and fill fields are ignored.
    */
   Shrivenquant__Oms__V1__Order *order;
+  /*
+   * Answer the order that the client order id names, or NOT_FOUND; journal nothing. For callers whose
+   * gate has not admitted it.
+   */
+  protobuf_c_boolean existing_only;
+  /*
+   * When the gate admitted it, in nanoseconds since 1970. An admission older than the oms's
+   * admission_age_max is ABORTED, so that a gate which has waited longer knows that nothing follows.
+   * 0: not said.
+   */
+  uint64_t admitted_time_ns;
 };
 #define SHRIVENQUANT__OMS__V1__ACCEPT_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__accept_order_request__descriptor) \
-    , NULL }
+    , NULL, 0, 0 }
 
 
 struct  Shrivenquant__Oms__V1__AcceptOrderResponse
@@ -63,10 +74,14 @@ struct  Shrivenquant__Oms__V1__AcceptOrderResponse
    * The client order id was known: `order` is the existing one and nothing was done.
    */
   protobuf_c_boolean duplicate;
+  /*
+   * The newest event of the stream when this was answered: a reader that has it has all of `order`.
+   */
+  uint64_t sequence;
 };
 #define SHRIVENQUANT__OMS__V1__ACCEPT_ORDER_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__accept_order_response__descriptor) \
-    , NULL, 0 }
+    , NULL, 0, 0 }
 
 
 struct  Shrivenquant__Oms__V1__AcceptReplaceRequest

@@ -1,0 +1,256 @@
+package import Chrono
+internal import Glibc
+internal import Loop
+private import Synchronization
+
+/// A fault that the disk shows once, at the next call that it fits.
+package enum DiskFault: Sendable, Hashable {
+  /// The write fails with half of its bytes written.
+  case failedWrite(code: Int32)
+  /// The sync fails, and what it should have saved counts as clean from then on, as in Linux: no
+  /// later sync saves it.
+  case failedSync(code: Int32)
+  case failedAllocation(code: Int32)
+  /// The device says yes and has saved nothing.
+  case lostSync
+  /// The device says yes and has written nothing.
+  case lostWrite
+  /// The bytes land so many bytes further, as far as the file reaches.
+  case misdirectedWrite(by: Int)
+}
+
+package enum DiskCrash: Sendable, Hashable {
+  /// The process ends: what it wrote stays, synced or not.
+  case process
+  /// The machine ends: of what was not synced, sectors stay or go by chance, and names too.
+  case power
+}
+
+/// A disk in memory that knows what was synced and what not, and fails as it is told to; the same
+/// calls and the same generator give the same disk, byte for byte.
+package final class SimulatedDisk: JournalDisk {
+  static let sector = 512
+
+  fileprivate let content: Mutex<SimulatedContent>
+  private let time: any TimeSource
+
+  package init(bytesMax: Int = .max, time: any TimeSource) {
+    self.time = time
+    self.content = Mutex(SimulatedContent(bytesMax: bytesMax))
+  }
+
+  // MARK: Faults
+
+  /// What all files together may take; less than they do leaves no space at all.
+  package var bytesMax: Int {
+    get { content.withLock { $0.bytesMax } }
+    set { content.withLock { $0.bytesMax = newValue } }
+  }
+
+  package var bytesUsed: Int { content.withLock { $0.bytesUsed } }
+
+  package func inject(_ fault: DiskFault, times: Int = 1) {
+    content.withLock { $0.faults += repeatElement(fault, count: times) }
+  }
+
+  /// Forgets the faults that have not been met yet.
+  package func clearFaults() { content.withLock { $0.faults = [] } }
+
+  /// The machine ends when so much more has been done: a byte written counts one, and so does every
+  /// other change. Until `crash` each call fails.
+  package func cutPower(after budget: Int) { content.withLock { $0.budget = budget } }
+
+  package var isCut: Bool { content.withLock { $0.isCut } }
+
+  /// Ends whoever has files open or locks: their calls fail from then on. What others find is what the
+  /// kind of crash leaves.
+  package func crash(_ kind: DiskCrash, using random: inout some RandomNumberGenerator) {
+    content.withLock { content in
+      if kind == .power { content.losePower(using: &random) }
+      content.endSession()
+    }
+  }
+
+  /// The bytes of a file as a reader sees them; nil when there is none.
+  package func bytes(of file: String) -> [UInt8]? {
+    content.withLock { content in content.names[file].map { content.nodes[$0]!.data } }
+  }
+
+  /// Changes a file behind everybody's back, and durably.
+  package func change(_ file: String, _ body: (inout [UInt8]) -> Void) {
+    content.withLock { content in
+      guard let node = content.names[file] else { return }
+      body(&content.nodes[node]!.data)
+      content.nodes[node]!.settle()
+    }
+  }
+
+  // MARK: Calls
+
+  package func makeFolder(_ path: String) throws(JournalError) {
+    try content.withLock { content throws(JournalError) in
+      try content.spend(1, "mkdir", path)
+      content.folders.insert(path)
+    }
+  }
+
+  package func lock(_ file: String, of folder: String) throws(JournalError) -> any DiskLock {
+    let session = try content.withLock { content throws(JournalError) in
+      guard content.locks.insert(file).inserted else { throw .locked(directory: folder) }
+      return content.session
+    }
+    return SimulatedLock(self, file, session)
+  }
+
+  package func names(in folder: String) throws(JournalError) -> [String] {
+    try content.withLock { content throws(JournalError) in
+      guard content.folders.contains(folder) else { throw .failed("opendir", ENOENT, folder) }
+      return content.names.keys.filter { $0.hasPrefix(folder + "/") }.map {
+        String($0.dropFirst(folder.count + 1))
+      }.sorted()
+    }
+  }
+
+  package func open(_ file: String, _ mode: DiskMode) throws(JournalError) -> any DiskFile {
+    let now = time.now
+    return try content.withLock { content throws(JournalError) in
+      if mode == .creating { try content.create(file, now) }
+      guard let node = content.names[file] else { throw .failed("open", ENOENT, file) }
+      return SimulatedFile(self, file, node, content.session)
+    }
+  }
+
+  package func rename(_ file: String, to name: String) throws(JournalError) {
+    try content.withLock { content throws(JournalError) in
+      try content.spend(1, "rename", file)
+      guard let node = content.names[file] else { throw .failed("rename", ENOENT, file) }
+      content.change(.move(from: file, to: name, node))
+    }
+  }
+
+  package func remove(_ file: String) throws(JournalError) {
+    try content.withLock { content throws(JournalError) in
+      try content.spend(1, "unlink", file)
+      guard content.names[file] != nil else { throw .failed("unlink", ENOENT, file) }
+      content.change(.remove(file))
+    }
+  }
+
+  package func sync(folder: String) throws(JournalError) {
+    try content.withLock { content throws(JournalError) in
+      try content.spend(1, "fsync", folder)
+      if try content.syncFails("fsync", folder) { return }
+      content.settleNames()
+    }
+  }
+
+  fileprivate func release(_ file: String, _ session: Int) {
+    content.withLock { if $0.session == session { $0.locks.remove(file) } }
+  }
+
+  fileprivate func use<Result: Sendable>(
+    _ file: SimulatedFile, _ body: (inout SimulatedContent) throws(JournalError) -> Result
+  ) throws(JournalError) -> Result {
+    let now = time.now
+    return try content.withLock { content throws(JournalError) in
+      guard content.session == file.session, content.nodes[file.node] != nil else {
+        throw .failed("access after a crash", EIO, file.path)
+      }
+      content.now = now
+      return try body(&content)
+    }
+  }
+}
+
+private final class SimulatedLock: DiskLock {
+  private let disk: SimulatedDisk
+  private let file: String
+  private let session: Int
+
+  init(_ disk: SimulatedDisk, _ file: String, _ session: Int) {
+    self.disk = disk
+    self.file = file
+    self.session = session
+  }
+
+  func release() { disk.release(file, session) }
+
+  deinit { release() }
+}
+
+private final class SimulatedFile: DiskFile {
+  let path: String
+  let node: Int
+  let session: Int
+  private let disk: SimulatedDisk
+
+  init(_ disk: SimulatedDisk, _ path: String, _ node: Int, _ session: Int) {
+    self.disk = disk
+    self.path = path
+    self.node = node
+    self.session = session
+  }
+
+  func status() throws(JournalError) -> DiskFileStatus {
+    try disk.use(self) { content in
+      let node = content.nodes[node]!
+      return DiskFileStatus(bytes: node.data.count, lastWritten: node.lastWritten)
+    }
+  }
+
+  func preallocate(_ size: Int) throws(JournalError) {
+    try disk.use(self) { content throws(JournalError) in
+      try content.spend(1, "posix_fallocate", path)
+      try content.grow(node, to: size, "posix_fallocate", path)
+    }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(JournalError) {
+    let bytes = Array(bytes)
+    try disk.use(self) { content throws(JournalError) in
+      try content.write(bytes, node, offset, path)
+    }
+  }
+
+  func read(_ count: Int, at offset: Int) throws(JournalError) -> [UInt8] {
+    try disk.use(self) { content in
+      let data = content.nodes[node]!.data
+      return Array(data[min(offset, data.count)..<min(offset + count, data.count)])
+    }
+  }
+
+  func withBytes<Result>(
+    _ body: (UnsafeRawBufferPointer) throws(JournalError) -> Result
+  ) throws(JournalError) -> Result {
+    let data = try disk.use(self) { $0.nodes[node]!.data }
+    return try data.span.bytes.withUnsafeBytes(body)
+  }
+
+  func sync() throws(JournalError) {
+    try disk.use(self) { content throws(JournalError) in
+      try content.spend(1, "fdatasync", path)
+      do throws(JournalError) {
+        if try content.syncFails("fdatasync", path) { return }
+      } catch {
+        content.nodes[node]!.forget()
+        throw error
+      }
+      content.nodes[node]!.settle()
+    }
+  }
+
+  func syncWhole() throws(JournalError) { try sync() }
+
+  func truncate(to size: Int) throws(JournalError) {
+    try disk.use(self) { content throws(JournalError) in
+      try content.spend(1, "ftruncate", path)
+      content.nodes[node]!.truncate(to: size)
+    }
+  }
+}
+
+extension JournalError {
+  static func failed(_ call: String, _ code: Int32, _ file: String) -> JournalError {
+    .storage(SystemError(call, code: code), file: file)
+  }
+}

@@ -1,0 +1,46 @@
+internal import CLinux
+internal import Glibc
+
+/// The writer's thread, and what wakes it.
+///
+/// `@unchecked Sendable`: `thread` is written once, by `startThread`, before anybody else may call.
+final class WriterBell: @unchecked Sendable {
+  private let fd: Int32
+  private var thread = pthread_t()
+
+  private final class Body {
+    let run: () -> Void
+    init(_ run: @escaping () -> Void) { self.run = run }
+  }
+
+  init() {
+    fd = eventfd(0, Int32(EFD_CLOEXEC))
+    precondition(fd >= 0, "no file descriptor left for a journal: errno \(errno)")
+  }
+
+  deinit { close(fd) }
+
+  func startThread(_ run: @escaping @Sendable () -> Void) {
+    let box = Unmanaged.passRetained(Body(run))
+    let code = pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue().run()
+        return nil
+      }, box.toOpaque())
+    precondition(code == 0, "no thread for a journal: errno \(code)")
+  }
+
+  func joinThread() { pthread_join(thread, nil) }
+
+  func ring() {
+    var one: UInt64 = 1
+    _ = write(fd, &one, 8)
+  }
+
+  /// Until the bell has rung, also if it rang before.
+  func wait() {
+    var count: UInt64 = 0
+    _ = read(fd, &count, 8)
+  }
+}

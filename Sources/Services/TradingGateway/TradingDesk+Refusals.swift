@@ -1,0 +1,82 @@
+internal import Bytes
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import EventBus
+internal import Loop
+internal import Orders
+internal import Portfolio
+internal import Risk
+internal import ServiceKit
+internal import Signals
+internal import Telemetry
+internal import Translation
+internal import Units
+internal import Venue
+
+/// What the desk says no with, and what it needs before it says yes.
+extension TradingDesk {
+  static let domain = "risk.shrivenquant"
+
+  func error(_ refusal: Refusal) -> RPCError {
+    let text = text(refusal)
+    let (actual, limit) = numbers(refusal)
+    publish(.riskAlert(refusal.reason, text: text))
+    let wait: Duration? =
+      switch refusal.rule {
+      case .ordersPerSecond: .seconds(1)
+      case .ordersPerMinute: .seconds(60)
+      default: nil
+      }
+    return refusal.reason.error(
+      text, domain: Self.domain,
+      metadata: ["actual": actual, "limit": limit, "rule": refusal.rule.name],
+      retryAfter: wait)
+  }
+
+  func text(_ refusal: Refusal) -> String {
+    book?.gate.text(of: refusal) ?? refusal.reason.name
+  }
+
+  func numbers(_ refusal: Refusal) -> (actual: String, limit: String) {
+    guard let book, instruments.all.indices.contains(Int(refusal.instrument.index)) else {
+      return ("\(refusal.actual)", "\(refusal.limit)")
+    }
+    let instrument = instruments[refusal.instrument]
+    let scale: UInt8 =
+      switch refusal.rule {
+      case .orderSize, .position, .tradingState: instrument.quantityScale
+      case .notional: instrument.notionalScale
+      case .dailyLoss, .grossExposure: book.gate.moneyScale
+      case .priceBand: instrument.priceScale
+      case .killSwitch, .wellFormed, .ordersPerSecond, .ordersPerMinute: 0
+      }
+    func plain(_ units: Int128) -> String {
+      Amount(units: units, scale: scale).normalized.description
+    }
+    return (plain(refusal.actual), plain(refusal.limit))
+  }
+
+  func requireSynced() throws(RPCError) {
+    guard isSynced, book != nil else {
+      throw RejectReason.reconciling.error(
+        "the trading-gateway is still reading the oms's journal", domain: Self.domain,
+        retryAfter: .seconds(1))
+    }
+  }
+
+  func requireFreshLimits() throws(RPCError) {
+    let now = context.loop.uptime
+    guard let limitsHeard, now - limitsHeard <= config.riskSilenceMax else {
+      throw RejectReason.riskTimeout.error(
+        "the risk-manager has been silent for more than \(config.riskSilenceMax)",
+        domain: Self.domain, retryAfter: .seconds(1))
+    }
+  }
+
+  static func freshID(_ strategy: String) -> String {
+    var random = SystemRandomNumberGenerator()
+    let digits = String(random.next(), radix: 36)
+    return (strategy.isEmpty ? "c-" : "s-") + digits
+  }
+}
