@@ -154,12 +154,18 @@ package struct ServerMethod: Sendable {
 /// Typed messages from the peer.
 package struct Incoming<M: Message>: Sendable {
   private let source: any MessageSource
+  private let decode: @Sendable ([UInt8]) throws(RPCError) -> M
 
-  package init(_ source: any MessageSource) { self.source = source }
+  package init(
+    _ source: any MessageSource, _ decode: @escaping @Sendable ([UInt8]) throws(RPCError) -> M
+  ) {
+    self.source = source
+    self.decode = decode
+  }
 
   package func next() async throws(RPCError) -> M? {
     guard let bytes = try await source.next() else { return nil }
-    return try decodeMessage(bytes)
+    return try decode(bytes)
   }
 }
 

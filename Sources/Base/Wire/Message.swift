@@ -54,6 +54,17 @@ extension Message {
     }
   }
 
+  /// The same, refusing control characters in text.
+  @inlinable
+  public init(decodingPlainText bytes: [UInt8]) throws(WireError) {
+    self.init()
+    try bytes.withUnsafeBufferPointer { (buffer) throws(WireError) in
+      var reader = WireReader(UnsafeRawBufferPointer(buffer))
+      reader.refusesControls = true
+      try merge(from: &reader)
+    }
+  }
+
   /// Decodes without a copy; the bytes must stay valid during the call only.
   @inlinable
   public init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {

@@ -8,6 +8,8 @@ public enum WireError: Error, Sendable, Hashable {
   /// Groups (wire types 3 and 4), which proto3 never writes, and the two unassigned wire types.
   case badWireType(UInt8, offset: Int)
   case notUTF8(offset: Int)
+  /// Where the reader was asked to refuse them; the offset is of the text.
+  case controlCharacter(offset: Int)
   /// A packed field whose length cuts its last element.
   case raggedPacked(offset: Int)
   /// Messages nested deeper than `WireReader.depthMax`.
@@ -22,6 +24,7 @@ extension WireError: CustomStringConvertible {
     case .badFieldNumber(let offset): "field number out of range at byte \(offset)"
     case .badWireType(let type, let offset): "wire type \(type) refused at byte \(offset)"
     case .notUTF8(let offset): "text is not UTF-8 at byte \(offset)"
+    case .controlCharacter(let offset): "control character in the text at byte \(offset)"
     case .raggedPacked(let offset): "packed elements overrun their length at byte \(offset)"
     case .tooDeep(let offset):
       "nested deeper than \(WireReader.depthMax) messages at byte \(offset)"

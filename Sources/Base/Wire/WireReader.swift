@@ -10,6 +10,8 @@ public struct WireReader {
   @usableFromInline var end: UnsafeRawPointer
   @usableFromInline var fieldStart: UnsafeRawPointer
   @usableFromInline var depth = 0
+  /// Text with a control character is refused: for what strangers send.
+  @usableFromInline var refusesControls = false
 
   /// The bytes must stay valid while the reader is in use.
   @inlinable
@@ -165,6 +167,9 @@ extension WireReader {
 
   public mutating func text() throws(WireError) -> String {
     let raw = try counted()
+    if refusesControls, raw.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+      throw .controlCharacter(offset: raw.baseAddress.map { $0 - start } ?? offset)
+    }
     do {
       return String(copying: try UTF8Span(validating: raw.assumingMemoryBound(to: UInt8.self).span))
     } catch {

@@ -9,7 +9,7 @@ extension ServerMethod {
   ) -> ServerMethod {
     ServerMethod(
       method,
-      .unary { bytes, context in try await body(decodeMessage(bytes), context).encoded() })
+      .unary { bytes, context in try await body(decodeRequest(bytes), context).encoded() })
   }
 
   package static func serverStreaming<Request: Message, Response: Message>(
@@ -19,7 +19,7 @@ extension ServerMethod {
     ServerMethod(
       method,
       .streaming { source, sink, context in
-        guard let request = try await Incoming<Request>(source).next() else {
+        guard let request = try await Incoming<Request>(source, decodeRequest).next() else {
           throw RPCError(.internalError, "\(method.path) was called without a request")
         }
         try await body(request, Outgoing(sink), context)
@@ -33,7 +33,7 @@ extension ServerMethod {
     ServerMethod(
       method,
       .streaming { source, sink, context in
-        try await sink.send(body(Incoming(source), context).encoded())
+        try await sink.send(body(Incoming(source, decodeRequest), context).encoded())
       })
   }
 
@@ -47,7 +47,7 @@ extension ServerMethod {
     ServerMethod(
       method,
       .streaming { source, sink, context in
-        try await body(Incoming(source), Outgoing(sink), context)
+        try await body(Incoming(source, decodeRequest), Outgoing(sink), context)
       })
   }
 }
