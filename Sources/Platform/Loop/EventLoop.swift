@@ -19,6 +19,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Spin this long before sleeping in epoll_wait; zero unless a core may be spent on latency.
   package private(set) var spin: Duration
   private let spinAtRest: Duration
+  /// Set in a loop of a simulation, which has no epoll.
+  private let simulated: LoopSimulation?
 
   private let epoll: Int32
   private let wakeup: Int32
@@ -52,6 +54,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     self.name = name
     self.spin = spin
     self.spinAtRest = spin
+    self.simulated = nil
     self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     self.wakeup = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
     precondition(epoll >= 0 && wakeup >= 0, "no file descriptors left for an event loop")
@@ -61,9 +64,34 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     precondition(armed == 0, "the event loop's eventfd could not be armed")
   }
 
+  /// A loop that runs when its scheduler says so, and has no descriptors.
+  init(name: String, scheduler: SimulatedScheduler, number: Int) {
+    self.name = name
+    (spin, spinAtRest) = (.zero, .zero)
+    simulated = LoopSimulation(scheduler, number: number)
+    (epoll, wakeup) = (-1, -1)
+    events = []
+  }
+
   deinit {
+    guard simulated == nil else { return }
     close(epoll)
     close(wakeup)
+  }
+
+  var simulation: LoopSimulation {
+    guard let simulated else { preconditionFailure("\(name) is a loop of the machine") }
+    return simulated
+  }
+
+  /// The scheduler that this loop belongs to; nil for a loop of the machine.
+  package var scheduler: SimulatedScheduler? { simulated?.scheduler }
+
+  /// Chance: the machine's, or the simulation's.
+  package func randomNumber() -> UInt64 {
+    if let simulated { return simulated.scheduler.random.next() }
+    var random = SystemRandomNumberGenerator()
+    return random.next()
   }
 
   /// For actors pinned to this loop: `nonisolated var unownedExecutor { loop.serialExecutor... }`.
@@ -73,6 +101,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   /// Runs on the calling thread until `stop`.
   package func run() {
+    precondition(simulated == nil, "a simulated loop is run by its scheduler")
     precondition(clinux_thread_loop() == nil, "this thread already runs an event loop")
     clinux_set_thread_loop(Unmanaged.passUnretained(self).toOpaque())
     defer { clinux_set_thread_loop(nil) }
@@ -205,6 +234,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
+    if let simulated {
+      simulated.work.append(.job(job))
+      return simulated.scheduler.makeReady(self)
+    }
     if isCurrent {
       jobs.append(job)
       return
@@ -219,6 +252,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   /// From any thread: runs `body` on the loop, soon.
   package func execute(_ body: @escaping @Sendable () -> Void) {
+    if let simulated {
+      simulated.work.append(.body(body))
+      return simulated.scheduler.makeReady(self)
+    }
     let first = inbox.withLock { inbox in
       inbox.bodies.append(body)
       defer { inbox.signalled = true }
@@ -253,6 +290,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// On the loop: runs `body` when this tick's events, timers and jobs are done.
   package func atTickEnd(_ body: @escaping () -> Void) {
     assertInLoop()
+    if let simulated {
+      simulated.work.append(.body(body))
+      return simulated.scheduler.makeReady(self)
+    }
     tickEnds.append(body)
   }
 
@@ -264,6 +305,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     _ fd: Int32, _ interest: Readiness, _ handler: any Pollable
   ) throws(SystemError) -> Registration {
     assertInLoop()
+    precondition(simulated == nil, "a simulated loop has no descriptors")
     let index = freeSlots.popLast() ?? slots.count
     if index == slots.count { slots.append(Slot()) }
     slots[index].fd = fd
@@ -302,12 +344,13 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   // MARK: Time
 
-  package var uptime: Uptime { SystemTime().uptime }
+  package var uptime: Uptime { simulated?.scheduler.uptime ?? SystemTime().uptime }
 
   /// On the loop: calls `body` once, at or after `deadline`.
   @discardableResult
   package func schedule(at deadline: Uptime, _ body: @escaping () -> Void) -> TimerToken {
     assertInLoop()
+    if let simulated { return simulated.scheduler.schedule(on: self, at: deadline, body) }
     return timers.add(deadline, body)
   }
 
@@ -318,6 +361,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   package func cancel(_ timer: TimerToken) {
     assertInLoop()
+    if let simulated { return simulated.scheduler.cancel(timer) }
     _ = timers.cancel(timer)
   }
 
@@ -328,7 +372,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         wait.begin(continuation)
-        onLoop { self.timers.add(deadline) { wait.finish() } }
+        onLoop { self.schedule(at: deadline) { wait.finish() } }
       }
     } onCancel: {
       wait.finish()

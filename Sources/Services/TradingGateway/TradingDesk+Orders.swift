@@ -58,7 +58,7 @@ extension TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try ticket(request, fallbackID: Self.freshID(strategy))
+    let ticket = try ticket(request, fallbackID: freshID(strategy))
     let wish = OrderWish(
       ticket: ticket, strategy: strategy, createdBy: createdBy,
       isNamed: !request.clientOrderId.isEmpty, options: options)

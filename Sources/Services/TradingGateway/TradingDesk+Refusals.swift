@@ -74,9 +74,8 @@ extension TradingDesk {
     }
   }
 
-  static func freshID(_ strategy: String) -> String {
-    var random = SystemRandomNumberGenerator()
-    let digits = String(random.next(), radix: 36)
+  func freshID(_ strategy: String) -> String {
+    let digits = String(context.loop.randomNumber(), radix: 36)
     return (strategy.isEmpty ? "c-" : "s-") + digits
   }
 }

@@ -32,7 +32,7 @@ package final class ServiceContext: Sendable {
     connect: @escaping @Sendable (ServiceName) -> any Channel
   ) {
     self.name = name
-    self.instance = InstanceName.make(name)
+    self.instance = InstanceName.make(name, loop)
     self.mesh = mesh
     self.loop = loop
     self.time = time
@@ -104,9 +104,8 @@ package final class ServiceContext: Sendable {
 
 /// Names of instances that never repeat.
 enum InstanceName {
-  static func make(_ service: ServiceName) -> String {
-    var random = SystemRandomNumberGenerator()
-    let digits = String(random.next(), radix: 16)
+  static func make(_ service: ServiceName, _ loop: EventLoop) -> String {
+    let digits = String(loop.randomNumber(), radix: 16)
     return "\(service)-\(processID())-\(digits)"
   }
 }

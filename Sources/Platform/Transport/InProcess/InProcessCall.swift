@@ -11,7 +11,7 @@ final class InProcessCall: ClientStream {
   private let requests = MessagePipe(bytesMax: InProcessChannel.unreadBytesMax)
   private let responses = MessagePipe(bytesMax: InProcessChannel.unreadBytesMax)
   private let state = Mutex(State())
-  private let began = SystemTime().uptime
+  private let began: Uptime
   private let requestEncoding: MessageEncoding
   private let wasCompressed = Atomic(false)
 
@@ -29,6 +29,7 @@ final class InProcessCall: ClientStream {
   ) {
     self.requestEncoding = requestEncoding
     self.channel = channel
+    began = channel.uptime
     self.method = method
     self.context = context
   }
@@ -36,9 +37,9 @@ final class InProcessCall: ClientStream {
   func start() {
     channel.observer.callStarted(method.descriptor)
     if let deadline = context.deadline {
-      let alarm = spawn { [weak self, loop = channel.loop] in
-        let wait = deadline - SystemTime().uptime
-        if let loop {
+      let alarm = spawn { [weak self, channel] in
+        let wait = deadline - channel.uptime
+        if let loop = channel.loop {
           await loop.sleep(for: wait)
         } else if wait > .zero {
           do { try await Task.sleep(for: wait) } catch { return }
@@ -118,7 +119,7 @@ final class InProcessCall: ClientStream {
     }
     guard let (handler, alarm) = tasks else { return }
     channel.observer.callFinished(
-      method.descriptor, error?.code ?? .ok, latency: SystemTime().uptime - began,
+      method.descriptor, error?.code ?? .ok, latency: channel.uptime - began,
       isCancelled: isCancelled)
     if let error {
       requests.fail(error, keepingQueued: false)

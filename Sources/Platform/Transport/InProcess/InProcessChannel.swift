@@ -33,6 +33,8 @@ package final class InProcessChannel: Channel {
     self.defaultTimeout = defaultTimeout
   }
 
+  var uptime: Uptime { loop?.uptime ?? SystemTime().uptime }
+
   package func unary(
     _ method: MethodDescriptor, _ request: [UInt8], _ options: CallOptions
   ) async throws(RPCError) -> [UInt8] {
@@ -63,7 +65,7 @@ package final class InProcessChannel: Channel {
     }
     var deadline = options.deadline
     if deadline == nil, !method.shape.responsesStream {
-      deadline = SystemTime().uptime + defaultTimeout
+      deadline = uptime + defaultTimeout
     }
     var metadata = Metadata()
     for entry in options.metadata.entries where MetadataCodec.isSendable(entry.key) {
@@ -73,7 +75,7 @@ package final class InProcessChannel: Channel {
       case .bytes(let bytes): metadata.add(entry.key, bytes: bytes)
       }
     }
-    var trace = TraceIdentity()
+    var trace = TraceIdentity(loop)
     let context = ServerContext(
       method: served.descriptor, metadata: metadata, deadline: deadline, identity: identity,
       trace: trace.hop(continuing: options.traceParent ?? ""), acceptsGzip: true)

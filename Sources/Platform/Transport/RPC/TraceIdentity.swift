@@ -1,13 +1,17 @@
 internal import Calls
+internal import Loop
 
 /// Makes and reads W3C trace identities. One per connection: its generator is no secret and is
 /// seeded once, because the system's randomness costs a system call a number.
 struct TraceIdentity {
   private var state: (UInt64, UInt64)
 
-  init() {
+  /// With a loop, its chance: a simulation's traces are the seed's.
+  init(_ loop: EventLoop? = nil) {
     var system = SystemRandomNumberGenerator()
-    state = (system.next(), system.next() | 1)
+    state = (
+      loop?.randomNumber() ?? system.next(), (loop?.randomNumber() ?? system.next()) | 1
+    )
   }
 
   /// xoroshiro128+.
