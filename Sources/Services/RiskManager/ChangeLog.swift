@@ -19,26 +19,29 @@ final class JournalLog: ChangeLog {
   private let path: String
   private let journal: Mutex<Journal>
 
-  /// Changes are rare and small.
-  private static var settings: JournalSettings {
-    var settings = JournalSettings()
-    settings.segmentBytes = 4 << 20
-    return settings
-  }
+  private let settings: JournalSettings
 
   /// Reads the whole journal; blocks on the disk. A record that does not decode refuses to start: nobody
   /// may trade on defaults in place of limits that were set.
-  static func open(_ path: String) throws -> (log: JournalLog, register: RiskRegister) {
-    let (journal, register) = try recover(path)
-    return (JournalLog(path, journal), register)
+  static func open(
+    _ path: String, _ journaling: JournalSettings = JournalSettings()
+  ) throws -> (log: JournalLog, register: RiskRegister) {
+    var settings = journaling
+    // Changes are rare and small.
+    settings.segmentBytes = 4 << 20
+    let (journal, register) = try recover(path, settings)
+    return (JournalLog(path, journal, settings), register)
   }
 
-  private init(_ path: String, _ journal: Journal) {
+  private init(_ path: String, _ journal: Journal, _ settings: JournalSettings) {
     self.path = path
     self.journal = Mutex(journal)
+    self.settings = settings
   }
 
-  private static func recover(_ path: String) throws -> (Journal, RiskRegister) {
+  private static func recover(
+    _ path: String, _ settings: JournalSettings
+  ) throws -> (Journal, RiskRegister) {
     var register = RiskRegister()
     var fault: RPCError?
     let journal = try Journal.open(path, settings) { record in
@@ -68,7 +71,7 @@ final class JournalLog: ChangeLog {
     guard broken.failure != nil else { return nil }
     broken.close()
     do {
-      let (fresh, register) = try Self.recover(path)
+      let (fresh, register) = try Self.recover(path, settings)
       journal.withLock { $0 = fresh }
       return register
     } catch let error as JournalError {

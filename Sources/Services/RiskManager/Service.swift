@@ -1,5 +1,6 @@
 package import Calls
 internal import Contracts
+package import Journal
 internal import Risk
 package import ServiceKit
 internal import Telemetry
@@ -17,11 +18,20 @@ package struct RiskManager: ServiceDefinition {
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
+    try self.init(
+      context, config, PostgresLimitStore(try context.database()), JournalSettings())
+  }
+
+  /// With a record and a disk of somebody's choice.
+  package init(
+    _ context: ServiceContext, _ config: Config, _ store: any LimitStore,
+    _ journal: JournalSettings
+  ) throws {
     self.context = context
-    let (log, register) = try JournalLog.open(try context.journalDirectory())
+    let (log, register) = try JournalLog.open(try context.journalDirectory(), journal)
     self.log = log
     book = LimitBook(register, log, MarketListings(context), config, context)
-    recorder = Recorder(book, PostgresLimitStore(try context.database()), config, context)
+    recorder = Recorder(book, store, config, context)
     let changes = context.metrics.counters(
       "risk_manager_kill_switch_total", help: "Changes of the kill switch.", labels: ["change"])
     methods =

@@ -1,7 +1,7 @@
-internal import Risk
+package import Risk
 
 /// The record of the limits and the kill switch in PostgreSQL.
-protocol LimitStore: Sendable {
+package protocol LimitStore: Sendable {
   func prepare() async throws
   /// What an earlier version stored there; nil when there is nothing. `standard` fills what it lacks.
   func load(
