@@ -59,6 +59,14 @@ fuzz: deps ## feed damaged input to every parser for TIME seconds (TIME=60)
 	@ROOMS=Fuzz swift build --product Fuzz 2>&1 | tail -1
 	@.build/debug/Fuzz --time $(TIME)
 
+storm: deps ## the whole money path on a simulated clock, with faults, for TIME seconds (TIME=60)
+	$(SWIFT_RELEASE) --product shrivenquant
+	$(RELEASE) storm --seed $$(date +%s) --minutes 10 --time $(TIME)
+
+storm-mutants: deps ## break each rule on purpose, and say how many seeds find it
+	MUTANTS=1 ROOMS=StormRunner swift build -c release --scratch-path .build/mutants --product StormRunner
+	.build/mutants/release/StormRunner --mutants
+
 bench: deps-test ## run the benchmarks, one JSON line each (BENCH="risk.gate codec")
 	@docker/install-packages libgrpc++-dev protobuf-compiler-grpc g++ $(PROTO_PACKAGES) >&2
 	@$(SWIFT_RELEASE) --product shrivenquant >&2

@@ -115,6 +115,7 @@ let rooms: [Room] = [
   shim("CContracts", uses: ["CProtobuf"]),
 
   // Base: values.
+  room(.base, "Mutants"),
   room(.base, "Units"),
   room(.base, "Bytes", uses: ["CZlib", "CZstd"]),
   room(.base, "Chrono", uses: ["CLinux"]),
@@ -214,12 +215,21 @@ let rooms: [Room] = [
 
   // Apps.
   room(
+    .apps, "Storm",
+    uses: [
+      "Calls", "Chrono", "Contracts", "Execution", "ExecutionRouterService", "Journal", "Loop",
+      "MarketConnectorService", "Mutants", "OMSService", "OrderBook", "Orders",
+      "PortfolioManagerService",
+      "Risk", "RiskManagerService", "ServiceKit", "Telemetry", "TradingGatewayService",
+      "Translation", "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
+    ]),
+  room(
     .apps, "Commands",
     uses: [
       "AuthService", "Bytes", "Calls", "Chrono", "Contracts", "DiscoveryService",
       "ExecutionRouterService", "GatewayService", "Interop", "JSON", "Loop",
       "MarketConnectorService", "OMSService", "OrderbookService", "PortfolioManagerService",
-      "Postgres", "Recording", "RiskManagerService", "Security", "ServiceKit", "Telemetry",
+      "Postgres", "Recording", "RiskManagerService", "Security", "ServiceKit", "Storm", "Telemetry",
       "TradingGatewayService", "Transcoding",
       "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ]),
@@ -236,6 +246,7 @@ let rooms: [Room] = [
   support(
     "SimulatorKit", in: "Support/SimulatorKit",
     uses: ["Bytes", "Chrono", "JSON", "Security", "Transport", "Units", "Venue", "VenueSimulator"]),
+  support("StormRunner", in: "Support/StormRunner", uses: ["Storm"], kind: .executable),
   support("CAllocationCount", in: "Support/CAllocationCount", uses: [], kind: .shim(links: [])),
   tests("UnitsTests", in: "Base/UnitsTests", uses: ["Units"]),
   tests("BytesTests", in: "Base/BytesTests", uses: ["Bytes"]),
@@ -345,6 +356,7 @@ let rooms: [Room] = [
       "Calls", "Chrono", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "Telemetry",
       "TestKit", "Transport", "Units", "VenueSimulator",
     ]),
+  tests("StormTests", in: "Apps/StormTests", uses: ["Storm"]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
   tests("JourneyTests", in: "Journeys", uses: ["JSON"]),
   support(
@@ -395,14 +407,15 @@ func chosen() -> Set<String> {
   return found
 }
 
-let strict: [SwiftSetting] = [
-  .swiftLanguageMode(.v6),
-  .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("InternalImportsByDefault"),
-  .enableUpcomingFeature("MemberImportVisibility"),
-  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-  .treatAllWarnings(as: .error),
-]
+let strict: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+  ] + (Context.environment["MUTANTS"] == nil ? [] : [.define("MUTANTS")])
 
 // What makes a process smaller: relocations a tenth as long, equal functions once, no symbols that
 // nobody looks up. Only lld knows all three.

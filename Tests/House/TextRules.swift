@@ -163,6 +163,13 @@ extension TextRule {
 
   // MARK: Concurrency
 
+  private static let simulated = [
+    "Sources/Apps/Storm", "Sources/Platform/EventBus", "Sources/Platform/Transport/InProcess",
+    "Sources/Platform/Transport/Simulated", "Sources/Services/ExecutionRouter",
+    "Sources/Services/MarketConnector", "Sources/Services/OMS", "Sources/Services/PortfolioManager",
+    "Sources/Services/RiskManager", "Sources/Services/TradingGateway", "Sources/Venues/Simulator",
+  ]
+
   private static let concurrency = [
     TextRule(
       "every unchecked Sendable says why it is safe", remedy: "prove it in a comment above",
@@ -189,6 +196,28 @@ extension TextRule {
         return index == 0 || !file.code[index - 1].hasSuffix("onCancel: {")
       }.map { $0 + 1 }
     },
+    TextRule(
+      "what a storm runs has no clock or chance of its own",
+      remedy: "loop.uptime, context.time, loop.sleep, loop.randomNumber, loop.spawn", in: simulated,
+      except: [
+        "Sources/Apps/Storm/Storm.swift": "how long a run took is real time",
+        "Sources/Apps/Storm/StormProgram.swift": "so is how long a person wants to wait",
+        "Sources/Services/PortfolioManager/Positions.swift":
+          "the hop from a cancellation handler, which ends by itself",
+        "Sources/Platform/Transport/InProcess/InProcessCall.swift": "without a loop there is none",
+        "Sources/Platform/Transport/InProcess/InProcessChannel.swift":
+          "without a loop there is none",
+      ],
+      bad: ("Sources/Services/OMS/A.swift", "    await Task.sleep(for: .seconds(1))"),
+      good: "    await context.loop.sleep(for: .seconds(1))",
+      offences: code { line in
+        ["SystemTime().", "Task.sleep", "Task.detached", ".random(in", " Task {"].contains {
+          line.contains($0)
+        }
+          || line.words.contains {
+            ["SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock"].contains($0)
+          }
+      }),
     TextRule(
       "no test waits for time to pass", remedy: "await a condition, or advance the simulated clock",
       in: [

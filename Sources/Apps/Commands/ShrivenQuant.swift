@@ -6,7 +6,7 @@ package enum ShrivenQuant {
     UpCommand.command, DownCommand.command, StatusCommand.command, RunCommand.command,
     CheckCommand.command, ListCommand.command, ProbeCommand.command, CallCommand.command,
     TokenCommand.command, KillCommand.command, CaptureCommand.command, ReplayCommand.command,
-    VenueSimCommand.command,
+    VenueSimCommand.command, StormCommand.command,
     InteropServerCommand.command,
     InteropClientCommand.command,
   ]

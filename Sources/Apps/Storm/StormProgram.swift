@@ -1,0 +1,117 @@
+internal import Chrono
+internal import Glibc
+internal import Mutants
+
+/// What `shrivenquant storm` is asked for.
+package struct StormOptions: Sendable {
+  package var settings: StormSettings
+  /// So many seeds, one after another.
+  package var seeds = 1
+  /// Seeds until so much real time has passed; nil: `seeds` alone.
+  package var time: Duration?
+  package var shrinks = true
+  package var isTraced = false
+  /// Every mutant of this build, one after another, instead of one storm.
+  package var huntsMutants = false
+  /// Where lines go.
+  package var say: @Sendable (String) -> Void
+
+  package init(_ settings: StormSettings, say: @escaping @Sendable (String) -> Void) {
+    self.settings = settings
+    self.say = say
+  }
+}
+
+/// A storm from the shell.
+package enum StormProgram {
+  private static let mutantSeeds = 12
+  private static let hashing = "SWIFT_DETERMINISTIC_HASHING"
+
+  /// The order of dictionaries must be the seed's too, and is settled when a process begins: without
+  /// it the process begins again.
+  package static func fixHashing(_ words: [String]) {
+    if getenv(hashing) != nil { return }
+    setenv(hashing, "1", 1)
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    arguments.append(nil)
+    execv("/proc/self/exe", &arguments)
+    perror("the storm cannot begin again with \(hashing)")
+    exit(1)
+  }
+
+  /// 0: every seed held. 1: one did not.
+  package static func run(_ options: StormOptions) throws -> Int32 {
+    let folder = try folder()
+    defer { remove(folder) }
+    if options.huntsMutants {
+      let hunt = StormMutants(
+        settings: options.settings, seedsMax: max(options.seeds, mutantSeeds), folder: folder,
+        say: options.say)
+      return try hunt.run(Mutant.allCases) ? 0 : 1
+    }
+    let began = SystemTime().uptime
+    var settings = options.settings
+    settings.isTraced = options.isTraced
+    var count = 0
+    while true {
+      let result = try Storm.run(settings, folder: folder)
+      options.say(result.summary)
+      if let violation = result.violation {
+        try tell(settings, violation, options, folder: folder)
+        return 1
+      }
+      if options.isTraced { for line in result.trace { options.say(line) } }
+      count += 1
+      settings.seed &+= 1
+      if let time = options.time {
+        if SystemTime().uptime - began >= time { break }
+      } else if count >= options.seeds {
+        break
+      }
+    }
+    return 0
+  }
+
+  /// The run again with its trace, as short as it can be made.
+  private static func tell(
+    _ settings: StormSettings, _ violation: StormViolation, _ options: StormOptions,
+    folder: String
+  ) throws {
+    var shortest = settings
+    if options.shrinks {
+      var shrinking = StormShrinking(settings, violation.rule, folder: folder, say: options.say)
+      shortest = try shrinking.run()
+    }
+    shortest.isTraced = true
+    let result = try Storm.run(shortest, folder: folder)
+    for line in result.trace.suffix(options.isTraced ? .max : 200) { options.say(line) }
+    if !result.about.isEmpty {
+      options.say("about it:")
+      for line in result.about.prefix(400) { options.say(line) }
+    }
+    options.say(result.summary)
+    options.say("again: \(command(shortest))")
+  }
+
+  private static func command(_ settings: StormSettings) -> String {
+    let faults = settings.faults.map(\.rawValue).sorted().joined(separator: ",")
+    let hours = StormResult.milliseconds(settings.duration)
+    return "shrivenquant storm --seed \(settings.seed) --minutes \(hours / 60_000) --faults "
+      + (faults.isEmpty ? "none" : faults)
+  }
+
+  private static func folder() throws -> String {
+    var template = Array("/tmp/shrivenquant-storm-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw StormViolation(rule: .alive, text: "no temporary folder: errno \(errno)")
+    }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// The folder has folders of services, and what of the kill switch is kept beside the journals.
+  private static func remove(_ folder: String) {
+    Storm.wipe(folder)
+    let services = StormWorld.services.map { "/journal/\($0)" }
+    for path in services + ["/journal", "/run", ""] { rmdir(folder + path) }
+  }
+}

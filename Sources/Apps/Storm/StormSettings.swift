@@ -1,0 +1,121 @@
+package import Chrono
+
+/// What can go wrong in a storm, by the names of `--faults`.
+package enum StormFault: String, Sendable, Hashable, CaseIterable {
+  /// A connection breaks under a call: before it arrives, or before its answer does.
+  case lost
+  case late
+  /// A request that may be repeated comes twice.
+  case doubled
+  case reordered
+  /// Nothing passes from one process to another, the other way is open.
+  case cuts
+  /// A process ends between any two of its steps, and is started again.
+  case crashes
+  /// The power goes at any byte of a journal: what was not synced stays or goes by sectors.
+  case power
+  /// The disk is full for a while.
+  case space
+  /// A wall clock jumps.
+  case clock
+  /// A process stands still for a while.
+  case slow
+  /// PostgreSQL is away for a while.
+  case postgres
+  /// A venue carries a request out, and its answer is lost.
+  case silence
+  /// A venue refuses everything for a while.
+  case bans
+  /// A request reaches the venue long after it was given up.
+  case stragglers
+  /// A market is halted for a while.
+  case halts
+  /// The private stream breaks, and what was said meanwhile is not said again.
+  case streams
+  /// A part of an order fills at the moment of its cancel, and is told late.
+  case fills
+  /// A venue lets us trade with ourselves.
+  case selves
+}
+
+/// One storm: everything that it is follows from these.
+package struct StormSettings: Sendable, Hashable {
+  package var seed: UInt64
+  /// Simulated.
+  package var duration = Duration.seconds(3_600)
+  package var faults = Set(StormFault.allCases)
+  package var ordersPerSecond = 20
+  /// Rounds end with a calm in which everything must agree.
+  package var round = Duration.seconds(300)
+  /// Keeps the last lines of what happened; costs time.
+  package var isTraced = false
+  /// Acts of the traders, and faults, that are left out: what shrinking finds to be beside the point.
+  package var actsLeftOut: Set<Int> = []
+  package var faultsLeftOut: Set<Int> = []
+
+  package init(seed: UInt64) { self.seed = seed }
+
+  /// Nothing holds processes and wires back: what is asked for happens in moments.
+  var isPrompt: Bool {
+    faults.isSubset(of: [.silence, .bans, .halts, .fills, .postgres, .selves, .doubled])
+  }
+
+  /// 23:57 on a day, so that midnight comes to every run that is long enough.
+  package static let start = Instant(nanoseconds: 1_764_547_020_000_000_000)
+}
+
+/// How a storm ended.
+package struct StormResult: Sendable {
+  package var settings: StormSettings
+  /// What was broken, and how: nil for a run that held.
+  package var violation: StormViolation?
+  package var simulated: Duration
+  package var wall: Duration
+  package var orders = 0
+  package var fills = 0
+  package var crashes = 0
+  package var faults = 0
+  package var steps: UInt64 = 0
+  package var digest: UInt64 = 0
+  /// The last lines of what happened, and those about what is broken.
+  package var trace: [String] = []
+  package var about: [String] = []
+
+  /// One line.
+  package var summary: String {
+    let seconds = Self.milliseconds(wall)
+    let factor = seconds > 0 ? Self.milliseconds(simulated) / seconds : 0
+    return "seed \(settings.seed): \(Self.milliseconds(simulated) / 1_000) s simulated, "
+      + "\(orders) orders, \(fills) fills, \(crashes) crashes, \(faults) faults, \(steps) steps, "
+      + "\(seconds) ms (\(factor) x), digest \(String(digest, radix: 16)), "
+      + (violation.map { "BROKEN: \($0)" } ?? "held")
+  }
+
+  static func milliseconds(_ duration: Duration) -> Int64 { duration.wholeNanoseconds / 1_000_000 }
+}
+
+/// A rule that did not hold.
+package struct StormViolation: Error, Sendable, Hashable, CustomStringConvertible {
+  package let rule: StormRule
+  package let text: String
+
+  package var description: String { "\(rule.rawValue): \(text)" }
+}
+
+/// What must hold, whatever happens.
+package enum StormRule: String, Sendable, Hashable, CaseIterable {
+  case conserved =
+    "what filled at the venue, in the orders, in the record and in the positions is one"
+  case once = "no order is at a venue twice, and none fills beyond its quantity"
+  case admitted =
+    "no order is at a venue that the gate did not admit under the limits in force"
+  case exposure = "no exposure is above its limit"
+  case acknowledged = "what was acknowledged is there, as it was acknowledged"
+  case killed = "nothing new is sent once the kill switch has answered"
+  case free = "a check changes nothing"
+  case cleared = "once the kill switch has answered, what is open ends"
+  case reserved = "what is reserved is owned by an order that lives"
+  case ended = "every order ends"
+  case rolled = "the day rolls"
+  case alive = "every process starts again, and comes to rest"
+}

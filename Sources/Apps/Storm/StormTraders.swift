@@ -1,0 +1,306 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import Loop
+internal import Translation
+internal import Transport
+internal import Units
+internal import Venue
+internal import Wire
+
+/// People and programs who trade, ask and change limits: what they do when is drawn from the seed, each
+/// act by itself, so that leaving one out changes no other.
+///
+/// `@unchecked Sendable`: touched on the scheduler's thread only.
+final class StormTraders: @unchecked Sendable {
+  let world: StormWorld
+  let audit: StormAudit
+  let loop: EventLoop
+  let gate: TradingV1.TradingServiceClient
+  let oms: OmsV1.OrderServiceClient
+  let risk: RiskV1.RiskServiceClient
+  let portfolio: PortfolioV1.PortfolioServiceClient
+  private(set) var tickets: [StormTicket] = []
+  private var isKilling = false
+  private var acts = 0
+
+  init(_ world: StormWorld, _ audit: StormAudit) {
+    self.world = world
+    self.audit = audit
+    loop = world.trader.loop
+    func channel(_ name: String) -> any Channel {
+      world.trader.channel(to: name, as: Identity(service: "storm"))
+    }
+    gate = .init(channel: channel("trading-gateway"))
+    oms = .init(channel: channel("oms"))
+    risk = .init(channel: channel("risk-manager"))
+    portfolio = .init(channel: channel("portfolio-manager"))
+  }
+
+  var orders: Int { tickets.count }
+
+  // MARK: The stream of acts
+
+  /// Acts until the moment, at the settings' rate.
+  func trade(until end: Uptime) async {
+    let gap = Int64(2_000_000_000 / max(1, world.settings.ordersPerSecond))
+    while loop.uptime < end, world.violation == nil {
+      acts += 1
+      var random = SeededRandom(seed: world.settings.seed &* 0x2545_f491_4f6c_dd1d &+ UInt64(acts))
+      await loop.sleep(for: .nanoseconds(random.below(Int(gap))))
+      guard loop.uptime < end else { return }
+      if world.settings.actsLeftOut.contains(acts) { continue }
+      let (act, drawn) = (acts, random)
+      loop.spawn { [self] in await perform(act, drawn) }
+    }
+  }
+
+  private func perform(_ act: Int, _ drawn: SeededRandom) async {
+    var random = drawn
+    switch random.below(1_000) {
+    case 0..<660: await submit(act, &random)
+    case 660..<830: await cancel(&random)
+    case 830..<890: await replace(&random)
+    case 890..<920: await repeatOrder(&random, isOther: false)
+    case 920..<940: await repeatOrder(&random, isOther: true)
+    case 940..<980: await check(act, &random)
+    case 980..<985: await changeLimits(&random)
+    case 985..<986: await cancelAll()
+    case 986..<987: await kill(&random)
+    default: await submit(act, &random)
+    }
+  }
+
+  private func patience(_ limit: Duration) -> CallOptions {
+    CallOptions(deadline: loop.uptime + limit)
+  }
+
+  // MARK: Orders
+
+  private func draw(_ act: Int, _ random: inout SeededRandom) -> StormTicket? {
+    let venue = world.venues[random.below(world.venues.count)]
+    let instrument = venue.instruments[random.below(venue.instruments.count)]
+    guard let touch = venue.touch(instrument.id) else { return nil }
+    let side: Side = random.below(2) == 0 ? .buy : .sell
+    let kind = random.below(100)
+    let (type, timeInForce): (OrderType, TimeInForce) =
+      switch kind {
+      case 0..<14: (.market, .ioc)
+      case 14..<24: (.limit, .ioc)
+      case 24..<30: (.limit, .fok)
+      case 30..<42: (.limit, .postOnly)
+      default: (.limit, .gtc)
+      }
+    // From through the touch to well behind it.
+    let mid = (touch.bid.price.raw + touch.ask.price.raw) / 2
+    let distance = mid / 4_000 * Int64(random.below(9) - 2)
+    let offset = timeInForce == .postOnly ? max(mid / 4_000, distance) : distance
+    let tick = instrument.tickSize.raw
+    let price = (mid - side.sign * offset) / tick * tick
+    let lot = instrument.lotSize.raw
+    let unit = 100_000_000 / lot
+    // A hundredth to a half of a coin, now and then some.
+    let hundredths = random.below(20) == 0 ? 50 + random.below(250) : 1 + random.below(50)
+    let size = Int64(hundredths) * unit / 100 * lot * Self.scale(instrument.symbol)
+    return StormTicket(
+      act: act, clientID: "t\(act)", venue: venue, instrument: instrument, side: side, type: type,
+      timeInForce: timeInForce, price: type == .market ? nil : Price(price),
+      quantity: Quantity(size))
+  }
+
+  /// Coins of a symbol that make an order worth a trade.
+  static func scale(_ symbol: String) -> Int64 { symbol == "BTCUSDT" ? 1 : 4 }
+
+  private func submit(_ act: Int, _ random: inout SeededRandom) async {
+    guard let ticket = draw(act, &random) else { return }
+    tickets.append(ticket)
+    await send(ticket, tries: 1 + random.below(3), &random)
+  }
+
+  /// Sends an order, and again after a silence, as a client does.
+  private func send(
+    _ ticket: StormTicket, tries: Int, _ random: inout SeededRandom, quantity: Quantity? = nil
+  ) async {
+    for attempt in 1...tries {
+      do throws(RPCError) {
+        world.trace.note("submit \(ticket.description)\(quantity.map { " with \($0)" } ?? "")")
+        let answer = try await gate.submitOrder(
+          ticket.request(quantity: quantity), patience(.seconds(4)))
+        world.trace.note("\(ticket.clientID) is order \(answer.orderId), \(answer.status)")
+        audit.acknowledged(answer, ticket, quantity: quantity)
+        return
+      } catch {
+        world.trace.note("\(ticket.clientID): \(error.code.name) \(error.message)")
+        guard Self.isOpen(error) else {
+          ticket.wasRefused = true
+          return
+        }
+      }
+      if attempt < tries { await loop.sleep(for: random.duration(.milliseconds(50), .seconds(1))) }
+    }
+  }
+
+  /// The order may have been taken.
+  private static func isOpen(_ error: RPCError) -> Bool {
+    switch error.code {
+    case .unavailable, .deadlineExceeded, .cancelled, .internalError, .unknown, .aborted: true
+    default: false
+    }
+  }
+
+  private func pick(_ random: inout SeededRandom, recent: Int) -> StormTicket? {
+    guard !tickets.isEmpty else { return nil }
+    let count = min(tickets.count, recent)
+    return tickets[tickets.count - 1 - random.below(count)]
+  }
+
+  private func cancel(_ random: inout SeededRandom) async {
+    guard let ticket = pick(&random, recent: 200), let id = ticket.orderID else { return }
+    var request = OmsV1.CancelOrderRequest()
+    request.orderId = id
+    request.reason = "trader"
+    do throws(RPCError) {
+      world.trace.note("cancel \(ticket.clientID)")
+      _ = try await oms.cancelOrder(request, patience(.seconds(4)))
+    } catch {
+      world.trace.note("cancel \(ticket.clientID): \(error.code.name) \(error.message)")
+    }
+  }
+
+  private func replace(_ random: inout SeededRandom) async {
+    guard let ticket = pick(&random, recent: 100), let id = ticket.orderID,
+      let price = ticket.price
+    else { return }
+    var request = TradingV1.ReplaceOrderRequest()
+    request.orderId = id
+    let way = random.below(3)
+    let tick = ticket.instrument.tickSize.raw
+    let moved = Price(price.raw + Int64(random.below(41) - 20) * tick)
+    if way != 1 { request.price = ticket.instrument.wire(moved) }
+    let lot = ticket.instrument.lotSize.raw
+    let size = Quantity(
+      max(lot, ticket.quantity.raw * Int64(50 + random.below(100)) / 100 / lot * lot))
+    if way != 0 { request.quantity = ticket.instrument.wire(size) }
+    do throws(RPCError) {
+      world.trace.note("replace \(ticket.clientID)")
+      _ = try await gate.replaceOrder(request, patience(.seconds(4)))
+    } catch {
+      world.trace.note("replace \(ticket.clientID): \(error.code.name) \(error.message)")
+    }
+  }
+
+  /// The same name again: with the same terms it is the same order, with others it is refused.
+  private func repeatOrder(_ random: inout SeededRandom, isOther: Bool) async {
+    guard let ticket = pick(&random, recent: isOther ? 20 : 60) else { return }
+    var quantity: Quantity?
+    if isOther { quantity = Quantity(ticket.quantity.raw * 40) }
+    await send(ticket, tries: 1, &random, quantity: quantity)
+  }
+
+  private func check(_ act: Int, _ random: inout SeededRandom) async {
+    guard var request = draw(act, &random)?.request() else { return }
+    // Asking about an order that is on its way changes nothing about it.
+    if random.below(3) == 0, let other = pick(&random, recent: 10) { request = other.request() }
+    do throws(RPCError) {
+      _ = try await gate.checkOrder(request, patience(.seconds(4)))
+    } catch {
+      world.trace.note("check: \(error.code.name)")
+    }
+  }
+
+  // MARK: Limits and the kill switch
+
+  private func changeLimits(_ random: inout SeededRandom) async {
+    let symbol = ["BTCUSDT", "ETHUSDT", "SOLUSDT"][random.below(3)]
+    let lots = [6, 8, 10, 12][random.below(4)]
+    await setLimits(symbol, position: lots, size: 1 + random.below(3))
+  }
+
+  /// Until they are in force.
+  func setLimits(_ symbol: String, position: Int, size: Int) async {
+    var request = RiskV1.SetSymbolLimitsRequest()
+    let scale = Self.scale(symbol)
+    request.symbol = symbol
+    request.maxOrderSize = TypeV1.Decimal(Decimal(units: Int64(size) * scale, scale: 0))
+    request.maxLong = TypeV1.Decimal(Decimal(units: Int64(position) * scale, scale: 0))
+    request.maxShort = request.maxLong
+    let one = Int64(100_000_000) * scale
+    audit.limits(
+      symbol, position: Quantity(Int64(position) * one), size: Quantity(Int64(size) * one))
+    for _ in 0..<200 where world.violation == nil {
+      do throws(RPCError) {
+        world.trace.note("limits of \(symbol): \(position), \(size) an order")
+        _ = try await risk.setSymbolLimits(request, patience(.seconds(4)))
+        audit.limitsAnswered(symbol)
+        return
+      } catch {
+        world.trace.note("limits: \(error.code.name) \(error.message)")
+        await loop.sleep(for: .milliseconds(500))
+      }
+    }
+  }
+
+  func setDailyLoss(_ amount: Int64) async {
+    var request = RiskV1.SetAccountLimitsRequest()
+    request.maxDailyLoss = TypeV1.Decimal(Decimal(units: amount, scale: 0))
+    for _ in 0..<200 where world.violation == nil {
+      do throws(RPCError) {
+        world.trace.note("daily loss: \(amount)")
+        _ = try await risk.setAccountLimits(request, patience(.seconds(4)))
+        return
+      } catch {
+        await loop.sleep(for: .milliseconds(500))
+      }
+    }
+  }
+
+  private func cancelAll() async {
+    do throws(RPCError) {
+      world.trace.note("cancel all")
+      _ = try await oms.cancelAllOrders(.init(), patience(.seconds(10)))
+    } catch {
+      world.trace.note("cancel all: \(error.code.name)")
+    }
+  }
+
+  private func kill(_ random: inout SeededRandom) async {
+    guard !isKilling else { return }
+    isKilling = true
+    defer { isKilling = false }
+    var request = RiskV1.EngageKillSwitchRequest()
+    request.reason = "storm"
+    for _ in 0..<100 where world.violation == nil {
+      do throws(RPCError) {
+        world.trace.note("kill switch: engage")
+        _ = try await risk.engageKillSwitch(request, patience(.seconds(4)))
+        break
+      } catch {
+        world.trace.note("kill switch: \(error.code.name)")
+        await loop.sleep(for: .milliseconds(300))
+      }
+    }
+    world.trace.note("kill switch has answered")
+    audit.killAnswered()
+    await loop.sleep(for: random.duration(.seconds(25), .seconds(40)))
+    let left = audit.openAtVenues
+    if world.settings.isPrompt, !left.isEmpty {
+      world.broke(.cleared, "still open at venues: \(left.prefix(8))")
+    }
+    await release()
+  }
+
+  func release() async {
+    audit.killReleasing()
+    var request = RiskV1.ReleaseKillSwitchRequest()
+    request.reason = "storm"
+    for _ in 0..<200 where world.violation == nil {
+      do throws(RPCError) {
+        world.trace.note("kill switch: release")
+        _ = try await risk.releaseKillSwitch(request, patience(.seconds(4)))
+        return
+      } catch {
+        await loop.sleep(for: .milliseconds(300))
+      }
+    }
+  }
+}
