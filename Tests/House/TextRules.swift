@@ -154,8 +154,7 @@ extension TextRule {
       "an error is never dropped with try?",
       remedy: "catch it, and say in a comment why nothing is done", in: ["Sources"],
       except: [
-        "Sources/Domain/Orders/OrderLifecycle.swift": "an average that has no digits to show",
-        "Sources/Domain/Portfolio/Position.swift": "an average that has no digits to show",
+        "Sources/Domain/Orders/OrderLifecycle.swift": "an average that has no digits to show"
       ],
       bad: ("Sources/A.swift", "let a = try? b()"), good: "let a = retry?.b()",
       offences: code { $0.contains(" try? ") || $0.contains("(try? ") || $0.hasPrefix("try? ") }),
@@ -202,8 +201,6 @@ extension TextRule {
       except: [
         "Sources/Apps/Storm/Storm.swift": "how long a run took is real time",
         "Sources/Apps/Storm/StormProgram.swift": "so is how long a person wants to wait",
-        "Sources/Services/PortfolioManager/Positions.swift":
-          "the hop from a cancellation handler, which ends by itself",
         "Sources/Platform/Transport/InProcess/InProcessCall.swift": "without a loop there is none",
         "Sources/Platform/Transport/InProcess/InProcessChannel.swift":
           "without a loop there is none",

@@ -4,8 +4,10 @@ internal import Loop
 internal import OMSService
 internal import Orders
 internal import PortfolioManagerService
+internal import Postgres
 internal import Risk
 internal import RiskManagerService
+internal import ServiceKit
 
 /// PostgreSQL as the services know it: their tables in memory, transactions whole or not at all, and
 /// away when the storm says so.
@@ -16,7 +18,7 @@ final class SimulatedRecord: @unchecked Sendable {
   var latency = Duration.milliseconds(1)
   var orders: [String: OmsV1.Order] = [:]
   var executions: [ExecutionKey: OmsV1.Execution] = [:]
-  var progress: UInt64 = 0
+  var progress = RecordProgress(generation: 1, position: .start, againUntil: 0)
   var positions: [String: PortfolioV1.Position] = [:]
   fileprivate var events: [UInt64: OmsV1.OrderEvent] = [:]
   var register: RiskRegister?
@@ -41,12 +43,29 @@ struct SimulatedOrderStore: OrderStore {
 
   func prepare() async throws { try await record.visit(loop) }
 
-  func recorded() async throws -> UInt64 {
+  func progress() async throws -> RecordProgress {
     try await record.visit(loop)
     return record.progress
   }
 
-  func record(_ events: [OmsV1.OrderEvent], through sequence: UInt64) async throws {
+  func beginAgain(_ reason: String, until sequence: UInt64) async throws -> RecordProgress {
+    try await record.visit(loop)
+    record.progress = RecordProgress(
+      generation: record.progress.generation + 1, position: .start, againUntil: sequence)
+    record.orders.removeAll()
+    record.events.removeAll()
+    record.executions.removeAll()
+    return record.progress
+  }
+
+  func setAsideCount() async throws -> Int {
+    try await record.visit(loop)
+    return 0
+  }
+
+  func record(
+    _ events: [OmsV1.OrderEvent], through progress: RecordProgress
+  ) async throws -> [RefusedItem<OmsV1.OrderEvent>] {
     try await record.visit(loop)
     for event in events {
       guard let order = event.order else { continue }
@@ -60,7 +79,9 @@ struct SimulatedOrderStore: OrderStore {
         orderID: execution.orderId)
       if record.executions[key] == nil { record.executions[key] = execution }
     }
-    record.progress = max(record.progress, sequence)
+    record.progress = progress
+    if progress.endsAgain { record.progress.againUntil = 0 }
+    return []
   }
 
   func order(_ id: OrderID) async throws -> OmsV1.Order? {
@@ -121,10 +142,14 @@ struct SimulatedPositionStore: PositionStore {
 
   func prepare() async throws { try await record.visit(loop) }
 
-  func record(_ positions: [PortfolioV1.Position], through sequence: UInt64) async throws {
+  func record(
+    _ changes: PositionChanges, isWhole: Bool
+  ) async throws -> [RefusedItem<PortfolioV1.Position>] {
     try await record.visit(loop)
-    for position in positions {
+    if isWhole { record.positions.removeAll() }
+    for position in changes.positions {
       record.positions["\(position.account) \(position.venue) \(position.symbol)"] = position
     }
+    return []
   }
 }

@@ -90,10 +90,13 @@ struct StormCalm {
     }
     // Reports on their way, the record's batches, the last word of streams.
     await loop.sleep(for: .seconds(15))
-    await wait(.seconds(60), .conserved, { "the record stands at \(world.record.progress)" }) {
+    await wait(
+      .seconds(60), .conserved,
+      { "the record stands at \(world.record.progress.position.sequence)" }
+    ) {
       do throws(RPCError) {
         let sequence = try await traders.oms.getTradingState(.init(), patience).sequence
-        return world.record.progress >= sequence
+        return world.record.progress.position.sequence >= sequence
       } catch {
         return false
       }
