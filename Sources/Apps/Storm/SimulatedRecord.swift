@@ -19,6 +19,8 @@ final class SimulatedRecord: @unchecked Sendable {
   var orders: [String: OmsV1.Order] = [:]
   var executions: [ExecutionKey: OmsV1.Execution] = [:]
   var progress = RecordProgress(generation: 1, position: .start, againUntil: 0)
+  /// The newest event of the oms that is here.
+  var recorded: UInt64 { progress.position.sequence }
   var positions: [String: PortfolioV1.Position] = [:]
   fileprivate var events: [UInt64: OmsV1.OrderEvent] = [:]
   var register: RiskRegister?

@@ -92,11 +92,11 @@ struct StormCalm {
     await loop.sleep(for: .seconds(15))
     await wait(
       .seconds(60), .conserved,
-      { "the record stands at \(world.record.progress.position.sequence)" }
+      { "the record stands at \(world.record.recorded)" }
     ) {
       do throws(RPCError) {
         let sequence = try await traders.oms.getTradingState(.init(), patience).sequence
-        return world.record.progress.position.sequence >= sequence
+        return world.record.recorded >= sequence
       } catch {
         return false
       }
