@@ -76,7 +76,8 @@ func room(_ shelf: Shelf, _ name: String, folder: String? = nil, uses: [String] 
 /// A service: folder `Services/<Name>`, target `<Name>Service`; what every service uses is here once.
 func service(_ name: String, uses: [String] = []) -> Room {
   let common = [
-    "Bytes", "Calls", "Chrono", "Contracts", "Loop", "ServiceKit", "Telemetry", "Transport",
+    "Bytes", "Calls", "Chrono", "Contracts", "Loop", "Mutants", "ServiceKit", "Telemetry",
+    "Transport",
     "Units",
     "Wire",
   ]
@@ -145,7 +146,7 @@ let rooms: [Room] = [
   room(
     .platform, "Postgres",
     uses: ["Bytes", "CLinux", "CPostgres", "Chrono", "Loop", "Telemetry", "Units"]),
-  room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop"]),
+  room(.platform, "Journal", uses: ["Bytes", "CLinux", "Chrono", "Loop", "Mutants"]),
   room(.platform, "SharedRing", uses: ["Bytes", "CLinux"]),
   room(.platform, "Recording", uses: ["Bytes", "Chrono", "JSON"]),
   room(.platform, "EventBus", uses: ["Chrono", "Loop"]),
@@ -164,7 +165,7 @@ let rooms: [Room] = [
   room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
-  room(.domain, "Execution", uses: ["Chrono", "Orders", "Units", "Venue"]),
+  room(.domain, "Execution", uses: ["Chrono", "Mutants", "Orders", "Units", "Venue"]),
   room(.domain, "Signals", uses: ["Chrono", "Orders", "Units", "Venue"]),
 
   // Bridges: domain values to and from contract messages, written once for all services.

@@ -4,10 +4,64 @@
 /// A build without `MUTANTS` in its environment has none of them: `isOn` is false there, and what
 /// stands behind it is not compiled in. With it, one is chosen by its name when the program begins.
 package enum Mutant: String, Sendable, CaseIterable {
-  /// A second request under the name of an order in flight passes the gate unasked (A1).
+  /// A second request under the name of an order in flight passes the gate unasked.
   case provisionalUnasked = "A1"
-  /// An execution is known by its id alone, whichever order it is of (A3).
-  case executionWithoutOrder = "A3"
+  /// A check is admitted and given back: it takes of the order rate.
+  case checkConsumes = "A4"
+  /// What is to be done at the venue is done before its record is on disk.
+  case effectBeforeRecord = "A11"
+  /// A replacement that waits for the router is sent although the order is to be cancelled.
+  case replaceOvertakesCancel = "B4"
+  /// What a venue says of an order and does not fit is dropped.
+  case cancelDropped = "cancel-dropped"
+  /// An order ends although fills of it are missing.
+  case endsWithoutFills = "ends-without-fills"
+  /// The first denial of an order that may still arrive is believed.
+  case firstDenialBelieved = "B1"
+  /// The gate does not hear of the kill switch.
+  case killSwitchUnheard = "kill-unheard"
+  /// The kill switch leaves open what is open.
+  case killClearsNothing = "kill-clears-nothing"
+  /// A silence of the oms gives the reservation back.
+  case doubtReleases = "doubt-releases"
+  /// A refusal of the oms keeps the reservation.
+  case refusalKeepsReservation = "refusal-keeps"
+  /// What a replacement adds is not reserved.
+  case replaceUnreserved = "replace-unreserved"
+  /// An order that has ended keeps its reservation.
+  case endKeepsReservation = "end-keeps"
+  /// The gate does not count fills as position.
+  case fillUncounted = "fill-uncounted"
+  /// A client order id that is known makes another order.
+  case clientIDForgotten = "client-id-forgotten"
+  /// A known client order id with other terms is answered with its order.
+  case termsUncompared = "terms-uncompared"
+  /// An order is acknowledged before it is on disk.
+  case answerBeforeDisk = "answer-before-disk"
+  /// After a broken stream the oms resumes one report too far.
+  case reportSkipped = "report-skipped"
+  /// An oms that starts again sends nothing that was still to be sent.
+  case resumeForgotten = "resume-forgotten"
+  /// Limits are in force and not in the journal.
+  case limitsUnsaved = "limits-unsaved"
+  /// A connection that broke is taken for a refusal by the venue.
+  case silenceIsRefusal = "silence-refused"
+  /// A private stream that lost reports asks for nothing.
+  case lossUnasked = "loss-unasked"
+  /// A fill that is told twice counts twice.
+  case fillCountsTwice = "fill-twice"
+  /// The router forgets that an order is to be cancelled.
+  case cancelForgotten = "cancel-forgotten"
+  /// A cancel that came before the venue had the order is forgotten.
+  case earlyCancelForgotten = "early-cancel"
+  /// An order that is routed again is placed again.
+  case routedTwice = "routed-twice"
+  /// The journal does not sync.
+  case syncSkipped = "sync-skipped"
+  /// After a broken stream positions resume one event too far.
+  case positionSkipped = "position-skipped"
+  /// The record goes on at the journal's end, whatever it lacks.
+  case recordSkipped = "record-skipped"
 }
 
 extension Mutant {

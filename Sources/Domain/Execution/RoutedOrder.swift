@@ -1,3 +1,4 @@
+internal import Mutants
 package import Orders
 package import Units
 package import Venue
@@ -42,6 +43,7 @@ package struct RoutedOrder: Sendable, Hashable {
 
   mutating func requestCancel(_ effects: inout [RoutingEffect]) {
     guard !isDone, !isCancelRequested else { return }
+    if Mutant.isOn(.cancelForgotten) { return }
     isCancelRequested = true
     if replacement != nil, !isReplacementOnItsWay {
       refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
@@ -141,13 +143,16 @@ package struct RoutedOrder: Sendable, Hashable {
     }
     // That the order is there says nothing of what it was asked to become.
     if children[index].amendment == nil { isUnknown = false }
-    if isFirst, !report.status.isTerminal, isCancelRequested || replacement != nil {
+    if isFirst, !report.status.isTerminal, isCancelRequested || replacement != nil,
+      !Mutant.isOn(.earlyCancelForgotten)
+    {
       cancelLive(&effects)
     }
   }
 
   private mutating func take(_ fill: VenueFill, _ index: Int, _ effects: inout [RoutingEffect]) {
-    guard children[index].executions.insert(fill.executionID).inserted else { return }
+    let isNew = children[index].executions.insert(fill.executionID).inserted
+    guard isNew || Mutant.isOn(.fillCountsTwice) else { return }
     if provesAmendment(fill, index) { confirmAmendment(index, &effects) }
     children[index].filled += fill.quantity
     filled += fill.quantity
@@ -164,7 +169,7 @@ package struct RoutedOrder: Sendable, Hashable {
 
   mutating func finishIfComplete(_ index: Int, _ effects: inout [RoutingEffect]) {
     guard case .ending(let status, let total) = children[index].stage else { return }
-    guard children[index].filled >= total else {
+    guard children[index].filled >= total || Mutant.isOn(.endsWithoutFills) else {
       askForFills(index, &effects)
       return
     }

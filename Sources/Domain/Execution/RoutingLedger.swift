@@ -1,3 +1,4 @@
+internal import Mutants
 package import Orders
 internal import Venue
 
@@ -18,7 +19,7 @@ package struct RoutingLedger: Sendable {
     guard let id = Self.parent(of: event) else { return (false, []) }
     var effects: [RoutingEffect] = []
     if case .routed(let parent) = event {
-      guard orders[id] == nil else { return (false, []) }
+      guard orders[id] == nil || Mutant.isOn(.routedTwice) else { return (false, []) }
       var order = RoutedOrder(parent)
       order.begin(&effects)
       orders[id] = order

@@ -4,6 +4,7 @@ internal import Contracts
 internal import Execution
 internal import Journal
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -201,7 +202,9 @@ actor Router {
     openOrders.set(ledger.open.count)
     let ticket = journal.append(records, in: room)
     lastTicket = ticket
+    if Mutant.isOn(.effectBeforeRecord) { for effect in effects { carryOut(effect) } }
     try await untilDurable(ticket)
+    if Mutant.isOn(.effectBeforeRecord) { return }
     for effect in effects { carryOut(effect) }
   }
 

@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import Execution
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -78,7 +79,10 @@ struct VenueDesk: Sendable {
     case .invalidArgument: .rejected(.invalidOrder, text: error.message)
     case .permissionDenied, .unauthenticated, .unimplemented, .failedPrecondition:
       .rejected(.venueUnavailable, text: error.message)
-    default: .unknown(reason: "\(error.code.name): \(error.message)")
+    default:
+      Mutant.isOn(.silenceIsRefusal)
+        ? .rejected(.venueUnavailable, text: error.message)
+        : .unknown(reason: "\(error.code.name): \(error.message)")
     }
   }
 
@@ -149,7 +153,9 @@ struct VenueDesk: Sendable {
         guard await router.child(childID)?.child.unansweredVersion != nil else { return }
       case .denied:
         denials += 1
-        if denials >= config.denialsNeeded, isLate, !child.wasAcknowledged {
+        let isProven =
+          denials >= config.denialsNeeded && isLate || Mutant.isOn(.firstDenialBelieved)
+        if isProven, !child.wasAcknowledged {
           try await router.take(.denied(childID: childID), at: instrument)
           return
         }
@@ -228,6 +234,7 @@ struct VenueDesk: Sendable {
         else { continue }
         try await router.take(.reported(try VenueReport(wire, instrument)), at: instrument)
       case .resynchronise(let loss):
+        if Mutant.isOn(.lossUnasked) { continue }
         context.log.info("asking the venue about every open order", ["reason": .text(loss.reason)])
         try await reconcile(venue)
       case nil: break

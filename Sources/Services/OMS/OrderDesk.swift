@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import Journal
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -107,7 +108,8 @@ actor OrderDesk {
     var order = try Order(
       wire, id: OrderID(0), instrument, createdTime: context.time.now)
     let key = ClientKey(account: order.account, clientOrderID: order.clientOrderID)
-    if let known = byClient[key] { return (try await existing(known, order), true) }
+    let known = Mutant.isOn(.clientIDForgotten) ? nil : byClient[key]
+    if let known { return (try await existing(known, order), true) }
     try requireFresh(admitted, order.createdTime)
     try requireCapacity(instrument, order.createdTime)
     order.id = mint.next(now: order.createdTime)
@@ -126,7 +128,7 @@ actor OrderDesk {
     open.insert(order.id)
     openOrders.set(Double(open.count))
     markUnsent(order.id)
-    try await untilDurable(ticket)
+    if !Mutant.isOn(.answerBeforeDisk) { try await untilDurable(ticket) }
     rows.update(order.id) { $0.accepted = nil }
     accepted.increment()
     return (message(order.id), false)
@@ -185,7 +187,8 @@ actor OrderDesk {
     var first = asked
     first.id = id
     first.createdTime = row.order.createdTime
-    guard row.order.asksTheSame(as: first) else { throw duplicate(id, asked) }
+    let isSame = row.order.asksTheSame(as: first) || Mutant.isOn(.termsUncompared)
+    guard isSame else { throw duplicate(id, asked) }
     if let ticket = row.accepted { try await untilDurableOrFailing(ticket) }
     duplicates.increment()
     return message(id)

@@ -1,6 +1,7 @@
 internal import Contracts
 internal import Journal
 internal import Loop
+internal import Mutants
 internal import Postgres
 internal import ServiceKit
 internal import Telemetry
@@ -36,6 +37,7 @@ struct Recorder: Sendable {
     do {
       try await store.prepare()
       var progress = try await comparedProgress()
+      if Mutant.isOn(.recordSkipped) { progress.position.sequence = journal.durable }
       record.setAside = try await store.setAsideCount()
       record.begin(progress)
       var cursor = journal.records(from: first(behind: progress))

@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import Journal
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -43,9 +44,13 @@ struct RouterLink: Sendable {
     var request = ExecutionV1.StreamReportsRequest()
     request.afterSequence = position.sequence
     request.afterMark = position.mark
+    if Mutant.isOn(.reportSkipped), request.afterSequence > 0 {
+      (request.afterSequence, request.afterMark) = (request.afterSequence + 1, 0)
+    }
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
     while let report = try await reports.next() {
+      if Mutant.isOn(.cancelDropped), report.kind == .cancelled { continue }
       while true {
         do throws(JournalRefusal) {
           try await desk.take(report)
@@ -63,6 +68,7 @@ struct RouterLink: Sendable {
   /// Sends what the journal says is still to be sent.
   func resume() async {
     for row in await desk.openRows {
+      if Mutant.isOn(.resumeForgotten) { continue }
       let id = row.order.id
       if row.lifecycle.wasSent {
         if row.lifecycle.isCancelRequested { cancel(id) }
@@ -211,6 +217,9 @@ extension OrderDesk {
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
     guard let row = rows[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    // The cancel ends both. New terms that came before it, when the router is back, would be placed
+    // anew, long after a kill switch.
+    if row.lifecycle.isCancelRequested, !Mutant.isOn(.replaceOvertakesCancel) { return nil }
     let instrument = instruments[row.order.instrument]
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description

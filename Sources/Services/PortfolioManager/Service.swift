@@ -2,6 +2,7 @@ package import Calls
 internal import Chrono
 internal import Contracts
 internal import Loop
+internal import Mutants
 internal import Postgres
 package import ServiceKit
 internal import Translation
@@ -84,6 +85,9 @@ extension LogSource<OmsV1.OrderEvent> {
         var request = OmsV1.StreamEventsRequest()
         request.afterSequence = position.sequence
         request.afterMark = position.mark
+        if Mutant.isOn(.positionSkipped), request.afterSequence > 0 {
+          (request.afterSequence, request.afterMark) = (request.afterSequence + 1, 0)
+        }
         let events = try await oms.streamEvents(request)
         return LogReading(
           next: { try await events.next() }, cancel: { events.cancel() })

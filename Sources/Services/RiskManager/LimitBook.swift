@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Loop
+internal import Mutants
 internal import Risk
 internal import ServiceKit
 internal import Telemetry
@@ -178,6 +179,7 @@ actor LimitBook {
   func append(_ event: RiskEvent, by actor: String) async throws(RPCError) {
     do throws(RPCError) {
       try refold()
+      if Mutant.isOn(.limitsUnsaved) { return }
       try await log.append(event.record(by: actor, at: context.time.now))
     } catch {
       journalProblem = error.message

@@ -1,5 +1,6 @@
 internal import Chrono
 internal import Contracts
+internal import Mutants
 internal import Orders
 internal import Portfolio
 internal import Risk
@@ -93,17 +94,24 @@ struct GateBook {
     guard var known = provisional[clientOrderID] else { return }
     known.attempts -= 1
     provisional[clientOrderID] = known
+    if Mutant.isOn(.refusalKeepsReservation) { return }
     if known.attempts == 0, !known.isInDoubt { abandon(clientOrderID) }
   }
 
   /// A call to the oms has ended without proof; true for the first: somebody must find out.
   mutating func doubted(_ clientOrderID: String) -> Bool {
     guard var known = provisional[clientOrderID] else { return false }
+    if Mutant.isOn(.doubtReleases) { return abandonInDoubt(clientOrderID) }
     let isFirst = !known.isInDoubt
     known.attempts -= 1
     known.isInDoubt = true
     provisional[clientOrderID] = known
     return isFirst
+  }
+
+  private mutating func abandonInDoubt(_ clientOrderID: String) -> Bool {
+    abandon(clientOrderID)
+    return false
   }
 
   /// Nobody has it, and no call is under way that could still bring it.
@@ -157,6 +165,7 @@ struct GateBook {
   mutating func replace(
     _ id: OrderID, _ order: GateOrder, quantity: Quantity, now: Uptime
   ) -> Verdict {
+    if Mutant.isOn(.replaceUnreserved) { return reservations.check(order, now: now) }
     let verdict = reservations.replace(id, order, now: now)
     if verdict.isAccepted { replacing[id] = PendingReplacement(quantity: quantity) }
     return verdict
@@ -183,6 +192,7 @@ struct GateBook {
       replacing[order.id] = nil
       orders[order.id] = nil
       byClient[order.clientOrderID] = nil
+      if Mutant.isOn(.endKeepsReservation) { return }
       reservations.update(order.id, open: .zero)
       return
     }
@@ -206,6 +216,7 @@ struct GateBook {
 
   /// A fill, before the order's new state is followed.
   mutating func fill(_ order: OpenOrder, _ fill: VenueFill, _ instrument: Instrument) {
+    if Mutant.isOn(.fillUncounted) { return }
     reservations.fill(order.id, order.instrument, order.side, fill.quantity, at: fill.price)
     guard !fill.fee.isZero else { return }
     if fill.feeAsset == instrument.quote {

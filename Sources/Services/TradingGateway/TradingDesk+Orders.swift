@@ -4,6 +4,7 @@ internal import Chrono
 internal import Contracts
 internal import EventBus
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import Portfolio
 internal import Risk
@@ -24,6 +25,11 @@ extension TradingDesk {
     try requireRoom()
     var response = TradingV1.CheckOrderResponse()
     let now = context.loop.uptime
+    if Mutant.isOn(.checkConsumes), case .unknown = book!.standing(ticket, strategy: ""),
+      book!.admit(ticket, strategy: "", now: now).isAccepted
+    {
+      book!.refused(ticket.clientOrderID)
+    }
     switch book!.check(ticket, now: now) {
     case .accepted:
       if let full = venueRates.refusal(of: ticket.instrument, at: now) {
@@ -83,6 +89,7 @@ extension TradingDesk {
   private func admit(_ wish: OrderWish) throws(RPCError) {
     let ticket = wish.ticket
     let standing = book!.standing(ticket, strategy: wish.strategy)
+    if Mutant.isOn(.provisionalUnasked), case .provisional = standing { return }
     if case .provisional(asksTheSame: false) = standing {
       throw RejectReason.duplicateOrder.error(
         "clientOrderId \(ticket.clientOrderID) is an order on its way to the oms, with other terms",

@@ -4,6 +4,7 @@ internal import Chrono
 internal import Contracts
 internal import EventBus
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import Portfolio
 internal import Risk
@@ -112,7 +113,9 @@ actor TradingDesk {
   /// The kill switch alone, at once: it waits for nobody's turn.
   nonisolated func hear(_ wire: RiskV1.KillSwitch) {
     let wasEngaged = killSwitch.isEngaged
+    if Mutant.isOn(.killSwitchUnheard) { return }
     kill.hear(wire)
+    if Mutant.isOn(.killClearsNothing) { return }
     if killSwitch.isEngaged, !wasEngaged { clearance.ring() }
   }
 
