@@ -45,7 +45,8 @@ extension JournalWriter {
     }
     let batch = state.withLock { state -> CommitBatch in
       let batch = state.pending
-      state.pending = CommitBatch()
+      // The next one is about as large.
+      state.pending = CommitBatch(reserving: batch.bytes.count)
       state.isIdle = batch.isEmpty && !state.isStopping
       return batch
     }

@@ -5,6 +5,10 @@ struct CommitBatch: Sendable {
   var ends: [Int] = []
   var first: UInt64 = 0
 
+  init(reserving bytesCount: Int = 0) {
+    if bytesCount > 0 { bytes.reserveCapacity(bytesCount) }
+  }
+
   var isEmpty: Bool { ends.isEmpty }
   var last: UInt64 { first + UInt64(ends.count) - 1 }
 

@@ -118,7 +118,8 @@ actor Router {
     guard age > most else { return }
     throw RPCError(
       .failedPrecondition,
-      "order \(parent.id) arrives \(age) after it was accepted, and \(most) is the most allowed "
+      "order \(parent.id) arrived \(age.wholeNanoseconds / 1_000_000)ms after it was accepted, and "
+        + "\(DurationText.print(most)) is the most allowed "
         + "(\(parent.endsAtOnce ? "route_age_max" : "resting_route_age_max"))",
       details: [
         .errorInfo(reason: "TOO_LATE", domain: "execution-router.shrivenquant", metadata: [:])
