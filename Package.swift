@@ -151,7 +151,8 @@ let rooms: [Room] = [
   room(
     .platform, "ServiceKit",
     uses: [
-      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Loop", "Postgres",
+      "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop",
+      "Postgres",
       "Security", "Telemetry", "Transport", "Units", "Wire",
     ]),
 
@@ -286,7 +287,8 @@ let rooms: [Room] = [
   tests(
     "ServiceKitTests", in: "Platform/ServiceKitTests",
     uses: [
-      "Calls", "Chrono", "Contracts", "Loop", "Security", "ServiceKit", "Telemetry", "TestKit",
+      "Calls", "Chrono", "Contracts", "Journal", "Loop", "Security", "ServiceKit", "Telemetry",
+      "TestKit",
       "Transport", "Units", "Wire",
     ]),
   tests("VenueTests", in: "Domain/VenueTests", uses: ["Chrono", "Seeds", "Units", "Venue"]),
@@ -342,7 +344,8 @@ let rooms: [Room] = [
   tests(
     "CommandsTests", in: "Apps/CommandsTests",
     uses: [
-      "Calls", "Chrono", "Commands", "Contracts", "Interop", "Loop", "ServiceKit", "Telemetry",
+      "Calls", "Chrono", "Commands", "Contracts", "Interop", "Loop", "Postgres", "ServiceKit",
+      "Telemetry",
       "TestKit", "Transport", "Units", "VenueSimulator",
     ]),
   tests("HouseTests", in: "House", uses: ["Commands", "ServiceKit", "TestKit"]),
@@ -358,7 +361,8 @@ let rooms: [Room] = [
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OMSService", "OrderBook", "Orders", "Portfolio", "Recording",
+      "Journal", "JSON", "Loop", "OMSService", "OrderBook", "Orders", "Portfolio", "Postgres",
+      "Recording",
       "Risk", "Security", "ServiceKit",
       "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",

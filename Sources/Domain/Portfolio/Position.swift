@@ -1,65 +1,74 @@
 package import Chrono
 package import Units
-package import Venue
+internal import Venue
 
 /// One account's position in one market, by average cost, exact to the last digit.
 ///
 /// `cost` is the money that the open position stands for: positive when long, negative when short.
-/// A reduction takes `floor(|cost| * closed / |net|)` out of it and the rest stays, so that no
-/// digit is ever lost and at every moment `realised - cost = cash`.
+/// A reduction takes `floor(|cost| * closed / |net|)` out of it, at the scale of the cost, and the
+/// rest stays, so that no digit is ever lost and at every moment `realised - cost = cash`.
 ///
 /// Fees, by the asset they are paid in:
 /// - the quote: subtracted from profit;
-/// - the base: whole quantity steps leave the position, as if sold at the fill's price to pay a fee
-///   of the same worth in quote; the rest, less than a step, waits as dust and is valued at the
-///   mark;
+/// - the base: the position is lower by the whole fee, as if so much had been sold at the fill's
+///   price to pay a fee of the same worth in quote; a rebate raises it. The risk gate counts by the
+///   same rule;
 /// - anything else: kept per asset, unconverted, and in no profit figure here.
 package struct Position: Sendable, Hashable {
   package let account: String
-  package let instrument: Instrument
-  /// Positive long, negative short.
-  package private(set) var net = Quantity.zero
-  package private(set) var cost = Notional.zero
+  package let market: Market
+  package let base: String
+  package let quote: String
+  /// Positive long, negative short; as fine as the fees that were taken in the base asset.
+  package private(set) var net = Amount.zero
+  package private(set) var cost = Amount.zero
   /// Before fees.
-  package private(set) var realised = Notional.zero
-  /// In the quote asset.
+  package private(set) var realised = Amount.zero
+  /// In the quote asset, those in base at the price of their fill.
   package private(set) var fees = Amount.zero
-  /// In the base asset, at least 0 and less than one raw quantity.
-  package private(set) var feeDust = Amount.zero
+  /// In the base asset.
+  package private(set) var baseFees = Amount.zero
   package private(set) var otherFees: [String: Amount] = [:]
-  package private(set) var mark: Price?
-  package private(set) var lastFillPrice = Price.zero
+  package private(set) var mark: Amount?
+  package private(set) var lastFillPrice = Amount.zero
   /// Whole days since 1970-01-01, UTC.
   package private(set) var day: Int64
   /// Profit when the day began.
   package private(set) var dayOpenProfit = Amount.zero
 
-  package init(account: String, instrument: Instrument, since time: Instant) {
+  package init(account: String, market: Market, base: String, quote: String, since time: Instant) {
     self.account = account
-    self.instrument = instrument
+    self.market = market
+    self.base = base
+    self.quote = quote
     self.day = Self.day(of: time)
   }
 
-  package var key: PositionKey { PositionKey(account: account, market: Market(instrument)) }
+  package var key: PositionKey { PositionKey(account: account, market: market) }
 
   // MARK: Events
 
   /// Counts a fill of one of the account's own orders.
-  package mutating func apply(_ fill: VenueFill, side: Side) throws(PortfolioFault) {
-    guard fill.price > .zero, fill.quantity > .zero else {
+  package mutating func apply(_ fill: AccountFill) throws(PortfolioFault) {
+    let price = Amount(fill.price)
+    let quantity = Amount(fill.quantity)
+    guard price.isPositive, quantity.isPositive else {
       throw .malformedFill(executionID: fill.executionID)
     }
     var next = self
-    try next.roll(to: fill.exchangeTime)
-    try next.trade(side, fill.quantity, at: fill.price)
-    try next.charge(fill)
-    next.lastFillPrice = fill.price
+    try next.roll(to: fill.time)
+    try next.change(by: fill.side == .buy ? quantity : quantity.negated(), at: price)
+    try next.charge(fill, price)
+    next.lastFillPrice = price
     self = next
   }
 
-  package mutating func mark(at price: Price, time: Instant) throws(PortfolioFault) {
-    try roll(to: time)
-    mark = price
+  package mutating func mark(at price: Amount, time: Instant) throws(PortfolioFault) {
+    var next = self
+    try next.roll(to: time)
+    next.mark = price
+    _ = try next.profit()
+    self = next
   }
 
   /// Starts a new UTC day if `time` is in one: from here on the day's profit counts from the worth
@@ -71,70 +80,36 @@ package struct Position: Sendable, Hashable {
     day = today
   }
 
-  private mutating func trade(
-    _ side: Side, _ quantity: Quantity, at price: Price
-  ) throws(PortfolioFault) {
-    let signed = side.sign * quantity.raw
-    let (after, overflow) = net.raw.addingReportingOverflow(signed)
-    guard !overflow, after != .min else { throw .overflow }
-    let reduces = net.raw.signum() == -side.sign
-    let closed = reduces ? min(quantity.raw, abs(net.raw)) : 0
-    let opened = quantity.raw - closed
-    if closed > 0 {
-      let closedCost = share(of: cost.raw, closed, outOf: abs(net.raw))
-      let traded = Int128(price.raw) * Int128(closed)
-      let gain = side == .sell ? traded - closedCost : -closedCost - traded
-      let (sum, overflow) = realised.raw.addingReportingOverflow(gain)
-      guard !overflow else { throw .overflow }
-      realised = Notional(sum)
-      cost.raw -= closedCost
+  private mutating func change(by signed: Amount, at price: Amount) throws(PortfolioFault) {
+    let size = try signed.magnitude()
+    let held = try net.magnitude()
+    let reduces = !net.isZero && net.isNegative != signed.isNegative
+    let closed = reduces ? min(size, held) : Amount(units: 0, scale: size.scale)
+    let opened = try size.subtracting(closed)
+    if closed.isPositive {
+      let closedCost = try cost.share(closed, of: held)
+      let traded = try price.multiplied(by: closed)
+      let received = signed.isNegative ? traded : try traded.negated()
+      realised = try realised.adding(received).subtracting(closedCost)
+      cost = try cost.subtracting(closedCost)
     }
-    cost.raw += Int128(side.sign) * Int128(price.raw) * Int128(opened)
-    net = Quantity(after)
+    let paid = try price.multiplied(by: opened)
+    cost = try signed.isNegative ? cost.subtracting(paid) : cost.adding(paid)
+    net = try net.adding(signed)
   }
 
-  private mutating func charge(_ fill: VenueFill) throws(PortfolioFault) {
+  private mutating func charge(_ fill: AccountFill, _ price: Amount) throws(PortfolioFault) {
     guard !fill.fee.isZero else { return }
-    if fill.feeAsset == instrument.quote {
-      fees = try fees.adding(Amount(fill.fee))
-    } else if fill.feeAsset == instrument.base {
-      try chargeBase(fill)
+    let fee = Amount(fill.fee)
+    if fill.feeAsset == quote {
+      fees = try fees.adding(fee)
+    } else if fill.feeAsset == base {
+      try change(by: fee.negated(), at: price)
+      baseFees = try baseFees.adding(fee)
+      fees = try fees.adding(price.multiplied(by: fee))
     } else {
-      otherFees[fill.feeAsset] = try (otherFees[fill.feeAsset] ?? .zero).adding(Amount(fill.fee))
+      otherFees[fill.feeAsset] = try (otherFees[fill.feeAsset] ?? .zero).adding(fee)
     }
-  }
-
-  private mutating func chargeBase(_ fill: VenueFill) throws(PortfolioFault) {
-    let due = try feeDust.adding(Amount(fill.fee))
-    // At a scale no coarser than the position's: then a raw quantity is a whole number of units.
-    let fine = try due.adding(Amount(units: 0, scale: instrument.quantityScale))
-    var step: Int128 = 1
-    for _ in instrument.quantityScale..<fine.scale { step *= 10 }
-    var dust = fine.units % step
-    if dust < 0 { dust += step }
-    guard let whole = Int64(exactly: (fine.units - dust) / step), whole != .min else {
-      throw .overflow
-    }
-    feeDust = Amount(units: dust, scale: fine.scale)
-    guard whole != 0 else { return }
-    try trade(whole > 0 ? .sell : .buy, Quantity(abs(whole)), at: fill.price)
-    let worth = Int128(fill.price.raw) * Int128(whole)
-    fees = try fees.adding(Amount(units: worth, scale: instrument.notionalScale))
-  }
-
-  /// floor(|cost| * part / whole) with the sign of the cost; `part` is at most `whole`.
-  private func share(of cost: Int128, _ part: Int64, outOf whole: Int64) -> Int128 {
-    if part == whole { return cost }
-    let magnitude = cost.magnitude
-    let quotient: UInt128
-    let (product, overflow) = magnitude.multipliedReportingOverflow(by: UInt128(part))
-    if overflow {
-      let wide = magnitude.multipliedFullWidth(by: UInt128(part))
-      quotient = UInt128(whole).dividingFullWidth(wide).quotient
-    } else {
-      quotient = product / UInt128(whole)
-    }
-    return cost < 0 ? -Int128(quotient) : Int128(quotient)
   }
 
   private static func day(of time: Instant) -> Int64 {
@@ -148,25 +123,20 @@ package struct Position: Sendable, Hashable {
 
 extension Position {
   /// The mark, or the last fill's price before there is one.
-  package var valuationPrice: Price { mark ?? lastFillPrice }
+  package var valuationPrice: Amount { mark ?? lastFillPrice }
 
   /// What was received less what was paid, fees aside: `realised - cost`.
-  package var cash: Notional { Notional(realised.raw - cost.raw) }
+  package func cash() throws(PortfolioFault) -> Amount { try realised.subtracting(cost) }
 
-  /// Worth of the open position at the valuation price less its cost. Both are below 2^126.
-  package var unrealised: Notional {
-    Notional(Int128(net.raw) * Int128(valuationPrice.raw) - cost.raw)
-  }
+  /// The open position at the valuation price, with its sign.
+  package func worth() throws(PortfolioFault) -> Amount { try net.multiplied(by: valuationPrice) }
+
+  /// Worth of the open position less its cost.
+  package func unrealised() throws(PortfolioFault) -> Amount { try worth().subtracting(cost) }
 
   /// Realised and unrealised, less fees in quote and base.
   package func profit() throws(PortfolioFault) -> Amount {
-    let scale = instrument.notionalScale
-    let dust = try feeDust.multiplied(
-      by: Amount(units: Int128(valuationPrice.raw), scale: instrument.priceScale))
-    return try Amount(units: realised.raw, scale: scale)
-      .adding(Amount(units: unrealised.raw, scale: scale))
-      .subtracting(fees)
-      .subtracting(dust)
+    try realised.adding(unrealised()).subtracting(fees)
   }
 
   /// Profit since UTC midnight.
@@ -174,20 +144,15 @@ extension Position {
     try profit().subtracting(dayOpenProfit)
   }
 
-  /// |net| at the valuation price.
-  package var exposure: Notional {
-    Notional(abs(Int128(net.raw) * Int128(valuationPrice.raw)))
-  }
-
   /// Cost over quantity with `scale` decimal places, the last one rounded half up, for display; nil
   /// when flat. The exact value is the pair itself.
   package func averageEntryPrice(scale: UInt8) -> Decimal? {
-    guard net.raw != 0, scale >= instrument.priceScale,
-      let factor = powerOfTen(scale - instrument.priceScale)
-    else { return nil }
-    let divisor = Int128(abs(net.raw))
-    let (whole, remainder) = abs(cost.raw).quotientAndRemainder(dividingBy: divisor)
-    let fraction = (remainder * Int128(factor) * 2 + divisor) / (divisor * 2)
-    return try? Decimal(exactly: whole * Int128(factor) + fraction, scale: scale)
+    guard !net.isZero else { return nil }
+    do {
+      let price = try cost.magnitude().quotient(by: net.magnitude(), places: scale)
+      return try price.map { try Decimal(exactly: $0.units, scale: $0.scale) }
+    } catch {
+      return nil
+    }
   }
 }

@@ -1,4 +1,3 @@
-internal import Units
 internal import Venue
 
 package enum PositionGrouping: UInt8, Sendable, Hashable, CaseIterable {
@@ -6,12 +5,15 @@ package enum PositionGrouping: UInt8, Sendable, Hashable, CaseIterable {
   case symbol = 1
   case venue = 2
   case account = 3
+  /// All of one quote asset.
+  case quote = 4
 
   func name(of position: Position) -> String {
     switch self {
-    case .symbol: position.instrument.symbol
-    case .venue: position.instrument.venue.name
+    case .symbol: position.market.symbol
+    case .venue: position.market.venue.name
     case .account: position.account
+    case .quote: position.quote
     }
   }
 }
@@ -45,16 +47,12 @@ package struct PositionTotal: Sendable, Hashable {
   }
 
   mutating func add(_ position: Position) throws(PortfolioFault) {
-    let scale = position.instrument.notionalScale
-    let quantity = Amount(
-      units: Int128(position.net.raw), scale: position.instrument.quantityScale)
-    let worth = Amount(
-      units: Int128(position.net.raw) * Int128(position.valuationPrice.raw), scale: scale)
-    if let sum = net { net = try sum.adding(quantity) }
+    let worth = try position.worth()
+    if let sum = net { net = try sum.adding(position.net) }
     grossExposure = try grossExposure.adding(worth.magnitude())
     netExposure = try netExposure.adding(worth)
-    realised = try realised.adding(Amount(units: position.realised.raw, scale: scale))
-    unrealised = try unrealised.adding(Amount(units: position.unrealised.raw, scale: scale))
+    realised = try realised.adding(position.realised)
+    unrealised = try unrealised.adding(position.unrealised())
     fees = try fees.adding(position.fees)
     profit = try profit.adding(position.profit())
     dayProfit = try dayProfit.adding(position.dayProfit())

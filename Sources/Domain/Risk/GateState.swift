@@ -27,6 +27,8 @@ struct GateSlot {
   var bandDenominator: Int64 = 0
   /// Raw notional times this is money at the account's scale.
   var moneyFactor: Int128 = 1
+  /// Fees in the base asset that make no raw quantity yet, at 18 decimals; not negative.
+  var baseFeeRest: Int64 = 0
   /// What this instrument adds to the account's gross exposure; kept only while that is limited.
   var exposure: Int128 = 0
 

@@ -117,7 +117,7 @@ extension RiskGate {
       mark: slot.pointee.mark == 0 ? nil : Price(slot.pointee.mark))
   }
 
-  private func earn(_ raw: Int128, factor: Int128) {
+  func earn(_ raw: Int128, factor: Int128) {
     let (money, overflow) = raw.multipliedReportingOverflow(by: factor)
     let (sum, carried) = state.pointee.profit.addingReportingOverflow(money)
     guard !overflow, !carried else { return halt() }
@@ -125,7 +125,7 @@ extension RiskGate {
   }
 
   /// Numbers beyond all reason: nothing more passes until a person has looked.
-  private func halt() { state.pointee.state = .halted }
+  func halt() { state.pointee.state = .halted }
 
   @inline(__always)
   func updateExposure(_ slot: UnsafeMutablePointer<GateSlot>) {

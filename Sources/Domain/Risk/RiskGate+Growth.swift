@@ -33,6 +33,7 @@ extension RiskGate {
     slot.pointee.hasReference = known.hasReference
     slot.pointee.isTainted = known.isTainted
     slot.pointee.position = known.position
+    slot.pointee.baseFeeRest = known.baseFeeRest
     slot.pointee.openBuy = known.openBuy
     slot.pointee.openSell = known.openSell
     slot.pointee.mark = known.mark

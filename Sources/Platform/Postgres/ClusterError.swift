@@ -8,6 +8,8 @@ package enum ClusterError: Error, Hashable {
   /// A program of PostgreSQL failed; its last words.
   case failed(program: String, status: Int32, output: String)
   case refused(String)
+  /// There was a cluster, and it cannot be had: nobody may make an empty one in its place.
+  case lost(String)
 
   package var problem: String {
     switch self {
@@ -17,7 +19,12 @@ package enum ClusterError: Error, Hashable {
       "PostgreSQL does not run as root, and there is no user \(name) to run it as"
     case .system(let problem): problem
     case .failed(let program, let status, let output): "\(program) ended with \(status): \(output)"
+    case .lost(let problem): problem
     case .refused(let problem): "the private database refuses: \(problem)"
     }
   }
+}
+
+extension ClusterError: CustomStringConvertible {
+  package var description: String { problem }
 }

@@ -4,58 +4,96 @@ internal import Glibc
 /// PostgreSQL's own programs, run as the user that the server may run as: it refuses root, so root
 /// runs them as `postgres`.
 struct ClusterTools: Sendable {
-  /// Where the cluster is: the folder that was asked for, or the one that stands in for it.
-  private(set) var folder: String
+  let place: ClusterPlace
+  /// A cluster was found there.
+  let exists: Bool
   private let programs: String
   private let user: (id: uid_t, group: gid_t)?
 
   private static let serverUser = "postgres"
   private static let searched = [15, 16, 17].map { "/usr/lib/postgresql/\($0)/bin" }
 
-  init(folder: String) throws(ClusterError) {
-    self.folder = folder
-    guard let programs = Self.searched.first(where: { access($0 + "/initdb", X_OK) == 0 }) else {
-      throw .missingPrograms(searched: Self.searched)
-    }
-    self.programs = programs
-    guard geteuid() == 0 else {
-      user = nil
-      return
-    }
-    guard let entry = getpwnam(Self.serverUser) else { throw .noUser(Self.serverUser) }
-    user = (entry.pointee.pw_uid, entry.pointee.pw_gid)
-    try moveWithinReach()
+  /// For a cluster that is there, as it is.
+  init(_ place: ClusterPlace) throws(ClusterError) {
+    self.place = place
+    exists = true
+    programs = try Self.programs()
+    user = try Self.user()
   }
 
-  /// Root can enter every folder; the server's user needs each one above to let it pass. A folder
-  /// beyond its reach, such as one in a home, gets a stand-in under /var/lib, named in `location`:
-  /// made anew with the folder, so that a new folder never finds the data of an old one.
-  private mutating func moveWithinReach() throws(ClusterError) {
-    _ = try ChildProcess.run(["mkdir", "-p", "--", folder], outputFile: "/dev/null")
-    let note = folder + "/location"
-    if let noted = readlink(note) {
-      folder = noted
-    } else if try ChildProcess.run(
-      asServer(["test", "-x", folder + "/.."]), outputFile: "/dev/null"
-    ).status != 0 {
-      var template = Array("/var/lib/shrivenquant-XXXXXX".utf8CString)
-      guard let made = template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!) }) else {
-        throw .system("no folder in /var/lib: \(String(cString: strerror(errno)))")
-      }
-      let standIn = String(cString: made)
-      guard symlink(standIn, note) == 0 else {
-        throw .system("\(note) cannot be made: \(String(cString: strerror(errno)))")
-      }
-      folder = standIn
+  private static func programs() throws(ClusterError) -> String {
+    guard let programs = searched.first(where: { access($0 + "/initdb", X_OK) == 0 }) else {
+      throw .missingPrograms(searched: searched)
+    }
+    return programs
+  }
+
+  private static func user() throws(ClusterError) -> (id: uid_t, group: gid_t)? {
+    guard geteuid() == 0 else { return nil }
+    guard let entry = getpwnam(serverUser) else { throw .noUser(serverUser) }
+    return (entry.pointee.pw_uid, entry.pointee.pw_gid)
+  }
+
+  /// Finds the cluster of the folder `asked`, or decides where it will be.
+  init(_ asked: String, say: (String) -> Void) throws(ClusterError) {
+    programs = try Self.programs()
+    user = try Self.user()
+    _ = try ChildProcess.run(["mkdir", "-p", "--", asked], outputFile: "/dev/null")
+    if let found = try ClusterPlace.find(asked) {
+      place = found
+      exists = true
+      try place.claim(say: say)
+      try mendOwners(say)
+    } else {
+      // Root can enter every folder; the server's user needs each one above to let it pass.
+      place = try ClusterPlace.make(asked, isReachable: try Self.isReachable(asked, by: user))
+      exists = false
     }
   }
 
-  private func readlink(_ path: String) -> String? {
-    var target = [UInt8](repeating: 0, count: 4096)
-    let count = target.withUnsafeMutableBytes {
-      Glibc.readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+  private var folder: String { place.folder }
+
+  private static func isReachable(
+    _ folder: String, by user: (id: uid_t, group: gid_t)?
+  ) throws(ClusterError) -> Bool {
+    let parent = "/" + folder.split(separator: "/").dropLast().joined(separator: "/")
+    return try ChildProcess.run(
+      asServer(["test", "-x", parent], user), outputFile: "/dev/null"
+    ).status == 0
+  }
+
+  /// Data that was copied by root belongs to root, and its server would refuse it.
+  private func mendOwners(_ say: (String) -> Void) throws(ClusterError) {
+    var status = stat()
+    let data = folder + "/data"
+    guard stat(data, &status) == 0 else { throw .lost("\(data): \(errorText())") }
+    let owner = user?.id ?? geteuid()
+    if status.st_uid != owner {
+      guard let user else {
+        throw .lost("\(data) belongs to user \(status.st_uid), and only root can change that")
+      }
+      say("\(data) belongs to user \(status.st_uid): given back to \(Self.serverUser)")
+      try run("chown", ["-R", "\(user.id):\(user.group)", "--", data])
+      // It is appended to by the server's user, and may not be there.
+      chown(folder + "/server.log", user.id, user.group)
+      try run("chmod", ["go-rwx", "--", data])
     }
-    return count < 0 ? nil : String(decoding: target[0..<count], as: UTF8.self)
+    if try isReadable { return }
+    // The cluster's own folder is the server's; what lies above is not ours to open.
+    try makeFolder(folder)
+    guard try isReadable else {
+      throw .lost(
+        "\(data) is out of the reach of the user \(Self.serverUser), as whom the server runs: every "
+          + "folder above it must let that user pass")
+    }
+  }
+
+  private var isReadable: Bool {
+    get throws(ClusterError) {
+      try ChildProcess.run(
+        asServer(["test", "-r", folder + "/data/PG_VERSION"]), outputFile: "/dev/null"
+      ).status == 0
+    }
   }
 
   /// Makes a folder that belongs to the server and nobody else can enter.
@@ -77,14 +115,7 @@ struct ClusterTools: Sendable {
     guard chmod(path, 0o700) == 0 else { throw .system("\(path) cannot be closed to others") }
   }
 
-  var isRunning: Bool {
-    get throws(ClusterError) {
-      let answer = try ChildProcess.run(
-        asServer([programs + "/pg_ctl", "-D", folder + "/data", "status"]),
-        outputFile: outputFile)
-      return answer.status == 0
-    }
-  }
+  var isRunning: Bool { place.server != nil }
 
   func start() throws(ClusterError) {
     try control(["-l", folder + "/server.log", "-w", "-t", "120", "-s", "start"])
@@ -109,7 +140,11 @@ struct ClusterTools: Sendable {
     }
   }
 
-  private func asServer(_ command: [String]) -> [String] {
+  private func asServer(_ command: [String]) -> [String] { Self.asServer(command, user) }
+
+  private static func asServer(
+    _ command: [String], _ user: (id: uid_t, group: gid_t)?
+  ) -> [String] {
     // The server must not stand in the folder of whoever started it first, nor need to enter it.
     guard let user else { return ["env", "-C", "/"] + command }
     return [

@@ -17,47 +17,88 @@ package struct PrivateCluster: Sendable {
 
   /// For `DatabaseSettings`; holds no password, as the socket tells the server who we are.
   package let url: String
-  /// Where the data is: under /var/lib when the folder that was asked for is out of the reach of the
-  /// server's user, which happens to root only.
-  package let folder: String
+  package let place: ClusterPlace
   private let tools: ClusterTools
+  private let durability: Durability
 
   private static let databaseName = "shrivenquant"
   // sockaddr_un.sun_path is 108 bytes with its end mark.
   private static let socketPathMax = 107
   private static let socketName = "/.s.PGSQL.5432"
 
+  /// Where the data is.
+  package var folder: String { place.folder }
+
   /// Makes the cluster when `folder` has none, and starts it when it does not run. `folder` is an
-  /// absolute path.
+  /// absolute path. A cluster that was there and cannot be had is never replaced by an empty one: that
+  /// is `ClusterError.lost`. What is mended on the way is said.
   package static func start(
-    folder: String, durability: Durability
+    folder: String, durability: Durability, say: (String) -> Void = { _ in }
   ) throws(ClusterError) -> PrivateCluster {
     precondition(folder.hasPrefix("/"), "the folder of a cluster is an absolute path: \(folder)")
-    let tools = try ClusterTools(folder: folder)
-    let folder = tools.folder
+    let tools = try ClusterTools(folder, say: say)
+    let folder = tools.place.folder
     try tools.makeFolder(folder)
-    let sockets = socketFolder(folder)
+    if !tools.exists { try initialize(folder, durability, tools) }
+    let cluster = PrivateCluster(
+      url: "postgresql:///\(databaseName)?host=\(percentEncoded(socketFolder(folder)))",
+      place: tools.place, tools: tools, durability: durability)
+    try cluster.run(say)
+    return cluster
+  }
+
+  /// The server's process; nil while none runs.
+  package var server: Int32? { place.server }
+
+  /// Starts the server again after it has died, however it died: what it has left behind is cleared away
+  /// first, and said. Does nothing when it runs.
+  package func run(_ say: (String) -> Void) throws(ClusterError) {
+    let sockets = Self.socketFolder(folder)
     try tools.makeFolder(sockets)
-    if access(folder + "/data/PG_VERSION", F_OK) != 0 { try initialize(folder, durability, tools) }
-    if try !tools.isRunning {
-      try tools.writeConfiguration(configuration(sockets, durability))
+    if !tools.isRunning {
+      endLeftBackends(say)
+      try place.forgetDeadServer(say: say)
+      // The same of its socket, which the next one would take for another server's.
+      for left in [Self.socketName, Self.socketName + ".lock"] { unlink(sockets + left) }
+      try tools.writeConfiguration(Self.configuration(sockets, durability))
       try tools.start()
     }
-    try createDatabase(sockets)
-    return PrivateCluster(
-      url: "postgresql:///\(databaseName)?host=\(percentEncoded(sockets))", folder: folder,
-      tools: tools)
+    try Self.createDatabase(sockets)
+  }
+
+  /// They end by themselves when they next wait; one that does not is ended, as it writes to files that
+  /// the next server will recover.
+  private func endLeftBackends(_ say: (String) -> Void) {
+    for turn in 0..<100 {
+      let left = place.leftBackends
+      if left.isEmpty { return }
+      if turn == 40 {
+        say("ending \(left.count) processes that a dead PostgreSQL has left")
+        for pid in left { kill(pid, SIGQUIT) }
+      }
+      if turn == 70 { for pid in left { kill(pid, SIGKILL) } }
+      _ = poll(nil, 0, 50)
+    }
   }
 
   /// Ends the server after its running transactions are cut off. Does nothing when it does not run.
   package func stop() throws(ClusterError) {
-    if try tools.isRunning { try tools.control(["-m", "fast", "-w", "-t", "60", "stop"]) }
+    if tools.isRunning { try tools.control(["-m", "fast", "-w", "-t", "60", "stop"]) }
     removeFarSockets()
+  }
+
+  /// Ends the server that runs at a place, whatever else is wrong there. Does nothing when none runs.
+  package static func stop(_ place: ClusterPlace) throws(ClusterError) {
+    guard place.server != nil else { return }
+    let tools = try ClusterTools(place)
+    try tools.control(["-m", "fast", "-w", "-t", "60", "stop"])
+    let sockets = socketFolder(place.folder)
+    if !sockets.hasPrefix(place.folder) { rmdir(sockets) }
   }
 
   /// For a throwaway cluster: ends the server at once, without a checkpoint.
   package func abandon() throws(ClusterError) {
-    if try tools.isRunning { try tools.control(["-m", "immediate", "-w", "-t", "60", "stop"]) }
+    if tools.isRunning { try tools.control(["-m", "immediate", "-w", "-t", "60", "stop"]) }
     removeFarSockets()
   }
 

@@ -59,6 +59,16 @@ package struct SQLError: Error, Hashable, CustomStringConvertible {
     }
   }
 
+  /// The values are at fault: the same statement with others may be taken, the same with these never.
+  package var isOfTheData: Bool {
+    switch kind {
+    case .mismatch: true
+    // Data exception, integrity constraint, program limit (a text too long for its index), RAISE.
+    case .refused: ["22", "23", "54", "P0"].contains(sqlstate.prefix(2))
+    case .connectionLost, .unavailable, .tooManyWaiting, .migration, .closed: false
+    }
+  }
+
   package var description: String {
     sqlstate.isEmpty ? "\(kind): \(message)" : "\(kind) \(sqlstate): \(message)"
   }

@@ -1,5 +1,6 @@
 package import Calls
 internal import Contracts
+internal import Postgres
 package import ServiceKit
 internal import Telemetry
 
@@ -11,13 +12,15 @@ package struct Auth: ServiceDefinition {
   package static let needs: [ServiceName] = ["discovery"]
 
   private let context: ServiceContext
+  private let database: Database
   private let store: any UserStore
   private let passwords: Passwords
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
     self.context = context
-    store = PostgresUserStore(try context.database())
+    database = try context.database()
+    store = PostgresUserStore(database)
     passwords = Passwords(atOnceMax: config.hashesAtOnceMax, waitingMax: config.hashesWaitingMax)
     let issuer = try TokenIssuer(
       context.state, issuer: context.mesh.tokenIssuer, life: config.tokenLife)
@@ -30,6 +33,8 @@ package struct Auth: ServiceDefinition {
   }
 
   package func start() async throws {
+    // Passwords are there: without it nobody logs in, while tokens that were given are good.
+    context.requireDatabase(database)
     let users = context.readiness.require("users", reason: "PostgreSQL has not answered")
     context.spawn("prepare users") { [context, store, passwords] in
       try await store.prepare()

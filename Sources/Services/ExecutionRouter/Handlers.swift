@@ -42,11 +42,13 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.StreamReportsRequest,
     _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
   ) async throws {
-    var cursor = router.journal.records(from: request.afterSequence + 1)
+    let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
+    var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
     while let record = try await cursor.followingRecord() {
       let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
       guard case .report(var report) = decoded.record else { continue }
       report.sequence = record.sequence
+      report.logMark = LogPosition(record).mark
       try await responses.send(report)
     }
     try Task.checkCancellation()

@@ -8,6 +8,8 @@ package struct Config: ServiceSettings {
   let cancelWait: Duration
   let recordBatchMax: Int
   let recordInterval: Duration
+  let recordLagEventsMax: UInt64
+  let recordLagTimeMax: Duration
   let unsentOrdersMax: Int
   let unsentAgeMax: Duration
   let routeAgeMax: Duration
@@ -37,6 +39,13 @@ package struct Config: ServiceSettings {
     recordInterval = settings.duration(
       "record_interval", in: .milliseconds(1)...(.seconds(10)), default: .milliseconds(20),
       "How long events wait for others to share a transaction.")
+    recordLagEventsMax = UInt64(
+      settings.int(
+        "record_lag_events_max", in: 1...1_000_000_000, default: 100_000, unit: "events",
+        "Not SERVING while more events than this wait to be recorded in PostgreSQL."))
+    recordLagTimeMax = settings.duration(
+      "record_lag_time_max", in: .seconds(1)...(.seconds(86_400)), default: .seconds(30),
+      "Not SERVING while an event waits longer than this to be recorded in PostgreSQL.")
     unsentOrdersMax = settings.int(
       "unsent_orders_max", in: 1...1_000_000, default: 2_000, unit: "orders",
       "So many orders to one venue that the execution-router has not taken in charge, and more are "

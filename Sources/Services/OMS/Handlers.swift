@@ -182,9 +182,11 @@ struct Handlers: OmsV1.OrderServiceHandler {
     _ request: OmsV1.StreamEventsRequest, _ responses: Outgoing<OmsV1.OrderEvent>,
     _ context: ServerContext
   ) async throws {
-    var cursor = desk.journal.records(from: request.afterSequence + 1)
+    let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
+    var cursor = try desk.journal.records(behind: position, of: OMS.name)
+    var published = PublishedEvents(await desk.instruments.all)
     while let record = try await cursor.followingRecord() {
-      if let event = try OrderDesk.published(record) { try await responses.send(event) }
+      if let event = try published.event(of: record) { try await responses.send(event) }
     }
     try Task.checkCancellation()
     throw RPCError(.unavailable, "the oms is stopping; resume after the last sequence")

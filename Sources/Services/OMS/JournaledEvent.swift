@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Orders
+internal import ServiceKit
 internal import Translation
 internal import Units
 internal import Venue
@@ -11,8 +12,8 @@ internal import Wire
 struct JournaledEvent {
   var event: OrderEvent
   var time: Instant
-  /// The router's report that caused it; 0 for what began here.
-  var reportSequence: UInt64
+  /// The router's report that caused it; the start for what began here.
+  var report: LogPosition
 
   /// The record, with the order as it is after the event.
   func record(_ row: OrderRow, _ instrument: Instrument) -> OmsV1.JournalRecord {
@@ -21,7 +22,8 @@ struct JournaledEvent {
     published.kind = kind
     published.order = row.message(instrument)
     var journaled = OmsV1.JournaledEvent()
-    journaled.reportSequence = reportSequence
+    journaled.reportSequence = report.sequence
+    journaled.reportMark = report.mark
     switch event {
     case .filled(let fill, _):
       published.execution = execution(fill, row, instrument)
@@ -86,7 +88,7 @@ extension JournaledEvent {
   init(_ record: OmsV1.JournaledEvent, _ instrument: Instrument) throws(RPCError) {
     guard let published = record.event else { throw Self.damaged("has no event") }
     time = try Instant(published.time ?? .init(), field: "time")
-    reportSequence = record.reportSequence
+    report = LogPosition(sequence: record.reportSequence, mark: record.reportMark)
     let text = published.text
     let reason = published.order.flatMap { RejectReason($0.rejectReason) } ?? .venuePolicy
     switch published.kind {

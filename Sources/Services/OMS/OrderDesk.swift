@@ -33,7 +33,8 @@ actor OrderDesk {
   private var cancelsSent: Set<OrderID> = []
   /// True once something has left memory that PostgreSQL still knows.
   private(set) var hasEvicted = false
-  private(set) var lastReport: UInt64 = 0
+  /// The report that was taken last, and which log it is of.
+  var reports = LogPosition.start
   /// The newest record appended; on disk when its ticket says so.
   private(set) var lastTicket: JournalTicket?
   /// The newest event, instruments not counted.
@@ -51,7 +52,7 @@ actor OrderDesk {
     self.context = context
     self.journal = recovery.journal
     self.instruments = recovery.instruments
-    self.lastReport = recovery.lastReport
+    self.reports = recovery.reports
     self.lastEvent = recovery.lastEvent
     self.executions = recovery.executions
     self.rows = recovery.rows
@@ -112,7 +113,7 @@ actor OrderDesk {
     order.id = mint.next(now: order.createdTime)
     var row = OrderRow(order, createdBy: wire.createdBy)
     _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
-    let event = JournaledEvent(event: .accepted, time: order.createdTime, reportSequence: 0)
+    let event = JournaledEvent(event: .accepted, time: order.createdTime, report: .start)
     let record = event.record(row, instrument).encoded()
     let room = try room(JournalRoom.Size([record]), for: .business)
     // Nothing is refused from here on.
@@ -221,7 +222,8 @@ actor OrderDesk {
         .failedPrecondition, "order \(id) is \(row.lifecycle.status.name) and cannot be cancelled")
     }
     if row.lifecycle.isCancelRequested { return false }
-    if let ticket = try change(id, .cancelRequested(reason: reason), report: 0, for: .essential) {
+    let event = OrderEvent.cancelRequested(reason: reason)
+    if let ticket = try change(id, event, report: .start, for: .essential) {
       try await untilDurable(ticket)
     }
     return true
@@ -255,11 +257,11 @@ actor OrderDesk {
   /// More orders than may be in flight are taken in turns.
   private func changeWhenThereIsRoom(_ id: OrderID, _ event: OrderEvent) async throws -> Bool {
     do {
-      return try change(id, event, report: 0, for: .essential) != nil
+      return try change(id, event, report: .start, for: .essential) != nil
     } catch let refusal as JournalRefusal {
       guard case .tooManyInFlight = refusal.error else { throw refusal.rpcError }
       try await untilDurable(lastTicket)
-      return try change(id, event, report: 0, for: .essential) != nil
+      return try change(id, event, report: .start, for: .essential) != nil
     }
   }
 
@@ -274,7 +276,7 @@ actor OrderDesk {
     }
     do {
       try await untilDurable(
-        try change(id, .replaceRequested(terms), report: 0, for: .business))
+        try change(id, .replaceRequested(terms), report: .start, for: .business))
     } catch let fault as OrderFault {
       throw RPCError(.failedPrecondition, "order \(id): \(fault.problem)")
     }
@@ -286,12 +288,13 @@ actor OrderDesk {
   /// Applies one report of the router and puts its effect into the journal's queue. Throws when the
   /// journal has no room for it; then nothing has changed, and the report is to be told again.
   func take(_ report: ExecutionV1.ExecutionReport) throws(JournalRefusal) {
-    guard report.sequence > lastReport else { return }
+    guard report.sequence > reports.sequence else { return }
+    let position = LogPosition(sequence: report.sequence, mark: report.logMark)
     do {
       let id = try orderID(report.orderId)
       markSent(id)
       let event = try event(report, try row(id))
-      _ = try change(id, event, report: report.sequence, for: .essential)
+      _ = try change(id, event, report: position, for: .essential)
     } catch let refusal as JournalRefusal {
       throw refusal
     } catch {
@@ -303,7 +306,7 @@ actor OrderDesk {
           "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error),
         ])
     }
-    lastReport = report.sequence
+    reports = position
   }
 
   private func event(
@@ -333,7 +336,7 @@ actor OrderDesk {
 
   /// Reserves room, applies an event and appends it; nil when it changed nothing.
   func change(
-    _ id: OrderID, _ event: OrderEvent, report: UInt64, for use: JournalUse
+    _ id: OrderID, _ event: OrderEvent, report: LogPosition, for use: JournalUse
   ) throws -> JournalTicket? {
     let instrument = instruments[try row(id).order.instrument]
     let bytesMax = Self.eventBytesMax + event.textBytes
@@ -342,7 +345,7 @@ actor OrderDesk {
     let now = context.time.now
     let record = try rows.update(id) { row -> OmsV1.JournalRecord? in
       guard case .applied = try row.lifecycle.apply(event, at: now) else { return nil }
-      let journaled = JournaledEvent(event: event, time: now, reportSequence: report)
+      let journaled = JournaledEvent(event: event, time: now, report: report)
       return journaled.record(row, instrument)
     }
     guard let record, let record else { return nil }

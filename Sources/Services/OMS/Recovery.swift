@@ -2,6 +2,7 @@ internal import Calls
 internal import Contracts
 internal import Journal
 internal import Orders
+internal import ServiceKit
 internal import Translation
 internal import Venue
 internal import Wire
@@ -12,7 +13,7 @@ struct Recovery {
   private(set) var instruments = InstrumentTable()
   private(set) var rows = OrderTable()
   private(set) var executions = RecentList<OmsV1.Execution>()
-  private(set) var lastReport: UInt64 = 0
+  private(set) var reports = LogPosition.start
   private(set) var lastEvent: UInt64 = 0
 
   /// Reads the whole journal; blocks on the disk. A record that does not decode or does not fit its
@@ -29,7 +30,7 @@ struct Recovery {
     instruments = replay.instruments
     rows = replay.rows
     executions = replay.executions
-    lastReport = replay.lastReport
+    reports = replay.reports
     lastEvent = replay.lastEvent
   }
 
@@ -38,7 +39,7 @@ struct Recovery {
     let executionsMax: Int
     var rows = OrderTable()
     var executions = RecentList<OmsV1.Execution>()
-    var lastReport: UInt64 = 0
+    var reports = LogPosition.start
     var lastEvent: UInt64 = 0
     var fault: RPCError?
 
@@ -60,7 +61,10 @@ struct Recovery {
     }
 
     private mutating func apply(_ journaled: OmsV1.JournaledEvent, sequence: UInt64) throws {
-      lastReport = max(lastReport, journaled.reportSequence)
+      if journaled.reportSequence > 0 {
+        // The newest, not the largest: it counts from 1 again when the router's log was another one.
+        reports = LogPosition(sequence: journaled.reportSequence, mark: journaled.reportMark)
+      }
       lastEvent = sequence
       guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
         let instrument = instruments[wire.venue, wire.symbol]

@@ -30,8 +30,19 @@ struct RouterLink: Sendable {
   /// Reads reports from where the journal ends; run again by its supervisor when the stream breaks.
   /// Reports that have come share a sync: the router has them on disk and tells again what is lost.
   func followReports() async throws {
+    do {
+      try await readReports(behind: await desk.reports)
+    } catch let error as RPCError {
+      guard let replaced = LogReplaced(error) else { throw error }
+      await desk.readReportsAgain(replaced.description)
+      throw error
+    }
+  }
+
+  private func readReports(behind position: LogPosition) async throws {
     var request = ExecutionV1.StreamReportsRequest()
-    request.afterSequence = await desk.lastReport
+    request.afterSequence = position.sequence
+    request.afterMark = position.mark
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
     while let report = try await reports.next() {
@@ -189,7 +200,7 @@ extension OrderDesk {
       row.lifecycle.isCancelRequested
       ? .cancelled(venueFilled: nil) : .rejected(.venueUnavailable, text: text)
     do {
-      try await untilDurable(try change(id, event, report: 0, for: .essential))
+      try await untilDurable(try change(id, event, report: .start, for: .essential))
       return true
     } catch is JournalRefusal {
       return false
@@ -207,5 +218,16 @@ extension OrderDesk {
     request.price = terms.price.map { instrument.wire($0) }
     request.quantity = instrument.wire(terms.quantity)
     return request
+  }
+}
+
+extension OrderDesk {
+  /// The execution-router's log is another one: its numbers mean nothing here, and everything that it has
+  /// to tell is read. What an order has taken already changes nothing: fills count once by execution id.
+  func readReportsAgain(_ reason: String) {
+    context.log.error(
+      "the execution-router's journal is not the one that was read: all its reports are read again",
+      ["reason": .text(reason), "read": "\(reports.sequence)"])
+    reports = .start
   }
 }

@@ -17,19 +17,25 @@ package struct OMS: ServiceDefinition {
   private let desk: OrderDesk
   private let router: RouterLink
   private let recorder: Recorder
+  private let database: DatabaseWatch?
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
-    try self.init(context, config, PostgresOrderStore(try context.database()), .ofThisOpening())
+    let database = try context.database()
+    try self.init(
+      context, config, PostgresOrderStore(database), .ofThisOpening(),
+      DatabaseWatch(database, context))
   }
 
-  /// With a record and a disk of somebody's choice.
+  /// With a record and a disk of somebody's choice. `database`: whom to ask whether the record's server
+  /// answers; nil for a record that has none.
   package init(
     _ context: ServiceContext, _ config: Config, _ store: any OrderStore,
-    _ journal: JournalSettings
+    _ journal: JournalSettings, _ database: DatabaseWatch? = nil
   ) throws {
     let recovery = try Recovery(try context.journalDirectory(), config, journal)
     self.context = context
+    self.database = database
     self.desk = OrderDesk(config, context, recovery)
     self.router = RouterLink(desk, config, context)
     self.recorder = Recorder(recovery.journal, store, config, context)
@@ -66,6 +72,13 @@ package struct OMS: ServiceDefinition {
     }
     context.spawn("follow reports") { [router] in try await router.followReports() }
     context.spawn("record") { [recorder] in try await recorder.run() }
+    if let database { context.spawn("ask PostgreSQL") { try await database.run() } }
+    context.spawn("watch the record", every: .milliseconds(250)) { [recorder, database] in
+      recorder.record.look(database?.trouble)
+    }
+    context.spawn("count what is set aside", every: .seconds(1)) { [recorder] in
+      try await recorder.recount()
+    }
     await router.resume()
   }
 

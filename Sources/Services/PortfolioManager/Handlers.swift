@@ -11,9 +11,10 @@ struct Handlers: PortfolioV1.PortfolioServiceHandler {
     _ request: PortfolioV1.ListPositionsRequest, _ context: ServerContext
   ) async throws -> PortfolioV1.ListPositionsResponse {
     try self.context.requireReady()
+    let found = try await positions.changed(after: 0, symbol: request.symbol)
     var response = PortfolioV1.ListPositionsResponse()
-    response.positions = try await positions.positions(after: 0, symbol: request.symbol)
-    response.asOfSequence = await positions.sequence
+    response.positions = found.positions
+    response.asOfSequence = found.sequence
     return response
   }
 
@@ -28,21 +29,15 @@ struct Handlers: PortfolioV1.PortfolioServiceHandler {
     _ request: PortfolioV1.ListPositionsRequest, _ responses: Outgoing<PortfolioV1.Position>,
     _ context: ServerContext
   ) async throws {
-    try await positions.subscribe()
-    do {
-      var known: UInt64 = 0
+    try await positions.changes.subscribed(limitedBy: "subscribers_max") {
+      var (seen, known): (UInt64, UInt64) = (0, 0)
       while !Task.isCancelled {
-        let newest = await positions.change(after: known)
-        for position in try await positions.positions(after: known, symbol: request.symbol) {
-          try await responses.send(position)
-        }
-        known = newest
+        let found = try await positions.changed(after: known, symbol: request.symbol)
+        for position in found.positions { try await responses.send(position) }
+        known = found.version
+        seen = await positions.changes.change(after: seen).version
       }
       throw RPCError(.cancelled, "the reader is gone")
-    } catch {
-      await positions.unsubscribe()
-      throw error
     }
   }
-
 }

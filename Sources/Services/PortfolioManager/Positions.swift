@@ -1,6 +1,6 @@
 internal import Calls
 internal import Chrono
-internal import Contracts
+package import Contracts
 internal import Portfolio
 internal import ServiceKit
 internal import Telemetry
@@ -9,33 +9,33 @@ internal import Units
 internal import Venue
 
 /// Every position, folded from the oms's events in their order: the same events give the same
-/// positions, so a restart reads them again from the first.
+/// positions, so a restart reads them again from the first. An event is complete in itself: what is
+/// listed today, and with which steps, changes nothing of what was.
 actor Positions {
-  private let config: Config
-  private var instruments = InstrumentTable()
   private var ledger = PositionLedger()
   /// The newest mark of every market, also of those without a position yet.
-  private var marks: [Market: Price] = [:]
+  private var marks: [Market: Amount] = [:]
   private var tallies: [PositionKey: Tally] = [:]
-  private(set) var sequence: UInt64 = 0
-  private var version: UInt64 = 0
   private var versions: [PositionKey: UInt64] = [:]
-  private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
-  private var lastWaiter = 0
-  private var subscribers = 0
+  private var version: UInt64 = 0
+  /// Up to which event the positions are complete.
+  private(set) var sequence: UInt64 = 0
+  /// Grows when the positions are folded from the beginning: what was read of them before is void.
+  private(set) var fold: UInt64 = 0
+  nonisolated let changes: Watched<Void>
   private let fills: Counter
   private let faults: Counter
 
   /// What a position does not remember of its fills.
   private struct Tally {
-    var bought = Quantity.zero
-    var sold = Quantity.zero
+    var bought = Amount.zero
+    var sold = Amount.zero
     var fills: UInt64 = 0
     var updated = Instant.epoch
   }
 
   init(_ config: Config, _ metrics: MetricsRegistry) {
-    self.config = config
+    changes = Watched((), subscribersMax: config.subscribersMax)
     fills = metrics.counter("portfolio_manager_fills_total", help: "Fills counted.")
     faults = metrics.counter(
       "portfolio_manager_faults_total", help: "Fills or marks that a position could not take.")
@@ -43,160 +43,184 @@ actor Positions {
 
   // MARK: Events
 
-  /// No venue has told its instruments yet.
-  var knowsNothing: Bool { instruments.all.isEmpty }
-
-  func learn(_ known: [MarketV1.Instrument]) throws {
-    for wire in known { try instruments.put(wire) }
-  }
-
+  /// Throws for an execution that cannot be counted; nothing has changed then.
   func apply(_ event: OmsV1.OrderEvent) throws {
-    guard event.sequence > sequence else { return }
-    if let execution = event.execution { try book(execution) }
+    if let execution = event.execution {
+      do {
+        try book(AccountFill(execution, event.terms))
+      } catch {
+        faults.increment()
+        throw error
+      }
+    }
     sequence = event.sequence
   }
 
-  private func book(_ execution: OmsV1.Execution) throws {
-    guard let instrument = instruments[execution.venue, execution.symbol] else {
-      throw RPCError(
-        .failedPrecondition, "\(execution.symbol) of \(execution.venue) is no known instrument")
-    }
-    let fill = try VenueFill(execution, instrument)
-    let side = try Side(execution.side, field: "side")
-    guard
-      let position = try ledger.apply(
-        fill, side: side, account: execution.account, instrument: instrument)
-    else { return }
-    if position.mark == nil, let mark = marks[position.key.market] {
-      try ledger.mark(position.key.market, at: mark, time: fill.exchangeTime)
-    }
-    fills.increment()
-    var tally = tallies[position.key] ?? Tally()
-    if side == .buy { tally.bought += fill.quantity } else { tally.sold += fill.quantity }
-    tally.fills += 1
-    tally.updated = fill.exchangeTime
-    tallies[position.key] = tally
-    touch(position.key)
+  /// Forgets everything but the marks: the oms's log is another one.
+  func startOver() {
+    ledger = PositionLedger()
+    tallies = [:]
+    versions = [:]
+    sequence = 0
+    fold += 1
+    touch([])
   }
 
-  /// Values positions at the mid, rounded down to a price of the instrument.
+  private func book(_ fill: AccountFill) throws {
+    var tally = tallies[PositionKey(account: fill.account, market: fill.market)] ?? Tally()
+    if fill.side == .buy {
+      tally.bought = try tally.bought.adding(Amount(fill.quantity))
+    } else {
+      tally.sold = try tally.sold.adding(Amount(fill.quantity))
+    }
+    tally.fills += 1
+    tally.updated = fill.time
+    guard let position = try ledger.apply(fill) else { return }
+    tallies[position.key] = tally
+    fills.increment()
+    touch([position.key])
+    if position.mark == nil, let mark = marks[fill.market] {
+      try ledger.mark(fill.market, at: mark, time: fill.time)
+    }
+  }
+
+  /// Values positions at the mid, rounded down at the finer scale of both sides.
   func mark(_ top: OrderbookV1.Top, now: Instant) throws {
-    guard !top.stale, let instrument = instruments[top.venue, top.symbol],
-      let bid = try instrument.raw(top.bidPrice, scale: instrument.priceScale),
-      let ask = try instrument.raw(top.askPrice, scale: instrument.priceScale), bid > 0, ask > 0
+    guard !top.stale, let bid = try Units.Decimal(top.bidPrice, field: "bidPrice"),
+      let ask = try Units.Decimal(top.askPrice, field: "askPrice"), bid > .zero, ask > .zero
     else { return }
-    let market = Market(instrument)
-    let mid = Price(bid + (ask - bid) / 2)
-    marks[market] = mid
+    let market = Market(venue: VenueID(top.venue), symbol: top.symbol)
     do {
+      let mid = try Amount(bid).middle(to: Amount(ask))
+      marks[market] = mid
       try ledger.mark(market, at: mid, time: now)
     } catch {
       faults.increment()
       throw error
     }
-    for position in ledger.positions() where position.key.market == market { touch(position.key) }
+    touch(ledger.positions(in: market).map(\.key))
   }
 
-  func roll(to now: Instant) throws { try ledger.roll(to: now) }
+  func roll(to now: Instant) throws {
+    if try ledger.roll(to: now) > 0 { touch(ledger.positions().map(\.key)) }
+  }
 
-  private func touch(_ key: PositionKey) {
+  private func touch(_ keys: [PositionKey]) {
     version += 1
-    versions[key] = version
-    let waiting = waiters
-    waiters.removeAll(keepingCapacity: true)
-    for waiter in waiting.values { waiter.resume() }
+    for key in keys { versions[key] = version }
+    changes.set(())
   }
 
   // MARK: Questions
 
-  /// Positions changed after a version, in the order of their change.
-  func positions(after known: UInt64, symbol: String) throws -> [PortfolioV1.Position] {
-    try ledger.positions()
-      .filter { symbol.isEmpty || $0.instrument.symbol == symbol }
+  /// Positions changed after a version of them, in the order of account, symbol, venue.
+  func changed(after known: UInt64, symbol: String = "") throws -> PositionChanges {
+    let positions = try ledger.positions()
+      .filter { symbol.isEmpty || $0.market.symbol == symbol }
       .filter { (versions[$0.key] ?? 0) > known }
       .map(message)
+    return PositionChanges(positions: positions, version: version, sequence: sequence, fold: fold)
   }
 
   func portfolio() throws -> PortfolioV1.Portfolio {
     var portfolio = PortfolioV1.Portfolio()
     portfolio.asOfSequence = sequence
-    portfolio.positions = try positions(after: 0, symbol: "")
-    let totals = try ledger.totals(by: .account)
-    let total = totals.first
-    if totals.count > 1 {
-      throw RPCError(
-        .unimplemented,
-        "positions in \(totals.map(\.group.quote).joined(separator: ", ")) need currency conversion; "
-          + "ask for GET /v1/positions")
+    portfolio.positions = try changed(after: 0).positions
+    portfolio.totals = try ledger.totals(by: .account).map { total in
+      var message = PortfolioV1.PortfolioTotal()
+      message.account = total.group.name
+      message.currency = total.group.quote
+      message.positions = UInt32(clamping: total.positionCount)
+      message.realisedPnl = wire(total.realised, &portfolio.rounded)
+      message.unrealisedPnl = wire(total.unrealised, &portfolio.rounded)
+      message.fees = wire(total.fees, &portfolio.rounded)
+      message.netPnl = wire(total.profit, &portfolio.rounded)
+      message.dailyPnl = wire(total.dayProfit, &portfolio.rounded)
+      message.grossExposure = wire(total.grossExposure, &portfolio.rounded)
+      message.netExposure = wire(total.netExposure, &portfolio.rounded)
+      return message
     }
+    // Money of several currencies is never added: then only `totals` tell.
+    let currencies = try ledger.totals(by: .quote)
+    guard currencies.count < 2 else { return portfolio }
+    let total = currencies.first
     portfolio.currency = total?.group.quote ?? "USDT"
-    portfolio.realisedPnl = try wire(total?.realised ?? .zero)
-    portfolio.unrealisedPnl = try wire(total?.unrealised ?? .zero)
-    portfolio.fees = try wire(total?.fees ?? .zero)
-    portfolio.netPnl = try wire(total?.profit ?? .zero)
-    portfolio.dailyPnl = try wire(total?.dayProfit ?? .zero)
-    portfolio.grossExposure = try wire(total?.grossExposure ?? .zero)
-    portfolio.netExposure = try wire(total?.netExposure ?? .zero)
+    portfolio.realisedPnl = wire(total?.realised ?? .zero, &portfolio.rounded)
+    portfolio.unrealisedPnl = wire(total?.unrealised ?? .zero, &portfolio.rounded)
+    portfolio.fees = wire(total?.fees ?? .zero, &portfolio.rounded)
+    portfolio.netPnl = wire(total?.profit ?? .zero, &portfolio.rounded)
+    portfolio.dailyPnl = wire(total?.dayProfit ?? .zero, &portfolio.rounded)
+    portfolio.grossExposure = wire(total?.grossExposure ?? .zero, &portfolio.rounded)
+    portfolio.netExposure = wire(total?.netExposure ?? .zero, &portfolio.rounded)
     return portfolio
   }
 
   private func message(_ position: Position) throws -> PortfolioV1.Position {
-    let instrument = position.instrument
     let tally = tallies[position.key] ?? Tally()
     var message = PortfolioV1.Position()
     message.account = position.account
-    message.venue = instrument.venue.name
-    message.symbol = instrument.symbol
-    message.quantity = instrument.wire(position.net)
-    message.cost = try instrument.wire(position.cost)
-    message.averagePrice = position.averageEntryPrice(scale: min(18, instrument.priceScale + 8))
-      .map { TypeV1.Decimal($0) }
+    message.venue = position.market.venue.name
+    message.symbol = position.market.symbol
+    message.baseCurrency = position.base
+    message.quoteCurrency = position.quote
+    message.quantity = wire(position.net, &message.rounded)
+    message.cost = wire(position.cost, &message.rounded)
+    message.averagePrice = position.averageEntryPrice(
+      scale: min(18, position.lastFillPrice.scale + 8)
+    ).map { TypeV1.Decimal($0) }
     if let mark = position.mark {
-      message.markPrice = instrument.wire(mark)
-      message.unrealisedPnl = try instrument.wire(position.unrealised)
+      message.markPrice = wire(mark, &message.rounded)
+      message.unrealisedPnl = wire(try position.unrealised(), &message.rounded)
     }
-    message.realisedPnl = try instrument.wire(position.realised)
-    message.fees = try wire(position.fees)
-    message.boughtQuantity = instrument.wire(tally.bought)
-    message.soldQuantity = instrument.wire(tally.sold)
+    message.realisedPnl = wire(position.realised, &message.rounded)
+    message.fees = wire(position.fees, &message.rounded)
+    if !position.baseFees.isZero {
+      message.baseFees = wire(position.baseFees, &message.rounded)
+    }
+    message.boughtQuantity = wire(tally.bought, &message.rounded)
+    message.soldQuantity = wire(tally.sold, &message.rounded)
     message.fills = tally.fills
     message.updatedAt = .init(tally.updated)
-    message.quoteCurrency = instrument.quote
     return message
   }
 
-  private func wire(_ amount: Amount) throws(RPCError) -> TypeV1.Decimal {
-    do throws(DecimalError) {
-      return TypeV1.Decimal(try amount.decimal())
-    } catch {
-      throw RPCError(.outOfRange, "an amount of the portfolio \(error.problem)")
+  /// A figure of more than 64 bits is cut off where it must be, and left out when even its whole part
+  /// does not fit; `rounded` says so.
+  private func wire(_ amount: Amount, _ rounded: inout Bool) -> TypeV1.Decimal? {
+    guard let (decimal, isExact) = amount.decimalCutOff() else {
+      rounded = true
+      return nil
     }
+    if !isExact { rounded = true }
+    return TypeV1.Decimal(decimal)
   }
+}
 
-  // MARK: Streams
+/// Positions that changed, and what they are complete up to.
+package struct PositionChanges: Sendable {
+  package let positions: [PortfolioV1.Position]
+  package let version: UInt64
+  /// The oms's event up to which they are complete.
+  package let sequence: UInt64
+  package let fold: UInt64
+}
 
-  func subscribe() throws(RPCError) {
-    guard subscribers < config.subscribersMax else {
+extension AccountFill {
+  /// An execution as the oms tells of it; what it counts for is in it and in its event's terms.
+  fileprivate init(
+    _ wire: OmsV1.Execution, _ terms: OmsV1.InstrumentTerms?
+  ) throws(RPCError) {
+    guard let terms, !terms.baseAsset.isEmpty, !terms.quoteAsset.isEmpty else {
       throw RPCError(
-        .resourceExhausted, "\(config.subscribersMax) streams are open (subscribers_max)")
+        .dataLoss, "execution \(wire.executionId) does not say what \(wire.symbol) is quoted in")
     }
-    subscribers += 1
+    self.init(
+      executionID: wire.executionId, orderID: wire.orderId, account: wire.account,
+      market: Market(venue: VenueID(wire.venue), symbol: wire.symbol), base: terms.baseAsset,
+      quote: terms.quoteAsset, side: try Side(wire.side, field: "side"),
+      price: try Units.Decimal(required: wire.price, field: "price"),
+      quantity: try Units.Decimal(required: wire.quantity, field: "quantity"),
+      fee: try Units.Decimal(wire.fee, field: "fee") ?? .zero, feeAsset: wire.feeAsset,
+      time: try Instant(wire.exchangeTime ?? .init(), field: "exchangeTime"))
   }
-
-  func unsubscribe() { subscribers -= 1 }
-
-  /// The newest version; waits until it is past `known`. Returns early when cancelled.
-  func change(after known: UInt64) async -> UInt64 {
-    if version > known || Task.isCancelled { return version }
-    lastWaiter += 1
-    let id = lastWaiter
-    await withTaskCancellationHandler {
-      await withCheckedContinuation { waiters[id] = $0 }
-    } onCancel: {
-      Task { await self.cancelWait(id) }
-    }
-    return version
-  }
-
-  private func cancelWait(_ id: Int) { waiters.removeValue(forKey: id)?.resume() }
 }

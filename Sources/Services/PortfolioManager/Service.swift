@@ -13,51 +13,32 @@ package struct PortfolioManager: ServiceDefinition {
   package static let needs: [ServiceName] = ["discovery", "auth", "oms", "orderbook"]
 
   private let context: ServiceContext
-  private let config: Config
   private let positions: Positions
-  private let store: any PositionStore
+  private let recorder: Recorder
+  private let database: DatabaseWatch?
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
-    self.init(context, config, PostgresPositionStore(try context.database()))
+    let database = try context.database()
+    self.init(
+      context, config, PostgresPositionStore(database), DatabaseWatch(database, context))
   }
 
-  /// With a store of somebody's choice.
-  package init(_ context: ServiceContext, _ config: Config, _ store: any PositionStore) {
+  /// With a store of somebody's choice. `database`: whom to ask whether its server answers; nil for a
+  /// store that has none.
+  package init(
+    _ context: ServiceContext, _ config: Config, _ store: any PositionStore,
+    _ database: DatabaseWatch? = nil
+  ) {
     self.context = context
-    self.config = config
     self.positions = Positions(config, context.metrics)
-    self.store = store
+    self.recorder = Recorder(positions, store, config, context)
+    self.database = database
     self.methods = Handlers(positions: positions, context: context).methods
   }
 
   package func start() async throws {
-    let caughtUp = context.readiness.require("caught up", reason: "the oms has not been read yet")
-    context.spawn("learn instruments") { [context, positions] in
-      var patient = CallOptions()
-      patient.waitsForReady = true
-      let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))
-      try await market.learnInstruments(
-        patient, pause: { await context.loop.sleep(for: .seconds(1)) }
-      ) { try await positions.learn($0) }
-    }
-    context.spawn("follow orders") { [context, positions] in
-      var patient = CallOptions()
-      patient.waitsForReady = true
-      while await positions.knowsNothing { await context.loop.sleep(for: .milliseconds(20)) }
-      let oms = OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))
-      let target = try await oms.getTradingState(.init(), patient).sequence
-      if await positions.sequence >= target { caughtUp.hold() }
-      var request = OmsV1.StreamEventsRequest()
-      request.afterSequence = await positions.sequence
-      let events = try await oms.streamEvents(request)
-      defer { events.cancel() }
-      while let event = try await events.next() {
-        try await positions.apply(event)
-        if event.sequence >= target { caughtUp.hold() }
-      }
-      throw RPCError(.unavailable, "the oms ended its stream of events")
-    }
+    followOrders()
     context.spawn("mark to market") { [context, positions] in
       var patient = CallOptions()
       patient.waitsForReady = true
@@ -70,16 +51,43 @@ package struct PortfolioManager: ServiceDefinition {
     context.spawn("roll the day", every: .seconds(1)) { [context, positions] in
       try await positions.roll(to: context.time.now)
     }
-    context.spawn("record") { [context, config, positions, store] in
-      try await store.prepare()
-      var known: UInt64 = 0
-      while !Task.isCancelled {
-        let newest = await positions.change(after: known)
-        let sequence = await positions.sequence
-        try await store.record(positions.positions(after: known, symbol: ""), through: sequence)
-        known = newest
-        await context.loop.sleep(for: config.recordInterval)
-      }
+    if let database { context.spawn("ask PostgreSQL") { try await database.run() } }
+    context.spawn("record") { [recorder] in try await recorder.run() }
+    context.spawn("watch the record", every: .milliseconds(250)) { [recorder, database] in
+      recorder.look(database?.trouble)
     }
+  }
+
+  /// An execution that does not apply is left out, loudly, and the others count; when the oms's log is
+  /// another one, the fold begins anew.
+  private func followOrders() {
+    let oms = OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))
+    let follower = Follower(
+      .orders(of: oms), context, misfit: .setAside,
+      replacement: .startOver { [positions] in await positions.startOver() }
+    ) { [positions] in try await positions.apply($0) }
+    context.spawn("follow orders") { try await follower.run() }
+    recorder.follow { follower.isCaughtUp }
+  }
+}
+
+extension LogSource<OmsV1.OrderEvent> {
+  fileprivate static func orders(of oms: OmsV1.OrderServiceClient) -> Self {
+    var patient = CallOptions()
+    patient.waitsForReady = true
+    return LogSource(
+      "orders", of: "the oms",
+      target: { [patient] in
+        try await oms.getTradingState(.init(), patient).sequence
+      },
+      open: { position in
+        var request = OmsV1.StreamEventsRequest()
+        request.afterSequence = position.sequence
+        request.afterMark = position.mark
+        let events = try await oms.streamEvents(request)
+        return LogReading(
+          next: { try await events.next() }, cancel: { events.cancel() })
+      },
+      position: { LogPosition(sequence: $0.sequence, mark: $0.logMark) })
   }
 }

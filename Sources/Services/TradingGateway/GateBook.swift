@@ -211,15 +211,7 @@ struct GateBook {
     if fill.feeAsset == instrument.quote {
       gate.charge(fill.fee)
     } else if fill.feeAsset == instrument.base {
-      let worth = Int128(fill.fee.units) * Int128(fill.price.raw)
-      do {
-        gate.charge(try Decimal(exactly: worth, scale: fill.fee.scale + instrument.priceScale))
-      } catch {
-        // Digits that do not fit: charged at a coarser scale, against us.
-        let coarse = worth / 1_000_000_000 + 1
-        let scale = fill.fee.scale + instrument.priceScale - 9
-        if let units = Int64(exactly: coarse) { gate.charge(Decimal(units: units, scale: scale)) }
-      }
+      gate.chargeBase(order.instrument, fill.fee, at: fill.price)
     }
   }
 

@@ -118,34 +118,27 @@ package struct TradingGateway: ServiceDefinition {
     }
   }
 
+  /// An event that the gate cannot count stops it, and a journal of the oms that is another one ends the
+  /// process: what the gate holds has no way back.
   private func followOrders() {
     let synced = context.readiness.require("orders", reason: "the oms's journal has not been read")
-    context.spawn("follow orders") { [context, desk, strategies] in
-      while await !desk.hasGate { await context.loop.sleep(for: .milliseconds(20)) }
-      let oms = OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))
-      let target = try await oms.getTradingState(.init(), Self.patient).sequence
-      var request = OmsV1.StreamEventsRequest()
-      request.afterSequence = await desk.lastEvent
-      let stream = try await oms.streamEvents(request)
-      defer { stream.cancel() }
-      func reached() async throws {
-        guard await desk.lastEvent >= target else { return }
+    let follower = Follower(
+      .orders(of: OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))), context,
+      misfit: .stop, replacement: .endProcess,
+      whenCaughtUp: { [desk] in
         await desk.setSynced(true)
         synced.hold()
       }
-      try await reached()
-      let wasSynced = context.readiness.isReady
-      if !wasSynced {
+    ) { [desk] in try await desk.take($0) }
+    context.spawn("follow orders") { [context, desk, strategies] in
+      while await !desk.hasGate { await context.loop.sleep(for: .milliseconds(20)) }
+      if !context.readiness.isReady {
         // Quotes that an earlier run of this process left behind have nobody to look after them.
         for strategy in strategies where await !strategy.isRunning {
           try await desk.cancelAll(strategy: strategy.id, reason: "left by an earlier run")
         }
       }
-      while let event = try await stream.next() {
-        try await desk.take(event)
-        if event.sequence >= target { try await reached() }
-      }
-      throw RPCError(.unavailable, "the oms ended its stream of events")
+      try await follower.run()
     }
   }
 

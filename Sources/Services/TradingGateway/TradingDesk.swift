@@ -152,6 +152,12 @@ actor TradingDesk {
   /// Returns when subscribers have room for it.
   func take(_ event: OmsV1.OrderEvent) async throws {
     guard event.sequence > lastEvent, let wire = event.order else { return }
+    if let terms = event.terms, instruments[wire.venue, wire.symbol] == nil {
+      // Not listed today, or not yet: history is counted under the terms that it carries. What is
+      // quoted in another currency is not traded here.
+      guard terms.quoteAsset == RiskLimits.standard.currency else { return pass(event.sequence) }
+      try learn([MarketV1.Instrument(wire, terms)])
+    }
     guard let instrument = instruments[wire.venue, wire.symbol], book != nil else {
       throw RPCError(.failedPrecondition, "\(wire.symbol) of \(wire.venue) is no known instrument")
     }
@@ -167,6 +173,12 @@ actor TradingDesk {
     let report = TradingEvent.executionReport(event)
     events.with(report.kind).increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
+  }
+
+  /// An event that changes nothing here.
+  private func pass(_ sequence: UInt64) {
+    lastEvent = sequence
+    book?.heard(through: sequence)
   }
 
   func setSynced(_ synced: Bool) { isSynced = synced }
@@ -192,5 +204,20 @@ actor TradingDesk {
       instrument: instrument, top: tops[instrument.id], position: position,
       quotes: book?.quotes(of: strategy, instrument.id) ?? [],
       now: context.time.now)
+  }
+}
+
+extension MarketV1.Instrument {
+  /// What an order's event tells of its instrument; its steps are unknown, and taken as the smallest.
+  fileprivate init(_ order: OmsV1.Order, _ terms: OmsV1.InstrumentTerms) {
+    self.init()
+    venue = order.venue
+    symbol = order.symbol
+    venueSymbol = order.symbol
+    baseAsset = terms.baseAsset
+    quoteAsset = terms.quoteAsset
+    priceScale = terms.priceScale
+    quantityScale = terms.quantityScale
+    trading = true
   }
 }

@@ -24,12 +24,14 @@ func decimal(_ text: String) -> Decimal {
 
 func amount(_ text: String) -> Amount { Amount(decimal(text)) }
 
-func fill(
-  _ id: String, _ quantity: String, at price: String, fee: String = "0", in asset: String = "USDT",
-  of instrument: Instrument = instrument(), time: Instant = start
-) throws -> VenueFill {
-  VenueFill(
+func trade(
+  _ id: String, _ side: Side, _ quantity: String, at price: String, fee: String = "0",
+  in asset: String = "USDT", of instrument: Instrument = instrument(), order: String = "O1",
+  account: String = "main", time: Instant = start
+) throws -> AccountFill {
+  let fill = VenueFill(
     executionID: id, price: try instrument.price(decimal(price)),
     quantity: try instrument.quantity(decimal(quantity)), fee: decimal(fee), feeAsset: asset,
     isMaker: false, exchangeTime: time)
+  return AccountFill(fill, orderID: order, side: side, account: account, instrument: instrument)
 }

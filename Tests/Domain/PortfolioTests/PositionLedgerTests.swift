@@ -9,13 +9,10 @@ import Venue
   @Test func `POS-01 positions net by symbol over venues`() throws {
     var ledger = PositionLedger()
     let other = instrument(venue: "kraken", priceScale: 1, quantityScale: 8)
-    try ledger.apply(
-      try fill("E1", "2", at: "100.00"), side: .buy, account: "main", instrument: instrument())
-    try ledger.apply(
-      try fill("E1", "0.50000001", at: "101.0", of: other), side: .sell, account: "main",
-      instrument: other)
-    try ledger.mark(Market(instrument()), at: Price(102_00), time: start)
-    try ledger.mark(Market(other), at: Price(102_0), time: start)
+    try ledger.apply(try trade("E1", .buy, "2", at: "100.00"))
+    try ledger.apply(try trade("E1", .sell, "0.50000001", at: "101.0", of: other))
+    try ledger.mark(Market(instrument()), at: amount("102.00"), time: start)
+    try ledger.mark(Market(other), at: amount("102.0"), time: start)
 
     let total = try #require(try ledger.totals(by: .symbol).first)
 
@@ -32,10 +29,8 @@ import Venue
     var ledger = PositionLedger()
     let cross = instrument(
       symbol: "ETHBTC", base: "ETH", quote: "BTC", priceScale: 5, quantityScale: 4)
-    try ledger.apply(
-      try fill("E1", "1", at: "100.00"), side: .buy, account: "main", instrument: instrument())
-    try ledger.apply(
-      try fill("E1", "1", at: "0.05", of: cross), side: .buy, account: "main", instrument: cross)
+    try ledger.apply(try trade("E1", .buy, "1", at: "100.00"))
+    try ledger.apply(try trade("E1", .buy, "1", at: "0.05", of: cross))
 
     let totals = try ledger.totals(by: .account)
 
@@ -45,26 +40,25 @@ import Venue
 
   @Test func `a fill is counted once, across midnight too`() throws {
     var ledger = PositionLedger()
-    let first = try fill("E1", "1", at: "100.00")
-    try ledger.apply(first, side: .buy, account: "main", instrument: instrument())
-    try ledger.apply(
-      try fill("E2", "1", at: "100.00", time: midnight), side: .buy, account: "main",
-      instrument: instrument())
+    let first = try trade("E1", .buy, "1", at: "100.00")
+    try ledger.apply(first)
+    try ledger.apply(try trade("E2", .buy, "1", at: "100.00", time: midnight))
 
-    let again = try ledger.apply(first, side: .buy, account: "main", instrument: instrument())
+    let again = try ledger.apply(first)
     #expect(again == nil)
     // Another account's fill is another fill.
-    let second = try ledger.apply(first, side: .buy, account: "second", instrument: instrument())
+    var others = first
+    others.account = "second"
+    let second = try ledger.apply(others)
     #expect(second != nil)
     let key = PositionKey(account: "main", market: Market(instrument()))
-    #expect(ledger.position(key)?.net == Quantity(2_00000))
+    #expect(ledger.position(key)?.net == amount("2"))
   }
 
   @Test func `the day turns for positions that no event touches`() throws {
     var ledger = PositionLedger()
-    try ledger.apply(
-      try fill("E1", "1", at: "100.00"), side: .buy, account: "main", instrument: instrument())
-    try ledger.mark(Market(instrument()), at: Price(150_00), time: start)
+    try ledger.apply(try trade("E1", .buy, "1", at: "100.00"))
+    try ledger.mark(Market(instrument()), at: amount("150.00"), time: start)
 
     try ledger.roll(to: midnight)
 
@@ -91,24 +85,47 @@ import Venue
       let fill = VenueFill(
         executionID: "E\(step)", price: Price(price), quantity: Quantity(quantity),
         fee: Decimal(units: fee, scale: 6), feeAsset: asset, isMaker: true, exchangeTime: start)
-      try ledger.apply(fill, side: side, account: "main", instrument: market)
+      try ledger.apply(
+        AccountFill(fill, orderID: "O", side: side, account: "main", instrument: market))
       cash -= Int128(side.sign) * Int128(price) * Int128(quantity) * (unit / 100_000)
       held += Int128(side.sign) * Int128(quantity) * (unit / 1_000)
       if asset == "USDT" { cash -= Int128(fee) * (unit / 1_000_000) }
       if asset == "BTC" { held -= Int128(fee) * (unit / 1_000_000) }
       let mark = Int64.random(in: 80_00...120_00, using: &random)
-      try ledger.mark(Market(market), at: Price(mark), time: start)
+      try ledger.mark(
+        Market(market), at: Amount(units: Int128(mark), scale: 2), time: start)
 
       let position = try #require(
         ledger.position(PositionKey(account: "main", market: Market(market))))
       let worth = cash + held / 100 * Int128(mark)
       #expect(try position.profit() == Amount(units: worth, scale: 18), "seed \(seed) step \(step)")
-      #expect(position.cash.raw == position.realised.raw - position.cost.raw)
-      let exactHeld = Amount(units: held, scale: 18)
-      let net = Amount(units: Int128(position.net.raw), scale: 3)
-      #expect(try net.subtracting(position.feeDust) == exactHeld, "seed \(seed) step \(step)")
+      #expect(try position.cash() == position.realised.subtracting(position.cost))
+      #expect(position.net == Amount(units: held, scale: 18), "seed \(seed) step \(step)")
       #expect(
-        position.net.raw.signum() == Int64(position.cost.raw.signum()), "seed \(seed) step \(step)")
+        position.net.units.signum() == position.cost.units.signum(), "seed \(seed) step \(step)")
     }
+  }
+
+  @Test func `POS-01 both legs of a self-trade count`() throws {
+    var ledger = PositionLedger()
+    let bought = try trade("77", .buy, "2", at: "100.00", fee: "0.2", order: "O1")
+    let sold = try trade("77", .sell, "2", at: "100.00", fee: "0.2", order: "O2")
+
+    for leg in [bought, sold, bought, sold] { try ledger.apply(leg) }
+
+    let key = PositionKey(account: "main", market: Market(instrument()))
+    #expect(ledger.position(key)?.net == .zero)
+    #expect(ledger.position(key)?.fees == amount("0.4"))
+  }
+
+  @Test func `a price step that changes does not change what is held`() throws {
+    var ledger = PositionLedger()
+    let finer = instrument(priceScale: 4, quantityScale: 8)
+    try ledger.apply(try trade("E1", .buy, "1", at: "100.00"))
+    try ledger.apply(try trade("E2", .buy, "0.00000001", at: "100.0001", of: finer))
+
+    let key = PositionKey(account: "main", market: Market(instrument()))
+    #expect(ledger.position(key)?.net == amount("1.00000001"))
+    #expect(ledger.position(key)?.cost == amount("100.000001000001"))
   }
 }

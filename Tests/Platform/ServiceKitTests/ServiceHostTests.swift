@@ -50,7 +50,7 @@ import Transport
     try await withExample { _, host, _ in
       let early = try await get("/health/ready", host.address)
       #expect(early.status == 503)
-      #expect(early.body.contains(#"{"condition":"started","reason":"starting"}"#))
+      #expect(early.body.contains(#"{"condition":"started","reason":"starting","since":"20"#))
 
       try await host.begin()
       let live = try await get("/health/live", host.address)

@@ -1,3 +1,4 @@
+import Chrono
 import Loop
 import ServiceKit
 import Synchronization
@@ -86,5 +87,28 @@ import Transport
     #expect(heard.withLock { $0 } == [false, true, false])
     #expect(board.missing.map(\.name) == ["feed", "journal"])
     #expect(board.missing.map(\.reason) == ["still lost", "full"])
+  }
+
+  @Test func `OBS-01 a condition says since when it does not hold, and how much that matters`() {
+    let time = SimulatedTime()
+    let board = ReadinessBoard(time: time)
+    let record = board.require("record", weight: .told)
+    let began = time.now
+    time.advance(by: .seconds(3))
+    record.fail("late")
+    #expect(board.degraded == [.init(name: "record", reason: "late", since: began)])
+    #expect(board.isReady)
+
+    record.fail("too late", weight: .health)
+    #expect(board.missing == [.init(name: "record", reason: "too late", since: began)])
+    #expect(!board.isReady)
+    // Calls are taken all the while.
+    #expect(board.refusing.isEmpty)
+
+    record.hold()
+    #expect(board.isReady && board.missing.isEmpty && board.degraded.isEmpty)
+    time.advance(by: .seconds(2))
+    record.fail("late again")
+    #expect(board.degraded.first?.since == began + .seconds(5))
   }
 }

@@ -7,6 +7,7 @@ import Journal
 import Loop
 import OMSService
 import Orders
+import Postgres
 import ServiceKit
 import TestKit
 import Testing
@@ -183,8 +184,14 @@ private struct NoStore: OrderStore {
   private var away: RPCError { RPCError(.unavailable, "there is no database") }
 
   func prepare() async throws { throw away }
-  func recorded() async throws -> UInt64 { throw away }
-  func record(_ events: [OmsV1.OrderEvent], through sequence: UInt64) async throws { throw away }
+  func progress() async throws -> RecordProgress { throw away }
+  func beginAgain(_ reason: String, until sequence: UInt64) async throws -> RecordProgress {
+    throw away
+  }
+  func record(
+    _ events: [OmsV1.OrderEvent], through progress: RecordProgress
+  ) async throws -> [RefusedItem<OmsV1.OrderEvent>] { throw away }
+  func setAsideCount() async throws -> Int { throw away }
   func order(_ id: OrderID) async throws -> OmsV1.Order? { throw away }
   func orders(_ query: OrderQuery) async throws -> [OmsV1.Order] { throw away }
   func events(_ id: OrderID) async throws -> [OmsV1.OrderEvent] { throw away }

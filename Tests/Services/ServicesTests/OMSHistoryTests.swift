@@ -4,6 +4,7 @@ import Journal
 import Loop
 import OMSService
 import Orders
+import Postgres
 import ServiceKit
 import Synchronization
 import TestKit
@@ -15,7 +16,7 @@ private final class RecordInMemory: OrderStore {
 
   private struct State {
     var events: [String: [OmsV1.OrderEvent]] = [:]
-    var through: UInt64 = 0
+    var position = LogPosition.start
     var isAway = false
   }
 
@@ -23,7 +24,7 @@ private final class RecordInMemory: OrderStore {
     get { state.withLock { $0.isAway } }
     set { state.withLock { $0.isAway = newValue } }
   }
-  var through: UInt64 { state.withLock { $0.through } }
+  var through: UInt64 { state.withLock { $0.position.sequence } }
 
   private func present<Result: Sendable>(_ body: (inout State) -> Result) throws -> Result {
     try state.withLock { state in
@@ -33,13 +34,22 @@ private final class RecordInMemory: OrderStore {
   }
 
   func prepare() async throws {}
-  func recorded() async throws -> UInt64 { try present { $0.through } }
-  func record(_ events: [OmsV1.OrderEvent], through sequence: UInt64) async throws {
+  func progress() async throws -> RecordProgress {
+    try present { RecordProgress(generation: 1, position: $0.position, againUntil: 0) }
+  }
+  func beginAgain(_ reason: String, until sequence: UInt64) async throws -> RecordProgress {
+    RecordProgress(generation: 1, position: .start, againUntil: 0)
+  }
+  func record(
+    _ events: [OmsV1.OrderEvent], through progress: RecordProgress
+  ) async throws -> [RefusedItem<OmsV1.OrderEvent>] {
     try present { state in
       for event in events { state.events[event.order?.orderId ?? "", default: []].append(event) }
-      state.through = sequence
+      state.position = progress.position
     }
+    return []
   }
+  func setAsideCount() async throws -> Int { 0 }
   func order(_ id: OrderID) async throws -> OmsV1.Order? {
     try present { $0.events[id.description]?.last?.order }
   }

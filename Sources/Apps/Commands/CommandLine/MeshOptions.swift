@@ -69,6 +69,8 @@ struct MeshRecord: Sendable, Equatable {
   var ports: String
   /// The process of each service, by name.
   var processes: [String: Int32] = [:]
+  /// Where the private PostgreSQL has its data; nil when the mesh uses somebody else's.
+  var postgres: String?
 
   static func path(_ state: StateFolder) -> String { state.run + "/mesh.json" }
 
@@ -80,6 +82,7 @@ struct MeshRecord: Sendable, Equatable {
         supervisor: Int32(truncatingIfNeeded: try document.root.int64("supervisor")),
         portOffset: Int(try document.root.int64("portOffset")),
         ports: try document.root.string("ports"))
+      record.postgres = document.root["postgres"]?.string
       for member in document.root["processes"]?.object?.map({ $0 }) ?? [] {
         if let pid = member.value.int64 {
           record.processes[member.name] = Int32(truncatingIfNeeded: pid)
@@ -97,6 +100,7 @@ struct MeshRecord: Sendable, Equatable {
     json.member("supervisor", supervisor)
     json.member("portOffset", portOffset)
     json.member("ports", ports)
+    if let postgres { json.member("postgres", postgres) }
     json.name("processes")
     json.beginObject()
     for (name, pid) in processes.sorted(by: { $0.key < $1.key }) { json.member(name, pid) }

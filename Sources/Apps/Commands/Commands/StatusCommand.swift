@@ -1,4 +1,5 @@
 internal import Loop
+internal import Postgres
 internal import ServiceKit
 internal import Transport
 
@@ -7,7 +8,10 @@ enum StatusCommand {
     CommandForm(
       "status", summary: "The services of the mesh: port, process, health.",
       options: MeshOptions.finding,
-      notes: "Exit code 0: all SERVING; 1: some are not; 2: no mesh runs on this state.")
+      notes: """
+        Exit code 0: all SERVING; 1: some are not, or the private PostgreSQL does not run; 2: no mesh \
+        runs on this state. Orphans, clusters whose state folder is gone, are told on standard error.
+        """)
   ) { arguments in
     let options = try MeshOptions(arguments)
     let ports = try options.ports()
@@ -17,12 +21,25 @@ enum StatusCommand {
     return try onLoop { loop in
       let rows = await table(ports, processes, loop: loop)
       Terminal.say(Terminal.table(rows.map(\.cells)))
+      let database = database(isRunning ? record?.postgres : nil)
+      for orphan in OrphanCluster.found() { Terminal.complain(orphan.text) }
       guard isRunning else {
         Terminal.complain("no `up` runs on \(options.state.path)")
         return 2
       }
-      return rows.dropFirst().allSatisfy(\.isServing) ? 0 : 1
+      return database && rows.dropFirst().allSatisfy(\.isServing) ? 0 : 1
     }
+  }
+
+  /// Tells of the private PostgreSQL; true when it runs, or when there is none.
+  private static func database(_ folder: String?) -> Bool {
+    guard let folder else { return true }
+    guard let server = ClusterPlace(at: folder).server else {
+      Terminal.say("PostgreSQL does not run; its data is in \(folder)")
+      return false
+    }
+    Terminal.say("PostgreSQL runs (process \(server)); its data is in \(folder)")
+    return true
   }
 
   struct Row: Sendable {

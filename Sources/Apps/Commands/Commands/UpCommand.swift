@@ -13,12 +13,17 @@ enum UpCommand {
         CommandForm.Option(
           "--replay-speed", value: "SPEED", "instant, realtime (default) or a factor such as 10x"),
         CommandForm.Option(
-          "--fresh", "removes pki/ postgres/ journal/ log/ bootstrap/ of the state folder first"),
+          "--fresh",
+          "removes pki/ postgres/ journal/ log/ bootstrap/ of the state folder first, and its cluster"
+        ),
         CommandForm.Option("--detach", "returns when the mesh serves; `down` stops it"),
         CommandForm.Option("--report", value: "FD", "where a detached mesh says how it goes"),
       ],
       notes: """
-        Without --detach it runs until Ctrl-C. Each service is a process, started again when it dies.
+        Without --detach it runs until Ctrl-C. Each service is a process, started again when it dies; \
+        so is the private PostgreSQL.
+        A state whose PostgreSQL is gone or cannot be read is not started: an empty one in its \
+        place would be somebody else's. --fresh starts over with nothing.
         The state folder gets pki/ postgres/ journal/ log/ run/ bootstrap/; SHRIVENQUANT_DATABASE_URL \
         names a PostgreSQL to be used instead of a private one.
         With --replay the exchange of the recording is the only one that is connected, unless \

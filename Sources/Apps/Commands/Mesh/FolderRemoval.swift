@@ -1,11 +1,26 @@
 internal import Glibc
+internal import Postgres
 internal import ServiceKit
 
-/// Removes what `up` made in a state folder; what a person put there stays.
-func removeState(_ state: StateFolder) throws(FileError) {
+/// Removes what `up` made in a state folder, and the cluster that lies outside of it; what a person put
+/// there stays. The state's PostgreSQL must have been stopped.
+func removeState(_ state: StateFolder, say: (String) -> Void = { _ in }) throws {
+  if let standIn = try ownStandIn(state) {
+    say("removing the PostgreSQL cluster \(standIn)")
+    try removeTree(standIn)
+  }
   for folder in [state.pki, state.postgres, state.path + "/journal", state.log, state.bootstrap] {
     try removeTree(folder)
   }
+  try removeTree(ClusterMark.path(state))
+}
+
+/// The stand-in of this state's cluster; nil when there is none, or when it is another state's, which
+/// this one is a copy of.
+private func ownStandIn(_ state: StateFolder) throws -> String? {
+  ClusterPlace.standInsFound().first { folder, asked in
+    asked.map { $0 == state.postgres } ?? ClusterPlace.isNeeded(standIn: folder, by: state.postgres)
+  }?.folder
 }
 
 /// Removes a folder and what is in it, without following links; a missing one is fine.

@@ -13,9 +13,9 @@ enum MeshFolder {
   ) throws {
     let state = plan.options.state
     if plan.isFresh {
-      say("removing the old state in \(state.path)")
-      try MeshDatabase.stopLeftover(state)
-      try removeState(state)
+      say("starting over: removing the old state in \(state.path), its PostgreSQL included")
+      try MeshDatabase.stopLeftover(state, say: say)
+      try removeState(state, say: say)
     }
     for folder in [state.path, state.postgres, state.log, state.run] { try makeFolder(folder) }
     try makeFolder(state.bootstrap, mode: 0o700)

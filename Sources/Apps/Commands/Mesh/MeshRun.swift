@@ -1,6 +1,7 @@
 internal import Chrono
 internal import Glibc
 internal import Loop
+internal import Postgres
 internal import ServiceKit
 internal import Transport
 
@@ -14,6 +15,7 @@ final class MeshRun: @unchecked Sendable {
   private let progress: Progress
   private let supervisor: Supervisor
   private var postgres: MeshDatabase?
+  private var keeper: DatabaseKeeper?
   private var stopWaiter: CheckedContinuation<Void, Never>?
   private var stopsRequested = 0
   private var replay: ReplayStart?
@@ -84,15 +86,21 @@ final class MeshRun: @unchecked Sendable {
     var record = MeshRecord(
       supervisor: getpid(), portOffset: plan.options.portOffset, ports: plan.options.portsPath)
     try record.write(state)
-    supervisor.changed = { [unowned self, state] processes in
+    var environment = processEnvironment()
+    let database = try MeshDatabase.start(state, environment: environment) { say($0) }
+    postgres = database
+    record.postgres = database.cluster?.folder
+    supervisor.changed = { [unowned self, state, record] processes in
+      var record = record
       replay?.simulatorIs(processes[Self.simulator.text])
       record.processes = processes
       // The record serves `status` only: a full disk must not end the mesh.
       do { try record.write(state) } catch { Terminal.complain("\(error)") }
     }
-    var environment = processEnvironment()
-    let database = try MeshDatabase.start(state, environment: environment) { say($0) }
-    postgres = database
+    if let cluster = database.cluster {
+      keeper = DatabaseKeeper(cluster, loop) { [unowned self] in say($0) }
+    }
+    for orphan in OrphanCluster.found() { say(orphan.text) }
     environment["SHRIVENQUANT_DATABASE_URL"] = database.url
     supervisor.start(
       ChildPlan(
@@ -205,6 +213,7 @@ final class MeshRun: @unchecked Sendable {
       await supervisor.stop(layer.map(\.text), patience: Self.stopTimeMax)
     }
     await supervisor.stop([Self.simulator.text], patience: Self.stopTimeMax)
+    await keeper?.stop()
     postgres?.stop { say($0) }
     unlink(MeshRecord.path(state))
     progress.endReport(isGood: false)

@@ -13,7 +13,7 @@ final class Supervisor: @unchecked Sendable {
     var pid: Int32 = 0
     var started: Uptime
     var restarts = 0
-    var wait: Duration
+    var backoff = RestartBackoff()
     var lastEnding: ChildProcess.Ending?
   }
 
@@ -25,10 +25,6 @@ final class Supervisor: @unchecked Sendable {
   /// Called after every start, with the processes as they are now.
   var changed: ([String: Int32]) -> Void = { _ in }
 
-  private static let firstWait = Duration.milliseconds(100)
-  private static let longestWait = Duration.seconds(10)
-  private static let forgivenAfter = Duration.seconds(30)
-
   init(_ loop: EventLoop, program: String, announce: @escaping (String) -> Void) {
     self.loop = loop
     self.program = program
@@ -37,7 +33,7 @@ final class Supervisor: @unchecked Sendable {
 
   func start(_ plan: ChildPlan) {
     loop.assertInLoop()
-    children[plan.name] = Child(plan: plan, started: loop.uptime, wait: Self.firstWait)
+    children[plan.name] = Child(plan: plan, started: loop.uptime)
     launch(plan.name)
   }
 
@@ -50,9 +46,12 @@ final class Supervisor: @unchecked Sendable {
       child.pid = 0
     }
     child.started = loop.uptime
+    child.backoff.began(at: child.started)
     children[name] = child
     changed(processes)
-    if child.pid == 0 { relaunch(name) }
+    if child.pid == 0 {
+      relaunch(name, after: children[name]!.backoff.next(endedAt: loop.uptime))
+    }
   }
 
   /// After SIGCHLD: finds who ended.
@@ -67,15 +66,12 @@ final class Supervisor: @unchecked Sendable {
   }
 
   private func ended(_ name: String, _ child: Child, _ ending: ChildProcess.Ending) {
-    if loop.uptime - child.started >= Self.forgivenAfter { children[name]?.wait = Self.firstWait }
-    let wait = children[name]!.wait
+    let wait = children[name]!.backoff.next(endedAt: loop.uptime)
     announce("\(name) (process \(child.pid)) \(ending); starting it again in \(shown(wait))")
-    relaunch(name)
+    relaunch(name, after: wait)
   }
 
-  private func relaunch(_ name: String) {
-    let wait = children[name]!.wait
-    children[name]!.wait = min(wait * 2, Self.longestWait)
+  private func relaunch(_ name: String, after wait: Duration) {
     children[name]!.restarts += 1
     loop.schedule(after: wait) { self.launch(name) }
   }

@@ -205,6 +205,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__oms__v1__execution__descriptor,
   &shrivenquant__oms__v1__get_order_request__descriptor,
   &shrivenquant__oms__v1__get_trading_state_request__descriptor,
+  &shrivenquant__oms__v1__instrument_terms__descriptor,
   &shrivenquant__oms__v1__journal_record__descriptor,
   &shrivenquant__oms__v1__journaled_event__descriptor,
   &shrivenquant__oms__v1__list_executions_request__descriptor,
@@ -238,6 +239,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__portfolio__v1__list_positions_request__descriptor,
   &shrivenquant__portfolio__v1__list_positions_response__descriptor,
   &shrivenquant__portfolio__v1__portfolio__descriptor,
+  &shrivenquant__portfolio__v1__portfolio_total__descriptor,
   &shrivenquant__portfolio__v1__position__descriptor,
   &shrivenquant__risk__v1__account_limits__descriptor,
   &shrivenquant__risk__v1__daily_loss_reset__descriptor,
@@ -282,7 +284,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 245;
+const unsigned ccontracts_messages_count = 247;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,

@@ -306,6 +306,10 @@ extension ExecutionV1 {
     package static let typeName = "shrivenquant.execution.v1.StreamReportsRequest"
     /// Reports with a greater sequence are sent; 0 for all.
     package var afterSequence: UInt64 = 0
+    /// The log_mark of the report at after_sequence, as it was read. When the execution-router's log has
+    /// another report there, or ends before it, the log was replaced or restored from a copy:
+    /// FAILED_PRECONDITION with the reason LOG_REPLACED. 0 asks for no such check.
+    package var afterMark: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -313,11 +317,13 @@ extension ExecutionV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if self.afterSequence != 0 { size += 1 + WireSize.varint(self.afterSequence) }
+      if self.afterMark != 0 { size += 1 + 8 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if self.afterSequence != 0 { writer.varint(8, self.afterSequence) }
+      if self.afterMark != 0 { writer.fixed64(17, self.afterMark) }
       writer.unknown(self.unknownFields)
     }
 
@@ -327,6 +333,7 @@ extension ExecutionV1 {
         switch tag {
         case 0: return
         case 8: self.afterSequence = try reader.uint64()
+        case 17: self.afterMark = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -351,6 +358,9 @@ extension ExecutionV1 {
     package var rejectReason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
     package var text: String = ""
     package var timeNs: UInt64 = 0
+    /// Tells the execution-router's log from any other one at this sequence; given back as after_mark by
+    /// a reader that resumes behind this report. Not journaled.
+    package var logMark: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -367,6 +377,7 @@ extension ExecutionV1 {
       if self.rejectReason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
       if self.timeNs != 0 { size += 1 + 8 }
+      if self.logMark != 0 { size += 1 + 8 }
       return size
     }
 
@@ -381,6 +392,7 @@ extension ExecutionV1 {
       if self.rejectReason.rawValue != 0 { writer.varint(64, UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
       if !self.text.isEmpty { writer.text(74, self.text) }
       if self.timeNs != 0 { writer.fixed64(81, self.timeNs) }
+      if self.logMark != 0 { writer.fixed64(89, self.logMark) }
       writer.unknown(self.unknownFields)
     }
 
@@ -399,6 +411,7 @@ extension ExecutionV1 {
         case 64: self.rejectReason = try reader.enumeration()
         case 74: self.text = try reader.text()
         case 81: self.timeNs = try reader.fixed64()
+        case 89: self.logMark = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

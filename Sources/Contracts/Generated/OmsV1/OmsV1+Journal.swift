@@ -68,6 +68,8 @@ extension OmsV1 {
     /// The terms asked for by REPLACE_REQUESTED.
     package var price: TypeV1.Decimal?
     package var quantity: TypeV1.Decimal?
+    /// The log_mark of the report that caused it: with report_sequence, where reports are resumed.
+    package var reportMark: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -79,6 +81,7 @@ extension OmsV1 {
       if !self.venueOrderId.isEmpty { size += 1 + WireSize.text(self.venueOrderId) }
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
+      if self.reportMark != 0 { size += 1 + 8 }
       return size
     }
 
@@ -88,6 +91,7 @@ extension OmsV1 {
       if !self.venueOrderId.isEmpty { writer.text(26, self.venueOrderId) }
       if let value = self.price { writer.message(34, value) }
       if let value = self.quantity { writer.message(42, value) }
+      if self.reportMark != 0 { writer.fixed64(49, self.reportMark) }
       writer.unknown(self.unknownFields)
     }
 
@@ -101,6 +105,7 @@ extension OmsV1 {
         case 26: self.venueOrderId = try reader.text()
         case 34: try reader.message(&self.price)
         case 42: try reader.message(&self.quantity)
+        case 49: self.reportMark = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

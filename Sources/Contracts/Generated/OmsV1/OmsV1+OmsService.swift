@@ -736,6 +736,10 @@ extension OmsV1 {
     package static let typeName = "shrivenquant.oms.v1.StreamEventsRequest"
     /// Events with a greater sequence are sent; 0 for all.
     package var afterSequence: UInt64 = 0
+    /// The log_mark of the event at after_sequence, as it was read. When the oms's log has another event
+    /// there, or ends before it, the log was replaced or restored from a copy: FAILED_PRECONDITION with
+    /// the reason LOG_REPLACED. 0 asks for no such check.
+    package var afterMark: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -743,11 +747,13 @@ extension OmsV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if self.afterSequence != 0 { size += 1 + WireSize.varint(self.afterSequence) }
+      if self.afterMark != 0 { size += 1 + 8 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if self.afterSequence != 0 { writer.varint(8, self.afterSequence) }
+      if self.afterMark != 0 { writer.fixed64(17, self.afterMark) }
       writer.unknown(self.unknownFields)
     }
 
@@ -757,6 +763,7 @@ extension OmsV1 {
         switch tag {
         case 0: return
         case 8: self.afterSequence = try reader.uint64()
+        case 17: self.afterMark = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -131,7 +131,7 @@ extension OmsV1 {
 extension OmsV1 {
   package struct Execution: Message {
     package static let typeName = "shrivenquant.oms.v1.Execution"
-    /// Unique per venue and symbol.
+    /// Unique per venue, symbol and order: both legs of a self-trade carry one id.
     package var executionId: String = ""
     package var orderId: String = ""
     package var clientOrderId: String = ""
@@ -219,6 +219,51 @@ extension OmsV1 {
 }
 
 extension OmsV1 {
+  package struct InstrumentTerms: Message {
+    package static let typeName = "shrivenquant.oms.v1.InstrumentTerms"
+    package var baseAsset: String = ""
+    package var quoteAsset: String = ""
+    /// Decimal places of prices and of quantities.
+    package var priceScale: UInt32 = 0
+    package var quantityScale: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.baseAsset.isEmpty { size += 1 + WireSize.text(self.baseAsset) }
+      if !self.quoteAsset.isEmpty { size += 1 + WireSize.text(self.quoteAsset) }
+      if self.priceScale != 0 { size += 1 + WireSize.varint(UInt64(self.priceScale)) }
+      if self.quantityScale != 0 { size += 1 + WireSize.varint(UInt64(self.quantityScale)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.baseAsset.isEmpty { writer.text(10, self.baseAsset) }
+      if !self.quoteAsset.isEmpty { writer.text(18, self.quoteAsset) }
+      if self.priceScale != 0 { writer.varint(24, UInt64(self.priceScale)) }
+      if self.quantityScale != 0 { writer.varint(32, UInt64(self.quantityScale)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.baseAsset = try reader.text()
+        case 18: self.quoteAsset = try reader.text()
+        case 24: self.priceScale = try reader.uint32()
+        case 32: self.quantityScale = try reader.uint32()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension OmsV1 {
   /// One change of one order, as journaled.
   package struct OrderEvent: Message {
     package static let typeName = "shrivenquant.oms.v1.OrderEvent"
@@ -231,6 +276,11 @@ extension OmsV1 {
     /// For FILLED events.
     package var execution: OmsV1.Execution?
     package var text: String = ""
+    /// What the instrument was when the event was made: a reader needs nobody else to count it.
+    package var terms: OmsV1.InstrumentTerms?
+    /// Tells the oms's log from any other one at this sequence; given back as after_mark by a reader that
+    /// resumes behind this event. Not journaled.
+    package var logMark: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -243,6 +293,8 @@ extension OmsV1 {
       if let value = self.order { size += 1 + WireSize.message(value) }
       if let value = self.execution { size += 1 + WireSize.message(value) }
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
+      if let value = self.terms { size += 1 + WireSize.message(value) }
+      if self.logMark != 0 { size += 1 + 8 }
       return size
     }
 
@@ -253,6 +305,8 @@ extension OmsV1 {
       if let value = self.order { writer.message(34, value) }
       if let value = self.execution { writer.message(42, value) }
       if !self.text.isEmpty { writer.text(50, self.text) }
+      if let value = self.terms { writer.message(58, value) }
+      if self.logMark != 0 { writer.fixed64(65, self.logMark) }
       writer.unknown(self.unknownFields)
     }
 
@@ -267,6 +321,8 @@ extension OmsV1 {
         case 34: try reader.message(&self.order)
         case 42: try reader.message(&self.execution)
         case 50: self.text = try reader.text()
+        case 58: try reader.message(&self.terms)
+        case 65: self.logMark = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

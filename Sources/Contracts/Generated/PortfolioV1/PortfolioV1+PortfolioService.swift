@@ -165,7 +165,8 @@ extension PortfolioV1 {
     package var account: String = ""
     package var venue: String = ""
     package var symbol: String = ""
-    /// Signed, in base currency.
+    /// Signed, in base currency: what was bought less what was sold less the fees that were taken in the
+    /// base asset, exact, so that it may have more digits than the lot.
     package var quantity: TypeV1.Decimal?
     /// Cost of the open position (signed), in quote currency.
     package var cost: TypeV1.Decimal?
@@ -184,6 +185,12 @@ extension PortfolioV1 {
     package var fills: UInt64 = 0
     package var updatedAt: GoogleProtobuf.Timestamp?
     package var quoteCurrency: String = ""
+    /// The fees that were taken in the base asset; part of quantity and, at the price of their fills, of
+    /// fees. Absent when there were none.
+    package var baseFees: TypeV1.Decimal?
+    package var baseCurrency: String = ""
+    /// Some figure here has more digits than 64 bits hold and was rounded towards zero.
+    package var rounded: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -205,6 +212,9 @@ extension PortfolioV1 {
       if self.fills != 0 { size += 1 + WireSize.varint(self.fills) }
       if let value = self.updatedAt { size += 1 + WireSize.message(value) }
       if !self.quoteCurrency.isEmpty { size += 1 + WireSize.text(self.quoteCurrency) }
+      if let value = self.baseFees { size += 2 + WireSize.message(value) }
+      if !self.baseCurrency.isEmpty { size += 2 + WireSize.text(self.baseCurrency) }
+      if self.rounded { size += 2 + 1 }
       return size
     }
 
@@ -224,6 +234,9 @@ extension PortfolioV1 {
       if self.fills != 0 { writer.varint(104, self.fills) }
       if let value = self.updatedAt { writer.message(114, value) }
       if !self.quoteCurrency.isEmpty { writer.text(122, self.quoteCurrency) }
+      if let value = self.baseFees { writer.message(130, value) }
+      if !self.baseCurrency.isEmpty { writer.text(138, self.baseCurrency) }
+      if self.rounded { writer.varint(144, self.rounded ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -247,6 +260,9 @@ extension PortfolioV1 {
         case 104: self.fills = try reader.uint64()
         case 114: try reader.message(&self.updatedAt)
         case 122: self.quoteCurrency = try reader.text()
+        case 130: try reader.message(&self.baseFees)
+        case 138: self.baseCurrency = try reader.text()
+        case 144: self.rounded = try reader.bool()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -280,6 +296,8 @@ extension PortfolioV1 {
 }
 
 extension PortfolioV1 {
+  /// Without positions in several currencies the figures are of all accounts; else they are absent and
+  /// `currency` is empty, for nothing is converted here: `totals` has them apart.
   package struct Portfolio: Message {
     package static let typeName = "shrivenquant.portfolio.v1.Portfolio"
     package var currency: String = ""
@@ -296,6 +314,10 @@ extension PortfolioV1 {
     package var netExposure: TypeV1.Decimal?
     package var positions: [PortfolioV1.Position] = []
     package var asOfSequence: UInt64 = 0
+    /// One for each account and currency, sorted.
+    package var totals: [PortfolioV1.PortfolioTotal] = []
+    /// Some figure here has more digits than 64 bits hold and was rounded towards zero.
+    package var rounded: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -312,6 +334,8 @@ extension PortfolioV1 {
       if let value = self.netExposure { size += 1 + WireSize.message(value) }
       size += WireSize.messages(1, self.positions)
       if self.asOfSequence != 0 { size += 1 + WireSize.varint(self.asOfSequence) }
+      size += WireSize.messages(1, self.totals)
+      if self.rounded { size += 1 + 1 }
       return size
     }
 
@@ -326,6 +350,8 @@ extension PortfolioV1 {
       if let value = self.netExposure { writer.message(66, value) }
       writer.messages(74, self.positions)
       if self.asOfSequence != 0 { writer.varint(80, self.asOfSequence) }
+      writer.messages(90, self.totals)
+      if self.rounded { writer.varint(96, self.rounded ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -344,6 +370,81 @@ extension PortfolioV1 {
         case 66: try reader.message(&self.netExposure)
         case 74: try reader.message(appendingTo: &self.positions)
         case 80: self.asOfSequence = try reader.uint64()
+        case 90: try reader.message(appendingTo: &self.totals)
+        case 96: self.rounded = try reader.bool()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension PortfolioV1 {
+  /// Positions of one account in one currency added up.
+  package struct PortfolioTotal: Message {
+    package static let typeName = "shrivenquant.portfolio.v1.PortfolioTotal"
+    package var account: String = ""
+    package var currency: String = ""
+    package var realisedPnl: TypeV1.Decimal?
+    package var unrealisedPnl: TypeV1.Decimal?
+    package var fees: TypeV1.Decimal?
+    /// realised + unrealised - fees.
+    package var netPnl: TypeV1.Decimal?
+    /// Since 00:00 UTC.
+    package var dailyPnl: TypeV1.Decimal?
+    /// Sum of |quantity x mark|.
+    package var grossExposure: TypeV1.Decimal?
+    /// Sum of quantity x mark.
+    package var netExposure: TypeV1.Decimal?
+    package var positions: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.account.isEmpty { size += 1 + WireSize.text(self.account) }
+      if !self.currency.isEmpty { size += 1 + WireSize.text(self.currency) }
+      if let value = self.realisedPnl { size += 1 + WireSize.message(value) }
+      if let value = self.unrealisedPnl { size += 1 + WireSize.message(value) }
+      if let value = self.fees { size += 1 + WireSize.message(value) }
+      if let value = self.netPnl { size += 1 + WireSize.message(value) }
+      if let value = self.dailyPnl { size += 1 + WireSize.message(value) }
+      if let value = self.grossExposure { size += 1 + WireSize.message(value) }
+      if let value = self.netExposure { size += 1 + WireSize.message(value) }
+      if self.positions != 0 { size += 1 + WireSize.varint(UInt64(self.positions)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.account.isEmpty { writer.text(10, self.account) }
+      if !self.currency.isEmpty { writer.text(18, self.currency) }
+      if let value = self.realisedPnl { writer.message(26, value) }
+      if let value = self.unrealisedPnl { writer.message(34, value) }
+      if let value = self.fees { writer.message(42, value) }
+      if let value = self.netPnl { writer.message(50, value) }
+      if let value = self.dailyPnl { writer.message(58, value) }
+      if let value = self.grossExposure { writer.message(66, value) }
+      if let value = self.netExposure { writer.message(74, value) }
+      if self.positions != 0 { writer.varint(80, UInt64(self.positions)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.account = try reader.text()
+        case 18: self.currency = try reader.text()
+        case 26: try reader.message(&self.realisedPnl)
+        case 34: try reader.message(&self.unrealisedPnl)
+        case 42: try reader.message(&self.fees)
+        case 50: try reader.message(&self.netPnl)
+        case 58: try reader.message(&self.dailyPnl)
+        case 66: try reader.message(&self.grossExposure)
+        case 74: try reader.message(&self.netExposure)
+        case 80: self.positions = try reader.uint32()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

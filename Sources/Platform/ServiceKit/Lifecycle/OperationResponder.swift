@@ -1,4 +1,5 @@
 internal import Calls
+internal import Chrono
 internal import JSON
 internal import Telemetry
 internal import Transport
@@ -87,10 +88,11 @@ struct OperationResponder: HTTPResponder {
     for (list, conditions) in [("missing", missing), ("degraded", readiness.degraded)] {
       json.name(list)
       json.beginArray()
-      for (name, reason) in conditions {
+      for shortfall in conditions {
         json.beginObject()
-        json.member("condition", name)
-        json.member("reason", reason)
+        json.member("condition", shortfall.name)
+        json.member("reason", shortfall.reason)
+        json.member("since", shortfall.since.rfc3339)
         json.endObject()
       }
       json.endArray()

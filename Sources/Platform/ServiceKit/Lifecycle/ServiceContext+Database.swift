@@ -11,6 +11,8 @@ extension ServiceContext {
     }
     var settings = DatabaseSettings(
       url: mesh.databaseURL, connectionsMax: mesh.databaseConnectionsMax)
+    // A database on this machine is back within a second of its death.
+    settings.reconnectPauses = .milliseconds(50)...(.seconds(1))
     settings.applicationName = "shrivenquant \(name)"
     settings.log = log
     settings.metrics = metrics

@@ -15,13 +15,14 @@ package final class ServiceContext: Sendable {
   package let log: Log
   /// Names begin with the service's: `risk_manager_orders_refused_total`.
   package let metrics: MetricsRegistry
-  package let readiness = ReadinessBoard()
+  package let readiness: ReadinessBoard
   package let state: StateFolder
   package let ports: PortTable
   /// Checks bearer tokens with auth's public keys.
   package let tokens: TokenKeys
   private let tasks: TaskSupervisor
   private let connect: @Sendable (ServiceName) -> any Channel
+  private let ending = Mutex<(@Sendable (String) -> Void)?>(nil)
   private let channels = Mutex<[ServiceName: any Channel]>([:])
 
   /// `connect` makes a channel to a neighbour; tests give in-process ones.
@@ -36,6 +37,8 @@ package final class ServiceContext: Sendable {
     self.mesh = mesh
     self.loop = loop
     self.time = time
+    let readiness = ReadinessBoard(time: time)
+    self.readiness = readiness
     self.log = log
     self.metrics = metrics
     self.state = state
@@ -70,6 +73,15 @@ package final class ServiceContext: Sendable {
 
   /// PostgreSQL's address, empty when none was given.
   package var databaseURL: String { mesh.databaseURL }
+
+  /// Asks for the end of the process, for a state that only a new one can be without: its supervisor
+  /// starts it again. Where the service is no process of its own nothing happens.
+  package func endProcess(_ reason: String) { ending.withLock { $0 }?(reason) }
+
+  /// Who ends the process when it is asked for.
+  func whenEndIsAskedFor(_ end: @escaping @Sendable (String) -> Void) {
+    ending.withLock { $0 = end }
+  }
 
   /// Runs `body` on the loop until it returns; when it throws, logs and runs it again after a backoff
   /// of 100 ms to 5 s. `isNeeded`: the service is not ready while the task waits to be run again.

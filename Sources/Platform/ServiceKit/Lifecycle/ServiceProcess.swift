@@ -129,6 +129,10 @@ package enum ServiceProcess<Service: ServiceDefinition> {
         signals.stop()
       }
     }
+    context.whenEndIsAskedFor { reason in
+      failure.withLock { $0 = reason }
+      context.loop.execute { signals.stop() }
+    }
     context.readiness.onChange { lease.healthChanged(isServing: $0) }
     context.spawn("register with discovery") { try await lease.keep() }
     // Before they are needed: auth may be dead by then.
@@ -148,7 +152,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
     await context.loop.sleep(for: context.mesh.drainNotice)
     await host.end(within: context.mesh.drainTimeMax)
     if let problem = failure.withLock({ $0 }) {
-      log.critical("the service cannot start", ["error": .text(problem)])
+      log.critical("the service cannot go on", ["error": .text(problem)])
       return ServiceExit.failed
     }
     log.info("stopped")

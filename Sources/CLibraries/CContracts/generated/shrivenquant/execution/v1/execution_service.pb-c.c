@@ -594,7 +594,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__replace_routed_ord
   (ProtobufCMessageInit) shrivenquant__execution__v1__replace_routed_order_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__stream_reports_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__stream_reports_request__field_descriptors[2] =
 {
   {
     "after_sequence",
@@ -608,14 +608,27 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__stream_report
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_mark",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__StreamReportsRequest, after_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__stream_reports_request__field_indices_by_name[] = {
+  1,   /* field[1] = after_mark */
   0,   /* field[0] = after_sequence */
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__stream_reports_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__stream_reports_request__descriptor =
 {
@@ -625,7 +638,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__stream_reports_req
   "Shrivenquant__Execution__V1__StreamReportsRequest",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__StreamReportsRequest),
-  1,
+  2,
   shrivenquant__execution__v1__stream_reports_request__field_descriptors,
   shrivenquant__execution__v1__stream_reports_request__field_indices_by_name,
   1,  shrivenquant__execution__v1__stream_reports_request__number_ranges,
@@ -676,7 +689,7 @@ const ProtobufCEnumDescriptor shrivenquant__execution__v1__execution_report__kin
   shrivenquant__execution__v1__execution_report__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__execution_report__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__execution_report__field_descriptors[11] =
 {
   {
     "sequence",
@@ -798,10 +811,23 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__execution_rep
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "log_mark",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__ExecutionReport, log_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__execution_report__field_indices_by_name[] = {
   4,   /* field[4] = fill */
   2,   /* field[2] = kind */
+  10,   /* field[10] = log_mark */
   1,   /* field[1] = order_id */
   5,   /* field[5] = price */
   6,   /* field[6] = quantity */
@@ -814,7 +840,7 @@ static const unsigned shrivenquant__execution__v1__execution_report__field_indic
 static const ProtobufCIntRange shrivenquant__execution__v1__execution_report__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__execution_report__descriptor =
 {
@@ -824,7 +850,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__execution_report__
   "Shrivenquant__Execution__V1__ExecutionReport",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__ExecutionReport),
-  10,
+  11,
   shrivenquant__execution__v1__execution_report__field_descriptors,
   shrivenquant__execution__v1__execution_report__field_indices_by_name,
   1,  shrivenquant__execution__v1__execution_report__number_ranges,

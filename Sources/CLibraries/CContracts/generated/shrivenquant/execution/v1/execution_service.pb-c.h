@@ -128,10 +128,16 @@ struct  Shrivenquant__Execution__V1__StreamReportsRequest
    * Reports with a greater sequence are sent; 0 for all.
    */
   uint64_t after_sequence;
+  /*
+   * The log_mark of the report at after_sequence, as it was read. When the execution-router's log has
+   * another report there, or ends before it, the log was replaced or restored from a copy:
+   * FAILED_PRECONDITION with the reason LOG_REPLACED. 0 asks for no such check.
+   */
+  uint64_t after_mark;
 };
 #define SHRIVENQUANT__EXECUTION__V1__STREAM_REPORTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__stream_reports_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 /*
@@ -159,10 +165,15 @@ struct  Shrivenquant__Execution__V1__ExecutionReport
   Shrivenquant__Type__V1__RejectReason reject_reason;
   char *text;
   uint64_t time_ns;
+  /*
+   * Tells the execution-router's log from any other one at this sequence; given back as after_mark by
+   * a reader that resumes behind this report. Not journaled.
+   */
+  uint64_t log_mark;
 };
 #define SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__execution_report__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0 }
+    , 0, (char *)protobuf_c_empty_string, SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /* Shrivenquant__Execution__V1__RouteOrderRequest methods */

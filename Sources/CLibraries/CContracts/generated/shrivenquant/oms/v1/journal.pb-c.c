@@ -148,7 +148,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__journal_record__descript
   (ProtobufCMessageInit) shrivenquant__oms__v1__journal_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__journaled_event__field_descriptors[5] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__journaled_event__field_descriptors[6] =
 {
   {
     "event",
@@ -210,18 +210,31 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__journaled_event__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "report_mark",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__JournaledEvent, report_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__journaled_event__field_indices_by_name[] = {
   0,   /* field[0] = event */
   3,   /* field[3] = price */
   4,   /* field[4] = quantity */
+  5,   /* field[5] = report_mark */
   1,   /* field[1] = report_sequence */
   2,   /* field[2] = venue_order_id */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__journaled_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__journaled_event__descriptor =
 {
@@ -231,7 +244,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__journaled_event__descrip
   "Shrivenquant__Oms__V1__JournaledEvent",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__JournaledEvent),
-  5,
+  6,
   shrivenquant__oms__v1__journaled_event__field_descriptors,
   shrivenquant__oms__v1__journaled_event__field_indices_by_name,
   1,  shrivenquant__oms__v1__journaled_event__number_ranges,

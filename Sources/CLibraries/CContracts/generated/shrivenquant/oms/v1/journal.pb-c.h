@@ -68,10 +68,14 @@ struct  Shrivenquant__Oms__V1__JournaledEvent
    */
   Shrivenquant__Type__V1__Decimal *price;
   Shrivenquant__Type__V1__Decimal *quantity;
+  /*
+   * The log_mark of the report that caused it: with report_sequence, where reports are resumed.
+   */
+  uint64_t report_mark;
 };
 #define SHRIVENQUANT__OMS__V1__JOURNALED_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__journaled_event__descriptor) \
-    , NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL }
+    , NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0 }
 
 
 /* Shrivenquant__Oms__V1__JournalRecord methods */

@@ -1455,7 +1455,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__list_executions_response
   (ProtobufCMessageInit) shrivenquant__oms__v1__list_executions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__stream_events_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__stream_events_request__field_descriptors[2] =
 {
   {
     "after_sequence",
@@ -1469,14 +1469,27 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__stream_events_reque
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after_mark",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__StreamEventsRequest, after_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__stream_events_request__field_indices_by_name[] = {
+  1,   /* field[1] = after_mark */
   0,   /* field[0] = after_sequence */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__stream_events_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__stream_events_request__descriptor =
 {
@@ -1486,7 +1499,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__stream_events_request__d
   "Shrivenquant__Oms__V1__StreamEventsRequest",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__StreamEventsRequest),
-  1,
+  2,
   shrivenquant__oms__v1__stream_events_request__field_descriptors,
   shrivenquant__oms__v1__stream_events_request__field_indices_by_name,
   1,  shrivenquant__oms__v1__stream_events_request__number_ranges,

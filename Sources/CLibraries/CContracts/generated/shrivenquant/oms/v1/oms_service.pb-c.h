@@ -236,10 +236,16 @@ struct  Shrivenquant__Oms__V1__StreamEventsRequest
    * Events with a greater sequence are sent; 0 for all.
    */
   uint64_t after_sequence;
+  /*
+   * The log_mark of the event at after_sequence, as it was read. When the oms's log has another event
+   * there, or ends before it, the log was replaced or restored from a copy: FAILED_PRECONDITION with
+   * the reason LOG_REPLACED. 0 asks for no such check.
+   */
+  uint64_t after_mark;
 };
 #define SHRIVENQUANT__OMS__V1__STREAM_EVENTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__stream_events_request__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 struct  Shrivenquant__Oms__V1__GetTradingStateRequest

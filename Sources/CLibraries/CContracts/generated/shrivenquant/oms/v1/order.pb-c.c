@@ -97,6 +97,51 @@ void   shrivenquant__oms__v1__execution__free_unpacked
   assert(message->base.descriptor == &shrivenquant__oms__v1__execution__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__oms__v1__instrument_terms__init
+                     (Shrivenquant__Oms__V1__InstrumentTerms         *message)
+{
+  static const Shrivenquant__Oms__V1__InstrumentTerms init_value = SHRIVENQUANT__OMS__V1__INSTRUMENT_TERMS__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__oms__v1__instrument_terms__get_packed_size
+                     (const Shrivenquant__Oms__V1__InstrumentTerms *message)
+{
+  assert(message->base.descriptor == &shrivenquant__oms__v1__instrument_terms__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__oms__v1__instrument_terms__pack
+                     (const Shrivenquant__Oms__V1__InstrumentTerms *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__oms__v1__instrument_terms__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__oms__v1__instrument_terms__pack_to_buffer
+                     (const Shrivenquant__Oms__V1__InstrumentTerms *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__oms__v1__instrument_terms__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Oms__V1__InstrumentTerms *
+       shrivenquant__oms__v1__instrument_terms__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Oms__V1__InstrumentTerms *)
+     protobuf_c_message_unpack (&shrivenquant__oms__v1__instrument_terms__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__oms__v1__instrument_terms__free_unpacked
+                     (Shrivenquant__Oms__V1__InstrumentTerms *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__oms__v1__instrument_terms__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__oms__v1__order_event__init
                      (Shrivenquant__Oms__V1__OrderEvent         *message)
 {
@@ -673,6 +718,83 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__execution__descriptor =
   (ProtobufCMessageInit) shrivenquant__oms__v1__execution__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__instrument_terms__field_descriptors[4] =
+{
+  {
+    "base_asset",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__InstrumentTerms, base_asset),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quote_asset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__InstrumentTerms, quote_asset),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "price_scale",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__InstrumentTerms, price_scale),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quantity_scale",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__InstrumentTerms, quantity_scale),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__oms__v1__instrument_terms__field_indices_by_name[] = {
+  0,   /* field[0] = base_asset */
+  2,   /* field[2] = price_scale */
+  3,   /* field[3] = quantity_scale */
+  1,   /* field[1] = quote_asset */
+};
+static const ProtobufCIntRange shrivenquant__oms__v1__instrument_terms__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__oms__v1__instrument_terms__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.oms.v1.InstrumentTerms",
+  "InstrumentTerms",
+  "Shrivenquant__Oms__V1__InstrumentTerms",
+  "shrivenquant.oms.v1",
+  sizeof(Shrivenquant__Oms__V1__InstrumentTerms),
+  4,
+  shrivenquant__oms__v1__instrument_terms__field_descriptors,
+  shrivenquant__oms__v1__instrument_terms__field_indices_by_name,
+  1,  shrivenquant__oms__v1__instrument_terms__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__oms__v1__instrument_terms__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue shrivenquant__oms__v1__order_event__kind__enum_values_by_number[13] =
 {
   { "KIND_UNSPECIFIED", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__KIND_UNSPECIFIED", 0 },
@@ -723,7 +845,7 @@ const ProtobufCEnumDescriptor shrivenquant__oms__v1__order_event__kind__descript
   shrivenquant__oms__v1__order_event__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__order_event__field_descriptors[6] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__order_event__field_descriptors[8] =
 {
   {
     "sequence",
@@ -797,19 +919,45 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__order_event__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "terms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__OrderEvent, terms),
+    &shrivenquant__oms__v1__instrument_terms__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "log_mark",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__OrderEvent, log_mark),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__order_event__field_indices_by_name[] = {
   4,   /* field[4] = execution */
   2,   /* field[2] = kind */
+  7,   /* field[7] = log_mark */
   3,   /* field[3] = order */
   0,   /* field[0] = sequence */
+  6,   /* field[6] = terms */
   5,   /* field[5] = text */
   1,   /* field[1] = time */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__order_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__order_event__descriptor =
 {
@@ -819,7 +967,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__order_event__descriptor 
   "Shrivenquant__Oms__V1__OrderEvent",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__OrderEvent),
-  6,
+  8,
   shrivenquant__oms__v1__order_event__field_descriptors,
   shrivenquant__oms__v1__order_event__field_indices_by_name,
   1,  shrivenquant__oms__v1__order_event__number_ranges,

@@ -20,6 +20,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Shrivenquant__Oms__V1__Order Shrivenquant__Oms__V1__Order;
 typedef struct Shrivenquant__Oms__V1__Execution Shrivenquant__Oms__V1__Execution;
+typedef struct Shrivenquant__Oms__V1__InstrumentTerms Shrivenquant__Oms__V1__InstrumentTerms;
 typedef struct Shrivenquant__Oms__V1__OrderEvent Shrivenquant__Oms__V1__OrderEvent;
 
 
@@ -105,7 +106,7 @@ struct  Shrivenquant__Oms__V1__Execution
 {
   ProtobufCMessage base;
   /*
-   * Unique per venue and symbol.
+   * Unique per venue, symbol and order: both legs of a self-trade carry one id.
    */
   char *execution_id;
   char *order_id;
@@ -131,6 +132,22 @@ struct  Shrivenquant__Oms__V1__Execution
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, SHRIVENQUANT__TYPE__V1__SIDE__SIDE_UNSPECIFIED, NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0, NULL, 0, (char *)protobuf_c_empty_string }
 
 
+struct  Shrivenquant__Oms__V1__InstrumentTerms
+{
+  ProtobufCMessage base;
+  char *base_asset;
+  char *quote_asset;
+  /*
+   * Decimal places of prices and of quantities.
+   */
+  uint32_t price_scale;
+  uint32_t quantity_scale;
+};
+#define SHRIVENQUANT__OMS__V1__INSTRUMENT_TERMS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__instrument_terms__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
 /*
  * One change of one order, as journaled.
  */
@@ -152,10 +169,19 @@ struct  Shrivenquant__Oms__V1__OrderEvent
    */
   Shrivenquant__Oms__V1__Execution *execution;
   char *text;
+  /*
+   * What the instrument was when the event was made: a reader needs nobody else to count it.
+   */
+  Shrivenquant__Oms__V1__InstrumentTerms *terms;
+  /*
+   * Tells the oms's log from any other one at this sequence; given back as after_mark by a reader that
+   * resumes behind this event. Not journaled.
+   */
+  uint64_t log_mark;
 };
 #define SHRIVENQUANT__OMS__V1__ORDER_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__order_event__descriptor) \
-    , 0, NULL, SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__KIND_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string }
+    , 0, NULL, SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__KIND_UNSPECIFIED, NULL, NULL, (char *)protobuf_c_empty_string, NULL, 0 }
 
 
 /* Shrivenquant__Oms__V1__Order methods */
@@ -196,6 +222,25 @@ Shrivenquant__Oms__V1__Execution *
 void   shrivenquant__oms__v1__execution__free_unpacked
                      (Shrivenquant__Oms__V1__Execution *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Oms__V1__InstrumentTerms methods */
+void   shrivenquant__oms__v1__instrument_terms__init
+                     (Shrivenquant__Oms__V1__InstrumentTerms         *message);
+size_t shrivenquant__oms__v1__instrument_terms__get_packed_size
+                     (const Shrivenquant__Oms__V1__InstrumentTerms   *message);
+size_t shrivenquant__oms__v1__instrument_terms__pack
+                     (const Shrivenquant__Oms__V1__InstrumentTerms   *message,
+                      uint8_t             *out);
+size_t shrivenquant__oms__v1__instrument_terms__pack_to_buffer
+                     (const Shrivenquant__Oms__V1__InstrumentTerms   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Oms__V1__InstrumentTerms *
+       shrivenquant__oms__v1__instrument_terms__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__oms__v1__instrument_terms__free_unpacked
+                     (Shrivenquant__Oms__V1__InstrumentTerms *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Oms__V1__OrderEvent methods */
 void   shrivenquant__oms__v1__order_event__init
                      (Shrivenquant__Oms__V1__OrderEvent         *message);
@@ -223,6 +268,9 @@ typedef void (*Shrivenquant__Oms__V1__Order_Closure)
 typedef void (*Shrivenquant__Oms__V1__Execution_Closure)
                  (const Shrivenquant__Oms__V1__Execution *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Oms__V1__InstrumentTerms_Closure)
+                 (const Shrivenquant__Oms__V1__InstrumentTerms *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Oms__V1__OrderEvent_Closure)
                  (const Shrivenquant__Oms__V1__OrderEvent *message,
                   void *closure_data);
@@ -234,6 +282,7 @@ typedef void (*Shrivenquant__Oms__V1__OrderEvent_Closure)
 
 extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__order__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__execution__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__instrument_terms__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__oms__v1__order_event__descriptor;
 extern const ProtobufCEnumDescriptor    shrivenquant__oms__v1__order_event__kind__descriptor;
 

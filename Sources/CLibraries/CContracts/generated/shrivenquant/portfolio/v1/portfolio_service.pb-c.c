@@ -232,6 +232,51 @@ void   shrivenquant__portfolio__v1__portfolio__free_unpacked
   assert(message->base.descriptor == &shrivenquant__portfolio__v1__portfolio__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__portfolio__v1__portfolio_total__init
+                     (Shrivenquant__Portfolio__V1__PortfolioTotal         *message)
+{
+  static const Shrivenquant__Portfolio__V1__PortfolioTotal init_value = SHRIVENQUANT__PORTFOLIO__V1__PORTFOLIO_TOTAL__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__portfolio__v1__portfolio_total__get_packed_size
+                     (const Shrivenquant__Portfolio__V1__PortfolioTotal *message)
+{
+  assert(message->base.descriptor == &shrivenquant__portfolio__v1__portfolio_total__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__portfolio__v1__portfolio_total__pack
+                     (const Shrivenquant__Portfolio__V1__PortfolioTotal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__portfolio__v1__portfolio_total__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__portfolio__v1__portfolio_total__pack_to_buffer
+                     (const Shrivenquant__Portfolio__V1__PortfolioTotal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__portfolio__v1__portfolio_total__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Portfolio__V1__PortfolioTotal *
+       shrivenquant__portfolio__v1__portfolio_total__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Portfolio__V1__PortfolioTotal *)
+     protobuf_c_message_unpack (&shrivenquant__portfolio__v1__portfolio_total__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__portfolio__v1__portfolio_total__free_unpacked
+                     (Shrivenquant__Portfolio__V1__PortfolioTotal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__portfolio__v1__portfolio_total__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__list_positions_request__field_descriptors[1] =
 {
   {
@@ -321,7 +366,7 @@ const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__list_positions_res
   (ProtobufCMessageInit) shrivenquant__portfolio__v1__list_positions_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__position__field_descriptors[15] =
+static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__position__field_descriptors[18] =
 {
   {
     "account",
@@ -503,10 +548,48 @@ static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__position__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "base_fees",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__Position, base_fees),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "base_currency",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__Position, base_currency),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rounded",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__Position, rounded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__portfolio__v1__position__field_indices_by_name[] = {
   0,   /* field[0] = account */
   5,   /* field[5] = average_price */
+  16,   /* field[16] = base_currency */
+  15,   /* field[15] = base_fees */
   10,   /* field[10] = bought_quantity */
   4,   /* field[4] = cost */
   9,   /* field[9] = fees */
@@ -515,6 +598,7 @@ static const unsigned shrivenquant__portfolio__v1__position__field_indices_by_na
   3,   /* field[3] = quantity */
   14,   /* field[14] = quote_currency */
   8,   /* field[8] = realised_pnl */
+  17,   /* field[17] = rounded */
   11,   /* field[11] = sold_quantity */
   2,   /* field[2] = symbol */
   7,   /* field[7] = unrealised_pnl */
@@ -524,7 +608,7 @@ static const unsigned shrivenquant__portfolio__v1__position__field_indices_by_na
 static const ProtobufCIntRange shrivenquant__portfolio__v1__position__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__position__descriptor =
 {
@@ -534,7 +618,7 @@ const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__position__descript
   "Shrivenquant__Portfolio__V1__Position",
   "shrivenquant.portfolio.v1",
   sizeof(Shrivenquant__Portfolio__V1__Position),
-  15,
+  18,
   shrivenquant__portfolio__v1__position__field_descriptors,
   shrivenquant__portfolio__v1__position__field_indices_by_name,
   1,  shrivenquant__portfolio__v1__position__number_ranges,
@@ -559,7 +643,7 @@ const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__get_portfolio_requ
   (ProtobufCMessageInit) shrivenquant__portfolio__v1__get_portfolio_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__portfolio__field_descriptors[10] =
+static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__portfolio__field_descriptors[12] =
 {
   {
     "currency",
@@ -681,6 +765,30 @@ static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__portfolio__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "totals",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Portfolio__V1__Portfolio, n_totals),
+    offsetof(Shrivenquant__Portfolio__V1__Portfolio, totals),
+    &shrivenquant__portfolio__v1__portfolio_total__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rounded",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__Portfolio, rounded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__portfolio__v1__portfolio__field_indices_by_name[] = {
   9,   /* field[9] = as_of_sequence */
@@ -692,12 +800,14 @@ static const unsigned shrivenquant__portfolio__v1__portfolio__field_indices_by_n
   4,   /* field[4] = net_pnl */
   8,   /* field[8] = positions */
   1,   /* field[1] = realised_pnl */
+  11,   /* field[11] = rounded */
+  10,   /* field[10] = totals */
   2,   /* field[2] = unrealised_pnl */
 };
 static const ProtobufCIntRange shrivenquant__portfolio__v1__portfolio__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__portfolio__descriptor =
 {
@@ -707,11 +817,166 @@ const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__portfolio__descrip
   "Shrivenquant__Portfolio__V1__Portfolio",
   "shrivenquant.portfolio.v1",
   sizeof(Shrivenquant__Portfolio__V1__Portfolio),
-  10,
+  12,
   shrivenquant__portfolio__v1__portfolio__field_descriptors,
   shrivenquant__portfolio__v1__portfolio__field_indices_by_name,
   1,  shrivenquant__portfolio__v1__portfolio__number_ranges,
   (ProtobufCMessageInit) shrivenquant__portfolio__v1__portfolio__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__portfolio__v1__portfolio_total__field_descriptors[10] =
+{
+  {
+    "account",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, account),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "currency",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, currency),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "realised_pnl",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, realised_pnl),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unrealised_pnl",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, unrealised_pnl),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fees",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, fees),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "net_pnl",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, net_pnl),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "daily_pnl",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, daily_pnl),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gross_exposure",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, gross_exposure),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "net_exposure",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, net_exposure),
+    &shrivenquant__type__v1__decimal__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "positions",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Portfolio__V1__PortfolioTotal, positions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__portfolio__v1__portfolio_total__field_indices_by_name[] = {
+  0,   /* field[0] = account */
+  1,   /* field[1] = currency */
+  6,   /* field[6] = daily_pnl */
+  4,   /* field[4] = fees */
+  7,   /* field[7] = gross_exposure */
+  8,   /* field[8] = net_exposure */
+  5,   /* field[5] = net_pnl */
+  9,   /* field[9] = positions */
+  2,   /* field[2] = realised_pnl */
+  3,   /* field[3] = unrealised_pnl */
+};
+static const ProtobufCIntRange shrivenquant__portfolio__v1__portfolio_total__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__portfolio_total__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.portfolio.v1.PortfolioTotal",
+  "PortfolioTotal",
+  "Shrivenquant__Portfolio__V1__PortfolioTotal",
+  "shrivenquant.portfolio.v1",
+  sizeof(Shrivenquant__Portfolio__V1__PortfolioTotal),
+  10,
+  shrivenquant__portfolio__v1__portfolio_total__field_descriptors,
+  shrivenquant__portfolio__v1__portfolio_total__field_indices_by_name,
+  1,  shrivenquant__portfolio__v1__portfolio_total__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__portfolio__v1__portfolio_total__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCMethodDescriptor shrivenquant__portfolio__v1__portfolio_service__method_descriptors[3] =

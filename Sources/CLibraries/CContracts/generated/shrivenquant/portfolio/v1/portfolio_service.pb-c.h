@@ -24,6 +24,7 @@ typedef struct Shrivenquant__Portfolio__V1__ListPositionsResponse Shrivenquant__
 typedef struct Shrivenquant__Portfolio__V1__Position Shrivenquant__Portfolio__V1__Position;
 typedef struct Shrivenquant__Portfolio__V1__GetPortfolioRequest Shrivenquant__Portfolio__V1__GetPortfolioRequest;
 typedef struct Shrivenquant__Portfolio__V1__Portfolio Shrivenquant__Portfolio__V1__Portfolio;
+typedef struct Shrivenquant__Portfolio__V1__PortfolioTotal Shrivenquant__Portfolio__V1__PortfolioTotal;
 
 
 /* --- enums --- */
@@ -66,7 +67,8 @@ struct  Shrivenquant__Portfolio__V1__Position
   char *venue;
   char *symbol;
   /*
-   * Signed, in base currency.
+   * Signed, in base currency: what was bought less what was sold less the fees that were taken in the
+   * base asset, exact, so that it may have more digits than the lot.
    */
   Shrivenquant__Type__V1__Decimal *quantity;
   /*
@@ -98,10 +100,20 @@ struct  Shrivenquant__Portfolio__V1__Position
   uint64_t fills;
   Google__Protobuf__Timestamp *updated_at;
   char *quote_currency;
+  /*
+   * The fees that were taken in the base asset; part of quantity and, at the price of their fills, of
+   * fees. Absent when there were none.
+   */
+  Shrivenquant__Type__V1__Decimal *base_fees;
+  char *base_currency;
+  /*
+   * Some figure here has more digits than 64 bits hold and was rounded towards zero.
+   */
+  protobuf_c_boolean rounded;
 };
 #define SHRIVENQUANT__PORTFOLIO__V1__POSITION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__portfolio__v1__position__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, (char *)protobuf_c_empty_string, NULL, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Shrivenquant__Portfolio__V1__GetPortfolioRequest
@@ -113,6 +125,10 @@ struct  Shrivenquant__Portfolio__V1__GetPortfolioRequest
      }
 
 
+/*
+ * Without positions in several currencies the figures are of all accounts; else they are absent and
+ * `currency` is empty, for nothing is converted here: `totals` has them apart.
+ */
 struct  Shrivenquant__Portfolio__V1__Portfolio
 {
   ProtobufCMessage base;
@@ -139,10 +155,53 @@ struct  Shrivenquant__Portfolio__V1__Portfolio
   size_t n_positions;
   Shrivenquant__Portfolio__V1__Position **positions;
   uint64_t as_of_sequence;
+  /*
+   * One for each account and currency, sorted.
+   */
+  size_t n_totals;
+  Shrivenquant__Portfolio__V1__PortfolioTotal **totals;
+  /*
+   * Some figure here has more digits than 64 bits hold and was rounded towards zero.
+   */
+  protobuf_c_boolean rounded;
 };
 #define SHRIVENQUANT__PORTFOLIO__V1__PORTFOLIO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__portfolio__v1__portfolio__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,NULL, 0 }
+    , (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,NULL, 0, 0,NULL, 0 }
+
+
+/*
+ * Positions of one account in one currency added up.
+ */
+struct  Shrivenquant__Portfolio__V1__PortfolioTotal
+{
+  ProtobufCMessage base;
+  char *account;
+  char *currency;
+  Shrivenquant__Type__V1__Decimal *realised_pnl;
+  Shrivenquant__Type__V1__Decimal *unrealised_pnl;
+  Shrivenquant__Type__V1__Decimal *fees;
+  /*
+   * realised + unrealised - fees.
+   */
+  Shrivenquant__Type__V1__Decimal *net_pnl;
+  /*
+   * Since 00:00 UTC.
+   */
+  Shrivenquant__Type__V1__Decimal *daily_pnl;
+  /*
+   * Sum of |quantity x mark|.
+   */
+  Shrivenquant__Type__V1__Decimal *gross_exposure;
+  /*
+   * Sum of quantity x mark.
+   */
+  Shrivenquant__Type__V1__Decimal *net_exposure;
+  uint32_t positions;
+};
+#define SHRIVENQUANT__PORTFOLIO__V1__PORTFOLIO_TOTAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__portfolio__v1__portfolio_total__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 
 /* Shrivenquant__Portfolio__V1__ListPositionsRequest methods */
@@ -240,6 +299,25 @@ Shrivenquant__Portfolio__V1__Portfolio *
 void   shrivenquant__portfolio__v1__portfolio__free_unpacked
                      (Shrivenquant__Portfolio__V1__Portfolio *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Portfolio__V1__PortfolioTotal methods */
+void   shrivenquant__portfolio__v1__portfolio_total__init
+                     (Shrivenquant__Portfolio__V1__PortfolioTotal         *message);
+size_t shrivenquant__portfolio__v1__portfolio_total__get_packed_size
+                     (const Shrivenquant__Portfolio__V1__PortfolioTotal   *message);
+size_t shrivenquant__portfolio__v1__portfolio_total__pack
+                     (const Shrivenquant__Portfolio__V1__PortfolioTotal   *message,
+                      uint8_t             *out);
+size_t shrivenquant__portfolio__v1__portfolio_total__pack_to_buffer
+                     (const Shrivenquant__Portfolio__V1__PortfolioTotal   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Portfolio__V1__PortfolioTotal *
+       shrivenquant__portfolio__v1__portfolio_total__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__portfolio__v1__portfolio_total__free_unpacked
+                     (Shrivenquant__Portfolio__V1__PortfolioTotal *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Shrivenquant__Portfolio__V1__ListPositionsRequest_Closure)
@@ -256,6 +334,9 @@ typedef void (*Shrivenquant__Portfolio__V1__GetPortfolioRequest_Closure)
                   void *closure_data);
 typedef void (*Shrivenquant__Portfolio__V1__Portfolio_Closure)
                  (const Shrivenquant__Portfolio__V1__Portfolio *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Portfolio__V1__PortfolioTotal_Closure)
+                 (const Shrivenquant__Portfolio__V1__PortfolioTotal *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -307,6 +388,7 @@ extern const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__list_positi
 extern const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__position__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__get_portfolio_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__portfolio__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__portfolio__v1__portfolio_total__descriptor;
 extern const ProtobufCServiceDescriptor shrivenquant__portfolio__v1__portfolio_service__descriptor;
 
 PROTOBUF_C__END_DECLS
