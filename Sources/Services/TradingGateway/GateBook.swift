@@ -204,22 +204,21 @@ struct GateBook {
     return .zero
   }
 
-  /// A fill, before the order's new state is followed.
-  mutating func fill(_ order: OpenOrder, _ fill: VenueFill, _ instrument: Instrument) {
+  /// A fill, before the order's new state is followed. One of an earlier day was there when this day
+  /// began: it and its fee are not of today's profit.
+  mutating func fill(
+    _ order: OpenOrder, _ fill: VenueFill, _ instrument: Instrument, at time: Instant?
+  ) {
+    if let time, let today = gate.day, RiskGate.day(of: time) < today {
+      return reservations.inherit(order.id, order.instrument, order.side, fill.quantity)
+    }
     reservations.fill(order.id, order.instrument, order.side, fill.quantity, at: fill.price)
     guard !fill.fee.isZero else { return }
     if fill.feeAsset == instrument.quote {
-      gate.charge(fill.fee)
+      gate.charge(Amount(fill.fee))
     } else if fill.feeAsset == instrument.base {
       let worth = Int128(fill.fee.units) * Int128(fill.price.raw)
-      do {
-        gate.charge(try Decimal(exactly: worth, scale: fill.fee.scale + instrument.priceScale))
-      } catch {
-        // Digits that do not fit: charged at a coarser scale, against us.
-        let coarse = worth / 1_000_000_000 + 1
-        let scale = fill.fee.scale + instrument.priceScale - 9
-        if let units = Int64(exactly: coarse) { gate.charge(Decimal(units: units, scale: scale)) }
-      }
+      gate.charge(Amount(units: worth, scale: fill.fee.scale + instrument.priceScale))
     }
   }
 
