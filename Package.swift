@@ -358,8 +358,8 @@ let rooms: [Room] = [
     uses: [
       "Bytes", "CAllocationCount", "CContracts", "CLinux", "CProtobuf", "Calls", "Chrono",
       "Contracts", "EventBus",
-      "Journal", "JSON", "Loop", "OrderBook", "Orders", "Portfolio", "Recording", "Risk",
-      "Security",
+      "Journal", "JSON", "Loop", "OMSService", "OrderBook", "Orders", "Portfolio", "Recording",
+      "Risk", "Security", "ServiceKit",
       "SharedRing", "Telemetry",
       "Transport", "Units", "Venue", "VenueSimulator", "Venues", "Wire",
     ], kind: .executable),

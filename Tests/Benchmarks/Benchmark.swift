@@ -91,6 +91,14 @@ struct Benchmark {
         question: "how long from calling until an order is on the disk and answered?",
         run: DurableSubmits.run),
       Benchmark(
+        name: "oms.submit",
+        question: "how many orders a second does the oms take, with how many in its history?",
+        run: SubmitsWithHistory.run),
+      Benchmark(
+        name: "order.post",
+        question: "how long from a POST to its answer, and how many orders a second, in a mesh?",
+        run: OrdersThroughGateway.run),
+      Benchmark(
         name: "idle.resident", question: "how much memory does an idle service hold?",
         run: IdleMemory.run),
     ]

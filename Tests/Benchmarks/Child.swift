@@ -106,7 +106,14 @@ final class Child {
   }
 
   /// User and system time so far, in microseconds; the kernel counts in hundredths of a second.
-  var processorMicroseconds: Double {
+  var processorMicroseconds: Double { Process.processorSeconds(of: pid) * 1e6 }
+
+  var residentKilobytes: (all: Double, anonymous: Double)? { Process.residentKilobytes(of: pid) }
+}
+
+enum Process {
+  /// User and system time so far; the kernel counts in hundredths of a second.
+  static func processorSeconds(of pid: pid_t) -> Double {
     // The fields after the name in brackets, `proc_pid_stat(5)`: utime is 14 and stime 15.
     guard let text = readWhole("/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else {
       return 0
@@ -115,13 +122,9 @@ final class Child {
     guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
       return 0
     }
-    return (user + system) * 1e6 / Double(sysconf(Int32(_SC_CLK_TCK)))
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
   }
 
-  var residentKilobytes: (all: Double, anonymous: Double)? { Process.residentKilobytes(of: pid) }
-}
-
-enum Process {
   /// `VmRSS` and, of it, `RssAnon`: what no other process can share; in kilobytes.
   static func residentKilobytes(of pid: pid_t) -> (all: Double, anonymous: Double)? {
     guard let text = readWhole("/proc/\(pid)/status") else { return nil }

@@ -45,6 +45,38 @@ final class MeshUnderTest {
       of: [program, "call", "--state", state, "shrivenquant." + method, request], silent: true)
   }
 
+  var gatewayPort: Int { 8_080 + Self.offset }
+
+  func token(user: String) throws -> String {
+    let text = try Child.output(
+      of: [program, "token", "--state", state, "--user", user], silent: true)
+    return text.split(separator: "\n").first.map(String.init) ?? ""
+  }
+
+  /// The body of a GET by REST.
+  func get(_ path: String, token: String) throws -> String {
+    try Child.output(of: [
+      "curl", "-sS", "-m", "10", "-H", "Authorization: Bearer \(token)",
+      "http://127.0.0.1:\(gatewayPort)\(path)",
+    ])
+  }
+
+  /// CPU time of each process so far, by the names of `status`.
+  func processorSeconds() throws -> [String: Double] {
+    let table = try Child.output(
+      of: [
+        program, "status", "--state", state, "--port-offset", String(Self.offset), "--ports",
+        "\(Workspace.root)/ports.toml",
+      ], silent: true)
+    var spent: [String: Double] = [:]
+    for line in table.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count > 3, let pid = pid_t(words[2]) else { continue }
+      spent[String(words[0])] = Process.processorSeconds(of: pid)
+    }
+    return spent
+  }
+
   func metrics(port: Int) throws -> Scrape {
     let url = "http://127.0.0.1:\(port + Self.offset)/metrics"
     return Scrape(try Child.output(of: ["curl", "-sS", "-m", "10", url]))

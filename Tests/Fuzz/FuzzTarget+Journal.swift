@@ -23,7 +23,7 @@ extension FuzzTarget {
     for payload in payloads { _ = try await journal.append(payload) }
     journal.close()
     let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: segment(of: folder))))
-    let used = 32 + payloads.reduce(0) { $0 + 20 + $1.count }
+    let used = 64 + payloads.reduce(0) { $0 + 20 + $1.count }
     return FuzzTarget(
       name: "journal", seeds: [Array(whole[0..<used]), whole], words: ["\0\0\0\0", "SHQJRNL\n"],
       run: check)

@@ -1,4 +1,5 @@
-/// Reads a journal in order while it is being written; only what is durable is shown.
+/// Reads a journal in order while it is being written; only what is durable is shown. The newest
+/// records come from memory, older ones from the disk.
 package struct JournalCursor: Sendable {
   /// The sequence that the next record will have.
   package private(set) var next: UInt64
@@ -6,15 +7,15 @@ package struct JournalCursor: Sendable {
   private let writer: JournalWriter
   private let directory: JournalDirectory
   private let settings: JournalSettings
+  private var batch: CommitBatch?
   private var file: (any DiskFile)?
+  /// First sequence of the segment that is read.
+  private var opened: UInt64 = 0
   private var path = ""
   private var bytes: [UInt8] = []
   /// Offset in the file of `bytes[0]`.
   private var base = 0
   private var position = 0
-  /// First sequences of the segment that is read, and of the one that was read to its end.
-  private var opened: UInt64 = 0
-  private var ended: UInt64 = 0
 
   private static let chunkSize = 256 * 1024
 
@@ -28,17 +29,60 @@ package struct JournalCursor: Sendable {
     self.next = sequence
   }
 
-  /// The next record, or nil when it is not durable yet. Reads the page cache, does not wait.
+  /// The next record, or nil when it is not durable yet. Reads memory or the page cache, does not
+  /// wait.
   package mutating func nextRecord() throws(JournalError) -> JournalRecord? {
-    guard next <= writer.durable else { return nil }
+    if let batch, (batch.first...batch.last).contains(next) { return recordInMemory(batch) }
+    batch = nil
+    switch writer.place(of: next) {
+    case .notYet: return nil
+    case .removed: throw .removed(sequence: next)
+    case .memory(let found):
+      batch = found
+      file = nil
+      return recordInMemory(found)
+    case .segment(let first):
+      if file == nil || opened != first { try openSegment(first) }
+      return try recordOnDisk()
+    }
+  }
+
+  /// The next record as soon as it is durable; nil when the journal is closed, or the task is
+  /// cancelled.
+  package mutating func followingRecord() async throws(JournalError) -> JournalRecord? {
+    while !Task.isCancelled {
+      if let record = try nextRecord() { return record }
+      guard await writer.waitForDurable(after: next - 1) else { return try nextRecord() }
+    }
+    return nil
+  }
+
+  private mutating func recordInMemory(_ batch: CommitBatch) -> JournalRecord {
+    defer { next += 1 }
+    return JournalRecord(
+      sequence: next, payload: Array(batch.payload(Int(next - batch.first))))
+  }
+
+  private mutating func openSegment(_ first: UInt64) throws(JournalError) {
+    do throws(JournalError) { file = try directory.open(first: first, .reading) } catch {
+      throw .removed(sequence: next)
+    }
+    opened = first
+    path = directory.file(first: first)
+    bytes = []
+    base = 0
+    position = 0
+    try refill(Self.chunkSize)
+    let found = bytes.withUnsafeBytes { SegmentHeader.find(in: $0, first: first) }
+    guard case .header(let header) = found else {
+      throw .damaged(file: path, offset: 0, reason: "the segment's header does not check")
+    }
+    position = header.size
+  }
+
+  private mutating func recordOnDisk() throws(JournalError) -> JournalRecord {
     while true {
-      if file == nil { try openSegment() }
-      guard let record = try readRecord() else {
-        // The end of this segment, and the record is durable: it begins the next one.
-        file = nil
-        ended = opened
-        continue
-      }
+      let record = try readRecord()
       guard record.sequence >= next else { continue }
       guard record.sequence == next else {
         throw .damaged(
@@ -50,63 +94,25 @@ package struct JournalCursor: Sendable {
     }
   }
 
-  /// The next record as soon as it is durable; nil when the journal is closed or has failed, or the
-  /// task is cancelled.
-  package mutating func followingRecord() async throws(JournalError) -> JournalRecord? {
-    while !Task.isCancelled {
-      if let record = try nextRecord() { return record }
-      guard await writer.waitForDurable(after: next - 1) else { return try nextRecord() }
-    }
-    return nil
-  }
-
-  private mutating func openSegment() throws(JournalError) {
-    guard let segment = writer.segments.last(where: { $0.first <= next }) else {
-      throw .removed(sequence: next)
-    }
-    guard segment.first != ended else {
-      throw .damaged(
-        file: path, offset: base + position, reason: "durable record \(next) is missing")
-    }
-    opened = segment.first
-    path = directory.file(first: segment.first)
-    do throws(JournalError) { file = try directory.open(first: segment.first, .reading) } catch {
-      throw .removed(sequence: next)
-    }
-    bytes = []
-    base = SegmentFile.headerSize
-    position = 0
-  }
-
-  /// Nil at the end of the segment's data.
-  private mutating func readRecord() throws(JournalError) -> JournalRecord? {
-    // Bytes read before they were written are stale, so an end or a fault counts only when fresh.
-    for isFresh in [false, true] {
-      if isFresh { try refill() }
+  private mutating func readRecord() throws(JournalError) -> JournalRecord {
+    // Bytes read before they were written are stale, so a fault counts only when they are fresh.
+    for size in [0, Self.chunkSize, settings.recordBytesMax + RecordFormat.headerSize] {
+      if size > 0 { try refill(size) }
       let found = bytes.withUnsafeBytes {
         RecordFormat.find(in: $0, at: position, payloadMax: settings.recordBytesMax)
       }
-      switch found {
-      case .record(let record):
-        defer { position = record.end }
-        return JournalRecord(sequence: record.sequence, payload: Array(bytes[record.payload]))
-      case .end where isFresh: return nil
-      case .truncated where isFresh:
-        throw .damaged(file: path, offset: base + position, reason: "the record is cut")
-      case .invalid(let reason) where isFresh:
-        throw .damaged(file: path, offset: base + position, reason: reason)
-      default: continue
-      }
+      guard case .record(let record) = found else { continue }
+      defer { position = record.end }
+      return JournalRecord(sequence: record.sequence, payload: Array(bytes[record.payload]))
     }
-    return nil
+    throw .damaged(file: path, offset: base + position, reason: "durable record \(next) is missing")
   }
 
-  /// Reads a chunk that begins at the current position and holds at least one whole record.
-  private mutating func refill() throws(JournalError) {
+  /// Reads a chunk that begins at the current position.
+  private mutating func refill(_ size: Int) throws(JournalError) {
     guard let file else { return }
     base += position
     position = 0
-    let size = max(Self.chunkSize, settings.recordBytesMax + RecordFormat.headerSize)
     bytes = try file.read(size, at: base)
   }
 }

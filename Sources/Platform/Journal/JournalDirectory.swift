@@ -4,6 +4,9 @@ struct JournalDirectory: Sendable {
   let disk: any JournalDisk
 
   static let suffix = ".journal"
+  static let spareName = "spare"
+
+  var spare: String { path + "/" + Self.spareName }
 
   func file(first: UInt64) -> String {
     let digits = String(first)

@@ -6,6 +6,8 @@ package import Chrono
 /// What is promised is what POSIX promises and no more: bytes are safe after `sync` of their file, a
 /// name after `sync(folder:)`.
 package protocol JournalDisk: Sendable {
+  /// The disk as one process has it, from the opening of a journal until that process ends.
+  func attached() -> any JournalDisk
   /// Makes the folder and those above it, as far as they are missing.
   func makeFolder(_ path: String) throws(JournalError)
   /// Takes `file` for its own, or throws `locked`.
@@ -16,6 +18,10 @@ package protocol JournalDisk: Sendable {
   func rename(_ file: String, to name: String) throws(JournalError)
   func remove(_ file: String) throws(JournalError)
   func sync(folder: String) throws(JournalError)
+}
+
+extension JournalDisk {
+  package func attached() -> any JournalDisk { self }
 }
 
 package enum DiskMode: Sendable {

@@ -1,62 +1,58 @@
 internal import Chrono
-private import Synchronization
+internal import Synchronization
 
-/// The one writer of a journal, on a thread or in steps. Appends of many tasks that arrive while it
-/// syncs are written together and share the next sync.
+/// The one writer of a journal, on a thread or in steps: what any thread may ask of it. Appends of
+/// many tasks that arrive while it syncs are written together and share the next sync.
 ///
-/// `@unchecked Sendable`: `segment` and `spare` belong to the thread once it runs (with steps: to the
-/// one thread on which everything happens), all else is behind the mutex or constant.
+/// What is admitted comes to be durable, however long that takes: a commit that fails is written
+/// again, in a new segment that declares the doubtful end of the old one void. Meanwhile nothing more
+/// is admitted.
+///
+/// `@unchecked Sendable`: everything but `state` belongs to the thread once it runs (with steps: to
+/// the one thread on which everything happens), or is constant.
 final class JournalWriter: @unchecked Sendable {
-  typealias Appended = UnsafeContinuation<Result<UInt64, JournalError>, Never>
+  typealias Durable = UnsafeContinuation<Result<UInt64, JournalError>, Never>
 
-  private let settings: JournalSettings
-  private let directory: JournalDirectory
+  let settings: JournalSettings
+  let directory: JournalDirectory
+  let state: Mutex<WriterState>
   private let lock: any DiskLock
   /// Of the thread; nil with steps.
-  private let bell: WriterBell?
-  private let state: Mutex<State>
-  private var segment: SegmentFile
-  private var spare = Batch()
+  let bell: WriterBell?
 
-  /// Records that are written and synced together.
-  private struct Batch {
-    var bytes: [UInt8] = []
-    /// Where each record ends in `bytes`.
-    var ends: [Int] = []
-    var waiting: [(sequence: UInt64, appended: Appended)] = []
-    var first: UInt64 = 0
-  }
-
-  private struct State {
-    var pending = Batch()
-    var next: UInt64
-    var durable: UInt64
-    var inFlight = 0
-    var bytesInFlight = 0
-    var isIdle: Bool
-    var isStopping = false
-    var failure: JournalError?
-    var segments: [Segment]
-    var statistics = JournalStatistics()
-    var followers: [UInt64: UnsafeContinuation<Void, Never>] = [:]
-    var lastFollower: UInt64 = 0
-  }
+  var segment: SegmentFile
+  var spare: SpareSegment?
+  /// The commit whose write or sync has failed, and the first of its records that is not durable.
+  var doubtful: (batch: CommitBatch, from: Int)?
+  /// Segments that are full, whose unused space can be given back.
+  var finished: [SegmentFile] = []
+  /// When the disk is asked again for what it refused.
+  var asksAgain: Uptime?
+  /// The plan was made for other segments.
+  var hasRotated = false
+  var timerIsSet = false
 
   init(
-    _ segment: SegmentFile, segments: [Segment], last: UInt64, directory: JournalDirectory,
-    lock: any DiskLock, settings: JournalSettings
+    _ segment: SegmentFile, _ spare: SpareSegment?, segments: [Segment], last: UInt64,
+    directory: JournalDirectory, lock: any DiskLock, settings: JournalSettings
   ) {
     self.segment = segment
+    self.spare = spare
     self.settings = settings
     self.directory = directory
     self.lock = lock
     if case .thread = settings.driver { self.bell = WriterBell() } else { self.bell = nil }
     self.state = Mutex(
-      State(next: last + 1, durable: last, isIdle: bell == nil, segments: segments))
+      WriterState(
+        next: last + 1, durable: last, isIdle: bell == nil,
+        plan: SegmentPlan(left: segment.remaining, spareCapacity: spare?.capacity),
+        segments: segments, tail: RecentRecords(bytesMax: settings.tailBytesMax)))
   }
 
   func start() {
+    doChores()
     bell?.startThread { [self] in run() }
+    if bell == nil, let delay = waitBeforeAsking { wake(after: delay) }
   }
 
   /// Writes what is pending, then ends. Once only.
@@ -75,49 +71,111 @@ final class JournalWriter: @unchecked Sendable {
     lock.release()
   }
 
-  // MARK: From any thread
-
-  var durable: UInt64 { state.withLock { $0.durable } }
-  var failure: JournalError? { state.withLock { $0.failure } }
-  var statistics: JournalStatistics { state.withLock { $0.statistics } }
-  var segments: [Segment] { state.withLock { $0.segments } }
-
-  /// All of `records` or none; `appended` gets the sequence of the last.
-  func enqueue(_ records: [[UInt8]], _ appended: Appended) {
-    let isRefused = state.withLock { state -> (error: JournalError?, wake: Bool) in
-      if let error = refusal(state, records) { return (error, false) }
-      if state.pending.ends.isEmpty { state.pending.first = state.next }
-      for record in records {
-        RecordFormat.append(
-          record, sequence: state.next,
-          positionInCommit: UInt32(state.next - state.pending.first), to: &state.pending.bytes)
-        state.pending.ends.append(state.pending.bytes.count)
-        state.next += 1
-        state.bytesInFlight += record.count
-      }
-      state.inFlight += records.count
-      state.pending.waiting.append((state.next - 1, appended))
-      defer { state.isIdle = false }
-      return (nil, state.isIdle)
+  func wake(after delay: Duration) {
+    guard case .steps(let steps) = settings.driver else {
+      bell?.ring()
+      return
     }
-    if let error = isRefused.error { appended.resume(returning: .failure(error)) }
-    if isRefused.wake { wake() }
+    steps.schedule(delay) { [self] in step() }
   }
 
-  private func refusal(_ state: borrowing State, _ records: [[UInt8]]) -> JournalError? {
-    if let failure = state.failure { return failure }
-    if state.isStopping { return .closed }
-    var bytes = 0
-    for record in records {
-      bytes += record.count
-      guard record.count <= settings.recordBytesMax else {
-        return .recordTooLarge(bytes: record.count, max: settings.recordBytesMax)
-      }
+  var latency: Duration {
+    guard case .steps(let steps) = settings.driver else { return .zero }
+    return steps.latency
+  }
+
+  // MARK: Appending
+
+  /// Refuses what could not be appended now; changes nothing.
+  func admit(_ room: JournalRoom.Size, _ use: JournalUse) throws(JournalError) {
+    let refusal = state.withLock { state -> JournalError? in
+      let refusal = Self.refusal(state, settings, room, use)
+      if case .full = refusal { state.hasRefused = true }
+      return refusal
     }
-    guard state.inFlight + records.count <= settings.appendsInFlightMax,
+    if case .full = refusal { tellObservers() }
+    if let refusal { throw refusal }
+  }
+
+  private static func refusal(
+    _ state: borrowing WriterState, _ settings: JournalSettings, _ room: JournalRoom.Size,
+    _ use: JournalUse
+  ) -> JournalError? {
+    if state.isStopping { return .closed }
+    if let failure = state.writeFailure { return failure }
+    guard room.largest <= settings.recordBytesMax else {
+      return .recordTooLarge(bytes: room.largest, max: settings.recordBytesMax)
+    }
+    let (bytes, largest) = (room.bytesOnDisk, room.largest + RecordFormat.headerSize)
+    let bytesMax = 2 * (settings.segmentBytes - SegmentHeader.size) - largest
+    guard bytes <= bytesMax else { return .recordTooLarge(bytes: bytes, max: bytesMax) }
+    let isFull = state.spareFailure != nil && !state.plan.hasSpare
+    let full = JournalError.full(left: max(0, state.plan.left), reserve: settings.reserve)
+    guard state.inFlight + room.records <= settings.appendsInFlightMax,
       state.bytesInFlight + bytes <= settings.bytesInFlightMax
     else { return .tooManyInFlight(max: settings.appendsInFlightMax) }
-    return nil
+    guard state.plan.fits(bytes, largest: largest) else {
+      return isFull ? full : .tooManyInFlight(max: settings.appendsInFlightMax)
+    }
+    let left = state.plan.left(after: bytes, largest: largest)
+    return use == .business && isFull && left < settings.reserve ? full : nil
+  }
+
+  /// Puts records that were admitted into the queue; returns the sequence of the last.
+  func enqueue(_ records: [[UInt8]]) -> UInt64 {
+    let (last, wakes, isFilling) = state.withLock { state -> (UInt64, Bool, Bool) in
+      for record in records {
+        state.pending.append(record, sequence: state.next)
+        state.plan.place(record.count + RecordFormat.headerSize)
+        state.next += 1
+        state.bytesInFlight += record.count + RecordFormat.headerSize
+      }
+      state.inFlight += records.count
+      defer { state.isIdle = false }
+      return (state.next - 1, state.isIdle, state.spareFailure != nil)
+    }
+    if wakes { wake(after: latency) }
+    if isFilling { tellObservers() }
+    return last
+  }
+
+  /// Waits until a sequence that was given is on the disk; `untilFailure`: or until the disk fails.
+  func waitUntilDurable(
+    _ sequence: UInt64, untilFailure: Bool
+  ) async -> Result<UInt64, JournalError> {
+    await withUnsafeContinuation { (durable: Durable) in
+      let result = state.withLock { state -> Result<UInt64, JournalError>? in
+        if state.durable >= sequence { return .success(sequence) }
+        if state.hasEnded { return .failure(state.writeFailure ?? .closed) }
+        if untilFailure, let failure = state.writeFailure { return .failure(failure) }
+        state.waiting.append(WriterState.Waiter(sequence, durable, untilFailure))
+        return nil
+      }
+      if let result { durable.resume(returning: result) }
+    }
+  }
+
+  // MARK: Reading
+
+  enum Place {
+    case notYet
+    case memory(CommitBatch)
+    case segment(first: UInt64)
+    case removed
+  }
+
+  /// Where a durable record is to be read.
+  func place(of sequence: UInt64) -> Place {
+    state.withLock { state in
+      guard sequence <= state.durable else { return .notYet }
+      if let batch = state.tail.batch(with: sequence) { return .memory(batch) }
+      var (low, high) = (0, state.segments.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if state.segments[middle].first <= sequence { low = middle + 1 } else { high = middle }
+      }
+      return low == 0 ? .removed : .segment(first: state.segments[low - 1].first)
+    }
   }
 
   /// True when something after `sequence` is durable; false when the journal has ended or the task is
@@ -130,7 +188,7 @@ final class JournalWriter: @unchecked Sendable {
     await withTaskCancellationHandler {
       await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
         let isOver = state.withLock { state in
-          let isOver = state.durable > sequence || state.failure != nil || state.isStopping
+          let isOver = state.durable > sequence || state.isStopping
           if isOver || Task.isCancelled { return true }
           state.followers[ticket] = continuation
           return false
@@ -143,151 +201,36 @@ final class JournalWriter: @unchecked Sendable {
     return state.withLock { $0.durable > sequence }
   }
 
-  private func wake() {
-    switch settings.driver {
-    case .thread: bell?.ring()
-    case .steps(let steps): steps.schedule(steps.latency) { [self] in step() }
+  // MARK: Its condition
+
+  var failure: JournalError? { state.withLock { $0.failure(reserve: settings.reserve) } }
+
+  func observe(_ body: @escaping @Sendable (JournalError?) -> Void) {
+    let now = state.withLock { state in
+      state.observers.append(body)
+      return state.told
     }
+    body(now)
   }
 
-  // MARK: Where commits are carried out
-
-  private enum Step {
-    case commit(Batch)
-    case wait
-    case end
-  }
-
-  private func run() {
-    while true {
-      switch nextStep() {
-      case .commit(let batch): commit(batch)
-      case .wait: bell?.wait()
-      case .end:
-        finishFollowers()
-        return
-      }
+  /// Tells a change of the condition, if there is one.
+  func tellObservers() {
+    let (now, observers) = state.withLock { state -> (JournalError?, WriterState.Observers) in
+      let now = state.failure(reserve: settings.reserve)
+      // The number of bytes that are left is no change.
+      guard !now.isSameKind(as: state.told) else { return (nil, []) }
+      state.told = now
+      return (now, state.observers)
     }
+    for observer in observers { observer(now) }
   }
+}
 
-  /// One commit, and the next one when more has come meanwhile.
-  private func step() {
-    if case .commit(let batch) = nextStep() {
-      commit(batch)
-      let goesOn = state.withLock { state in
-        state.isIdle = state.pending.ends.isEmpty
-        return !state.isIdle
-      }
-      if goesOn { wake() }
+extension JournalError? {
+  fileprivate func isSameKind(as other: JournalError?) -> Bool {
+    switch (self, other) {
+    case (nil, nil), (.full?, .full?): true
+    default: self == other
     }
-  }
-
-  private func nextStep() -> Step {
-    let empty = spare
-    spare = Batch()
-    let step = state.withLock { state -> Step in
-      if !state.pending.ends.isEmpty {
-        let batch = state.pending
-        state.pending = empty
-        return .commit(batch)
-      }
-      if state.isStopping { return .end }
-      state.isIdle = true
-      return .wait
-    }
-    if case .commit = step { return step }
-    spare = empty
-    return step
-  }
-
-  private func commit(_ batch: Batch) {
-    let start = settings.time.uptime
-    do throws(JournalError) {
-      if let failure { throw failure }
-      try persist(batch)
-      finish(batch, took: settings.time.uptime - start)
-    } catch {
-      fail(batch, error)
-    }
-    spare = batch
-    spare.bytes.removeAll(keepingCapacity: true)
-    spare.ends.removeAll(keepingCapacity: true)
-    spare.waiting.removeAll(keepingCapacity: true)
-  }
-
-  private func persist(_ batch: Batch) throws(JournalError) {
-    var start = 0
-    var record = 0
-    while record < batch.ends.count {
-      var fitting = record
-      while fitting < batch.ends.count, batch.ends[fitting] - start <= segment.remaining {
-        fitting += 1
-      }
-      if fitting == record {
-        try rotate(first: batch.first + UInt64(record))
-        continue
-      }
-      let end = batch.ends[fitting - 1]
-      try segment.write(batch.bytes, start..<end)
-      try segment.sync()
-      start = end
-      record = fitting
-    }
-  }
-
-  private func rotate(first: UInt64) throws(JournalError) {
-    try segment.finish()
-    let finished = segment
-    segment = try SegmentFile(
-      creating: first, in: directory, capacity: settings.segmentBytes)
-    let now = settings.time.now
-    let capacity = settings.segmentBytes
-    let segments = state.withLock { state in
-      state.segments[state.segments.count - 1].bytes = finished.used
-      state.segments[state.segments.count - 1].lastWritten = now
-      state.segments.append(Segment(first: first, bytes: capacity, lastWritten: now))
-      return state.segments
-    }
-    let expired = Segment.expired(segments, settings.retention, now: now)
-    // Out of the list first: a reader then learns that it came too late, not that a file is missing.
-    state.withLock { $0.segments.removeFirst(expired.count) }
-    for old in expired { try directory.remove(first: old.first) }
-  }
-
-  private func finish(_ batch: Batch, took: Duration) {
-    let followers = state.withLock { state in
-      state.durable = batch.first + UInt64(batch.ends.count) - 1
-      release(batch, &state)
-      state.statistics.records += UInt64(batch.ends.count)
-      state.statistics.bytes += UInt64(batch.bytes.count)
-      state.statistics.commits += 1
-      state.statistics.busy += took
-      defer { state.followers.removeAll() }
-      return state.followers
-    }
-    for (sequence, appended) in batch.waiting { appended.resume(returning: .success(sequence)) }
-    for follower in followers.values { follower.resume() }
-  }
-
-  private func fail(_ batch: Batch, _ error: JournalError) {
-    state.withLock { state in
-      state.failure = state.failure ?? error
-      release(batch, &state)
-    }
-    for (_, appended) in batch.waiting { appended.resume(returning: .failure(error)) }
-    finishFollowers()
-  }
-
-  private func release(_ batch: Batch, _ state: inout State) {
-    state.inFlight -= batch.ends.count
-    state.bytesInFlight -= batch.bytes.count - batch.ends.count * RecordFormat.headerSize
-  }
-
-  private func finishFollowers() {
-    let followers = state.withLock { state in
-      defer { state.followers.removeAll() }
-      return state.followers
-    }
-    for follower in followers.values { follower.resume() }
   }
 }

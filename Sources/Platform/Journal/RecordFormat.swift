@@ -65,6 +65,11 @@ struct RecordFormat {
         sequence: sequence, positionInCommit: position, payload: offset + headerSize..<end))
   }
 
+  /// The checksum that a record at `offset` states.
+  static func checksum(in bytes: UnsafeRawBufferPointer, at offset: Int) -> UInt32 {
+    number(bytes, offset + 4, UInt32.self)
+  }
+
   /// The sequence that a record at `offset` would have, without checking anything.
   static func sequence(in bytes: UnsafeRawBufferPointer, at offset: Int) -> UInt64 {
     number(bytes, offset + 8, UInt64.self)

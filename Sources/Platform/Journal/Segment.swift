@@ -5,6 +5,8 @@ struct Segment: Sendable {
   let first: UInt64
   var bytes: Int
   var lastWritten: Instant
+  /// Of the opening that made it; 0 before there were epochs.
+  let epoch: UInt64
 }
 
 extension Segment {
@@ -25,8 +27,10 @@ extension Segment {
     return expired
   }
 
-  init(first: UInt64, in directory: JournalDirectory) throws(JournalError) {
-    let status = try directory.open(first: first, .reading).status()
-    self.init(first: first, bytes: status.bytes, lastWritten: status.lastWritten)
+  init(_ header: SegmentHeader, in directory: JournalDirectory) throws(JournalError) {
+    let status = try directory.open(first: header.first, .reading).status()
+    self.init(
+      first: header.first, bytes: status.bytes, lastWritten: status.lastWritten,
+      epoch: header.epoch)
   }
 }

@@ -1,53 +1,70 @@
-internal import Bytes
-
 /// The segment that is written to.
 ///
-/// Its header, 32 bytes: magic, version u32, zero u32, first sequence u64, CRC-32 of these u32, zero.
-/// Space is preallocated, so that an append changes no file size and `fdatasync` writes data only.
+/// Its space is preallocated, so that an append changes no file size and `fdatasync` writes data only.
 struct SegmentFile {
-  static let headerSize = 32
-  static let version: UInt32 = 1
-  private static let magic = Array("SHQJRNL\n".utf8)
-
   let first: UInt64
+  let epoch: UInt64
+  /// Of the segment before, as this one's header says.
+  let void: SegmentHeader.VoidedTail?
+  let path: String
   private let file: any DiskFile
   private let capacity: Int
   private(set) var used: Int
+  private let dataStart: Int
+  /// Of the last record that is written.
+  private(set) var lastChecksum: UInt32
 
   var remaining: Int { capacity - used }
-  var path: String { file.path }
+  var isEmpty: Bool { used == dataStart }
 
-  /// A new, durable segment: when this returns, a crash cannot lose its name or header.
+  /// Turns a spare into a durable segment: when this returns, a crash cannot lose its name or header.
+  /// It takes the place of one of the same name, in which nothing was ever durable.
   init(
-    creating first: UInt64, in directory: JournalDirectory, capacity: Int
+    of spare: SpareSegment, _ header: SegmentHeader, in directory: JournalDirectory
   ) throws(JournalError) {
-    self.init(first, try directory.open(first: first, .creating), capacity, used: 0)
-    try file.preallocate(capacity)
-    try write(Self.header(first: first), 0..<Self.headerSize)
+    path = directory.file(first: header.first)
+    first = header.first
+    epoch = header.epoch
+    void = header.void
+    file = spare.file
+    capacity = spare.capacity
+    used = 0
+    dataStart = SegmentHeader.size
+    lastChecksum = 0
+    try write(header.bytes, 0..<SegmentHeader.size)
     try sync()
+    try directory.disk.rename(directory.spare, to: path)
     try directory.sync()
   }
 
-  /// The last segment of an existing journal, to go on behind `used` bytes. What follows is cut.
+  /// The last segment of an existing journal, to go on behind its data. What follows is cut.
   init(
-    continuing first: UInt64, in directory: JournalDirectory, used: Int, capacity: Int
+    continuing header: SegmentHeader, _ outcome: SegmentScan.Outcome,
+    in directory: JournalDirectory, capacity: Int
   ) throws(JournalError) {
-    let file = try directory.open(first: first, .writing)
-    self.init(first, file, max(capacity, used), used: used)
-    try file.truncate(to: used)
-    try file.preallocate(self.capacity)
+    path = directory.file(first: header.first)
+    first = header.first
+    epoch = header.epoch
+    void = header.void
+    file = try directory.open(first: header.first, .writing)
+    used = outcome.used
+    dataStart = header.size
+    lastChecksum = outcome.lastChecksum
+    if outcome.cutBytes > 0 { try file.truncate(to: used) }
+    do throws(JournalError) { try file.preallocate(max(capacity, used)) } catch {
+      guard error.isOutOfSpace else { throw error }
+    }
+    self.capacity = try file.status().bytes
     try file.syncWhole()
   }
 
-  private init(_ first: UInt64, _ file: any DiskFile, _ capacity: Int, used: Int) {
-    self.first = first
-    self.file = file
-    self.capacity = capacity
-    self.used = used
+  /// Appends a piece of `bytes`, whose last record begins at `last`.
+  mutating func append(_ bytes: [UInt8], _ piece: Range<Int>, last: Int) throws(JournalError) {
+    try write(bytes, piece)
+    lastChecksum = bytes.withUnsafeBytes { RecordFormat.checksum(in: $0, at: last) }
   }
 
-  /// Appends a piece of `bytes`.
-  mutating func write(_ bytes: [UInt8], _ piece: Range<Int>) throws(JournalError) {
+  private mutating func write(_ bytes: [UInt8], _ piece: Range<Int>) throws(JournalError) {
     try bytes.span.bytes.withUnsafeBytes { bytes throws(JournalError) in
       try file.write(UnsafeRawBufferPointer(rebasing: bytes[piece]), at: used)
     }
@@ -56,33 +73,56 @@ struct SegmentFile {
 
   func sync() throws(JournalError) { try file.sync() }
 
-  /// Gives back what was preallocated and not used.
+  /// Gives back what was preallocated and not used. Only for the space: its failure is no harm.
   func finish() throws(JournalError) {
     try file.truncate(to: used)
     try file.syncWhole()
   }
 
-  private static func header(first: UInt64) -> [UInt8] {
-    var writer = ByteWriter(capacity: headerSize)
-    writer.write(magic)
-    writer.write(version)
-    writer.write(UInt32(0))
-    writer.write(first)
-    writer.write(CRC32.of(writer.bytes))
-    writer.write(UInt32(0))
-    return writer.bytes
+  /// What the next segment says of this one when a write or a sync of it has failed.
+  var voidedTail: SegmentHeader.VoidedTail {
+    SegmentHeader.VoidedTail(offset: used, checksum: lastChecksum)
   }
+}
 
-  static func isHeader(_ bytes: UnsafeRawBufferPointer, first: UInt64) -> Bool {
-    bytes.count >= headerSize && bytes[0..<headerSize].elementsEqual(header(first: first))
-  }
+/// Space for the segment after the one that is written to. A journal that has one can go on, however
+/// full the disk is.
+struct SpareSegment {
+  let file: any DiskFile
+  let capacity: Int
 
-  /// Ours, but written by a version with another layout. Version 0 is none: a header that is torn.
-  static func isForeign(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard bytes.count >= headerSize, bytes[0..<magic.count].elementsEqual(magic) else {
-      return false
+  /// Takes over one that an earlier opening has left, when it is as it must be.
+  init?(found directory: JournalDirectory, capacity: Int) throws(JournalError) {
+    guard try directory.disk.names(in: directory.path).contains(JournalDirectory.spareName) else {
+      return nil
     }
-    let found = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
-    return found != version && found != 0
+    let file = try directory.disk.open(directory.spare, .writing)
+    let isFit = try file.withBytes { bytes throws(JournalError) in
+      bytes.count >= capacity
+        && RecordFormat.isZero(bytes, min(SegmentHeader.size, bytes.count)..<bytes.count)
+    }
+    guard isFit else {
+      try directory.disk.remove(directory.spare)
+      return nil
+    }
+    self.file = file
+    self.capacity = try file.status().bytes
+  }
+
+  init(creating directory: JournalDirectory, capacity: Int) throws(JournalError) {
+    // One whose making into a segment has failed is not used again.
+    if try directory.disk.names(in: directory.path).contains(JournalDirectory.spareName) {
+      try directory.disk.remove(directory.spare)
+    }
+    let file = try directory.disk.open(directory.spare, .creating)
+    do throws(JournalError) {
+      try file.preallocate(capacity)
+      try file.syncWhole()
+    } catch {
+      try directory.disk.remove(directory.spare)
+      throw error
+    }
+    self.file = file
+    self.capacity = capacity
   }
 }

@@ -7,6 +7,8 @@ struct SegmentScan {
   let isLast: Bool
   let segment: any DiskFile
   let payloadMax: Int
+  /// Where the next segment says that this one's data ends.
+  var void: SegmentHeader.VoidedTail?
 
   private var file: String { segment.path }
 
@@ -16,6 +18,10 @@ struct SegmentScan {
     /// Where the data ends.
     var used: Int
     var cutBytes: Int
+    /// Of the last valid record; 0 when there is none.
+    var lastChecksum: UInt32 = 0
+    /// Where the last commit begins in this segment.
+    var lastCommit: Int
     /// False when not even the header reached the disk: the segment was being created.
     var hasHeader = true
   }
@@ -30,15 +36,20 @@ struct SegmentScan {
     _ bytes: UnsafeRawBufferPointer, _ first: UInt64,
     _ replay: (UInt64, UnsafeRawBufferPointer) -> Void
   ) throws(JournalError) -> Outcome {
-    guard SegmentFile.isHeader(bytes, first: first) else {
-      return try withoutHeader(bytes, first)
+    let header: SegmentHeader
+    switch SegmentHeader.find(in: bytes, first: first) {
+    case .header(let found): header = found
+    case .foreign: throw .notAJournal(file: file)
+    case .none(let body): return try withoutHeader(bytes, first, body)
     }
-    var outcome = Outcome(last: first - 1, used: SegmentFile.headerSize, cutBytes: 0)
-    while true {
+    var outcome = Outcome(
+      last: first - 1, used: header.size, cutBytes: 0, lastCommit: header.size)
+    var commit: UInt64?
+    while outcome.used != void?.offset {
       let found = RecordFormat.find(in: bytes, at: outcome.used, payloadMax: payloadMax)
       guard case .record(let record) = found else {
         outcome.cutBytes = try tail(bytes, outcome, found)
-        return outcome
+        break
       }
       guard record.sequence == outcome.last + 1 else {
         throw .damaged(
@@ -46,21 +57,30 @@ struct SegmentScan {
           reason: "sequence \(record.sequence) follows \(outcome.last)")
       }
       replay(record.sequence, UnsafeRawBufferPointer(rebasing: bytes[record.payload]))
+      if record.firstOfCommit != commit { outcome.lastCommit = outcome.used }
+      commit = record.firstOfCommit
       outcome.last = record.sequence
+      outcome.lastChecksum = RecordFormat.checksum(in: bytes, at: outcome.used)
       outcome.used = record.end
     }
+    if let void, (void.offset, void.checksum) != (outcome.used, outcome.lastChecksum) {
+      throw .damaged(
+        file: file, offset: outcome.used,
+        reason: "the next segment says that it ends at \(void.offset)")
+    }
+    return outcome
   }
 
   /// Records come after a synced header only, so a torn creation has nothing behind it.
   private func withoutHeader(
-    _ bytes: UnsafeRawBufferPointer, _ first: UInt64
+    _ bytes: UnsafeRawBufferPointer, _ first: UInt64, _ body: Int
   ) throws(JournalError) -> Outcome {
-    if SegmentFile.isForeign(bytes) { throw .notAJournal(file: file) }
-    let body = min(bytes.count, SegmentFile.headerSize)..<bytes.count
-    guard isLast, RecordFormat.isZero(bytes, body) else {
+    guard isLast, RecordFormat.isZero(bytes, min(body, bytes.count)..<bytes.count) else {
       throw .damaged(file: file, offset: 0, reason: "the segment's header does not check")
     }
-    return Outcome(last: first - 1, used: 0, cutBytes: body.lowerBound, hasHeader: false)
+    return Outcome(
+      last: first - 1, used: 0, cutBytes: min(body, bytes.count), lastCommit: 0,
+      hasHeader: false)
   }
 
   /// How many bytes to cut from the tail that begins where the data ends; zero when it is clean.

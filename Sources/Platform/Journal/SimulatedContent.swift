@@ -42,7 +42,7 @@ struct SimulatedContent {
 
   // MARK: Changes
 
-  mutating func create(_ file: String, _ now: Instant) throws(JournalError) {
+  mutating func create(_ file: String) throws(JournalError) {
     try spend(1, "open", file)
     guard names[file] == nil else { throw .failed("open", EEXIST, file) }
     lastNode += 1

@@ -87,23 +87,64 @@ package final class SimulatedDisk: JournalDisk {
 
   // MARK: Calls
 
+  /// Whose calls fail from the next crash on, whoever still makes them.
+  package func attached() -> any JournalDisk {
+    AttachedDisk(disk: self, session: content.withLock { $0.session })
+  }
+
   package func makeFolder(_ path: String) throws(JournalError) {
-    try content.withLock { content throws(JournalError) in
+    try attached().makeFolder(path)
+  }
+  package func lock(_ file: String, of folder: String) throws(JournalError) -> any DiskLock {
+    try attached().lock(file, of: folder)
+  }
+  package func names(in folder: String) throws(JournalError) -> [String] {
+    try attached().names(in: folder)
+  }
+  package func open(_ file: String, _ mode: DiskMode) throws(JournalError) -> any DiskFile {
+    try attached().open(file, mode)
+  }
+  package func rename(_ file: String, to name: String) throws(JournalError) {
+    try attached().rename(file, to: name)
+  }
+  package func remove(_ file: String) throws(JournalError) { try attached().remove(file) }
+  package func sync(folder: String) throws(JournalError) { try attached().sync(folder: folder) }
+
+  fileprivate func use<Result: Sendable>(
+    _ session: Int, _ path: String,
+    _ body: (inout SimulatedContent) throws(JournalError) -> Result
+  ) throws(JournalError) -> Result {
+    let now = time.now
+    return try content.withLock { content throws(JournalError) in
+      guard content.session == session else {
+        throw .failed("a call after the crash", EIO, path)
+      }
+      content.now = now
+      return try body(&content)
+    }
+  }
+}
+
+private struct AttachedDisk: JournalDisk {
+  let disk: SimulatedDisk
+  let session: Int
+
+  func makeFolder(_ path: String) throws(JournalError) {
+    try disk.use(session, path) { content throws(JournalError) in
       try content.spend(1, "mkdir", path)
       content.folders.insert(path)
     }
   }
 
-  package func lock(_ file: String, of folder: String) throws(JournalError) -> any DiskLock {
-    let session = try content.withLock { content throws(JournalError) in
+  func lock(_ file: String, of folder: String) throws(JournalError) -> any DiskLock {
+    try disk.use(session, file) { content throws(JournalError) in
       guard content.locks.insert(file).inserted else { throw .locked(directory: folder) }
-      return content.session
     }
-    return SimulatedLock(self, file, session)
+    return SimulatedLock(disk, file, session)
   }
 
-  package func names(in folder: String) throws(JournalError) -> [String] {
-    try content.withLock { content throws(JournalError) in
+  func names(in folder: String) throws(JournalError) -> [String] {
+    try disk.use(session, folder) { content throws(JournalError) in
       guard content.folders.contains(folder) else { throw .failed("opendir", ENOENT, folder) }
       return content.names.keys.filter { $0.hasPrefix(folder + "/") }.map {
         String($0.dropFirst(folder.count + 1))
@@ -111,53 +152,36 @@ package final class SimulatedDisk: JournalDisk {
     }
   }
 
-  package func open(_ file: String, _ mode: DiskMode) throws(JournalError) -> any DiskFile {
-    let now = time.now
-    return try content.withLock { content throws(JournalError) in
-      if mode == .creating { try content.create(file, now) }
+  func open(_ file: String, _ mode: DiskMode) throws(JournalError) -> any DiskFile {
+    let node = try disk.use(session, file) { content throws(JournalError) in
+      if mode == .creating { try content.create(file) }
       guard let node = content.names[file] else { throw .failed("open", ENOENT, file) }
-      return SimulatedFile(self, file, node, content.session)
+      return node
     }
+    return SimulatedFile(disk, file, node, session)
   }
 
-  package func rename(_ file: String, to name: String) throws(JournalError) {
-    try content.withLock { content throws(JournalError) in
+  func rename(_ file: String, to name: String) throws(JournalError) {
+    try disk.use(session, file) { content throws(JournalError) in
       try content.spend(1, "rename", file)
       guard let node = content.names[file] else { throw .failed("rename", ENOENT, file) }
       content.change(.move(from: file, to: name, node))
     }
   }
 
-  package func remove(_ file: String) throws(JournalError) {
-    try content.withLock { content throws(JournalError) in
+  func remove(_ file: String) throws(JournalError) {
+    try disk.use(session, file) { content throws(JournalError) in
       try content.spend(1, "unlink", file)
       guard content.names[file] != nil else { throw .failed("unlink", ENOENT, file) }
       content.change(.remove(file))
     }
   }
 
-  package func sync(folder: String) throws(JournalError) {
-    try content.withLock { content throws(JournalError) in
+  func sync(folder: String) throws(JournalError) {
+    try disk.use(session, folder) { content throws(JournalError) in
       try content.spend(1, "fsync", folder)
       if try content.syncFails("fsync", folder) { return }
       content.settleNames()
-    }
-  }
-
-  fileprivate func release(_ file: String, _ session: Int) {
-    content.withLock { if $0.session == session { $0.locks.remove(file) } }
-  }
-
-  fileprivate func use<Result: Sendable>(
-    _ file: SimulatedFile, _ body: (inout SimulatedContent) throws(JournalError) -> Result
-  ) throws(JournalError) -> Result {
-    let now = time.now
-    return try content.withLock { content throws(JournalError) in
-      guard content.session == file.session, content.nodes[file.node] != nil else {
-        throw .failed("access after a crash", EIO, file.path)
-      }
-      content.now = now
-      return try body(&content)
     }
   }
 }
@@ -173,7 +197,13 @@ private final class SimulatedLock: DiskLock {
     self.session = session
   }
 
-  func release() { disk.release(file, session) }
+  func release() {
+    do throws(JournalError) {
+      try disk.use(session, file) { content in _ = content.locks.remove(file) }
+    } catch {
+      // The crash has released it.
+    }
+  }
 
   deinit { release() }
 }
@@ -192,14 +222,14 @@ private final class SimulatedFile: DiskFile {
   }
 
   func status() throws(JournalError) -> DiskFileStatus {
-    try disk.use(self) { content in
+    try disk.use(session, path) { content in
       let node = content.nodes[node]!
       return DiskFileStatus(bytes: node.data.count, lastWritten: node.lastWritten)
     }
   }
 
   func preallocate(_ size: Int) throws(JournalError) {
-    try disk.use(self) { content throws(JournalError) in
+    try disk.use(session, path) { content throws(JournalError) in
       try content.spend(1, "posix_fallocate", path)
       try content.grow(node, to: size, "posix_fallocate", path)
     }
@@ -207,13 +237,13 @@ private final class SimulatedFile: DiskFile {
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(JournalError) {
     let bytes = Array(bytes)
-    try disk.use(self) { content throws(JournalError) in
+    try disk.use(session, path) { content throws(JournalError) in
       try content.write(bytes, node, offset, path)
     }
   }
 
   func read(_ count: Int, at offset: Int) throws(JournalError) -> [UInt8] {
-    try disk.use(self) { content in
+    try disk.use(session, path) { content in
       let data = content.nodes[node]!.data
       return Array(data[min(offset, data.count)..<min(offset + count, data.count)])
     }
@@ -222,12 +252,12 @@ private final class SimulatedFile: DiskFile {
   func withBytes<Result>(
     _ body: (UnsafeRawBufferPointer) throws(JournalError) -> Result
   ) throws(JournalError) -> Result {
-    let data = try disk.use(self) { $0.nodes[node]!.data }
+    let data = try disk.use(session, path) { $0.nodes[node]!.data }
     return try data.span.bytes.withUnsafeBytes(body)
   }
 
   func sync() throws(JournalError) {
-    try disk.use(self) { content throws(JournalError) in
+    try disk.use(session, path) { content throws(JournalError) in
       try content.spend(1, "fdatasync", path)
       do throws(JournalError) {
         if try content.syncFails("fdatasync", path) { return }
@@ -242,7 +272,7 @@ private final class SimulatedFile: DiskFile {
   func syncWhole() throws(JournalError) { try sync() }
 
   func truncate(to size: Int) throws(JournalError) {
-    try disk.use(self) { content throws(JournalError) in
+    try disk.use(session, path) { content throws(JournalError) in
       try content.spend(1, "ftruncate", path)
       content.nodes[node]!.truncate(to: size)
     }

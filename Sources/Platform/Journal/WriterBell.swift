@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Chrono
 internal import Glibc
 
 /// The writer's thread, and what wakes it.
@@ -38,8 +39,11 @@ final class WriterBell: @unchecked Sendable {
     _ = write(fd, &one, 8)
   }
 
-  /// Until the bell has rung, also if it rang before.
-  func wait() {
+  /// Until the bell has rung, also if it rang before, or the time is over.
+  func wait(_ limit: Duration?) {
+    var watched = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+    let milliseconds = limit.map { min($0.wholeNanoseconds / 1_000_000 + 1, 60_000) } ?? -1
+    guard poll(&watched, 1, Int32(milliseconds)) > 0 else { return }
     var count: UInt64 = 0
     _ = read(fd, &count, 8)
   }

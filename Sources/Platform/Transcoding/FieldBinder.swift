@@ -22,7 +22,8 @@ struct FieldBinder {
     return nil
   }
 
-  /// The path wins over what the body said of the same field.
+  /// What the body says of the same field must be the same, or nothing: which of two was meant nobody
+  /// can tell.
   mutating func bindPath(_ binding: RouteTable.Binding) throws(RPCError) {
     try bind(binding.field, binding.value)
   }
@@ -83,6 +84,25 @@ struct FieldBinder {
       return
     }
     let value = try FieldText.value(text, as: field, at: at)
+    if !field.isRepeated, let known = message[slot], known.contradicts(value) {
+      throw .invalid(at.name, "is \(text.prefix(64)) in the path, and another in the body")
+    }
     message[slot] = field.isRepeated ? .list(message.elements(slot) + [value]) : value
+  }
+}
+
+extension DynamicValue {
+  /// Whether both are given, and differ. A scalar that is its type's default counts as not given.
+  fileprivate func contradicts(_ other: DynamicValue) -> Bool {
+    switch (self, other) {
+    case (.signed(let left), .signed(let right)): left != 0 && left != right
+    case (.unsigned(let left), .unsigned(let right)): left != 0 && left != right
+    case (.real(let left), .real(let right)): left != 0 && left != right
+    case (.bool(let left), .bool(let right)): left && !right
+    case (.text(let left), .text(let right)): !left.isEmpty && left != right
+    case (.bytes(let left), .bytes(let right)): !left.isEmpty && left != right
+    case (.enumeration(let left), .enumeration(let right)): left != 0 && left != right
+    default: true
+    }
   }
 }

@@ -9,7 +9,11 @@ package struct Config: ServiceSettings {
   let denialAfter: Duration
   let cancelTriesMax: Int
   let ordersKeptMax: Int
+  let routeAgeMax: Duration
+  let restingRouteAgeMax: Duration
+  let routesWaitingMax: Int
   let segmentBytes: Int
+  let reserveBytes: Int
 
   package init(_ settings: SettingsReader) {
     placeTimeout = settings.duration(
@@ -37,8 +41,21 @@ package struct Config: ServiceSettings {
     ordersKeptMax = settings.int(
       "orders_kept_max", in: 100...10_000_000, default: 100_000, unit: "orders",
       "Orders that are done and kept in memory to recognise what repeats; the oldest give way.")
+    routeAgeMax = settings.duration(
+      "route_age_max", in: .milliseconds(100)...(.seconds(600)), default: .seconds(5),
+      "A market, IOC or FOK order that arrives so long after it was accepted is refused for good.")
+    restingRouteAgeMax = settings.duration(
+      "resting_route_age_max", in: .milliseconds(100)...(.seconds(3_600)), default: .seconds(60),
+      "The same for orders that may rest.")
+    routesWaitingMax = settings.int(
+      "routes_waiting_max", in: 1...1_000_000, default: 4_096, unit: "orders",
+      "Orders that wait for the journal; one more is refused with RESOURCE_EXHAUSTED.")
     segmentBytes = settings.int(
       "journal_segment_bytes", in: 4_194_304...1_073_741_824, default: 67_108_864, unit: "bytes",
-      "Size of a journal segment; preallocated.")
+      "Size of a journal segment; preallocated, and the one after it too.")
+    reserveBytes = settings.int(
+      "journal_reserve_bytes", in: 65_536...536_870_912, default: 16_777_216, unit: "bytes",
+      "On a full disk new orders may not use the last of this (at most half a segment): it is kept "
+        + "for cancels and for what venues report.")
   }
 }

@@ -13,21 +13,28 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws -> ExecutionV1.RouteOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
     var response = ExecutionV1.RouteOrderResponse()
-    response.childOrderId = try await router.route(order)
+    do { response.childOrderId = try await router.route(order) } catch let refusal as JournalRefusal
+    {
+      throw refusal.rpcError
+    }
     return response
   }
 
   func cancelOrder(
     _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
-    try await router.cancel(request.orderId)
+    do { try await router.cancel(request.orderId) } catch let refusal as JournalRefusal {
+      throw refusal.rpcError
+    }
     return .init()
   }
 
   func replaceOrder(
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
-    try await router.replace(request)
+    do { try await router.replace(request) } catch let refusal as JournalRefusal {
+      throw refusal.rpcError
+    }
     return .init()
   }
 

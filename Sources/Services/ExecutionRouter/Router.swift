@@ -12,8 +12,9 @@ internal import Units
 internal import Venue
 internal import Wire
 
-/// The routing ledger over its journal: an event is applied, journaled together with the reports that
-/// follow from it, and only then are its commands carried out.
+/// The routing ledger over its journal: room for an event and the reports that may follow from it is
+/// reserved, the event is applied and journaled with them, and when all is on disk, and not before,
+/// its commands are carried out. What cannot be journaled changes nothing.
 actor Router {
   let journal: Journal
   private let config: Config
@@ -23,6 +24,9 @@ actor Router {
   private var done: [OrderID] = []
   private var desk: VenueDesk?
   private var followed: Set<String> = []
+  private var lastTicket: JournalTicket?
+  /// Routes that wait for the disk.
+  private var waiting = 0
   private let reports: CounterFamily
   private let openOrders: Gauge
 
@@ -48,7 +52,9 @@ actor Router {
     for wire in known where try instruments.put(wire) {
       var record = ExecutionV1.JournalRecord()
       record.record = .instrument(wire)
-      _ = try await append([record.encoded()]).value
+      let bytes = record.encoded()
+      let ticket = journal.append([bytes], in: try room(forOutcomeOf: bytes, .essential))
+      try await untilDurable(ticket)
     }
   }
 
@@ -63,13 +69,44 @@ actor Router {
   func route(_ wire: OmsV1.Order) async throws -> String {
     let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
     let parent = try ParentOrder(wire, instrument)
-    try await apply(.routed(parent), at: instrument)
+    guard ledger.orders[parent.id] == nil else {
+      // Known, and said so only when it is on disk. Who asks again and again is not kept waiting.
+      do throws(JournalError) { try await lastTicket?.durableUnlessDiskFails() } catch {
+        throw JournalRefusal(error)
+      }
+      return ChildID(parent: parent.id, sequence: 1).text
+    }
+    try refuseIfLate(wire, parent)
+    guard waiting < config.routesWaitingMax else {
+      throw RPCError(
+        .resourceExhausted,
+        "\(waiting) orders wait for the routing journal, the most allowed (routes_waiting_max)")
+    }
+    waiting += 1
+    defer { waiting -= 1 }
+    try await apply(.routed(parent), at: instrument, for: .business)
     return ChildID(parent: parent.id, sequence: 1).text
+  }
+
+  /// An order that was on its way for too long would execute at a time that nobody asked for. Time
+  /// only grows, so that this is the last word on an order that was never taken in charge.
+  private func refuseIfLate(_ wire: OmsV1.Order, _ parent: ParentOrder) throws(RPCError) {
+    guard let created = wire.createdAt else { return }
+    let age = context.time.now - (try Instant(created, field: "order.createdAt"))
+    let most = parent.endsAtOnce ? config.routeAgeMax : config.restingRouteAgeMax
+    guard age > most else { return }
+    throw RPCError(
+      .failedPrecondition,
+      "order \(parent.id) arrives \(age) after it was accepted, and \(most) is the most allowed "
+        + "(\(parent.endsAtOnce ? "route_age_max" : "resting_route_age_max"))",
+      details: [
+        .errorInfo(reason: "TOO_LATE", domain: "execution-router.shrivenquant", metadata: [:])
+      ])
   }
 
   func cancel(_ orderID: String) async throws {
     let id = try RoutingCodec.orderID(orderID)
-    try await apply(.cancelRequested(parent: id), at: try known(id))
+    try await apply(.cancelRequested(parent: id), at: try known(id), for: .essential)
   }
 
   func replace(_ request: ExecutionV1.ReplaceRoutedOrderRequest) async throws {
@@ -78,7 +115,7 @@ actor Router {
     let terms = try RoutingCodec(instrument: instrument).terms(request)
     try await apply(
       .replaceRequested(parent: id, version: request.version, terms, instrument.amendable),
-      at: instrument)
+      at: instrument, for: .business)
   }
 
   private func known(_ id: OrderID) throws(RPCError) -> Instrument {
@@ -90,8 +127,21 @@ actor Router {
 
   // MARK: The venue's word
 
+  /// Returns when it is on disk. While the journal takes nothing this waits and asks again: the word
+  /// of a venue is never dropped, and who brings it must not think that it has to ask for it again.
   func take(_ event: RoutingEvent, at instrument: Instrument) async throws {
-    try await apply(event, at: instrument)
+    while true {
+      do {
+        try await apply(event, at: instrument, for: .essential)
+        return
+      } catch let refusal as JournalRefusal {
+        try Task.checkCancellation()
+        context.log.warning(
+          "a venue's word waits for the routing journal", ["reason": .text(refusal.text)])
+        await context.loop.sleep(for: config.queryInterval)
+        try Task.checkCancellation()
+      }
+    }
   }
 
   func child(_ id: String) -> (order: RoutedOrder, child: ChildOrder)? { ledger.child(id) }
@@ -108,16 +158,19 @@ actor Router {
 
   // MARK: Applying
 
-  private func apply(_ event: RoutingEvent, at instrument: Instrument) async throws {
-    let (changed, effects) = ledger.apply(event)
-    guard changed else {
-      // Known before; whoever tells it again may go on when it is on disk.
-      _ = try await lastAppend?.value
-      return
-    }
+  private func apply(
+    _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse
+  ) async throws {
     let codec = RoutingCodec(instrument: instrument)
     let now = context.time.now
     var records = [codec.record(event, now).encoded()]
+    let room = try room(forOutcomeOf: records[0], use)
+    let (changed, effects) = ledger.apply(event)
+    guard changed else {
+      // Known before; whoever tells it again may go on when it is on disk.
+      try await untilDurable(lastTicket)
+      return
+    }
     for case .report(let parent, let report) in effects {
       var record = ExecutionV1.JournalRecord()
       let message = codec.report(report, of: parent, now)
@@ -128,9 +181,30 @@ actor Router {
     }
     letGoOfOld()
     openOrders.set(ledger.open.count)
-    _ = try await append(records).value
+    let ticket = journal.append(records, in: room)
+    lastTicket = ticket
+    try await untilDurable(ticket)
     for effect in effects { carryOut(effect) }
   }
+
+  /// An event's reports repeat what it says itself, and what is known of its order.
+  private func room(
+    forOutcomeOf record: [UInt8], _ use: JournalUse
+  ) throws(JournalRefusal) -> JournalRoom {
+    let largest = record.count + Self.reportBytesMax
+    do throws(JournalError) {
+      return try journal.reserve(
+        JournalRoom.Size(
+          records: 1 + Self.reportsMax, bytes: largest * (1 + Self.reportsMax), largest: largest),
+        for: use)
+    } catch {
+      throw JournalRefusal(error)
+    }
+  }
+
+  /// Of one event.
+  private static let reportsMax = 4
+  private static let reportBytesMax = 512
 
   private func carryOut(_ effect: RoutingEffect) {
     guard let desk else { return }
@@ -146,19 +220,10 @@ actor Router {
     }
   }
 
-  private var lastAppend: Task<UInt64, any Error>?
-
-  private func append(_ records: [[UInt8]]) -> Task<UInt64, any Error> {
-    let appended: Task<UInt64, any Error> = Task.immediate(executorPreference: context.loop) {
-      [journal] in
-      do throws(JournalError) {
-        return try await journal.append(contentsOf: records)
-      } catch {
-        throw RPCError(.unavailable, "the routing journal refuses: \(error.problem)")
-      }
+  private func untilDurable(_ ticket: JournalTicket?) async throws(RPCError) {
+    do throws(JournalError) { try await ticket?.durable() } catch {
+      throw RPCError(.unavailable, "the routing journal has ended: \(error.problem)")
     }
-    lastAppend = appended
-    return appended
   }
 
   private func letGoOfOld() {
@@ -168,15 +233,39 @@ actor Router {
   }
 }
 
+/// The journal takes no record of it: nothing has changed.
+struct JournalRefusal: Error {
+  let error: JournalError
+
+  init(_ error: JournalError) { self.error = error }
+
+  var text: String { "the routing journal refuses: \(error.problem)" }
+
+  var rpcError: RPCError {
+    switch error {
+    case .full, .tooManyInFlight, .recordTooLarge: RPCError(.resourceExhausted, text)
+    default: RPCError(.unavailable, text)
+    }
+  }
+}
+
+extension ParentOrder {
+  /// By its terms it trades at once or not at all.
+  var endsAtOnce: Bool { type == .market || timeInForce == .ioc || timeInForce == .fok }
+}
+
 /// The ledger that the journal proves.
 struct Recovery {
   private(set) var journal: Journal
   private(set) var instruments = InstrumentTable()
   private(set) var ledger = RoutingLedger()
 
-  init(_ path: String, _ config: Config) throws {
-    var settings = JournalSettings()
+  init(
+    _ path: String, _ config: Config, _ journaling: JournalSettings = JournalSettings()
+  ) throws {
+    var settings = journaling
     settings.segmentBytes = config.segmentBytes
+    settings.reserveBytes = config.reserveBytes
     var replay = Replay()
     journal = try Journal.open(path, settings) { replay.take($0) }
     if let fault = replay.fault { throw fault }

@@ -1,7 +1,7 @@
 package import Calls
 internal import Contracts
 internal import Execution
-internal import Journal
+package import Journal
 internal import Loop
 package import ServiceKit
 internal import Telemetry
@@ -20,7 +20,14 @@ package struct ExecutionRouter: ServiceDefinition {
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
-    let recovery = try Recovery(try context.journalDirectory(), config)
+    try self.init(context, config, .ofThisOpening())
+  }
+
+  /// With a disk of somebody's choice.
+  package init(
+    _ context: ServiceContext, _ config: Config, _ journal: JournalSettings
+  ) throws {
+    let recovery = try Recovery(try context.journalDirectory(), config, journal)
     self.context = context
     self.router = Router(config, context, recovery)
     self.desk = VenueDesk(router, config, context)
@@ -36,6 +43,10 @@ package struct ExecutionRouter: ServiceDefinition {
 
   package func start() async throws {
     await router.use(desk)
+    let condition = context.readiness.require("journal", reason: "not opened")
+    router.journal.onFailureChange { failure in
+      if let failure { condition.fail(failure.problem) } else { condition.hold() }
+    }
     let reconciled = context.readiness.require("reconciled", reason: "waiting for market-connector")
     context.spawn("learn instruments and reconcile") { [router, desk, context] in
       let market = MarketV1.MarketServiceClient(channel: context.channel(to: "market-connector"))

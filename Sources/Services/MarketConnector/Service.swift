@@ -7,7 +7,7 @@ internal import Loop
 internal import Security
 package import ServiceKit
 internal import Telemetry
-internal import Venues
+package import Venues
 
 /// Sessions with venues: market data out, orders in, each venue in its own dialect.
 package struct MarketConnector: ServiceDefinition {
@@ -23,6 +23,18 @@ package struct MarketConnector: ServiceDefinition {
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
+    try self.init(context, config) { venue in
+      try venue.session(
+        Self.settings(venue, context, config), loop: context.loop, time: context.time,
+        log: context.log, metrics: context.metrics)
+    }
+  }
+
+  /// With sessions of somebody's choice.
+  package init(
+    _ context: ServiceContext, _ config: Config,
+    session: (KnownVenue) throws -> any VenueSession
+  ) throws {
     self.context = context
     let notices = NoticeBoard(config)
     self.notices = notices
@@ -32,10 +44,8 @@ package struct MarketConnector: ServiceDefinition {
     var (links, failed): ([VenueLink], [FailedVenue]) = ([], [])
     for venue in config.venues {
       do {
-        let session = try venue.session(
-          Self.settings(venue, context, config), loop: context.loop, time: context.time,
-          log: context.log, metrics: context.metrics)
-        links.append(VenueLink(venue, session, config, context, notices, ticks))
+        links.append(
+          VenueLink(venue, try session(venue), config, context, notices, ticks))
       } catch {
         failed.append(FailedVenue(known: venue, reason: errorText(error)))
       }

@@ -20,10 +20,11 @@ struct Handlers: OmsV1.OrderServiceHandler {
     _ request: OmsV1.AcceptOrderRequest, _ context: ServerContext
   ) async throws -> OmsV1.AcceptOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
-    try self.context.requireReady()
+    // A full journal refuses by itself, and proves that nothing was done.
+    try self.context.requireReady(but: [OMS.journalCondition])
     var response = OmsV1.AcceptOrderResponse()
-    if let evicted = await desk.evictedOrder(order), let stored = try await store.order(evicted) {
-      response.order = stored
+    if let evicted = await desk.evictedOrder(order) {
+      response.order = try await stored(evicted, askedAs: order)
       response.duplicate = true
       response.sequence = await desk.lastEvent
       return response
@@ -32,8 +33,9 @@ struct Handlers: OmsV1.OrderServiceHandler {
       response.order = try await desk.existing(order)
       response.duplicate = true
     } else {
-      let (accepted, isDuplicate) = try await desk.accept(
-        order, admitted: request.admittedTimeNs)
+      let (accepted, isDuplicate) = try await refusing {
+        try await desk.accept(order, admitted: request.admittedTimeNs)
+      }
       if !isDuplicate, let id = OrderID(parsing: accepted.orderId) { router.route(id) }
       response.order = accepted
       response.duplicate = isDuplicate
@@ -42,11 +44,33 @@ struct Handlers: OmsV1.OrderServiceHandler {
     return response
   }
 
+  /// An order that has left memory, when it is asked for with the terms that it was accepted with.
+  private func stored(_ id: OrderID, askedAs wire: OmsV1.Order) async throws -> OmsV1.Order {
+    let first: OmsV1.Order?
+    let last: OmsV1.Order?
+    do {
+      first = try await store.events(id).first?.order
+      last = try await store.order(id)
+    } catch {
+      throw RPCError(
+        .unavailable, "order \(id) has left memory, and its record cannot be read: \(error)")
+    }
+    guard let first, let last else {
+      throw RPCError(.unavailable, "order \(id) has left memory, and is not recorded yet")
+    }
+    try await desk.requireSameTerms(id, first, wire)
+    return last
+  }
+
+  private func refusing<Result>(_ body: () async throws -> Result) async throws -> Result {
+    do { return try await body() } catch let refusal as JournalRefusal { throw refusal.rpcError }
+  }
+
   func acceptReplace(
     _ request: OmsV1.AcceptReplaceRequest, _ context: ServerContext
   ) async throws -> OmsV1.Order {
-    try self.context.requireReady()
-    let (id, version) = try await desk.requestReplace(request)
+    try self.context.requireReady(but: [OMS.journalCondition])
+    let (id, version) = try await refusing { try await desk.requestReplace(request) }
     router.replace(id, version: version)
     return await desk.message(id)
   }
@@ -54,33 +78,24 @@ struct Handlers: OmsV1.OrderServiceHandler {
   func cancelOrder(
     _ request: OmsV1.CancelOrderRequest, _ context: ServerContext
   ) async throws -> OmsV1.Order {
-    try self.context.requireReady()
     let id = try await desk.orderID(request.orderId)
-    if try await desk.requestCancel(id, reason: request.reason) { router.cancel(id) }
+    if try await refusing({ try await desk.requestCancel(id, reason: request.reason) }) {
+      router.cancel(id)
+    }
     return try await desk.settled(id, by: self.context.loop.uptime + config.cancelWait)
   }
 
   func cancelAllOrders(
     _ request: OmsV1.CancelAllOrdersRequest, _ context: ServerContext
   ) async throws -> OmsV1.CancelAllOrdersResponse {
-    try self.context.requireReady()
-    var requested: UInt32 = 0
-    for row in await desk.openRows {
-      let symbol = await desk.instruments[row.order.instrument].symbol
-      guard request.symbol.isEmpty || symbol == request.symbol else { continue }
-      guard request.strategyId.isEmpty || row.order.strategy == request.strategyId else { continue }
-      do {
-        if try await desk.requestCancel(row.order.id, reason: request.reason) {
-          router.cancel(row.order.id)
-          requested += 1
-        }
-      } catch let error as RPCError where error.code == .failedPrecondition {
-        // It ended while we were walking the list.
-        continue
-      }
+    let (ids, refusal) = try await refusing {
+      try await desk.requestCancelAll(
+        symbol: request.symbol, strategy: request.strategyId, reason: request.reason)
     }
+    for id in ids { router.cancel(id) }
+    if let refusal { throw refusal }
     var response = OmsV1.CancelAllOrdersResponse()
-    response.requested = requested
+    response.requested = UInt32(ids.count)
     return response
   }
 
@@ -89,8 +104,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
   ) async throws -> OmsV1.Order {
     let id = try await desk.orderID(request.orderId)
     do {
-      _ = try await desk.row(id)
-      return await desk.message(id)
+      return try await desk.durableMessage(id)
     } catch {
       guard await desk.hasEvicted, let stored = try await store.order(id) else { throw error }
       return stored
@@ -179,7 +193,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
   func getTradingState(
     _ request: OmsV1.GetTradingStateRequest, _ context: ServerContext
   ) async throws -> OmsV1.TradingState {
-    try self.context.requireReady()
+    try self.context.requireReady(but: [OMS.journalCondition])
     return try await desk.tradingState()
   }
 

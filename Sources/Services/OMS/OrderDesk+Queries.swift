@@ -1,65 +1,75 @@
 internal import Calls
 internal import Contracts
 internal import Journal
-internal import Orders
+package import Orders
 internal import Translation
 internal import Units
 internal import Venue
 internal import Wire
 
 /// Which orders to list; newest first.
-struct OrderQuery: Sendable {
-  var symbol: String
-  var openOnly: Bool
-  var clientOrderID: String
+package struct OrderQuery: Sendable {
+  package var symbol: String
+  package var openOnly: Bool
+  package var clientOrderID: String
   /// Only orders older than this.
-  var before: OrderID?
-  var limit: Int
+  package var before: OrderID?
+  package var limit: Int
 }
 
 /// Which executions to list; newest first.
-struct ExecutionQuery: Sendable {
-  var symbol: String
-  var orderID: String
+package struct ExecutionQuery: Sendable {
+  package var symbol: String
+  package var orderID: String
   /// Only sequences below this.
-  var before: UInt64?
-  var limit: Int
+  package var before: UInt64?
+  package var limit: Int
 }
 
 extension OrderDesk {
   var openRows: [OrderRow] { open.sorted().compactMap { rows[$0] } }
 
   func orders(_ query: OrderQuery) -> [OmsV1.Order] {
-    let candidates = candidates(query)
     var found: [OmsV1.Order] = []
-    for id in candidates.reversed() {
-      if found.count == query.limit { break }
+    // What is not on disk yet does not exist for others.
+    func take(_ row: OrderRow) -> Bool {
+      let instrument = instruments[row.order.instrument]
+      if row.accepted == nil, query.symbol.isEmpty || instrument.symbol == query.symbol {
+        found.append(row.message(instrument))
+      }
+      return found.count < query.limit
+    }
+    guard let few = fewCandidates(query) else {
+      rows.newestFirst(before: query.before, take)
+      return found
+    }
+    for id in few.sorted(by: >) {
       if let before = query.before, id >= before { continue }
       guard let row = rows[id], !query.openOnly || open.contains(id) else { continue }
-      let instrument = instruments[row.order.instrument]
-      guard query.symbol.isEmpty || instrument.symbol == query.symbol else { continue }
-      found.append(row.message(instrument))
+      guard take(row) else { break }
     }
     return found
   }
 
-  /// Ids among which the answer is, ascending; a client order id is looked up, never searched for.
-  private func candidates(_ query: OrderQuery) -> [OrderID] {
+  /// Ids among which the answer is; nil for every order. A client order id is looked up, never
+  /// searched for.
+  private func fewCandidates(_ query: OrderQuery) -> [OrderID]? {
     if !query.clientOrderID.isEmpty {
       return accounts.compactMap {
         byClient[ClientKey(account: $0, clientOrderID: query.clientOrderID)]
-      }.sorted()
+      }
     }
-    return query.openOnly ? open.sorted() : ids
+    return query.openOnly ? Array(open) : nil
   }
 
   func executions(_ query: ExecutionQuery) -> [OmsV1.Execution] {
     var found: [OmsV1.Execution] = []
-    for execution in executions.reversed() where found.count < query.limit {
-      if let before = query.before, execution.sequence >= before { continue }
-      guard query.symbol.isEmpty || execution.symbol == query.symbol else { continue }
-      guard query.orderID.isEmpty || execution.orderId == query.orderID else { continue }
+    executions.newestFirst { execution in
+      if let before = query.before, execution.sequence >= before { return true }
+      if !query.symbol.isEmpty, execution.symbol != query.symbol { return true }
+      if !query.orderID.isEmpty, execution.orderId != query.orderID { return true }
       found.append(execution)
+      return found.count < query.limit
     }
     return found
   }
@@ -77,7 +87,7 @@ extension OrderDesk {
     state.sequence = lastEvent
     state.openOrders = openRows.map { $0.message(instruments[$0.order.instrument]) }
     // A reader goes on behind this sequence: a crash must not take it back.
-    _ = try await lastAppend?.value
+    try await untilDurableOrFailing(lastTicket)
     return state
   }
 

@@ -13,28 +13,29 @@ internal import Wire
 
 /// Every order, and the only writer of the journal.
 ///
-/// A change is applied here, appended to the journal in the same order, and told to others when it is
-/// on disk: answers wait for the append, streams and PostgreSQL read the journal.
+/// Room in the journal is reserved before anything is changed here; then a change is applied, appended
+/// in the same order, and told to others when it is on disk: answers wait for that, streams and
+/// PostgreSQL read the journal.
 actor OrderDesk {
   let config: Config
   let context: ServiceContext
   let journal: Journal
   var instruments = InstrumentTable()
-  var rows: [OrderID: OrderRow] = [:]
-  /// Every order that was ever in memory, oldest first: ids only grow.
-  var ids: [OrderID] = []
-  var open: Set<OrderID> = []
-  var byClient: [ClientKey: OrderID] = [:]
+  private(set) var rows = OrderTable()
+  private(set) var open: Set<OrderID> = []
+  private(set) var byClient = ClientIndex()
   private(set) var accounts: Set<String> = []
   /// Closed orders in order of their closing, for eviction.
-  var closed: [OrderID] = []
-  var executions: [OmsV1.Execution] = []
+  private var closed = ClosedOrders()
+  private(set) var executions = RecentList<OmsV1.Execution>()
+  private(set) var unsent = UnsentOrders()
+  /// Orders whose last wish to be cancelled is with the router, or on its way there.
+  private var cancelsSent: Set<OrderID> = []
   /// True once something has left memory that PostgreSQL still knows.
-  var hasEvicted = false
-  var lastReport: UInt64 = 0
-  /// The newest event applied; on disk when `lastAppend` says so.
-  private(set) var lastSequence: UInt64 = 0
-  private(set) var lastAppend: Task<UInt64, any Error>?
+  private(set) var hasEvicted = false
+  private(set) var lastReport: UInt64 = 0
+  /// The newest record appended; on disk when its ticket says so.
+  private(set) var lastTicket: JournalTicket?
   /// The newest event, instruments not counted.
   private(set) var lastEvent: UInt64 = 0
   private var mint = OrderIDMint(after: OrderID(0))
@@ -43,11 +44,7 @@ actor OrderDesk {
   private let duplicates: Counter
   private let faults: Counter
   private let openOrders: Gauge
-
-  struct ClientKey: Hashable {
-    let account: String
-    let clientOrderID: String
-  }
+  private let unsentOrders: Gauge
 
   init(_ config: Config, _ context: ServiceContext, _ recovery: Recovery) {
     self.config = config
@@ -55,9 +52,9 @@ actor OrderDesk {
     self.journal = recovery.journal
     self.instruments = recovery.instruments
     self.lastReport = recovery.lastReport
-    self.lastSequence = recovery.journal.durable
     self.lastEvent = recovery.lastEvent
     self.executions = recovery.executions
+    self.rows = recovery.rows
     let metrics = context.metrics
     accepted = metrics.counter("oms_orders_accepted_total", help: "Orders journaled.")
     duplicates = metrics.counter(
@@ -65,16 +62,23 @@ actor OrderDesk {
     faults = metrics.counter(
       "oms_report_faults_total", help: "Reports that an order could not take.")
     openOrders = metrics.gauge("oms_orders_open", help: "Orders that are not done.")
-    for (id, row) in recovery.rows {
-      rows[id] = row
+    unsentOrders = metrics.gauge(
+      "oms_orders_unsent", help: "Orders that the execution-router has not taken in charge yet.")
+    var (open, accounts, byClient) = (Set<OrderID>(), Set<String>(), ClientIndex())
+    var ended: [(OrderID, Instant)] = []
+    recovery.rows.forEach { row in
+      let id = row.order.id
       byClient[ClientKey(account: row.order.account, clientOrderID: row.order.clientOrderID)] = id
       accounts.insert(row.order.account)
-      if row.lifecycle.isTerminal { closed.append(id) } else { open.insert(id) }
+      if row.lifecycle.isTerminal {
+        ended.append((id, row.lifecycle.updatedTime))
+      } else {
+        open.insert(id)
+      }
     }
-    let ended = recovery.rows.mapValues(\.lifecycle.updatedTime)
-    closed.sort { ended[$0]! < ended[$1]! }
-    ids = rows.keys.sorted()
-    mint = OrderIDMint(after: ids.last ?? OrderID(0))
+    (self.open, self.accounts, self.byClient) = (open, accounts, byClient)
+    for (id, _) in ended.sorted(by: { ($0.1, $0.0) < ($1.1, $1.0) }) { closed.append(id) }
+    mint = OrderIDMint(after: rows.last ?? OrderID(0))
     openOrders.set(Double(open.count))
   }
 
@@ -85,7 +89,9 @@ actor OrderDesk {
     for instrument in instruments where try self.instruments.put(instrument) {
       var record = OmsV1.JournalRecord()
       record.record = .instrument(instrument)
-      _ = try await append(record).value
+      let bytes = record.encoded()
+      let room = try room(JournalRoom.Size([bytes]), for: .essential)
+      try await untilDurable(append([bytes], in: room))
     }
   }
 
@@ -102,35 +108,52 @@ actor OrderDesk {
     let key = ClientKey(account: order.account, clientOrderID: order.clientOrderID)
     if let known = byClient[key] { return (try await existing(known, order), true) }
     try requireFresh(admitted, order.createdTime)
+    try requireCapacity(instrument, order.createdTime)
+    order.id = mint.next(now: order.createdTime)
+    var row = OrderRow(order, createdBy: wire.createdBy)
+    _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
+    let event = JournaledEvent(event: .accepted, time: order.createdTime, reportSequence: 0)
+    let record = event.record(row, instrument).encoded()
+    let room = try room(JournalRoom.Size([record]), for: .business)
+    // Nothing is refused from here on.
+    let ticket = append([record], in: room)
+    lastEvent = ticket.last
+    row.accepted = ticket
+    rows.append(row)
+    byClient[key] = order.id
+    accounts.insert(order.account)
+    open.insert(order.id)
+    openOrders.set(Double(open.count))
+    markUnsent(order.id)
+    try await untilDurable(ticket)
+    rows.update(order.id) { $0.accepted = nil }
+    accepted.increment()
+    return (message(order.id), false)
+  }
+
+  private func requireCapacity(_ instrument: Instrument, _ now: Instant) throws(RPCError) {
     guard open.count < config.ordersOpenMax else {
       throw RejectReason.overloaded.error(
         "\(open.count) orders are open, the most allowed (orders_open_max)",
         domain: "oms.shrivenquant", metadata: ["limit": "\(config.ordersOpenMax)"])
     }
-    order.id = mint.next(now: order.createdTime)
-    var row = OrderRow(order, createdBy: wire.createdBy)
-    _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
-    let event = JournaledEvent(event: .accepted, time: order.createdTime, reportSequence: 0)
-    let appended = append(event.record(row, instrument))
-    row.accepted = appended
-    rows[order.id] = row
-    byClient[key] = order.id
-    accounts.insert(order.account)
-    ids.append(order.id)
-    open.insert(order.id)
-    openOrders.set(Double(open.count))
-    do {
-      _ = try await appended.value
-    } catch {
-      // Not acknowledged: the caller may try again, and a restart finds out what the disk has.
-      rows[order.id] = nil
-      byClient[key] = nil
-      open.remove(order.id)
-      throw error
+    let venue = instrument.venue.name
+    let (count, age) = unsent.waiting(for: venue, now: now)
+    guard count < config.unsentOrdersMax else {
+      throw RejectReason.overloaded.error(
+        "\(count) orders wait to be sent to \(venue), the most allowed (unsent_orders_max)",
+        domain: "oms.shrivenquant",
+        metadata: ["actual": "\(count)", "limit": "\(config.unsentOrdersMax)"])
     }
-    rows[order.id]?.accepted = nil
-    accepted.increment()
-    return (message(order.id), false)
+    guard age <= config.unsentAgeMax else {
+      // Proven: nothing was accepted. UNAVAILABLE would leave that open.
+      throw RejectReason.venueUnavailable.error(
+        "orders to \(venue) wait to be sent, \(count) of them, the first for \(age), and "
+          + "\(config.unsentAgeMax) is the most allowed (unsent_age_max)",
+        code: .resourceExhausted, domain: "oms.shrivenquant",
+        metadata: ["actual": "\(age)", "limit": "\(config.unsentAgeMax)"],
+        retryAfter: .seconds(1))
+    }
   }
 
   /// The order that a client order id names, with the same terms; NOT_FOUND when there is none.
@@ -155,18 +178,35 @@ actor OrderDesk {
   }
 
   private func existing(_ id: OrderID, _ asked: Order) async throws -> OmsV1.Order {
-    guard let row = rows[id] else { throw RPCError(.internalError, "order \(id) is gone") }
+    guard let row = rows[id] else {
+      throw RPCError(.unavailable, "order \(id) has left memory; ask again")
+    }
     var first = asked
     first.id = id
     first.createdTime = row.order.createdTime
-    guard row.order.asksTheSame(as: first) else {
-      throw RejectReason.duplicateOrder.error(
-        "clientOrderId \(asked.clientOrderID) is order \(id), which has other terms",
-        domain: "oms.shrivenquant", metadata: ["orderId": id.description])
-    }
-    _ = try await row.accepted?.value
+    guard row.order.asksTheSame(as: first) else { throw duplicate(id, asked) }
+    if let ticket = row.accepted { try await untilDurableOrFailing(ticket) }
     duplicates.increment()
     return message(id)
+  }
+
+  private func duplicate(_ id: OrderID, _ asked: Order) -> RPCError {
+    RejectReason.duplicateOrder.error(
+      "clientOrderId \(asked.clientOrderID) is order \(id), which has other terms",
+      domain: "oms.shrivenquant", metadata: ["orderId": id.description])
+  }
+
+  /// Throws when an order is asked for with other terms than it was accepted with.
+  func requireSameTerms(
+    _ id: OrderID, _ first: OmsV1.Order, _ asked: OmsV1.Order
+  ) throws(RPCError) {
+    let instrument = try instruments.find(venue: asked.venue, symbol: asked.symbol)
+    let now = context.time.now
+    let wish = try Order(asked, id: id, instrument, createdTime: now)
+    let known = try instruments.find(venue: first.venue, symbol: first.symbol)
+    guard try Order(first, id: id, known, createdTime: now).asksTheSame(as: wish) else {
+      throw duplicate(id, wish)
+    }
   }
 
   /// Journals the wish to cancel; false when the order was already being cancelled.
@@ -177,8 +217,46 @@ actor OrderDesk {
         .failedPrecondition, "order \(id) is \(row.lifecycle.status.name) and cannot be cancelled")
     }
     if row.lifecycle.isCancelRequested { return false }
-    try await change(id, .cancelRequested(reason: reason), report: 0)?.value
+    if let ticket = try change(id, .cancelRequested(reason: reason), report: 0, for: .essential) {
+      try await untilDurable(ticket)
+    }
     return true
+  }
+
+  /// Journals the wish to cancel every open order that fits, as one group that shares its sync; the
+  /// ids of those that were not being cancelled before. `refusal`: why the journal took no more.
+  func requestCancelAll(
+    symbol: String, strategy: String, reason: String
+  ) async throws -> (ids: [OrderID], refusal: RPCError?) {
+    var requested: [OrderID] = []
+    var refusal: RPCError?
+    for id in open.sorted() {
+      guard let row = rows[id], !row.lifecycle.isTerminal, !row.lifecycle.isCancelRequested,
+        symbol.isEmpty || instruments[row.order.instrument].symbol == symbol,
+        strategy.isEmpty || row.order.strategy == strategy
+      else { continue }
+      do {
+        if try await changeWhenThereIsRoom(id, .cancelRequested(reason: reason)) {
+          requested.append(id)
+        }
+      } catch let error as RPCError {
+        refusal = error
+        break
+      }
+    }
+    try await untilDurable(lastTicket)
+    return (requested, refusal)
+  }
+
+  /// More orders than may be in flight are taken in turns.
+  private func changeWhenThereIsRoom(_ id: OrderID, _ event: OrderEvent) async throws -> Bool {
+    do {
+      return try change(id, event, report: 0, for: .essential) != nil
+    } catch let refusal as JournalRefusal {
+      guard case .tooManyInFlight = refusal.error else { throw refusal.rpcError }
+      try await untilDurable(lastTicket)
+      return try change(id, event, report: 0, for: .essential) != nil
+    }
   }
 
   func requestReplace(_ request: OmsV1.AcceptReplaceRequest) async throws -> (OrderID, UInt32) {
@@ -191,7 +269,8 @@ actor OrderDesk {
       terms.quantity = try instrument.quantity(quantity, field: "quantity")
     }
     do {
-      try await change(id, .replaceRequested(terms), report: 0)?.value
+      try await untilDurable(
+        try change(id, .replaceRequested(terms), report: 0, for: .business))
     } catch let fault as OrderFault {
       throw RPCError(.failedPrecondition, "order \(id): \(fault.problem)")
     }
@@ -200,15 +279,17 @@ actor OrderDesk {
 
   // MARK: Reports in
 
-  /// Applies one report of the router. Its effect is in the journal's queue when this returns; the
-  /// task tells when it is on disk.
-  func take(_ report: ExecutionV1.ExecutionReport) -> Task<Void, any Error>? {
-    guard report.sequence > lastReport else { return nil }
-    lastReport = report.sequence
+  /// Applies one report of the router and puts its effect into the journal's queue. Throws when the
+  /// journal has no room for it; then nothing has changed, and the report is to be told again.
+  func take(_ report: ExecutionV1.ExecutionReport) throws(JournalRefusal) {
+    guard report.sequence > lastReport else { return }
     do {
       let id = try orderID(report.orderId)
+      markSent(id)
       let event = try event(report, try row(id))
-      return try change(id, event, report: report.sequence)
+      _ = try change(id, event, report: report.sequence, for: .essential)
+    } catch let refusal as JournalRefusal {
+      throw refusal
     } catch {
       faults.increment()
       context.log.error(
@@ -217,8 +298,8 @@ actor OrderDesk {
           "order_id": .text(report.orderId), "report": .text("\(report.kind)"),
           "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error),
         ])
-      return nil
     }
+    lastReport = report.sequence
   }
 
   private func event(
@@ -246,75 +327,109 @@ actor OrderDesk {
     }
   }
 
-  /// Applies an event and appends it; nil when it changed nothing.
-  private func change(
-    _ id: OrderID, _ event: OrderEvent, report: UInt64
-  ) throws -> Task<Void, any Error>? {
-    var row = try row(id)
+  /// Reserves room, applies an event and appends it; nil when it changed nothing.
+  func change(
+    _ id: OrderID, _ event: OrderEvent, report: UInt64, for use: JournalUse
+  ) throws -> JournalTicket? {
+    let instrument = instruments[try row(id).order.instrument]
+    let bytesMax = Self.eventBytesMax + event.textBytes
+    let room = try room(
+      JournalRoom.Size(records: 1, bytes: bytesMax, largest: bytesMax), for: use)
     let now = context.time.now
-    guard case .applied = try row.lifecycle.apply(event, at: now) else { return nil }
-    rows[id] = row
-    let instrument = instruments[row.order.instrument]
-    let journaled = JournaledEvent(event: event, time: now, reportSequence: report)
-    let record = journaled.record(row, instrument)
-    if case .filled = event { book(record) }
-    if row.lifecycle.isTerminal { close(id) }
-    for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.resume() }
-    let appended = append(record)
-    return Task.immediate(executorPreference: context.loop) { _ = try await appended.value }
+    let record = try rows.update(id) { row -> OmsV1.JournalRecord? in
+      guard case .applied = try row.lifecycle.apply(event, at: now) else { return nil }
+      let journaled = JournaledEvent(event: event, time: now, reportSequence: report)
+      return journaled.record(row, instrument)
+    }
+    guard let record, let record else { return nil }
+    let ticket = append([record.encoded()], in: room)
+    lastEvent = ticket.last
+    if case .cancelRequested = event { cancelsSent.remove(id) }
+    if case .filled = event { book(record, ticket.last) }
+    if rows[id]?.lifecycle.isTerminal ?? false { close(id) }
+    wake(id)
+    return ticket
   }
 
-  private func book(_ record: OmsV1.JournalRecord) {
+  /// Of an event without its text: the order as it is then, and an execution.
+  private static let eventBytesMax = 4096
+
+  private func book(_ record: OmsV1.JournalRecord, _ sequence: UInt64) {
     guard case .event(let journaled) = record.record, var execution = journaled.event?.execution
     else { return }
-    execution.sequence = lastSequence + 1
+    execution.sequence = sequence
     executions.append(execution)
-    if executions.count > config.executionsKeptMax + config.executionsKeptMax / 8 {
-      executions.removeFirst(executions.count - config.executionsKeptMax)
-      hasEvicted = true
-    }
+    if executions.trim(to: config.executionsKeptMax) { hasEvicted = true }
   }
 
   private func close(_ id: OrderID) {
     guard open.remove(id) != nil else { return }
     openOrders.set(Double(open.count))
+    markSent(id)
+    cancelsSent.remove(id)
     closed.append(id)
-    guard closed.count > config.ordersKeptMax + config.ordersKeptMax / 8 else { return }
-    for old in closed.prefix(closed.count - config.ordersKeptMax) { rows[old] = nil }
-    ids.removeAll { rows[$0] == nil }
-    closed.removeFirst(closed.count - config.ordersKeptMax)
-    hasEvicted = true
+    // One comes, one goes: no order waits for the eviction of many.
+    while closed.count > config.ordersKeptMax, let old = closed.popFirst() {
+      rows.remove(old)
+      hasEvicted = true
+    }
   }
 
-  /// Puts a record into the journal's queue now, in the order of the calls. The desk is the only
-  /// writer, so it knows the sequence before the disk does.
-  private func append(_ record: OmsV1.JournalRecord) -> Task<UInt64, any Error> {
-    let bytes = record.encoded()
-    lastSequence += 1
-    let expected = lastSequence
-    if case .event = record.record { lastEvent = expected }
-    let appended: Task<UInt64, any Error> = Task.immediate(executorPreference: context.loop) {
-      [journal] in
-      do throws(JournalError) {
-        let sequence = try await journal.append(bytes)
-        precondition(sequence == expected, "journal gap: \(expected) was due, \(sequence) written")
-        return sequence
-      } catch {
-        throw RPCError(.unavailable, "the order journal refuses: \(error.problem)")
-      }
+  // MARK: The journal
+
+  /// Room for records, or a refusal that has changed nothing.
+  private func room(
+    _ size: JournalRoom.Size, for use: JournalUse
+  ) throws(JournalRefusal) -> JournalRoom {
+    do throws(JournalError) { return try journal.reserve(size, for: use) } catch {
+      throw JournalRefusal(error: error)
     }
-    lastAppend = appended
-    return appended
+  }
+
+  private func append(_ records: [[UInt8]], in room: consuming JournalRoom) -> JournalTicket {
+    let ticket = journal.append(records, in: room)
+    lastTicket = ticket
+    return ticket
+  }
+
+  func untilDurable(_ ticket: JournalTicket?) async throws(RPCError) {
+    do throws(JournalError) { try await ticket?.durable() } catch {
+      throw RPCError(.unavailable, "the order journal has ended: \(error.problem)")
+    }
+  }
+
+  /// For those who ask again when they get no answer: they are not kept while the disk fails.
+  func untilDurableOrFailing(_ ticket: JournalTicket?) async throws(RPCError) {
+    do throws(JournalError) { try await ticket?.durableUnlessDiskFails() } catch {
+      throw RPCError(
+        .unavailable, "the order journal cannot write: \(error.problem)",
+        details: [.retryInfo(delay: .seconds(1))])
+    }
+  }
+
+  // MARK: On the way to the router
+
+  func markUnsent(_ id: OrderID) {
+    guard let row = rows[id] else { return }
+    let venue = instruments[row.order.instrument].venue.name
+    unsent.add(id, venue: venue, row.order.createdTime)
+    unsentOrders.set(Double(unsent.count))
+  }
+
+  /// True for the one who is to send the cancel.
+  func claimCancel(_ id: OrderID) -> Bool { cancelsSent.insert(id).inserted }
+  func disclaimCancel(_ id: OrderID) { cancelsSent.remove(id) }
+
+  func markSent(_ id: OrderID) {
+    guard let row = rows[id] else { return }
+    unsent.remove(id, venue: instruments[row.order.instrument].venue.name)
+    unsentOrders.set(Double(unsent.count))
   }
 
   // MARK: Questions
 
   func row(_ id: OrderID) throws(RPCError) -> OrderRow {
-    guard let row = rows[id] else {
-      throw RejectReason.unknownOrder.error(
-        "there is no order \(id)", domain: "oms.shrivenquant", metadata: ["orderId": id.description]
-      )
-    }
+    guard let row = rows[id] else { throw unknown(id) }
     return row
   }
 
@@ -325,6 +440,18 @@ actor OrderDesk {
         "there is no order \(text.prefix(64))", domain: "oms.shrivenquant")
     }
     return id
+  }
+
+  /// The order, if it is on disk: what is not does not exist for others.
+  func durableMessage(_ id: OrderID) throws(RPCError) -> OmsV1.Order {
+    let row = try row(id)
+    guard row.accepted == nil else { throw unknown(id) }
+    return row.message(instruments[row.order.instrument])
+  }
+
+  private func unknown(_ id: OrderID) -> RPCError {
+    RejectReason.unknownOrder.error(
+      "there is no order \(id)", domain: "oms.shrivenquant", metadata: ["orderId": id.description])
   }
 
   func message(_ id: OrderID) -> OmsV1.Order {
@@ -344,11 +471,24 @@ actor OrderDesk {
       await withCheckedContinuation { waiters[id, default: []].append($0) }
     }
     timer.cancel()
+    // What is answered here is on disk.
+    try await untilDurableOrFailing(lastTicket)
     _ = try row(id)
     return message(id)
   }
 
   private func wake(_ id: OrderID) {
     for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.resume() }
+  }
+}
+
+extension OrderEvent {
+  fileprivate var textBytes: Int {
+    switch self {
+    case .cancelRequested(let text), .becameUnknown(let text), .cancelRejected(_, let text),
+      .replaceRejected(_, let text), .rejected(_, let text):
+      2 * text.utf8.count
+    default: 0
+    }
   }
 }

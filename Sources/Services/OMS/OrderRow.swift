@@ -1,16 +1,17 @@
 internal import Chrono
 internal import Contracts
+internal import Journal
 internal import Orders
 internal import Translation
 internal import Units
 internal import Venue
 
 /// An order as the oms holds it: its life, and what the life does not need to know.
-struct OrderRow {
+struct OrderRow: Sendable {
   var lifecycle: OrderLifecycle
   let createdBy: String
-  /// Resolves when the order is on disk; nil once that is known.
-  var accepted: Task<UInt64, any Error>?
+  /// Tells when the order is on disk; nil once that is known.
+  var accepted: JournalTicket?
 
   var order: Order { lifecycle.order }
 

@@ -10,30 +10,34 @@ internal import Wire
 struct Recovery {
   private(set) var journal: Journal
   private(set) var instruments = InstrumentTable()
-  private(set) var rows: [OrderID: OrderRow] = [:]
-  private(set) var executions: [OmsV1.Execution] = []
+  private(set) var rows = OrderTable()
+  private(set) var executions = RecentList<OmsV1.Execution>()
   private(set) var lastReport: UInt64 = 0
   private(set) var lastEvent: UInt64 = 0
 
   /// Reads the whole journal; blocks on the disk. A record that does not decode or does not fit its
   /// order refuses to start: the journal is the authority, and nobody may trade on half of it.
-  init(_ path: String, _ config: Config) throws {
-    var settings = JournalSettings()
+  init(
+    _ path: String, _ config: Config, _ journaling: JournalSettings = JournalSettings()
+  ) throws {
+    var settings = journaling
     settings.segmentBytes = config.segmentBytes
-    var replay = Replay()
+    settings.reserveBytes = config.reserveBytes
+    var replay = Replay(executionsMax: config.executionsKeptMax)
     journal = try Journal.open(path, settings) { record in replay.take(record) }
     if let fault = replay.fault { throw fault }
     instruments = replay.instruments
     rows = replay.rows
-    executions = replay.executions.suffix(config.executionsKeptMax)
+    executions = replay.executions
     lastReport = replay.lastReport
     lastEvent = replay.lastEvent
   }
 
   private struct Replay {
     var instruments = InstrumentTable()
-    var rows: [OrderID: OrderRow] = [:]
-    var executions: [OmsV1.Execution] = []
+    let executionsMax: Int
+    var rows = OrderTable()
+    var executions = RecentList<OmsV1.Execution>()
     var lastReport: UInt64 = 0
     var lastEvent: UInt64 = 0
     var fault: RPCError?
@@ -64,13 +68,17 @@ struct Recovery {
       let event = try JournaledEvent(journaled, instrument)
       if case .accepted = event.event {
         let order = try Order(wire, id: id, instrument, createdTime: event.time)
-        rows[id] = OrderRow(order, createdBy: wire.createdBy)
+        guard rows.last.map({ $0 < id }) ?? true else {
+          throw RPCError(.dataLoss, "order \(id) is accepted after a later one")
+        }
+        rows.append(OrderRow(order, createdBy: wire.createdBy))
       }
-      guard rows[id] != nil else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
-      _ = try rows[id]!.lifecycle.apply(event.event, at: event.time)
+      guard try rows.update(id, { try $0.lifecycle.apply(event.event, at: event.time) }) != nil
+      else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
       if case .filled = event.event, var execution = journaled.event?.execution {
         execution.sequence = sequence
         executions.append(execution)
+        _ = executions.trim(to: executionsMax)
       }
     }
   }

@@ -1,33 +1,50 @@
 internal import Calls
+internal import Chrono
 internal import Contracts
+internal import Journal
+internal import Loop
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
 internal import Translation
+internal import Venue
 
 /// The oms's end of the wire to the execution-router: orders out, reports in.
 ///
 /// Everything out is idempotent by order id (and by version for replacements), so that it is sent
-/// again until it is answered, also after a restart.
+/// again until it is answered, also after a restart. But an order goes out in its time or not at all:
+/// one that was cancelled before the router had it, or that is too old, is withdrawn.
 struct RouterLink: Sendable {
   let desk: OrderDesk
   let context: ServiceContext
+  let config: Config
   private let router: ExecutionV1.ExecutionServiceClient
 
-  init(_ desk: OrderDesk, _ context: ServiceContext) {
+  init(_ desk: OrderDesk, _ config: Config, _ context: ServiceContext) {
     self.desk = desk
+    self.config = config
     self.context = context
     self.router = .init(channel: context.channel(to: "execution-router"))
   }
 
   /// Reads reports from where the journal ends; run again by its supervisor when the stream breaks.
+  /// Reports that have come share a sync: the router has them on disk and tells again what is lost.
   func followReports() async throws {
     var request = ExecutionV1.StreamReportsRequest()
     request.afterSequence = await desk.lastReport
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
     while let report = try await reports.next() {
-      if let durable = await desk.take(report) { try await durable.value }
+      while true {
+        do throws(JournalRefusal) {
+          try await desk.take(report)
+          break
+        } catch {
+          // It stays with the router meanwhile, and so does all behind it.
+          await context.loop.sleep(for: .milliseconds(50))
+          try Task.checkCancellation()
+        }
+      }
     }
     throw RPCError(.unavailable, "the execution-router ended its stream of reports")
   }
@@ -36,51 +53,159 @@ struct RouterLink: Sendable {
   func resume() async {
     for row in await desk.openRows {
       let id = row.order.id
-      if !row.lifecycle.wasSent || row.lifecycle.status == .pendingNew { route(id) }
-      if row.lifecycle.isCancelRequested { cancel(id) }
+      if row.lifecycle.wasSent {
+        if row.lifecycle.isCancelRequested { cancel(id) }
+      } else {
+        await desk.markUnsent(id)
+        // It may have gone out before the restart.
+        route(id, mayBeThere: true)
+      }
       if row.lifecycle.pendingTerms != nil { replace(id, version: row.lifecycle.sequence) }
     }
   }
 
-  func route(_ id: OrderID) {
-    context.spawn("route order") { [desk, router] in
-      guard let row = await desk.rows[id], !row.lifecycle.isTerminal else { return }
-      var request = ExecutionV1.RouteOrderRequest()
-      request.order = await desk.message(id)
-      _ = try await router.routeOrder(request, Self.patient)
+  // MARK: Out
+
+  func route(_ id: OrderID, mayBeThere: Bool = false) {
+    context.spawn("route order") {
+      var mayBeThere = mayBeThere
+      var pause = Duration.milliseconds(20)
+      while let step = await desk.nextStep(for: id, now: context.time.now) {
+        if try await take(step, id, &mayBeThere) {
+          // It may have been cancelled while it was being handed over.
+          cancel(id)
+          return
+        }
+        await context.loop.sleep(for: pause)
+        try Task.checkCancellation()
+        pause = min(pause * 2, .milliseconds(250))
+      }
     }
   }
 
+  /// One try; true when the order is no longer ours to send.
+  private func take(
+    _ step: DeliveryStep, _ id: OrderID, _ mayBeThere: inout Bool
+  ) async throws -> Bool {
+    switch step {
+    case .withdraw where !mayBeThere, .expire where !mayBeThere:
+      return try await desk.withdraw(id, Self.neverSent)
+    case .withdraw:
+      do throws(RPCError) {
+        try await sendCancel(id)
+        _ = await desk.claimCancel(id)
+        await desk.markSent(id)
+        return true
+      } catch  where error.code == .notFound {
+        return try await desk.withdraw(id, Self.neverSent)
+      } catch {
+        return false
+      }
+    case .send, .expire:
+      // The router has the last word on what is too old: it knows whether it has it.
+      mayBeThere = true
+      var request = ExecutionV1.RouteOrderRequest()
+      request.order = await desk.message(id)
+      do throws(RPCError) {
+        _ = try await router.routeOrder(request, within)
+        await desk.markSent(id)
+        return true
+      } catch  where error.code == .failedPrecondition || error.code == .invalidArgument {
+        return try await desk.withdraw(id, error.message)
+      } catch {
+        return false
+      }
+    }
+  }
+
+  private static let neverSent = "the execution-router never had it"
+
   func cancel(_ id: OrderID) {
-    context.spawn("cancel order") { [desk, router] in
-      guard let row = await desk.rows[id], row.lifecycle.isCancelRequested else { return }
-      var request = ExecutionV1.CancelRoutedOrderRequest()
-      request.orderId = id.description
-      do {
-        _ = try await router.cancelOrder(request, Self.patient)
-      } catch let error as RPCError where error.code == .notFound {
-        // The router has not taken the order in charge yet: its route is on its way, try again.
+    context.spawn("cancel order") {
+      // What was not handed over is withdrawn by whoever tries to.
+      guard await desk.isToCancelAtRouter(id), await desk.claimCancel(id) else { return }
+      do { try await sendCancel(id) } catch {
+        await desk.disclaimCancel(id)
         throw error
       }
     }
   }
 
+  private func sendCancel(_ id: OrderID) async throws(RPCError) {
+    var request = ExecutionV1.CancelRoutedOrderRequest()
+    request.orderId = id.description
+    _ = try await router.cancelOrder(request, within)
+  }
+
   func replace(_ id: OrderID, version: UInt32) {
-    context.spawn("replace order") { [desk, router] in
-      guard let row = await desk.rows[id], let terms = row.lifecycle.pendingTerms else { return }
-      let instrument = await desk.instruments[row.order.instrument]
-      var request = ExecutionV1.ReplaceRoutedOrderRequest()
-      request.orderId = id.description
-      request.version = version
-      request.price = terms.price.map { instrument.wire($0) }
-      request.quantity = instrument.wire(terms.quantity)
-      _ = try await router.replaceOrder(request, Self.patient)
+    context.spawn("replace order") {
+      guard let request = await desk.replacement(of: id, version: version) else { return }
+      _ = try await router.replaceOrder(request, within)
     }
   }
 
-  private static var patient: CallOptions {
-    var options = CallOptions()
+  /// Waits for a connection within the limit.
+  private var within: CallOptions {
+    var options = CallOptions(deadline: context.loop.uptime + .seconds(2))
     options.waitsForReady = true
     return options
+  }
+}
+
+/// What to do with an order that the router may not have.
+enum DeliveryStep: Sendable {
+  case send
+  /// It is cancelled.
+  case withdraw
+  /// It is too old to be sent.
+  case expire
+}
+
+extension OrderDesk {
+  /// Nil when the order is no longer to be sent.
+  func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
+    guard let row = rows[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    if row.lifecycle.isCancelRequested { return .withdraw }
+    let order = row.order
+    let endsAtOnce = order.type == .market || [.ioc, .fok].contains(order.timeInForce)
+    let most = endsAtOnce ? config.routeAgeMax : config.restingRouteAgeMax
+    return now - order.createdTime > most ? .expire : .send
+  }
+
+  func isToCancelAtRouter(_ id: OrderID) -> Bool {
+    guard let row = rows[id] else { return false }
+    return row.lifecycle.isCancelRequested && !isUnsent(row)
+  }
+
+  private func isUnsent(_ row: OrderRow) -> Bool {
+    unsent.contains(row.order.id, venue: instruments[row.order.instrument].venue.name)
+  }
+
+  /// Ends an order of which it is proven that it never left; true when it has ended, false when the
+  /// journal takes no record of it now.
+  func withdraw(_ id: OrderID, _ text: String) async throws -> Bool {
+    guard let row = rows[id], !row.lifecycle.isTerminal else { return true }
+    let event: OrderEvent =
+      row.lifecycle.isCancelRequested
+      ? .cancelled(venueFilled: nil) : .rejected(.venueUnavailable, text: text)
+    do {
+      try await untilDurable(try change(id, event, report: 0, for: .essential))
+      return true
+    } catch is JournalRefusal {
+      return false
+    }
+  }
+
+  func replacement(
+    of id: OrderID, version: UInt32
+  ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
+    guard let row = rows[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    let instrument = instruments[row.order.instrument]
+    var request = ExecutionV1.ReplaceRoutedOrderRequest()
+    request.orderId = id.description
+    request.version = version
+    request.price = terms.price.map { instrument.wire($0) }
+    request.quantity = instrument.wire(terms.quantity)
+    return request
   }
 }

@@ -1,6 +1,6 @@
 package import Calls
 internal import Contracts
-internal import Journal
+package import Journal
 internal import Loop
 internal import Postgres
 package import ServiceKit
@@ -20,11 +20,18 @@ package struct OMS: ServiceDefinition {
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
-    let recovery = try Recovery(try context.journalDirectory(), config)
-    let store = PostgresOrderStore(try context.database())
+    try self.init(context, config, PostgresOrderStore(try context.database()), .ofThisOpening())
+  }
+
+  /// With a record and a disk of somebody's choice.
+  package init(
+    _ context: ServiceContext, _ config: Config, _ store: any OrderStore,
+    _ journal: JournalSettings
+  ) throws {
+    let recovery = try Recovery(try context.journalDirectory(), config, journal)
     self.context = context
     self.desk = OrderDesk(config, context, recovery)
-    self.router = RouterLink(desk, context)
+    self.router = RouterLink(desk, config, context)
     self.recorder = Recorder(recovery.journal, store, config, context)
     self.methods =
       Handlers(desk: desk, router: router, store: store, context: context, config: config).methods
@@ -37,7 +44,13 @@ package struct OMS: ServiceDefinition {
       ])
   }
 
+  static let journalCondition = "journal"
+
   package func start() async throws {
+    let condition = context.readiness.require(Self.journalCondition, reason: "not opened")
+    desk.journal.onFailureChange { failure in
+      if let failure { condition.fail(failure.problem) } else { condition.hold() }
+    }
     let instruments = context.readiness.require(
       "instruments", reason: "market-connector has not told")
     context.spawn("learn instruments") { [desk, context] in

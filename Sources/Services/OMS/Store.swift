@@ -1,9 +1,9 @@
-internal import Contracts
-internal import Orders
+package import Contracts
+package import Orders
 
 /// The record that people query: written from the journal, in its order, and read when an order has
 /// left memory.
-protocol OrderStore: Sendable {
+package protocol OrderStore: Sendable {
   /// Makes the schema what this program expects.
   func prepare() async throws
   /// The newest sequence that is recorded; 0 for none.

@@ -19,10 +19,15 @@ package struct PortfolioManager: ServiceDefinition {
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
+    self.init(context, config, PostgresPositionStore(try context.database()))
+  }
+
+  /// With a store of somebody's choice.
+  package init(_ context: ServiceContext, _ config: Config, _ store: any PositionStore) {
     self.context = context
     self.config = config
     self.positions = Positions(config, context.metrics)
-    self.store = PostgresPositionStore(try context.database())
+    self.store = store
     self.methods = Handlers(positions: positions, context: context).methods
   }
 

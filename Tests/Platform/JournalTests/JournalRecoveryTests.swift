@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
 /// Every damage that a crash or a disk can do to a small journal, against a twin that knows where
 /// each record begins.
 @Suite struct `A journal's recovery` {
-  private let headerSize = 32
+  private let headerSize = 64
 
   /// A journal of one segment whose records were each synced alone; returns its bytes up to the end of
   /// the data, and where each record begins (and the last ends).
@@ -83,8 +84,7 @@ import Testing
       flipped[position] ^= 1
       try folder.write(flipped, 1)
       let error = #expect(throws: JournalError.self) { try replayed(folder.path) }
-      // Version 0 is no version.
-      let isVersion = (9..<12).contains(position)
+      let isVersion = (8..<12).contains(position)
       #expect(
         error
           == (isVersion
@@ -92,6 +92,33 @@ import Testing
             : .damaged(
               file: folder.file(1), offset: 0, reason: "the segment's header does not check")))
     }
+  }
+
+  @Test func `REC-08 segments of version 1 are read, gone on with, and followed by those of today`()
+    async throws
+  {
+    let folder = TemporaryFolder()
+    let (bytes, starts) = try await sample(payloads)
+    // Version 1 had a header of 32 bytes, and the same records.
+    var header = ByteWriter(capacity: 32)
+    header.write(Array("SHQJRNL\n".utf8))
+    header.write(UInt32(1))
+    header.write(UInt32(0))
+    header.write(UInt64(1))
+    header.write(CRC32.of(header.bytes))
+    header.write(UInt32(0))
+    try folder.write(header.bytes + bytes[starts[0]...] + Array(repeating: 0, count: 900), 1)
+
+    let (journal, records) = try replayed(folder.path)
+    #expect(records.map(\.payload) == payloads)
+    #expect(journal.epoch == 0)
+    for _ in 0..<8 { _ = try await journal.append(Array(repeating: 1, count: 900)) }
+    journal.close()
+
+    let again = try replayed(folder.path)
+    #expect(
+      again.records.map(\.payload.count) == payloads.map(\.count) + Array(repeating: 900, count: 8))
+    #expect(folder.files.count > 1)
   }
 
   @Test func `garbage behind the data is cut, damage in an earlier segment refuses`() async throws {
@@ -105,7 +132,7 @@ import Testing
     try folder.write(last, 4)
     let (again, records) = try replayed(folder.path)
     #expect(records.count == 5)
-    #expect(again.recovery.cutBytes == 3001 - (32 + 2 * 1020))
+    #expect(again.recovery.cutBytes == 3001 - (64 + 2 * 1020))
     again.close()
 
     var first = try folder.read(1)
@@ -113,7 +140,7 @@ import Testing
     try folder.write(first, 1)
     #expect(
       throws: JournalError.damaged(
-        file: folder.file(1), offset: 32 + 2 * 1020, reason: "checksum does not match")
+        file: folder.file(1), offset: 64 + 2 * 1020, reason: "checksum does not match")
     ) { try replayed(folder.path) }
   }
 
@@ -134,7 +161,7 @@ import Testing
       let journal = try Journal.open(folder.path, smallSettings())
       _ = try await journal.append([1])
       journal.close()
-      try folder.write(Array(try folder.read(1)[0..<53]), 1)
+      try folder.write(Array(try folder.read(1)[0..<85]), 1)
       try folder.write(content, 2)
 
       let (again, records) = try replayed(folder.path)

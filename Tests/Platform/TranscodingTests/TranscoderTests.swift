@@ -49,6 +49,18 @@ private func refusal(
     #expect(left.openOnly && left.pageSize == 5 && left.symbol == "BTCUSDT")
   }
 
+  @Test func `GWY-07 a body that names another than the path is refused`() throws {
+    for body in [#"{"orderId":"o2"}"#, #"{"order_id":"o2","quantity":"1"}"#] {
+      let said = try refusal("PATCH", "/v1/orders/o1", body: body)
+      #expect(said == "orderId is o1 in the path, and another in the body")
+    }
+    for body in [#"{"orderId":"o1","quantity":"1"}"#, #"{"orderId":"","quantity":"1"}"#] {
+      let same = try request(
+        TradingV1.ReplaceOrderRequest.self, "PATCH", "/v1/orders/o1", body: body)
+      #expect(same.orderId == "o1")
+    }
+  }
+
   @Test func `a body fills the request and may be absent`() throws {
     let full = try request(
       OmsV1.CancelAllOrdersRequest.self, "POST", "/v1/orders:cancelAll",

@@ -13,6 +13,20 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var cancelled: [String] = []
     var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] = []
     var lastSequence: UInt64 = 0
+    var refusesLate = false
+    var knowsNothing = false
+  }
+
+  /// Market orders come too late from now on.
+  var refusesLate: Bool {
+    get { state.withLock { $0.refusesLate } }
+    set { state.withLock { $0.refusesLate = newValue } }
+  }
+
+  /// It has taken no order in charge.
+  var knowsNothing: Bool {
+    get { state.withLock { $0.knowsNothing } }
+    set { state.withLock { $0.knowsNothing = newValue } }
   }
 
   var routed: [OmsV1.Order] { state.withLock { $0.routed } }
@@ -45,6 +59,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.RouteOrderResponse {
     let order = request.order ?? .init()
+    if refusesLate, order.type == .market { throw RPCError(.failedPrecondition, "too late") }
     state.withLock { $0.routed.append(order) }
     var response = ExecutionV1.RouteOrderResponse()
     response.childOrderId = order.orderId + "-1"
@@ -54,6 +69,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   func cancelOrder(
     _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
+    if knowsNothing { throw RPCError(.notFound, "never routed here") }
     state.withLock { $0.cancelled.append(request.orderId) }
     return .init()
   }

@@ -58,6 +58,16 @@ final class ServiceWorld: Sendable {
     _: Service.Type, _ settings: [String] = [],
     databaseURL: String = "postgresql://127.0.0.1:1/none"
   ) async throws -> RunningService<Service> {
+    try await start(settings, databaseURL: databaseURL) { context, config in
+      try await Service(context, config)
+    }
+  }
+
+  /// The same, of a service that `make` makes.
+  func start<Service: ServiceDefinition>(
+    _ settings: [String], databaseURL: String = "postgresql://127.0.0.1:1/none",
+    make: (ServiceContext, Service.Config) async throws -> Service
+  ) async throws -> RunningService<Service> {
     let flags = try (settings + ["mesh.database_url=\(databaseURL)"])
       .map { try SettingsSources.Flag(parsing: $0) }
     let loaded = try LoadedSettings<Service.Config>(
@@ -65,7 +75,7 @@ final class ServiceWorld: Sendable {
     let context = ServiceContext(
       name: Service.name, mesh: loaded.mesh, loop: loop, time: time, state: state,
       connect: { LateChannel(world: self, name: $0, caller: Service.name.text) })
-    let service = try await Service(context, loaded.config)
+    let service = try await make(context, loaded.config)
     serve(Service.name, service.methods)
     try await service.start()
     return RunningService(service: service, context: context)
