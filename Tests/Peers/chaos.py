@@ -81,8 +81,8 @@ class Mesh:
 
     def token(self, user):
         if user not in self.tokens:
-            self.tokens[user] = self.run(
-                "token", "--user", user, "--port-offset", str(self.offset)).strip()
+            self.tokens[user] = again(lambda: self.run(
+                "token", "--user", user, "--port-offset", str(self.offset))).strip()
         return self.tokens[user]
 
     def rest(self, method, path, body=None, user="trader", within=15):
@@ -271,6 +271,10 @@ class Round:
         self.actions.append(what)
 
     def run(self):
+        # A token lives for minutes, and auth may be away in the middle of a round.
+        self.mesh.tokens = {}
+        for user in ("trader", "viewer"):
+            self.mesh.token(user)
         before = balances(self.mesh)
         positions = self.positions()
         chaos = threading.Thread(target=self.chaos)

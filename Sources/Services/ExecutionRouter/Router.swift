@@ -27,6 +27,8 @@ actor Router {
   private var lastTicket: JournalTicket?
   /// Routes that wait for the disk.
   private var waiting = 0
+  /// Reports of the last event on disk that a crash has cut off.
+  private var owed: [ExecutionV1.ExecutionReport]
   private let reports: CounterFamily
   private let openOrders: Gauge
 
@@ -36,6 +38,7 @@ actor Router {
     self.journal = recovery.journal
     self.instruments = recovery.instruments
     self.ledger = recovery.ledger
+    self.owed = recovery.owed
     self.reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.openOrders = context.metrics.gauge(
@@ -45,6 +48,24 @@ actor Router {
   }
 
   func use(_ desk: VenueDesk) { self.desk = desk }
+
+  /// Journals the reports that a crash in the middle of a commit has cut off behind their event, before
+  /// anything else is: nobody would ever tell them again.
+  func tellOwed() async throws {
+    while !owed.isEmpty {
+      let records = owed.map { ExecutionV1.JournalRecord(report: $0).encoded() }
+      do {
+        let ticket = journal.append(records, in: try room(forOutcomeOf: records[0], .essential))
+        owed = []
+        try await untilDurable(ticket)
+      } catch let refusal as JournalRefusal {
+        context.log.warning(
+          "reports that are owed wait for the routing journal", ["reason": .text(refusal.text)])
+        await context.loop.sleep(for: config.queryInterval)
+        try Task.checkCancellation()
+      }
+    }
+  }
 
   // MARK: Instruments
 
@@ -172,11 +193,8 @@ actor Router {
       return
     }
     for case .report(let parent, let report) in effects {
-      var record = ExecutionV1.JournalRecord()
       let message = codec.report(report, of: parent, now)
-      record.timeNs = message.timeNs
-      record.record = .report(message)
-      records.append(record.encoded())
+      records.append(ExecutionV1.JournalRecord(report: message).encoded())
       reports.with(message.kind.name).increment()
     }
     letGoOfOld()
@@ -254,9 +272,18 @@ extension ParentOrder {
   var endsAtOnce: Bool { type == .market || timeInForce == .ioc || timeInForce == .fok }
 }
 
+extension ExecutionV1.JournalRecord {
+  init(report: ExecutionV1.ExecutionReport) {
+    self.init()
+    timeNs = report.timeNs
+    record = .report(report)
+  }
+}
+
 /// The ledger that the journal proves.
 struct Recovery {
   private(set) var journal: Journal
+  private(set) var owed: [ExecutionV1.ExecutionReport] = []
   private(set) var instruments = InstrumentTable()
   private(set) var ledger = RoutingLedger()
 
@@ -271,11 +298,15 @@ struct Recovery {
     if let fault = replay.fault { throw fault }
     instruments = replay.instruments
     ledger = replay.ledger
+    owed = replay.owed
   }
 
   private struct Replay {
     var instruments = InstrumentTable()
     var ledger = RoutingLedger()
+    /// Reports of the newest event that no record has told so far. Only its own can be missing: a
+    /// record is on disk when those before it are.
+    var owed: [ExecutionV1.ExecutionReport] = []
     var fault: RPCError?
 
     mutating func take(_ record: JournalRecord) {
@@ -293,9 +324,20 @@ struct Recovery {
         try instruments.put(wire)
         return
       }
+      if case .report(let told) = record.record {
+        if let index = owed.firstIndex(where: { $0.orderId == told.orderId && $0.kind == told.kind }
+        ) {
+          owed.remove(at: index)
+        }
+        return
+      }
       guard let instrument = try instrument(of: record) else { return }
-      if let event = try RoutingCodec(instrument: instrument).event(record) {
-        _ = ledger.apply(event)
+      let codec = RoutingCodec(instrument: instrument)
+      guard let event = try codec.event(record) else { return }
+      let time = Instant(nanoseconds: Int64(clamping: record.timeNs))
+      owed = ledger.apply(event).effects.compactMap { effect in
+        guard case .report(let parent, let report) = effect else { return nil }
+        return codec.report(report, of: parent, time)
       }
     }
 

@@ -43,6 +43,7 @@ package struct ExecutionRouter: ServiceDefinition {
 
   package func start() async throws {
     await router.use(desk)
+    try await router.tellOwed()
     let condition = context.readiness.require("journal", reason: "not opened")
     router.journal.onFailureChange { failure in
       if let failure { condition.fail(failure.problem) } else { condition.hold() }
