@@ -117,7 +117,11 @@ actor TradingDesk {
   nonisolated func hear(_ wire: RiskV1.KillSwitch) {
     let wasEngaged = killSwitch.isEngaged
     kill.hear(wire)
-    if killSwitch.isEngaged, !wasEngaged { clearance.ring() }
+    guard killSwitch.isEngaged, !wasEngaged else { return }
+    clearance.ring()
+    context.log.warning(
+      "kill switch engaged: every open order is cancelled",
+      ["by": .text(wire.actor), "reason": .text(wire.reason)])
   }
 
   /// Limits; false when these are none yet.
