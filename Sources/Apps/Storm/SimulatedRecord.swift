@@ -132,6 +132,8 @@ struct SimulatedLimitStore: LimitStore {
     return nil
   }
 
+  func probe() async throws { try await record.visit(loop) }
+
   func record(_ register: RiskRegister) async throws {
     try await record.visit(loop)
     record.register = register

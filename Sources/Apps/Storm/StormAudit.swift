@@ -60,8 +60,16 @@ final class StormAudit: @unchecked Sendable {
     }
   }
 
-  func book(_ venue: String, _ symbol: String) -> Book {
-    books[Market(venue: venue, symbol: symbol)] ?? Book()
+  /// Over all venues: a limit is for the symbol, wherever it is traded.
+  func book(_ symbol: String) -> Book {
+    var sum = Book()
+    for venue in world.venues {
+      guard let book = books[Market(venue: venue.name, symbol: symbol)] else { continue }
+      sum.position += book.position
+      sum.buys += book.buys
+      sum.sells += book.sells
+    }
+    return sum
   }
 
   // MARK: Limits and the kill switch
@@ -149,12 +157,12 @@ final class StormAudit: @unchecked Sendable {
         "\(id) of \(instrument.decimal(Quantity(quantity))) \(market.symbol) at \(market.venue), "
           + "of which an order may have \(instrument.decimal(Quantity(size)))")
     }
-    let book = books[market] ?? Book()
+    let book = book(market.symbol)
     let worst = side == .buy ? book.position + book.buys : book.sells - book.position
     if worst > position {
       world.broke(
         .exposure,
-        "with \(id) \(market.venue) may come to \(instrument.decimal(Quantity(worst))) "
+        "with \(id) of \(market.venue) the account may come to \(instrument.decimal(Quantity(worst))) "
           + "\(market.symbol) \(side == .buy ? "long" : "short") of "
           + "\(instrument.decimal(Quantity(position)))")
     }
@@ -181,7 +189,10 @@ final class StormAudit: @unchecked Sendable {
         "  \(venue.name) fills \(fill.quantity.raw) of \(report.clientOrderID), "
           + "execution \(fill.executionID)")
       let signed = standing.side == .buy ? fill.quantity.raw : 0 - fill.quantity.raw
-      books[standing.market, default: Book()].position += signed
+      var net = signed
+      let instrument = venue.instruments[Int(report.instrument.index)]
+      if fill.feeAsset == instrument.base { net -= fill.fee.units(atScale: 8) ?? 0 }
+      books[standing.market, default: Book()].position += net
       standings[report.clientOrderID]?.filled += fill.quantity.raw
     } else if report.status.isTerminal {
       world.trace.note("  \(venue.name) ends \(report.clientOrderID): \(report.status)")

@@ -261,9 +261,10 @@ struct StormCalm {
     for venue in world.venues {
       for instrument in venue.instruments {
         guard let (limit, size) = audit.currentLimit(instrument.symbol) else { continue }
-        let position = audit.book(venue.name, instrument.symbol).position
+        let position = audit.book(instrument.symbol).position
         for side in [Side.buy, .sell] {
-          let room = limit.raw - side.sign * position
+          let lot = instrument.lotSize.raw
+          let room = (limit.raw - side.sign * position) / lot * lot
           guard room > 0, room <= size.raw, room % instrument.lotSize.raw == 0,
             room >= 1_000_000
           else { continue }

@@ -93,7 +93,7 @@ extension RiskV1.KillSwitch {
     engaged = state.isEngaged
     reason = state.reason
     actor = state.actor
-    changedAt = .init(state.time)
+    if state.number > 0 { changedAt = .init(state.time) }
     change = state.number
   }
 }

@@ -80,6 +80,15 @@ package struct OrderReservations {
     held[id]?.quantity -= reserved
   }
 
+  /// Counts a fill of an earlier day.
+  package mutating func inherit(
+    _ id: OrderID, _ instrument: InstrumentID, _ side: Side, _ quantity: Quantity
+  ) {
+    let reserved = min(reserved(by: id), quantity)
+    gate.inherit(instrument, side, quantity, reserved: reserved)
+    held[id]?.quantity -= reserved
+  }
+
   /// What may still fill of this order, by its lifecycle; zero ends its reservation.
   package mutating func update(_ id: OrderID, open: Quantity) {
     guard var reservation = held[id] else { return }

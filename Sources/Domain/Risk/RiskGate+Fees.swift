@@ -10,21 +10,46 @@ extension RiskGate {
   /// so that position and the fees that wait are exact together.
   package func chargeBase(_ id: InstrumentID, _ fee: Decimal, at price: Price) {
     let slot = slot(id)
-    guard slot.pointee.isKnown, !fee.isZero, price.raw > 0, let instrument = instruments[id.index],
+    guard slot.pointee.isKnown, price.raw > 0, let taken = wholeFee(fee, slot, id),
+      move(slot, by: -taken)
+    else { return }
+    let group = group(slot)
+    if slot.pointee.mark == 0 {
+      slot.pointee.mark = price.raw
+      remark(group)
+    }
+    earn(-Int128(taken) * Int128(slot.pointee.mark), factor: slot.pointee.moneyFactor)
+    updateExposure(group)
+  }
+
+  /// The same of a fill of an earlier day: the day began without what it took.
+  package func inheritBase(_ id: InstrumentID, _ fee: Decimal) {
+    let slot = slot(id)
+    guard slot.pointee.isKnown, let taken = wholeFee(fee, slot, id), move(slot, by: -taken) else {
+      return
+    }
+    begin(slot, with: -taken)
+    updateExposure(group(slot))
+  }
+
+  /// The whole raw quantities that a fee and those that wait make together; nil when it is none, or
+  /// when it halted.
+  private func wholeFee(
+    _ fee: Decimal, _ slot: UnsafeMutablePointer<GateSlot>, _ id: InstrumentID
+  ) -> Int64? {
+    guard !fee.isZero, let instrument = instruments[id.index],
       let unit = powerOfTen(Decimal.scaleMax - min(Decimal.scaleMax, instrument.quantityScale)),
       let factor = powerOfTen(Decimal.scaleMax - fee.scale)
-    else { return }
+    else { return nil }
     let due = Int128(slot.pointee.baseFeeRest) + Int128(fee.units) * Int128(factor)
     var (whole, rest) = due.quotientAndRemainder(dividingBy: Int128(unit))
     if rest < 0 { (whole, rest) = (whole - 1, rest + Int128(unit)) }
-    guard let taken = Int64(exactly: whole) else { return halt() }
-    let (position, overflow) = slot.pointee.position.subtractingReportingOverflow(taken)
-    guard !overflow else { return halt() }
+    guard let taken = Int64(exactly: whole), taken != .min else {
+      halt()
+      return nil
+    }
     slot.pointee.baseFeeRest = Int64(rest)
-    slot.pointee.position = position
-    if slot.pointee.mark == 0 { slot.pointee.mark = price.raw }
-    earn(-Int128(taken) * Int128(slot.pointee.mark), factor: slot.pointee.moneyFactor)
-    updateExposure(slot)
+    return taken
   }
 
   /// Fees in the base asset that are less than one raw quantity together, and not yet in the position.

@@ -15,6 +15,8 @@ extension RiskGate {
       account: account, instruments: all, limits: limits, killSwitch: killSwitch,
       counters: counters)
     for index in instruments.keys { next.carry(slot(at: Int(index)).pointee, to: Int(index)) }
+    // Markets that are new may count a symbol in finer steps: its sums are made anew.
+    next.regroup()
     next.carry(state.pointee, scale: moneyScale)
     let kept = min(state.pointee.admitted, UInt64(ring.pointee.capacity))
     next.ring.pointee = next.ring.pointee.grown(
@@ -38,13 +40,17 @@ extension RiskGate {
     slot.pointee.openSell = known.openSell
     slot.pointee.mark = known.mark
     slot.pointee.markTime = known.markTime
-    slot.pointee.orderPrice = known.orderPrice
+    slot.pointee.isMarked = known.isMarked
+    slot.pointee.dayPosition = known.dayPosition
+    slot.pointee.dayMark = known.dayMark
   }
 
   private func carry(_ known: GateAccount, scale: UInt8) {
     state.pointee.day = known.day
     state.pointee.admitted = known.admitted
     state.pointee.state = known.state
+    state.pointee.isLossLatched = known.isLossLatched
+    state.pointee.watchesLoss = known.watchesLoss
     var profit = known.profit
     for _ in scale..<max(scale, moneyScale) {
       let (product, overflow) = profit.multipliedReportingOverflow(by: 10)

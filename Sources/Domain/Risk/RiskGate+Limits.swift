@@ -22,7 +22,12 @@ extension RiskGate {
     }
     state.pointee.ordersPerSecond = account.ordersPerSecond
     state.pointee.ordersPerMinute = account.ordersPerMinute
-    state.pointee.lossMax = moneyUnits(account.maxDailyLoss, roundingUp: false)
+    let lossMax = moneyUnits(account.maxDailyLoss, roundingUp: false)
+    if lossMax != state.pointee.lossMax {
+      // Another limit is an operator's word: the loss is judged by it.
+      state.pointee.lossMax = lossMax
+      resetDailyLoss()
+    }
     state.pointee.referenceAgeMax = UInt64(account.referenceAgeMax.wholeNanoseconds)
     limitGross(account.maxGrossExposure)
     self.limits = limits
@@ -31,12 +36,19 @@ extension RiskGate {
   private func write(
     _ limits: SymbolLimits, of instrument: Instrument, to slot: UnsafeMutablePointer<GateSlot>
   ) {
-    let scale = instrument.quantityScale
+    let group = group(slot)
     if !slot.pointee.isKnown { slot.pointee.isTrading = instrument.isTrading }
     slot.pointee.isKnown = true
-    slot.pointee.sizeMax = lots(limits.maxOrderSize, of: limits.lot, scale: scale)
-    slot.pointee.longMax = lots(limits.maxLongPosition, of: limits.lot, scale: scale)
-    slot.pointee.shortMax = lots(limits.maxShortPosition, of: limits.lot, scale: scale)
+    slot.pointee.sizeMax = Int64(
+      clamping: lots(limits.maxOrderSize, of: limits.lot, scale: instrument.quantityScale))
+    let scale = group.pointee.quantityScale
+    group.pointee.longMax = min(
+      lots(limits.maxLongPosition, of: limits.lot, scale: scale), GateGroup.sumMax)
+    group.pointee.shortMax = min(
+      lots(limits.maxShortPosition, of: limits.lot, scale: scale), GateGroup.sumMax)
+    group.pointee.moneyFactor = units(
+      Amount(units: 1, scale: 0), atScale: moneyScale - scale - group.pointee.priceScale,
+      roundingUp: false)
     slot.pointee.notionalMax = units(
       Amount(limits.maxNotional), atScale: instrument.notionalScale, roundingUp: false)
     slot.pointee.bandNumerator = limits.priceBand?.units ?? 0
@@ -50,17 +62,17 @@ extension RiskGate {
     state.pointee.grossMax = min(
       limit.map { moneyUnits($0, roundingUp: false) } ?? 0, GateSlot.exposureMax - 1)
     state.pointee.gross = 0
-    for index in 0..<slotCount {
-      slot(at: index).pointee.exposure = 0
-      updateExposure(slot(at: index))
+    for index in 0..<groupCount {
+      group(at: index).pointee.exposure = 0
+      updateExposure(group(at: index))
     }
   }
 
   /// Whole raw quantities in so many lots, rounded down; more than fits is no limit at all.
-  private func lots(_ count: Decimal, of lot: Decimal, scale: UInt8) -> Int64 {
+  private func lots(_ count: Decimal, of lot: Decimal, scale: UInt8) -> Int128 {
     let quantity = Amount(
       units: Int128(count.units) * Int128(lot.units), scale: count.scale + lot.scale)
-    return Int64(clamping: units(quantity, atScale: scale, roundingUp: false))
+    return units(quantity, atScale: scale, roundingUp: false)
   }
 
   func moneyUnits(_ decimal: Decimal, roundingUp: Bool) -> Int128 {
@@ -69,7 +81,7 @@ extension RiskGate {
 
   /// The amount at another scale: digits that do not fit below are rounded toward plus or minus
   /// infinity, a value that does not fit above becomes the largest.
-  private func units(_ amount: Amount, atScale scale: UInt8, roundingUp: Bool) -> Int128 {
+  func units(_ amount: Amount, atScale scale: UInt8, roundingUp: Bool) -> Int128 {
     var units = amount.units
     if amount.scale <= scale {
       for _ in amount.scale..<scale {

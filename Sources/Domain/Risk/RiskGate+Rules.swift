@@ -19,7 +19,7 @@ extension RiskGate {
     case .orderSize: sizeFinding(request.order, slot)
     case .position: positionFinding(request, slot)
     case .notional: notionalFinding(request, slot)
-    case .dailyLoss: lossFinding()
+    case .dailyLoss: lossFinding(request, slot)
     case .grossExposure: state.pointee.isGrossLimited ? grossFinding(request, slot) : nil
     case .priceBand: slot.pointee.bandDenominator > 0 ? bandFinding(request, slot) : nil
     }
@@ -53,15 +53,23 @@ extension RiskGate {
     switch state.pointee.state {
     case .active: return nil
     case .halted: return GateFinding(reason: .killSwitch, actual: 0, limit: 0)
-    case .reducing:
-      let position = Int128(slot.pointee.position)
-      let isBuy = request.isBuy
-      let open = isBuy ? slot.pointee.openBuy : slot.pointee.openSell
-      let mayTrade = max(0, isBuy ? -position : position)
-      let wouldTrade = Int128(open) + Int128(request.added)
-      guard wouldTrade > mayTrade else { return nil }
-      return GateFinding(reason: .positionLimit, actual: wouldTrade, limit: mayTrade)
+    case .reducing: return increase(request, slot, reason: .positionLimit)
     }
+  }
+
+  /// Nil when the order brings the symbol's position nearer to zero, all open orders of its side
+  /// counted.
+  private func increase(
+    _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>, reason: RejectReason
+  ) -> GateFinding? {
+    let group = group(slot)
+    let position = group.pointee.position
+    let isBuy = request.isBuy
+    let open = isBuy ? group.pointee.openBuy : group.pointee.openSell
+    let mayTrade = max(0, isBuy ? -position : position)
+    let wouldTrade = open + grouped(request.added, slot)
+    guard wouldTrade > mayTrade else { return nil }
+    return GateFinding(reason: reason, actual: wouldTrade, limit: mayTrade)
   }
 
   /// Exact: refuses the order that would be number `max + 1` of those admitted in the window that
@@ -89,18 +97,23 @@ extension RiskGate {
       reason: .maxSize, actual: Int128(order.quantity.raw), limit: Int128(slot.pointee.sizeMax))
   }
 
-  /// The worst case: every open order of this side fills and none of the other.
+  /// The worst case over all venues of the symbol: every open order of this side fills and none of
+  /// the other.
   @inline(__always)
   private func positionFinding(
     _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> GateFinding? {
-    let position = Int128(slot.pointee.position)
+    let group = group(slot)
+    let position = group.pointee.position
     let isBuy = request.isBuy
-    let open = Int128(isBuy ? slot.pointee.openBuy : slot.pointee.openSell) + Int128(request.added)
+    let open =
+      (isBuy ? group.pointee.openBuy : group.pointee.openSell) + grouped(request.added, slot)
     let worst = isBuy ? position + open : position - open
-    let limit = isBuy ? Int128(slot.pointee.longMax) : -Int128(slot.pointee.shortMax)
+    let limit = isBuy ? group.pointee.longMax : -group.pointee.shortMax
     let isWithin = isBuy ? worst <= limit : worst >= limit
-    guard !isWithin || open > Int128(Int64.max) else { return nil }
+    let own = isBuy ? slot.pointee.openBuy : slot.pointee.openSell
+    let doesFit = open <= GateGroup.sumMax && !own.addingReportingOverflow(request.added).overflow
+    guard !isWithin || !doesFit else { return nil }
     return GateFinding(reason: .positionLimit, actual: worst, limit: limit)
   }
 
@@ -129,24 +142,29 @@ extension RiskGate {
     return GateFinding(reason: .maxNotional, actual: notional, limit: slot.pointee.notionalMax)
   }
 
+  /// Once reached it is reached for the day; what reduces still passes.
   @inline(__always)
-  private func lossFinding() -> GateFinding? {
+  private func lossFinding(
+    _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> GateFinding? {
     let profit = state.pointee.profit
     let limit = -state.pointee.lossMax
-    guard profit <= limit else { return nil }
+    guard profit <= limit || state.pointee.isLossLatched else { return nil }
+    guard increase(request, slot, reason: .dailyLoss) != nil else { return nil }
     return GateFinding(reason: .dailyLoss, actual: profit, limit: limit)
   }
 
-  /// What lessens the exposure of its instrument always passes.
+  /// What lessens the exposure of its symbol always passes.
   private func grossFinding(
     _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> GateFinding? {
-    let added = request.added
+    let group = group(slot)
+    let added = grouped(request.added, slot)
     let exposure = worstExposure(
-      slot, addingBuy: request.isBuy ? added : 0, addingSell: request.isBuy ? 0 : added,
-      orderPrice: request.order.price.raw)
-    guard exposure > slot.pointee.exposure else { return nil }
-    let gross = state.pointee.gross - slot.pointee.exposure + exposure
+      group, addingBuy: request.isBuy ? added : 0, addingSell: request.isBuy ? 0 : added,
+      orderPrice: groupPrice(request.order.price.raw, slot))
+    guard exposure > group.pointee.exposure else { return nil }
+    let gross = state.pointee.gross - group.pointee.exposure + exposure
     guard gross > state.pointee.grossMax else { return nil }
     return GateFinding(reason: .positionLimit, actual: gross, limit: state.pointee.grossMax)
   }

@@ -9,7 +9,7 @@ extension RiskGate {
       return refusal.rule == .killSwitch
         ? "the kill switch is engaged" : "instrument \(refusal.instrument.index) is not known"
     }
-    let quantity = instrument.quantityScale
+    let quantity = scale(of: refusal, instrument)
     let money = instrument.notionalScale
     switch refusal.rule {
     case .killSwitch: return "the kill switch is engaged"
@@ -28,11 +28,35 @@ extension RiskGate {
           + "or too old"
       }
       return exceeded("notional", refusal, scale: money)
-    case .dailyLoss:
-      return "profit today \(plain(refusal.actual, moneyScale)) has reached limit "
-        + plain(refusal.limit, moneyScale)
+    case .dailyLoss: return loss(refusal)
     case .grossExposure: return exceeded("gross exposure", refusal, scale: moneyScale)
     case .priceBand: return band(refusal, instrument)
+    }
+  }
+
+  private func loss(_ refusal: Refusal) -> String {
+    let (actual, limit) = (plain(refusal.actual, moneyScale), plain(refusal.limit, moneyScale))
+    guard refusal.actual > refusal.limit else {
+      return "profit today \(actual) has reached limit \(limit): only reducing orders pass"
+    }
+    return
+      "profit today had reached limit \(limit), and is \(actual) now: only reducing orders pass "
+      + "until an operator resets it or the day ends"
+  }
+
+  /// How many digits of a refusal's numbers are behind the point.
+  package func scale(of refusal: Refusal) -> UInt8 {
+    instruments[refusal.instrument.index].map { scale(of: refusal, $0) } ?? 0
+  }
+
+  private func scale(of refusal: Refusal, _ instrument: Instrument) -> UInt8 {
+    switch refusal.rule {
+    case .position, .tradingState: group(slot(instrument.id)).pointee.quantityScale
+    case .orderSize: instrument.quantityScale
+    case .notional: instrument.notionalScale
+    case .dailyLoss, .grossExposure: moneyScale
+    case .priceBand: instrument.priceScale
+    case .killSwitch, .wellFormed, .ordersPerSecond, .ordersPerMinute: 0
     }
   }
 

@@ -25,6 +25,8 @@ package final class RiskGate {
   let ring: UnsafeMutablePointer<AdmissionRing>
   private let slots: UnsafeMutableRawPointer
   let slotCount: Int
+  let groups: UnsafeMutableRawPointer
+  let groupCount: Int
 
   /// `instruments` are all that may be traded; every one must be quoted in the limits' currency.
   package init(
@@ -44,7 +46,11 @@ package final class RiskGate {
     self.counters = counters
     self.limits = limits
     self.instruments = byIndex
-    self.moneyScale = instruments.map(\.notionalScale).max() ?? 0
+    let symbols = SymbolScales.of(instruments)
+    self.moneyScale = symbols.values.map(\.notional).max() ?? 0
+    self.groupCount = symbols.count
+    // One more, for the instrument that is never known.
+    self.groups = .allocate(byteCount: (groupCount + 1) * GateGroup.stride, alignment: 128)
     // One more, never known: where an unheard-of instrument looks.
     self.slotCount = Int(byIndex.keys.max() ?? -1) + 1
     self.slots = .allocate(byteCount: (slotCount + 1) * GateSlot.stride, alignment: 128)
@@ -53,7 +59,12 @@ package final class RiskGate {
     precondition(MemoryLayout<GateSlot>.size <= GateSlot.stride, "a slot outgrew its lines")
     state.initialize(to: GateAccount())
     ring.initialize(to: AdmissionRing(holding: 1))
-    for index in 0...slotCount { slot(at: index).initialize(to: GateSlot()) }
+    precondition(MemoryLayout<GateGroup>.size <= GateGroup.stride, "a group outgrew its lines")
+    for index in 0...groupCount { group(at: index).initialize(to: GateGroup()) }
+    for index in 0...slotCount {
+      slot(at: index).initialize(to: GateSlot(group(at: groupCount)))
+    }
+    join(symbols)
     try apply(limits)
   }
 
@@ -62,6 +73,25 @@ package final class RiskGate {
     ring.deallocate()
     state.deallocate()
     slots.deallocate()
+    groups.deallocate()
+  }
+
+  /// Puts every instrument into the group of its symbol.
+  private func join(_ symbols: [String: SymbolScales]) {
+    for (number, symbol) in symbols.sorted(by: { $0.key < $1.key }).enumerated() {
+      let group = group(at: number)
+      group.pointee.quantityScale = symbol.value.quantity
+      group.pointee.priceScale = symbol.value.price
+      for (index, instrument) in instruments where instrument.symbol == symbol.key {
+        let slot = slot(at: Int(index))
+        slot.pointee.group = group
+        slot.pointee.quantityFactor =
+          powerOfTen(symbol.value.quantity - instrument.quantityScale) ?? .max
+        slot.pointee.priceFactor = powerOfTen(symbol.value.price - instrument.priceScale) ?? .max
+        slot.pointee.nextOfGroup = group.pointee.first
+        group.pointee.first = index
+      }
+    }
   }
 
   /// Asks every rule in order. An admitted order has its exposure reserved and counts for the
@@ -132,16 +162,21 @@ package final class RiskGate {
 
   private func reserve(_ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>) {
     // The position rule has proven that these sums fit.
+    let group = group(slot)
     if request.isBuy {
       slot.pointee.openBuy += request.added
+      group.pointee.openBuy &+= grouped(request.added, slot)
     } else {
       slot.pointee.openSell += request.added
+      group.pointee.openSell &+= grouped(request.added, slot)
     }
-    if slot.pointee.mark == 0 { slot.pointee.orderPrice = request.order.price.raw }
+    if group.pointee.mark == 0 {
+      group.pointee.orderPrice = groupPrice(request.order.price.raw, slot)
+    }
     ring.pointee.record(request.now, number: state.pointee.admitted)
     state.pointee.admitted &+= 1
     counters.countAdmitted()
-    updateExposure(slot)
+    updateExposure(group)
   }
 
   @inline(__always)
@@ -153,6 +188,24 @@ package final class RiskGate {
   @inline(__always)
   func slot(at index: Int) -> UnsafeMutablePointer<GateSlot> {
     (slots + index * GateSlot.stride).assumingMemoryBound(to: GateSlot.self)
+  }
+}
+
+/// The finest scales of a symbol's markets.
+private struct SymbolScales {
+  var price: UInt8
+  var quantity: UInt8
+  var notional: UInt8 { price + quantity }
+
+  static func of(_ instruments: [Instrument]) -> [String: SymbolScales] {
+    var found: [String: SymbolScales] = [:]
+    for instrument in instruments {
+      let known = found[instrument.symbol]
+      found[instrument.symbol] = SymbolScales(
+        price: max(known?.price ?? 0, instrument.priceScale),
+        quantity: max(known?.quantity ?? 0, instrument.quantityScale))
+    }
+    return found
   }
 }
 

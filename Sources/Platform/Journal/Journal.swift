@@ -76,7 +76,7 @@ package final class Journal: Sendable {
   }
 
   /// Appends all of `records` next to each other, or refuses and appends none; returns the last
-  /// sequence.
+  /// sequence. A crash leaves all of them or none.
   ///
   /// Sequences are given in the order of the calls, before the first suspension; the callers may go
   /// on in another order. Cancelling the task does not take a record back. A failure of the disk while

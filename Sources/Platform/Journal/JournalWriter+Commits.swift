@@ -45,7 +45,8 @@ extension JournalWriter {
     }
     let batch = state.withLock { state -> CommitBatch in
       let batch = state.pending
-      state.pending = CommitBatch()
+      // The next one is about as large.
+      state.pending = CommitBatch(reserving: batch.bytes.count)
       state.isIdle = batch.isEmpty && !state.isStopping
       return batch
     }
@@ -93,12 +94,13 @@ extension JournalWriter {
     for waiter in told { waiter.durable.resume(returning: .failure(error)) }
   }
 
-  /// Writes and syncs as many records as fit into the segment; a full one is followed by the next.
+  /// Writes and syncs as many appends as fit into the segment; a full one is followed by the next.
   private func write(_ batch: CommitBatch, _ durable: inout Int) throws(JournalError) {
     let start = batch.start(of: durable)
     var fitting = durable
-    while fitting < batch.ends.count, batch.ends[fitting] - start <= segment.remaining {
-      fitting += 1
+    for end in batch.groups where end > durable {
+      guard batch.ends[end - 1] - start <= segment.remaining else { break }
+      fitting = end
     }
     if fitting == durable {
       try rotate(to: batch.first + UInt64(durable), void: nil)
@@ -217,8 +219,10 @@ extension JournalWriter {
   private func replan() {
     var plan = SegmentPlan(left: segment.remaining, spareCapacity: spare?.capacity)
     state.withLock { state in
-      for record in state.pending.ends.indices {
-        plan.place(state.pending.ends[record] - state.pending.start(of: record))
+      var start = 0
+      for end in state.pending.groups {
+        plan.place(state.pending.ends[end - 1] - start)
+        start = state.pending.ends[end - 1]
       }
       state.plan = plan
     }

@@ -106,30 +106,30 @@ final class JournalWriter: @unchecked Sendable {
     guard room.largest <= settings.recordBytesMax else {
       return .recordTooLarge(bytes: room.largest, max: settings.recordBytesMax)
     }
-    let (bytes, largest) = (room.bytesOnDisk, room.largest + RecordFormat.headerSize)
-    let bytesMax = 2 * (settings.segmentBytes - SegmentHeader.size) - largest
+    let bytes = room.bytesOnDisk
+    let bytesMax = settings.segmentBytes - SegmentHeader.size
     guard bytes <= bytesMax else { return .recordTooLarge(bytes: bytes, max: bytesMax) }
     let isFull = state.spareFailure != nil && !state.plan.hasSpare
     let full = JournalError.full(left: max(0, state.plan.left), reserve: settings.reserve)
     guard state.inFlight + room.records <= settings.appendsInFlightMax,
       state.bytesInFlight + bytes <= settings.bytesInFlightMax
     else { return .tooManyInFlight(max: settings.appendsInFlightMax) }
-    guard state.plan.fits(bytes, largest: largest) else {
+    guard state.plan.fits(bytes) else {
       return isFull ? full : .tooManyInFlight(max: settings.appendsInFlightMax)
     }
-    let left = state.plan.left(after: bytes, largest: largest)
+    let left = state.plan.left(after: bytes)
     return use == .business && isFull && left < settings.reserve ? full : nil
   }
 
   /// Puts records that were admitted into the queue; returns the sequence of the last.
   func enqueue(_ records: [[UInt8]]) -> UInt64 {
     let (last, wakes, isFilling) = state.withLock { state -> (UInt64, Bool, Bool) in
-      for record in records {
-        state.pending.append(record, sequence: state.next)
-        state.plan.place(record.count + RecordFormat.headerSize)
-        state.next += 1
-        state.bytesInFlight += record.count + RecordFormat.headerSize
-      }
+      let before = state.pending.bytes.count
+      state.pending.append(records, first: state.next)
+      let size = state.pending.bytes.count - before
+      state.plan.place(size)
+      state.next += UInt64(records.count)
+      state.bytesInFlight += size
       state.inFlight += records.count
       defer { state.isIdle = false }
       return (state.next - 1, state.isIdle, state.spareFailure != nil)

@@ -2,7 +2,9 @@ internal import Bytes
 internal import Glibc
 
 /// A record on disk, little-endian: payload length u32, CRC-32 of everything but itself u32, sequence
-/// u64, position in its commit u32, payload. A header of zeros ends the data of a segment.
+/// u64, position in its commit u32, payload. A header of zeros ends the data of a segment. The highest
+/// bit of the position says that the next record belongs to the same append: recovery gives all of an
+/// append or none, and no append lies in two segments.
 ///
 /// The position in the commit tells a torn write from damage: records of one commit reach the disk in
 /// any order, records of two never overlap, because the first is synced before the second is written.
@@ -11,19 +13,23 @@ struct RecordFormat {
 
   let sequence: UInt64
   let positionInCommit: UInt32
+  let continues: Bool
   let payload: Range<Int>
+
+  private static let continuesBit: UInt32 = 1 << 31
 
   var end: Int { payload.upperBound }
   var firstOfCommit: UInt64 { sequence - UInt64(positionInCommit) }
 
   static func append(
-    _ payload: [UInt8], sequence: UInt64, positionInCommit: UInt32, to bytes: inout [UInt8]
+    _ payload: [UInt8], sequence: UInt64, positionInCommit: UInt32, continues: Bool,
+    to bytes: inout [UInt8]
   ) {
     let start = bytes.count
     put(UInt32(payload.count), to: &bytes)
     put(UInt32(0), to: &bytes)
     put(sequence, to: &bytes)
-    put(positionInCommit, to: &bytes)
+    put(positionInCommit | (continues ? continuesBit : 0), to: &bytes)
     bytes.append(contentsOf: payload)
     let checksum = bytes.withUnsafeBytes {
       Self.checksum(UnsafeRawBufferPointer(rebasing: $0[start...]))
@@ -56,13 +62,14 @@ struct RecordFormat {
     guard checksum(record) == number(bytes, offset + 4, UInt32.self) else {
       return .invalid("checksum does not match")
     }
-    let (sequence, position) = (
-      number(bytes, offset + 8, UInt64.self), number(bytes, offset + 16, UInt32.self)
-    )
+    let sequence = number(bytes, offset + 8, UInt64.self)
+    let mark = number(bytes, offset + 16, UInt32.self)
+    let position = mark & ~continuesBit
     guard sequence > UInt64(position) else { return .invalid("sequence \(sequence)") }
     return .record(
       RecordFormat(
-        sequence: sequence, positionInCommit: position, payload: offset + headerSize..<end))
+        sequence: sequence, positionInCommit: position, continues: mark & continuesBit != 0,
+        payload: offset + headerSize..<end))
   }
 
   /// The checksum that a record at `offset` states.

@@ -44,24 +44,33 @@ struct SegmentScan {
     }
     var outcome = Outcome(
       last: first - 1, used: header.size, cutBytes: 0, lastCommit: header.size)
+    // How far records were seen; those of an append count when all of it was.
+    var seen = outcome
+    var held: [(sequence: UInt64, payload: Range<Int>)] = []
     var commit: UInt64?
-    while outcome.used != void?.offset {
-      let found = RecordFormat.find(in: bytes, at: outcome.used, payloadMax: payloadMax)
+    while seen.used != void?.offset {
+      let found = RecordFormat.find(in: bytes, at: seen.used, payloadMax: payloadMax)
       guard case .record(let record) = found else {
-        outcome.cutBytes = try tail(bytes, outcome, found)
+        outcome.cutBytes = try tail(bytes, outcome, seen, found)
         break
       }
-      guard record.sequence == outcome.last + 1 else {
+      guard record.sequence == seen.last + 1 else {
         throw .damaged(
-          file: file, offset: outcome.used,
-          reason: "sequence \(record.sequence) follows \(outcome.last)")
+          file: file, offset: seen.used,
+          reason: "sequence \(record.sequence) follows \(seen.last)")
       }
-      replay(record.sequence, UnsafeRawBufferPointer(rebasing: bytes[record.payload]))
-      if record.firstOfCommit != commit { outcome.lastCommit = outcome.used }
+      if record.firstOfCommit != commit { seen.lastCommit = seen.used }
       commit = record.firstOfCommit
-      outcome.last = record.sequence
-      outcome.lastChecksum = RecordFormat.checksum(in: bytes, at: outcome.used)
-      outcome.used = record.end
+      seen.last = record.sequence
+      seen.lastChecksum = RecordFormat.checksum(in: bytes, at: seen.used)
+      seen.used = record.end
+      held.append((record.sequence, record.payload))
+      if record.continues { continue }
+      for (sequence, payload) in held {
+        replay(sequence, UnsafeRawBufferPointer(rebasing: bytes[payload]))
+      }
+      held.removeAll(keepingCapacity: true)
+      outcome = seen
     }
     if let void, (void.offset, void.checksum) != (outcome.used, outcome.lastChecksum) {
       throw .damaged(
@@ -85,7 +94,8 @@ struct SegmentScan {
 
   /// How many bytes to cut from the tail that begins where the data ends; zero when it is clean.
   private func tail(
-    _ bytes: UnsafeRawBufferPointer, _ outcome: Outcome, _ found: RecordFormat.Found
+    _ bytes: UnsafeRawBufferPointer, _ outcome: Outcome, _ seen: Outcome,
+    _ found: RecordFormat.Found
   ) throws(JournalError) -> Int {
     let end = lastNonZero(bytes, from: outcome.used)
     guard end > outcome.used else { return 0 }
@@ -95,8 +105,8 @@ struct SegmentScan {
       case .truncated: "the record does not end inside the file"
       default: "data follows the end mark"
       }
-    guard isLast else { throw .damaged(file: file, offset: outcome.used, reason: reason) }
-    try requireTorn(bytes, outcome, end, reason)
+    guard isLast else { throw .damaged(file: file, offset: seen.used, reason: reason) }
+    try requireTorn(bytes, seen, end, reason)
     return end - outcome.used
   }
 

@@ -3,18 +3,30 @@ struct CommitBatch: Sendable {
   var bytes: [UInt8] = []
   /// Where each record ends in `bytes`.
   var ends: [Int] = []
+  /// How many records there are up to the end of each append.
+  var groups: [Int] = []
   var first: UInt64 = 0
+
+  init(reserving bytesCount: Int = 0) {
+    if bytesCount > 0 { bytes.reserveCapacity(bytesCount) }
+  }
 
   var isEmpty: Bool { ends.isEmpty }
   var last: UInt64 { first + UInt64(ends.count) - 1 }
 
   func start(of record: Int) -> Int { record == 0 ? 0 : ends[record - 1] }
 
-  mutating func append(_ payload: [UInt8], sequence: UInt64) {
-    if ends.isEmpty { first = sequence }
-    RecordFormat.append(
-      payload, sequence: sequence, positionInCommit: UInt32(sequence - first), to: &bytes)
-    ends.append(bytes.count)
+  /// All of one append.
+  mutating func append(_ payloads: [[UInt8]], first next: UInt64) {
+    if ends.isEmpty { first = next }
+    for (index, payload) in payloads.enumerated() {
+      let sequence = next + UInt64(index)
+      RecordFormat.append(
+        payload, sequence: sequence, positionInCommit: UInt32(sequence - first),
+        continues: index < payloads.count - 1, to: &bytes)
+      ends.append(bytes.count)
+    }
+    groups.append(ends.count)
   }
 
   func payload(_ record: Int) -> ArraySlice<UInt8> {
@@ -37,18 +49,11 @@ struct SegmentPlan: Sendable {
     self.spareCapacity = spareCapacity ?? 0
   }
 
-  /// Whether records of `size` bytes together, each at most `largest`, have a place.
-  func fits(_ size: Int, largest: Int) -> Bool {
-    size <= left || (hasSpare && size <= room(largest))
-  }
+  /// Whether an append of `size` bytes has a place.
+  func fits(_ size: Int) -> Bool { size <= left || (hasSpare && size <= spareLeft) }
 
-  /// What is left after them.
-  func left(after size: Int, largest: Int) -> Int {
-    size <= left ? left - size : room(largest) - size
-  }
-
-  /// A record that does not fit leaves at most its own size unused.
-  private func room(_ largest: Int) -> Int { max(0, left - largest) + spareLeft }
+  /// What is left after it.
+  func left(after size: Int) -> Int { size <= left ? left - size : spareLeft - size }
 
   mutating func place(_ size: Int) {
     if size <= left {

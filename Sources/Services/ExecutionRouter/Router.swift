@@ -28,6 +28,9 @@ actor Router {
   private var lastTicket: JournalTicket?
   /// Routes that wait for the disk.
   private var waiting = 0
+  /// Orders whose cancel came before they did, and when: the oms was told that they are not here, and
+  /// has ended them. Their routes may still be under way, behind a connection that was cut.
+  private var withdrawn: [OrderID: Instant] = [:]
   /// Reports of the last event on disk that a crash has cut off.
   private var owed: [ExecutionV1.ExecutionReport]
   private let reports: CounterFamily
@@ -99,6 +102,13 @@ actor Router {
       return ChildID(parent: parent.id, sequence: 1).text
     }
     try refuseIfLate(wire, parent)
+    guard withdrawn[parent.id] == nil else {
+      throw RPCError(
+        .failedPrecondition, "order \(parent.id) was withdrawn before it arrived",
+        details: [
+          .errorInfo(reason: "WITHDRAWN", domain: "execution-router.shrivenquant", metadata: [:])
+        ])
+    }
     guard waiting < config.routesWaitingMax else {
       throw RPCError(
         .resourceExhausted,
@@ -119,7 +129,8 @@ actor Router {
     guard age > most else { return }
     throw RPCError(
       .failedPrecondition,
-      "order \(parent.id) arrives \(age) after it was accepted, and \(most) is the most allowed "
+      "order \(parent.id) arrived \(age.wholeNanoseconds / 1_000_000)ms after it was accepted, and "
+        + "\(DurationText.print(most)) is the most allowed "
         + "(\(parent.endsAtOnce ? "route_age_max" : "resting_route_age_max"))",
       details: [
         .errorInfo(reason: "TOO_LATE", domain: "execution-router.shrivenquant", metadata: [:])
@@ -128,8 +139,21 @@ actor Router {
 
   func cancel(_ orderID: String) async throws {
     let id = try RoutingCodec.orderID(orderID)
+    if ledger.orders[id] == nil { withdraw(id) }
     try await apply(.cancelRequested(parent: id), at: try known(id), for: .essential)
   }
+
+  /// Kept until any route of it would be too late.
+  private func withdraw(_ id: OrderID) {
+    let now = context.time.now
+    if withdrawn.count.isMultiple(of: Self.withdrawnMax) {
+      withdrawn = withdrawn.filter { now - $0.value <= config.restingRouteAgeMax }
+    }
+    withdrawn[id] = now
+  }
+
+  /// After so many more the old ones are let go of.
+  private static let withdrawnMax = 10_000
 
   func replace(_ request: ExecutionV1.ReplaceRoutedOrderRequest) async throws {
     let id = try RoutingCodec.orderID(request.orderId)

@@ -12,8 +12,8 @@ struct KillSwitchRelay: Sendable {
   private let trading: TradingV1.TradingServiceClient
   private let loop: EventLoop
 
-  /// How long the risk-manager may take before the answer does without it.
-  private static let patience = Duration.seconds(1)
+  /// How long each may take before the answer does without it, where the other has done its part.
+  private static let patience = Duration.milliseconds(75)
 
   init(_ context: ServiceContext) {
     risk = .init(channel: context.channel(to: "risk-manager"))
@@ -33,7 +33,12 @@ struct KillSwitchRelay: Sendable {
     hurried.deadline = options.deadline.map { min($0, limit) } ?? limit
     async let stopped = stop(request.reason, hurried)
     async let kept = keep(request, hurried)
-    let (stop, keep) = await (stopped, kept)
+    var (stop, keep) = await (stopped, kept)
+    if case .failure(let error) = keep, Self.isAway(error), case .failure = stop {
+      // Nobody has it yet: now the caller waits, as for any other call.
+      keep = await self.keep(request, options)
+      if case .failure = keep { stop = await self.stop(request.reason, options) }
+    }
     switch (keep, stop) {
     case (.success(let state), _): return state.encoded()
     case (.failure(let error), .success) where Self.isAway(error):

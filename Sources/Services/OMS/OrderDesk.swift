@@ -151,10 +151,14 @@ actor OrderDesk {
     guard age <= config.unsentAgeMax else {
       // Proven: nothing was accepted. UNAVAILABLE would leave that open.
       throw RejectReason.venueUnavailable.error(
-        "orders to \(venue) wait to be sent, \(count) of them, the first for \(age), and "
-          + "\(config.unsentAgeMax) is the most allowed (unsent_age_max)",
+        "orders to \(venue) wait to be sent, \(count) of them, the first for "
+          + "\(age.wholeNanoseconds / 1_000_000)ms, and "
+          + "\(DurationText.print(config.unsentAgeMax)) is the most allowed (unsent_age_max)",
         code: .resourceExhausted, domain: "oms.shrivenquant",
-        metadata: ["actual": "\(age)", "limit": "\(config.unsentAgeMax)"],
+        metadata: [
+          "actual": "\(age.wholeNanoseconds / 1_000_000)ms",
+          "limit": DurationText.print(config.unsentAgeMax),
+        ],
         retryAfter: .seconds(1))
     }
   }

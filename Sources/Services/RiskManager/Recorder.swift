@@ -44,8 +44,11 @@ struct Recorder: Sendable {
         let register = await book.register
         progress.known.store(register.version, ordering: .relaxed)
         if progress.recorded.load(ordering: .relaxed) != register.version {
-          try await store.record(register)
+          try await patiently { try await store.record(register) }
           progress.recorded.store(register.version, ordering: .relaxed)
+        } else {
+          // So that a database that is away is known before there is something to write.
+          try await patiently { try await store.probe() }
         }
         holds.hold()
         await book.change(after: register.version, within: config.heartbeat)
@@ -56,6 +59,18 @@ struct Recorder: Sendable {
       throw error
     }
   }
+
+  /// A database that does not answer is away, also while its pool still waits for it.
+  private func patiently(_ work: () async throws -> Void) async throws {
+    let alarm = context.loop.spawn { [holds, loop = context.loop] in
+      await loop.sleep(for: Self.patience)
+      if !Task.isCancelled { holds.fail("PostgreSQL does not answer") }
+    }
+    defer { alarm.cancel() }
+    try await work()
+  }
+
+  private static let patience = Duration.seconds(1)
 
   /// The first start of this version: what an earlier one has stored, or the settings when there was
   /// none. While PostgreSQL cannot say, nobody trades on defaults.

@@ -40,6 +40,8 @@ struct PostgresLimitStore: LimitStore {
 
   func prepare() async throws { try await database.migrate(schema: "risk", Self.migrations) }
 
+  func probe() async throws { _ = try await database.query("SELECT 1") }
+
   func load(
     standard: RiskLimits
   ) async throws -> (limits: RiskLimits, killSwitch: KillSwitchChange?, version: UInt64)? {

@@ -7,6 +7,8 @@ package protocol LimitStore: Sendable {
   func load(
     standard: RiskLimits
   ) async throws -> (limits: RiskLimits, killSwitch: KillSwitchChange?, version: UInt64)?
+  /// Returns when the database answers.
+  func probe() async throws
   /// Makes the record equal to this, in one transaction.
   func record(_ register: RiskRegister) async throws
 }

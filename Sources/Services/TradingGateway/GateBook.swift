@@ -214,13 +214,21 @@ struct GateBook {
     return .zero
   }
 
-  /// A fill, before the order's new state is followed.
-  mutating func fill(_ order: OpenOrder, _ fill: VenueFill, _ instrument: Instrument) {
+  /// A fill, before the order's new state is followed. One of an earlier day was there when this day
+  /// began: it and its fee are not of today's profit.
+  mutating func fill(
+    _ order: OpenOrder, _ fill: VenueFill, _ instrument: Instrument, at time: Instant?
+  ) {
+    if let time, let today = gate.day, RiskGate.day(of: time) < today {
+      reservations.inherit(order.id, order.instrument, order.side, fill.quantity)
+      if fill.feeAsset == instrument.base { gate.inheritBase(order.instrument, fill.fee) }
+      return
+    }
     if Mutant.isOn(.fillUncounted) { return }
     reservations.fill(order.id, order.instrument, order.side, fill.quantity, at: fill.price)
     guard !fill.fee.isZero else { return }
     if fill.feeAsset == instrument.quote {
-      gate.charge(fill.fee)
+      gate.charge(Amount(fill.fee))
     } else if fill.feeAsset == instrument.base {
       gate.chargeBase(order.instrument, fill.fee, at: fill.price)
     }

@@ -111,7 +111,8 @@ final class KillKeeper: Sendable {
   func reassert(_ risk: RiskV1.RiskServiceClient) async throws {
     let (known, since) = state.withLock { ($0.known, $0.oursSince) }
     guard known.isEngaged, known.isOurs else { return }
-    // Whoever told us has told it as well, as a rule: its word is on its way.
+    // Whoever told us has told it as well, as a rule: its word is on its way. A mark it finds itself.
+    if mark.isThere { return }
     if let since, context.loop.uptime - since < Self.patience { return }
     var request = RiskV1.EngageKillSwitchRequest()
     request.reason = known.reason.isEmpty ? "engaged at the trading-gateway" : known.reason

@@ -38,6 +38,9 @@ package struct TradingGateway: ServiceDefinition {
 
   package func start() async throws {
     holdKillSwitch()
+    context.spawn("keep the day", every: TradingDesk.dayInterval) { [desk] in
+      await desk.keepDay()
+    }
     learnInstruments()
     followLimits()
     PriceFollower(config, desk, context).run()

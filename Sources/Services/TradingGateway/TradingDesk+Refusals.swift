@@ -42,15 +42,7 @@ extension TradingDesk {
     guard let book, instruments.all.indices.contains(Int(refusal.instrument.index)) else {
       return ("\(refusal.actual)", "\(refusal.limit)")
     }
-    let instrument = instruments[refusal.instrument]
-    let scale: UInt8 =
-      switch refusal.rule {
-      case .orderSize, .position, .tradingState: instrument.quantityScale
-      case .notional: instrument.notionalScale
-      case .dailyLoss, .grossExposure: book.gate.moneyScale
-      case .priceBand: instrument.priceScale
-      case .killSwitch, .wellFormed, .ordersPerSecond, .ordersPerMinute: 0
-      }
+    let scale = book.gate.scale(of: refusal)
     func plain(_ units: Int128) -> String {
       Amount(units: units, scale: scale).normalized.description
     }

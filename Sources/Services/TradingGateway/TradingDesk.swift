@@ -37,6 +37,8 @@ actor TradingDesk {
   var early: [InstrumentTable.Key: OrderbookV1.Top] = [:]
   private(set) var lastEvent: UInt64 = 0
   var isSynced = false
+  var syncedSince: Uptime?
+  var day: TradingDay
   private let counters = RiskCounters()
   private let events: CounterFamily
   let admission: Histogram
@@ -47,6 +49,7 @@ actor TradingDesk {
     killSwitch = KillSwitch()
     kill = try KillKeeper(killSwitch, context)
     clearance = OrderClearance(killSwitch, context)
+    day = try TradingDay(context)
     self.bus = BusLane.bus(config)
     self.oms = .init(channel: context.channel(to: "oms"))
     self.events = context.metrics.counters(
@@ -102,6 +105,7 @@ actor TradingDesk {
     // A venue that came late brings its own; what is reserved and earned stays.
     if let book, book.gate.instrumentCount < instruments.all.count {
       try self.book?.grow(to: instruments.all)
+      restoreDayMarks()
     } else {
       try makeGate()
     }
@@ -116,7 +120,11 @@ actor TradingDesk {
     if Mutant.isOn(.killSwitchUnheard) { return }
     kill.hear(wire)
     if Mutant.isOn(.killClearsNothing) { return }
-    if killSwitch.isEngaged, !wasEngaged { clearance.ring() }
+    guard killSwitch.isEngaged, !wasEngaged else { return }
+    clearance.ring()
+    context.log.warning(
+      "kill switch engaged: every open order is cancelled",
+      ["by": .text(wire.actor), "reason": .text(wire.reason)])
   }
 
   /// Limits; false when these are none yet.
@@ -129,6 +137,7 @@ actor TradingDesk {
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
       try takeEarly()
     }
+    try follow(wire.tradingState, wire.dailyLossReset)
     return true
   }
 
@@ -138,6 +147,7 @@ actor TradingDesk {
       account: config.account, instruments: instruments.all, limits: limits,
       killSwitch: killSwitch, counters: counters)
     book = GateBook(gate, ordersMax: config.ordersOpenMax)
+    beginDay()
   }
 
   var hasGate: Bool { book != nil }
@@ -165,9 +175,10 @@ actor TradingDesk {
       throw RPCError(.failedPrecondition, "\(wire.symbol) of \(wire.venue) is no known instrument")
     }
     guard let order = try OpenOrder(wire, instrument) else { return }
-    if let time = event.time { book!.gate.roll(to: try Instant(time, field: "time")) }
+    let time = try Instant(event.time, field: "time")
+    if let time { book!.gate.roll(to: time) }
     if let execution = event.execution {
-      book!.fill(order, try VenueFill(execution, instrument), instrument)
+      book!.fill(order, try VenueFill(execution, instrument), instrument, at: time)
     }
     book!.follow(order)
     lastEvent = event.sequence
@@ -184,7 +195,11 @@ actor TradingDesk {
     book?.heard(through: sequence)
   }
 
-  func setSynced(_ synced: Bool) { isSynced = synced }
+  func setSynced(_ synced: Bool) {
+    isSynced = synced
+    syncedSince = synced ? syncedSince ?? context.loop.uptime : nil
+    watchLoss()
+  }
 
   func publish(_ event: TradingEvent) {
     events.with(event.kind).increment()

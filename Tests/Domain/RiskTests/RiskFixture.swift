@@ -4,12 +4,14 @@ import Units
 import Venue
 
 /// Prices with 2 places, quantities with 3: one lot is 1000 raw.
-func instrument(_ index: Int32 = 0, symbol: String = "BTCUSDT", quote: String = "USDT")
-  -> Instrument
-{
+func instrument(
+  _ index: Int32 = 0, symbol: String = "BTCUSDT", quote: String = "USDT",
+  venue: String = "binance", priceScale: UInt8 = 2, quantityScale: UInt8 = 3
+) -> Instrument {
   Instrument(
-    id: InstrumentID(index), venue: VenueID("binance"), symbol: symbol, venueSymbol: symbol,
-    base: "BTC", quote: quote, priceScale: 2, quantityScale: 3, tickSize: Price(1),
+    id: InstrumentID(index), venue: VenueID(venue), symbol: symbol, venueSymbol: symbol,
+    base: "BTC", quote: quote, priceScale: priceScale, quantityScale: quantityScale,
+    tickSize: Price(1),
     lotSize: Quantity(1), minQuantity: Quantity(1), maxQuantity: Quantity(.max), minNotional: .zero)
 }
 

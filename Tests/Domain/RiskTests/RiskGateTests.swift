@@ -152,9 +152,11 @@ import Venue
 
     gate.setReference(btc, Price(100_00), now: at(0))
 
-    let refusal = try #require(gate.admit(sell(1), now: at(0)).refusal)
+    let refusal = try #require(gate.admit(buy(1), now: at(0)).refusal)
     #expect(refusal.reason == .dailyLoss)
-    #expect(gate.text(of: refusal) == "profit today -1000 has reached limit -1000")
+    #expect(
+      gate.text(of: refusal)
+        == "profit today -1000 has reached limit -1000: only reducing orders pass")
   }
 
   @Test func `RSK-08 fees count, and a new UTC day begins at zero`() throws {

@@ -178,7 +178,7 @@ final class JournalUnderTest {
 
   private func live(
     _ test: JournalUnderTest, _ faults: [DiskFault], _ admitted: inout [[UInt8]],
-    _ random: inout SeededGenerator
+    _ ends: inout Set<Int>, _ random: inout SeededGenerator
   ) {
     for _ in 0..<Int.random(in: 1...60, using: &random) {
       switch Int.random(in: 0..<10, using: &random) {
@@ -193,6 +193,7 @@ final class JournalUnderTest {
           let use = Bool.random(using: &random) ? JournalUse.business : .essential
           let last = try test.admit(group, use)
           admitted += group
+          ends.insert(admitted.count)
           #expect(last == UInt64(admitted.count))
         } catch {}
         if Bool.random(using: &random) { test.steps.advance(by: .zero) }
@@ -207,12 +208,14 @@ final class JournalUnderTest {
     var random = SeededGenerator(seed: UInt64(seed))
     let test = try JournalUnderTest(bytesMax: 40 * 4096)
     var admitted: [[UInt8]] = []
+    // How many records there were at the end of each append.
+    var ends: Set<Int> = [0]
     for _ in 0..<6 {
-      live(test, Self.honest, &admitted, &random)
+      live(test, Self.honest, &admitted, &ends, &random)
       let durable = Int(test.journal.durable)
       if Bool.random(using: &random) {
         test.disk.cutPower(after: Int.random(in: 0...3000, using: &random))
-        live(test, Self.honest, &admitted, &random)
+        live(test, Self.honest, &admitted, &ends, &random)
       }
       do {
         let epoch = UInt64.random(in: 0...3, using: &random)
@@ -224,6 +227,7 @@ final class JournalUnderTest {
       #expect(found >= durable, "seed \(seed): \(durable) were durable, \(found) came back")
       let isPrefix = test.replayed.elementsEqual(admitted.prefix(found))
       #expect(isPrefix, "seed \(seed)")
+      #expect(ends.contains(found), "seed \(seed): a part of an append came back")
       admitted = test.replayed
     }
   }
@@ -235,8 +239,10 @@ final class JournalUnderTest {
     var random = SeededGenerator(seed: UInt64(seed))
     let test = try JournalUnderTest()
     var admitted: [[UInt8]] = []
+    // How many records there were at the end of each append.
+    var ends: Set<Int> = [0]
     for _ in 0..<4 {
-      live(test, Self.honest + Self.lies, &admitted, &random)
+      live(test, Self.honest + Self.lies, &admitted, &ends, &random)
       do {
         try test.restart(Bool.random(using: &random) ? .power : .process, &random)
       } catch is JournalError {

@@ -61,14 +61,20 @@ func replayed(
     #expect(late.records.map(\.sequence) == [8, 9, 10])
   }
 
-  @Test func `a group that crosses segments is whole and in order`() async throws {
+  @Test func `a group lies in one segment, and one that no segment holds is refused`() async throws
+  {
     let journal = try Journal.open(folder.path, smallSettings())
-    let group = (0..<14).map { [UInt8](repeating: $0, count: 500) }
+    let group = (0..<7).map { [UInt8](repeating: $0, count: 500) }
+    _ = try await journal.append([UInt8](repeating: 9, count: 1000))
 
-    #expect(try await journal.append(contentsOf: group) == 14)
+    #expect(try await journal.append(contentsOf: group) == 8)
+    await #expect(throws: JournalError.recordTooLarge(bytes: 8 * 520, max: 4096 - 64)) {
+      try await journal.append(contentsOf: group + [group[0]])
+    }
 
     journal.close()
-    #expect(try replayed(folder.path).records.map(\.payload) == group)
+    #expect(folder.files.map { $0.suffix(10) } == ["01.journal", "02.journal"])
+    #expect(try replayed(folder.path).records.dropFirst().map(\.payload) == group)
   }
 
   @Test func `many appenders share a sync and stay on their loop`() async throws {

@@ -73,6 +73,36 @@ private func withRouter(
 }
 
 @Suite struct `The execution-router` {
+  @Test func `OMS-05 an order whose cancel came first is not taken when it comes`() async throws {
+    try await withRouter { desk in
+      #expect(await refusal { try await desk.cancel(OrderID(9)) }.code == .notFound)
+
+      let late = await refusal { try await desk.route(OrderID(9)) }
+
+      #expect(late.code == .failedPrecondition && late.reason == "WITHDRAWN")
+      _ = try await desk.route(OrderID(10))
+      #expect(await eventually { desk.venue.placed.count == 1 })
+    }
+  }
+
+  @Test func `EX-19 an order that arrives too late is refused, whatever it is called again`()
+    async throws
+  {
+    try await withRouter { desk in
+      var order = OMSDesk.order("c", "1", at: nil)
+      order.orderId = OrderID(11).description
+      order.createdAt = .with { $0.seconds = desk.world.time.now.seconds - 6 }
+      var request = ExecutionV1.RouteOrderRequest()
+      request.order = order
+
+      for _ in 0..<3 {
+        let late = await refusal { try await desk.router.routeOrder(request) }
+        #expect(late.code == .failedPrecondition && late.reason == "TOO_LATE")
+      }
+      #expect(desk.venue.placed.isEmpty)
+    }
+  }
+
   @Test func `REC-03 an intent is on disk before the venue sees the order`() async throws {
     try await withRouter { desk in
       let crashed = Mutex<ServiceWorld?>(nil)

@@ -35,8 +35,11 @@ import TradingGatewayService
 
       #expect(
         await eventually {
-          do { return try await Self.check(floor, "10", at: "okx").admitted } catch { return false }
+          do { return try await Self.check(floor, "4", at: "okx").admitted } catch { return false }
         })
+      // The symbol's position is one over its venues.
+      let other = try await Self.check(floor, "4.00001", at: "okx")
+      #expect(other.reason == .positionLimit && other.actual == "10.00001")
       let known = try await Self.check(floor, "4.00001", at: "binance")
       #expect(known.reason == .positionLimit)
       let rest = try await Self.check(floor, "4", at: "binance")

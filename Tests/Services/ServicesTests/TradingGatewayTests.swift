@@ -1,4 +1,5 @@
 import Calls
+import Chrono
 import Contracts
 import Loop
 import ServiceKit
@@ -181,23 +182,31 @@ func withFloor(
     }
   }
 
-  @Test func `RSK-08 a day's loss at the limit refuses what adds to it`() async throws {
+  @Test func `RSK-08 RSK-35 a day's loss at the limit refuses what adds to it, also afterwards`()
+    async throws
+  {
     try await withFloor { floor in
-      let order = try await floor.submit("10")
+      let order = try await floor.submit("5")
       floor.oms.router.report(.acknowledged, order.orderId)
-      floor.oms.router.report(.fill, order.orderId, fill: fill("E1", "10", at: "50000"))
+      floor.oms.router.report(.fill, order.orderId, fill: fill("E1", "5", at: "50000"))
       _ = try await floor.oms.order(order.orderId) { $0.status == .filled }
-      #expect(await floor.comesToRefuse(.positionLimit))
+
+      floor.books.say(bid: "30000", ask: "30000")
+
+      #expect(await floor.comesToRefuse(.dailyLoss))
+      let refused = try await floor.check("1")
+      #expect(refused.actual == "-100000" && refused.limit == "-100000")
+      #expect(refused.text.contains("only reducing orders pass"), "\(refused.text)")
+      #expect(try await floor.admits("5", .sell) == true)
+      #expect(try await floor.check("5.00001", .sell).reason == .dailyLoss)
 
       floor.books.say(bid: "40000", ask: "40000")
-
-      #expect(
-        await eventually { (try? await floor.check("1", .sell).reason) == .dailyLoss })
-      let refused = try await floor.check("1", .sell)
-      #expect(refused.actual == "100000" || refused.actual == "-100000")
-      #expect(refused.limit == "100000" || refused.limit == "-100000")
-      floor.books.say(bid: "40000.01", ask: "40000.01")
-      #expect(await eventually { (try? await floor.admits("1", .sell)) == true })
+      let later = try await floor.check("1")
+      #expect(later.reason == .dailyLoss)
+      var reset = ScriptedRisk.standard()
+      reset.dailyLossReset = .with { $0.resetAt = .init(floor.oms.world.time.now) }
+      floor.risk.say(reset)
+      #expect(await eventually { (try? await floor.admits("1")) == true })
     }
   }
 
