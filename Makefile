@@ -65,7 +65,7 @@ storm: deps ## the whole money path on a simulated clock, with faults, for TIME 
 
 storm-mutants: deps ## break each rule on purpose, and say how many seeds find it
 	MUTANTS=1 ROOMS=StormRunner swift build -c release --scratch-path .build/mutants --product StormRunner
-	.build/mutants/release/StormRunner --mutants
+	.build/mutants/release/StormRunner --mutants --minutes 2 --faults crashes,power,lost,silence,streams,fills,doubled
 
 bench: deps-test ## run the benchmarks, one JSON line each (BENCH="risk.gate codec")
 	@docker/install-packages libgrpc++-dev protobuf-compiler-grpc g++ $(PROTO_PACKAGES) >&2
