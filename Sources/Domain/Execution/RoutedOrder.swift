@@ -1,23 +1,29 @@
-internal import Mutants
 package import Orders
 package import Units
 package import Venue
 
-/// A parent order and its children. At most one child lives at a time: a replacement changes it in
-/// place, or cancels it before another is placed, so the exposure at the venue never exceeds the
-/// larger of the two terms.
+/// A parent order and its children: the plain way, which has one at work at a time. A replacement
+/// changes it in place, or cancels it before another is placed, so the exposure at the venue never
+/// exceeds the larger of the two terms.
+///
+/// A child that the venue has although it had ended is unwanted: it is cancelled, and what it fills
+/// counts. Where its parent had been told the end, that is taken back first.
 package struct RoutedOrder: Sendable, Hashable {
   package let parent: ParentOrder
   /// The terms in force, as the oms knows them.
   package internal(set) var terms: OrderTerms
-  package internal(set) var children: [ChildOrder] = []
+  package internal(set) var children: [ChildLifecycle] = []
   package private(set) var filled = Quantity.zero
   package private(set) var isCancelRequested = false
   package internal(set) var replacement: Replacement?
   /// Versions of an order only grow: what is not newer is known.
   private var lastReplaceVersion: UInt32 = 0
+  /// Its end was told.
   package internal(set) var isDone = false
-  var isUnknown = false
+  /// Its end was taken back: only unwanted children are left.
+  private var isReopened = false
+  /// It has filled since: then whoever counts fills knows when it is full.
+  private var hasFilledSince = false
 
   package struct Replacement: Sendable, Hashable {
     package let version: UInt32
@@ -29,9 +35,24 @@ package struct RoutedOrder: Sendable, Hashable {
     self.terms = parent.terms
   }
 
-  package var live: ChildOrder? { children.last { $0.isLive } }
+  package var live: ChildLifecycle? { children.last { $0.isLive } }
 
-  func id(_ child: ChildOrder) -> String {
+  /// Nothing is left to do or to find out.
+  package var isSettled: Bool {
+    isDone && children.allSatisfy { !$0.isLive && !$0.isUnproven }
+  }
+
+  /// Whether a child should be gone.
+  package func wantsCancel(_ child: ChildLifecycle) -> Bool {
+    guard child.mayRest else { return false }
+    return child.isUnwanted || isCancelRequested
+      || (replacement != nil && child.amendment == nil)
+  }
+
+  /// Whether the live child should be gone.
+  package var wantsCancel: Bool { live.map(wantsCancel) ?? false }
+
+  func id(_ child: ChildLifecycle) -> String {
     ChildID(parent: parent.id, sequence: child.sequence).text
   }
 
@@ -43,7 +64,6 @@ package struct RoutedOrder: Sendable, Hashable {
 
   mutating func requestCancel(_ effects: inout [RoutingEffect]) {
     guard !isDone, !isCancelRequested else { return }
-    if Mutant.isOn(.cancelForgotten) { return }
     isCancelRequested = true
     if replacement != nil, !isReplacementOnItsWay {
       refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
@@ -82,128 +102,117 @@ package struct RoutedOrder: Sendable, Hashable {
     }
   }
 
+  /// Every child at the venue, and one that may be there when its parent is to end. A child that was
+  /// only intended is cancelled as soon as the venue has confirmed it.
   mutating func cancelLive(_ effects: inout [RoutingEffect]) {
-    guard let index = children.lastIndex(where: \.isLive) else { return }
-    switch children[index].stage {
-    case .acknowledged:
-      children[index].cancelIsUnderWay = true
-      effects.append(.cancel(instrument: parent.instrument, childID: id(children[index])))
-    case .intended, .unknown, .ending, .ended:
-      // It is cancelled as soon as the venue has confirmed it.
-      break
+    for index in children.indices where wantsCancel(children[index]) {
+      let child = children[index]
+      let mayRest = child.stage == .acknowledged || (child.stage == .unknown && isCancelRequested)
+      guard mayRest, !child.isCancelUnderWay else { continue }
+      children[index].isCancelUnderWay = true
+      effects.append(.cancel(instrument: parent.instrument, childID: id(child)))
     }
   }
 
   private mutating func place(_ terms: OrderTerms, _ effects: inout [RoutingEffect]) {
-    let child = ChildOrder(sequence: UInt32(children.count + 1), terms: terms)
+    let child = ChildLifecycle(sequence: UInt32(children.count + 1), terms: terms)
     children.append(child)
     effects.append(.place(venueOrder(child)))
   }
 
-  package func venueOrder(_ child: ChildOrder) -> VenueOrder {
+  package func venueOrder(_ child: ChildLifecycle) -> VenueOrder {
     VenueOrder(
       instrument: parent.instrument, clientOrderID: id(child), side: parent.side, type: parent.type,
       timeInForce: parent.timeInForce, price: child.terms.price, quantity: child.terms.quantity)
   }
 
-  // MARK: The venue's word
+  // MARK: News of children
 
-  mutating func take(_ report: VenueReport, _ index: Int, _ effects: inout [RoutingEffect]) {
-    guard children[index].isLive || report.fill != nil else { return }
-    if report.status != .rejected { acknowledge(report, index, &effects) }
-    if let fill = report.fill { take(fill, index, &effects) }
-    guard children[index].isLive else { return }
-    if report.status.isTerminal {
-      children[index].stage = .ending(report.status, total: report.filledQuantity)
-      if report.status == .rejected {
-        end(index, .rejected, report.rejectReason ?? .venuePolicy, report.rejectText, &effects)
-        return
+  mutating func hear(_ news: [ChildNews], of index: Int, _ effects: inout [RoutingEffect]) {
+    for item in news { hear(item, index, &effects) }
+  }
+
+  private mutating func hear(
+    _ news: ChildNews, _ index: Int, _ effects: inout [RoutingEffect]
+  ) {
+    let child = children[index]
+    switch news {
+    case .acknowledged(let isOver): acknowledge(isOver: isOver, index, &effects)
+    case .doubted(let reason): tell(.unknown(reason: reason), &effects)
+    case .filled(let fill):
+      filled += fill.quantity
+      hasFilledSince = true
+      tell(.filled(fill, venueOrderID: child.venueOrderID), &effects)
+      stopIfFull(&effects)
+    case .amended: confirmReplacement(index, &effects)
+    case .notAmended(let reason, let text, let placingAnew):
+      if placingAnew, !isCancelRequested {
+        cancelLive(&effects)
+      } else {
+        refuseReplacement(reason, text, &effects)
       }
-    } else if report.filledQuantity > children[index].filled {
-      askForFills(index, &effects)
+    case .cancelRefused(let reason, let text):
+      if isCancelRequested {
+        isCancelRequested = false
+        tell(.cancelRejected(reason, text: text), &effects)
+      } else {
+        refuseReplacement(reason, text, &effects)
+      }
+    case .ended(let status, let rejection, let wasAmending):
+      end(index, status, rejection, wasAmending: wasAmending, &effects)
+    case .appeared(let before): reopen(index, filledBefore: before, &effects)
+    case .setAside(let text): tell(.setAside("\(id(child)): \(text)"), &effects)
+    case .questioned:
+      effects.append(.query(instrument: parent.instrument, childID: id(child)))
+    case .missesFills:
+      effects.append(
+        .listFills(
+          instrument: parent.instrument, childID: id(child), venueOrderID: child.venueOrderID))
     }
-    finishIfComplete(index, &effects)
   }
 
   private mutating func acknowledge(
-    _ report: VenueReport, _ index: Int, _ effects: inout [RoutingEffect]
+    isOver: Bool, _ index: Int, _ effects: inout [RoutingEffect]
   ) {
-    let isFirst = !children[index].wasAcknowledged
-    if isFirst { children[index].venueOrderID = report.venueOrderID }
-    switch children[index].stage {
-    case .intended, .unknown: children[index].stage = .acknowledged
-    case .acknowledged, .ending, .ended: break
-    }
-    if isFirst, index > 0, let replacement {
+    if index > 0, let replacement {
       terms = replacement.terms
       self.replacement = nil
-      tell(.replaced(terms, venueOrderID: report.venueOrderID), &effects)
-    } else if isFirst || (isUnknown && children[index].amendment == nil) {
-      tell(.acknowledged(venueOrderID: report.venueOrderID), &effects)
+      tell(.replaced(terms, venueOrderID: children[index].venueOrderID), &effects)
+    } else {
+      tell(.acknowledged(venueOrderID: children[index].venueOrderID), &effects)
     }
-    // That the order is there says nothing of what it was asked to become.
-    if children[index].amendment == nil { isUnknown = false }
-    if isFirst, !report.status.isTerminal, isCancelRequested || replacement != nil,
-      !Mutant.isOn(.earlyCancelForgotten)
-    {
-      cancelLive(&effects)
-    }
-  }
-
-  private mutating func take(_ fill: VenueFill, _ index: Int, _ effects: inout [RoutingEffect]) {
-    let isNew = children[index].executions.insert(fill.executionID).inserted
-    guard isNew || Mutant.isOn(.fillCountsTwice) else { return }
-    if provesAmendment(fill, index) { confirmAmendment(index, &effects) }
-    children[index].filled += fill.quantity
-    filled += fill.quantity
-    tell(.filled(fill, venueOrderID: children[index].venueOrderID), &effects)
-    endIfFilled(index)
-    finishIfComplete(index, &effects)
-  }
-
-  /// Its own count ends a child. While an amendment is unanswered only the larger quantity does.
-  mutating func endIfFilled(_ index: Int) {
-    guard children[index].filled >= children[index].quantityMax else { return }
-    children[index].stage = .ending(.filled, total: children[index].filled)
-  }
-
-  mutating func finishIfComplete(_ index: Int, _ effects: inout [RoutingEffect]) {
-    guard case .ending(let status, let total) = children[index].stage else { return }
-    guard children[index].filled >= total || Mutant.isOn(.endsWithoutFills) else {
-      askForFills(index, &effects)
-      return
-    }
-    end(index, status, .venuePolicy, "", &effects)
-  }
-
-  private func askForFills(_ index: Int, _ effects: inout [RoutingEffect]) {
-    effects.append(
-      .listFills(
-        instrument: parent.instrument, childID: id(children[index]),
-        venueOrderID: children[index].venueOrderID))
+    if !isOver { cancelLive(&effects) }
   }
 
   private mutating func end(
-    _ index: Int, _ status: VenueOrderStatus, _ reason: RejectReason, _ text: String,
-    _ effects: inout [RoutingEffect]
+    _ index: Int, _ status: VenueOrderStatus, _ rejection: ChildLifecycle.Rejection?,
+    wasAmending: Bool, _ effects: inout [RoutingEffect]
   ) {
-    let wasAmending = children[index].amendment != nil
-    children[index].stage = .ended(status)
-    children[index].amendment = nil
+    // It was not at work: what goes on without it goes on, and what had ended ends with the last.
+    if children[index].isUnwanted {
+      guard isReopened, live == nil else { return }
+      return conclude(status, rejection, &effects)
+    }
+    let words = rejection?.words ?? ""
     switch status {
     case .filled where filled >= terms.quantity && replacement == nil: isDone = true
     case .cancelled where wasAmending, .expired where wasAmending:
-      endAmending(status, &effects)
+      endAmending(status, rejection, &effects)
     case .rejected where index == 0 && filled == .zero:
       isDone = true
-      tell(.rejected(reason, text: text), &effects)
+      tell(
+        .rejected(rejection?.reason ?? .venuePolicy, text: rejection?.text ?? ""), &effects)
     case .rejected:
       // The old child is gone, and the venue does not take the new one.
-      refuseReplacement(reason, text, &effects)
+      refuseReplacement(rejection?.reason ?? .venuePolicy, rejection?.text ?? "", &effects)
       isDone = true
-      tell(.cancelled(text: text), &effects)
+      tell(.cancelled(text: words), &effects)
     default:
-      if let replacement { goOn(replacement, &effects) } else { conclude(status, &effects) }
+      if let replacement {
+        goOn(replacement, &effects)
+      } else {
+        conclude(status, rejection, &effects)
+      }
     }
   }
 
@@ -232,13 +241,63 @@ package struct RoutedOrder: Sendable, Hashable {
     }
   }
 
-  mutating func conclude(_ status: VenueOrderStatus, _ effects: inout [RoutingEffect]) {
+  mutating func conclude(
+    _ status: VenueOrderStatus, _ rejection: ChildLifecycle.Rejection?,
+    _ effects: inout [RoutingEffect]
+  ) {
     isDone = true
+    // Its fills have told that, if they came after its end was taken back.
+    guard filled < terms.quantity || (isReopened && !hasFilledSince) else { return }
     switch status {
     case .expired: tell(.expired, &effects)
-    case .filled: break
-    case .cancelled, .rejected, .new, .partiallyFilled: tell(.cancelled(text: ""), &effects)
+    case .filled:
+      // The venue counts less than was ordered, and says that it is all.
+      let isLess = filled < terms.quantity
+      let text = "the venue says FILLED with \(filled.raw) of \(terms.quantity.raw)"
+      tell(.cancelled(text: isLess ? text : ""), &effects)
+    case .cancelled, .rejected, .new, .partiallyFilled:
+      tell(.cancelled(text: rejection?.words ?? ""), &effects)
     }
+  }
+
+  /// The venue has a child of an order whose end was told: that is taken back, with all that may fill.
+  private mutating func reopen(
+    _ index: Int, filledBefore: Quantity, _ effects: inout [RoutingEffect]
+  ) {
+    let child = children[index]
+    if isDone {
+      isDone = false
+      isReopened = true
+      hasFilledSince = false
+      isCancelRequested = true
+      terms = OrderTerms(
+        price: child.terms.price,
+        quantity: max(filled, filled - filledBefore + child.terms.quantity))
+      tell(.reappeared(terms, venueOrderID: child.venueOrderID), &effects)
+    } else {
+      tell(
+        .setAside("\(id(child)) is open at the venue although it had ended"), &effects)
+    }
+    cancelLive(&effects)
+  }
+
+  /// A fill that came late to one child has filled the order, and another is still at work: whoever has
+  /// heard of the fills holds the order for done.
+  private mutating func stopIfFull(_ effects: inout [RoutingEffect]) {
+    let most = max(terms.quantity, replacement?.terms.quantity ?? .zero)
+    let rests = children.indices.filter { children[$0].mayRest }
+    let rest = rests.reduce(into: Quantity.zero) { rest, index in
+      rest += max(.zero, children[index].quantityMax - children[index].filled)
+    }
+    guard !isDone, filled >= most, let last = rests.last else { return }
+    refuseReplacement(.invalidOrder, "the order has filled", &effects)
+    for index in rests { children[index].isUnwanted = true }
+    isReopened = true
+    hasFilledSince = false
+    isCancelRequested = true
+    terms = OrderTerms(price: terms.price, quantity: filled + rest)
+    tell(.reappeared(terms, venueOrderID: children[last].venueOrderID), &effects)
+    cancelLive(&effects)
   }
 
   mutating func refuseReplacement(
@@ -247,56 +306,6 @@ package struct RoutedOrder: Sendable, Hashable {
     guard replacement != nil else { return }
     replacement = nil
     tell(.replaceRejected(reason, text: text), &effects)
-  }
-
-  // MARK: The venue's no, and its silence
-
-  mutating func refuse(
-    _ reason: RejectReason, _ text: String, _ index: Int, _ effects: inout [RoutingEffect]
-  ) {
-    guard children[index].isLive, !children[index].wasAcknowledged else { return }
-    end(index, .rejected, reason, text, &effects)
-  }
-
-  mutating func fallSilent(_ reason: String, _ index: Int, _ effects: inout [RoutingEffect]) {
-    guard children[index].stage == .intended else { return }
-    children[index].stage = .unknown
-    if !isUnknown {
-      isUnknown = true
-      tell(.unknown(reason: reason), &effects)
-    }
-    effects.append(.query(instrument: parent.instrument, childID: id(children[index])))
-  }
-
-  mutating func doubtCancel(_ index: Int, _ effects: inout [RoutingEffect]) {
-    guard children[index].isLive else { return }
-    effects.append(.query(instrument: parent.instrument, childID: id(children[index])))
-  }
-
-  /// Nothing of it ever reached the venue.
-  mutating func deny(_ index: Int, _ effects: inout [RoutingEffect]) {
-    guard children[index].isLive, !children[index].wasAcknowledged else { return }
-    isUnknown = false
-    end(
-      index, .rejected, .venueUnavailable, "the order never reached the venue", &effects)
-  }
-
-  mutating func giveUpCancelling(
-    _ reason: RejectReason, _ text: String, _ index: Int, _ effects: inout [RoutingEffect]
-  ) {
-    guard children[index].isLive, children[index].cancelIsUnderWay else { return }
-    children[index].cancelIsUnderWay = false
-    if isCancelRequested {
-      isCancelRequested = false
-      tell(.cancelRejected(reason, text: text), &effects)
-    } else if replacement != nil {
-      refuseReplacement(reason, text, &effects)
-    }
-  }
-
-  /// Whether the live child should be gone.
-  package var wantsCancel: Bool {
-    isCancelRequested || (replacement != nil && live?.amendment == nil)
   }
 
   func tell(_ report: ParentReport, _ effects: inout [RoutingEffect]) {

@@ -13,6 +13,10 @@ package enum RoutingEvent: Sendable, Hashable {
   case replaceRequested(parent: OrderID, version: UInt32, OrderTerms, Amendable)
   /// The venue's word on a child, from any of its mouths: an answer, its private stream, a query.
   case reported(VenueReport)
+  /// Asked after a child had ended, the venue says that it is open.
+  case appeared(VenueReport)
+  /// Asked about a child whose words were set aside, the venue has said what it knows.
+  case settled(childID: String)
   /// The venue refused to take a child.
   case refused(childID: String, RejectReason, text: String)
   /// The venue was silent when a child was sent to it.
@@ -21,7 +25,8 @@ package enum RoutingEvent: Sendable, Hashable {
   case cancelUnproven(childID: String, text: String)
   /// Asked about a child, the venue has never heard of it, although it had time to.
   case denied(childID: String)
-  /// After as many tries as allowed the venue still holds the child.
+  /// The venue would not cancel it, and nobody asks again: only in journals of the days when a cancel
+  /// had a number of tries.
   case cancelRejected(childID: String, RejectReason, text: String)
   /// The venue refused to change a child; `notInPlace`: by cancelling and placing it can be done.
   case amendRefused(
@@ -78,4 +83,8 @@ package enum ParentReport: Sendable, Hashable {
   case rejected(RejectReason, text: String)
   case expired
   case unknown(reason: String)
+  /// The venue has it although its end was told: it lives under these terms, and is being cancelled.
+  case reappeared(OrderTerms, venueOrderID: String)
+  /// The venue's word does not fit; it is kept, and the venue is asked.
+  case setAside(String)
 }

@@ -1,12 +1,13 @@
 internal import Mutants
 package import Orders
+internal import Units
 internal import Venue
 
 /// Every order that was routed, and what follows from what happens to it. Pure: no clock, no I/O; the
 /// same events give the same ledger and the same effects.
 package struct RoutingLedger: Sendable {
   package private(set) var orders: [OrderID: RoutedOrder] = [:]
-  /// Orders that are not done.
+  /// Orders that are not done, and those of which something is still to be found out.
   package private(set) var open: Set<OrderID> = []
 
   package init() {}
@@ -31,12 +32,12 @@ package struct RoutingLedger: Sendable {
     Self.apply(event, to: &order, &effects)
     guard order != before || !effects.isEmpty else { return (false, []) }
     orders[id] = order
-    if order.isDone, order.live == nil { open.remove(id) }
+    if order.isSettled { open.remove(id) } else { open.insert(id) }
     return (true, effects)
   }
 
   /// The child that a client order id names; nil for ids that are not ours.
-  package func child(_ childID: String) -> (order: RoutedOrder, child: ChildOrder)? {
+  package func child(_ childID: String) -> (order: RoutedOrder, child: ChildLifecycle)? {
     guard let id = ChildID(parsing: childID), let order = orders[id.parent],
       order.children.indices.contains(Int(id.sequence) - 1)
     else { return nil }
@@ -52,55 +53,58 @@ package struct RoutingLedger: Sendable {
     switch event {
     case .routed(let parent): parent.id
     case .cancelRequested(let parent), .replaceRequested(let parent, _, _, _): parent
-    case .reported(let report): ChildID(parsing: report.clientOrderID)?.parent
+    default: childID(of: event).flatMap { ChildID(parsing: $0) }?.parent
+    }
+  }
+
+  private static func childID(of event: RoutingEvent) -> String? {
+    switch event {
+    case .routed, .cancelRequested, .replaceRequested: nil
+    case .reported(let report), .appeared(let report): report.clientOrderID
     case .refused(let child, _, _), .silent(let child, _), .cancelUnproven(let child, _),
-      .denied(let child), .cancelRejected(let child, _, _),
+      .denied(let child), .settled(let child), .cancelRejected(let child, _, _),
       .amendRefused(let child, _, _, _, _), .amendSilent(let child, _, _),
       .amendSeen(let child, _, _, _):
-      ChildID(parsing: child)?.parent
+      child
     }
   }
 
   private static func apply(
     _ event: RoutingEvent, to order: inout RoutedOrder, _ effects: inout [RoutingEffect]
   ) {
-    func index(_ childID: String) -> Int? {
-      guard let id = ChildID(parsing: childID) else { return nil }
-      let index = Int(id.sequence) - 1
-      return order.children.indices.contains(index) ? index : nil
-    }
     switch event {
     case .routed: break
     case .cancelRequested: order.requestCancel(&effects)
     case .replaceRequested(_, let version, let terms, let amendable):
       order.requestReplace(version, terms, amendable, &effects)
-    case .reported(let report):
-      guard let index = index(report.clientOrderID) else { return }
-      order.take(report, index, &effects)
-    case .refused(let child, let reason, let text):
-      guard let index = index(child) else { return }
-      order.refuse(reason, text, index, &effects)
-    case .silent(let child, let reason):
-      guard let index = index(child) else { return }
-      order.fallSilent(reason, index, &effects)
-    case .cancelUnproven(let child, _):
-      guard let index = index(child) else { return }
-      order.doubtCancel(index, &effects)
-    case .denied(let child):
-      guard let index = index(child) else { return }
-      order.deny(index, &effects)
-    case .cancelRejected(let child, let reason, let text):
-      guard let index = index(child) else { return }
-      order.giveUpCancelling(reason, text, index, &effects)
-    case .amendRefused(let child, let version, let reason, let text, let notInPlace):
-      guard let index = index(child) else { return }
-      order.refuseAmendment(version, reason, text, notInPlace: notInPlace, index, &effects)
-    case .amendSilent(let child, let version, let reason):
-      guard let index = index(child) else { return }
-      order.doubtAmendment(version, reason, index, &effects)
-    case .amendSeen(let child, let version, let terms, let isSettled):
-      guard let index = index(child) else { return }
-      order.see(terms, version, isSettled: isSettled, index, &effects)
+    default:
+      guard let id = childID(of: event).flatMap({ ChildID(parsing: $0) }) else { return }
+      let index = Int(id.sequence) - 1
+      guard order.children.indices.contains(index) else { return }
+      var news: [ChildNews] = []
+      apply(event, to: &order.children[index], order.parent.side, &news)
+      order.hear(news, of: index, &effects)
+    }
+  }
+
+  private static func apply(
+    _ event: RoutingEvent, to child: inout ChildLifecycle, _ side: Side, _ news: inout [ChildNews]
+  ) {
+    switch event {
+    case .routed, .cancelRequested, .replaceRequested: break
+    case .reported(let report): child.take(report, side, &news)
+    case .appeared(let report): child.appear(report, side, &news)
+    case .settled: child.settle()
+    case .refused(_, let reason, let text): child.refuse(reason, text, &news)
+    case .silent(_, let reason): child.fallSilent(reason, &news)
+    case .cancelUnproven: child.doubtCancel(&news)
+    case .denied: child.deny(&news)
+    case .cancelRejected(_, let reason, let text): child.refuseCancel(reason, text, &news)
+    case .amendRefused(_, let version, let reason, let text, let notInPlace):
+      child.refuseAmendment(version, reason, text, notInPlace: notInPlace, &news)
+    case .amendSilent(_, let version, let reason): child.doubtAmendment(version, reason, &news)
+    case .amendSeen(_, let version, let terms, let isSettled):
+      child.see(terms, version, isSettled: isSettled, &news)
     }
   }
 }

@@ -17,14 +17,12 @@ package enum IgnoredEvent: UInt8, Sendable, Hashable, CaseIterable {
   case closed = 3
   /// An answer to a request that is not in flight.
   case notRequested = 4
-  /// A query's answer, overtaken by fills.
-  case stale = 5
 }
 
 /// How an order ended.
 package enum Closing: Sendable, Hashable {
   case filled
-  case cancelled
+  case cancelled(text: String = "")
   case expired
   case rejected(RejectReason, text: String)
 

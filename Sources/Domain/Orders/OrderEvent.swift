@@ -22,7 +22,8 @@ package enum OrderEvent: Sendable, Hashable {
   case venueAcknowledged(venueOrderID: String)
   case filled(VenueFill, venueFilled: Quantity?)
   case cancelRequested(reason: String)
-  case cancelled(venueFilled: Quantity?)
+  /// `text`: the venue's reason, where it was not asked to.
+  case cancelled(venueFilled: Quantity?, text: String = "")
   case cancelRejected(RejectReason, text: String)
   case replaceRequested(OrderTerms)
   /// `venueOrderID` is nil where the venue keeps the old one.
@@ -32,8 +33,10 @@ package enum OrderEvent: Sendable, Hashable {
   case expired(venueFilled: Quantity?)
   /// A request went unanswered: nobody knows what the venue did.
   case becameUnknown(reason: String)
-  /// A query proved what the venue knows.
-  case resolved(VenueTruth)
+  /// The venue has it although it had ended here: under these terms it may still fill.
+  case reappeared(OrderTerms, venueOrderID: String)
+  /// A word of the venue that does not fit, kept: what it was.
+  case setAside(String)
 
   package var kind: OrderEventKind {
     switch self {
@@ -50,7 +53,8 @@ package enum OrderEvent: Sendable, Hashable {
     case .rejected: .rejected
     case .expired: .expired
     case .becameUnknown: .becameUnknown
-    case .resolved: .resolved
+    case .reappeared: .reappeared
+    case .setAside: .setAside
     }
   }
 }
@@ -69,35 +73,6 @@ package enum OrderEventKind: UInt8, Sendable, Hashable, CaseIterable {
   case rejected = 11
   case expired = 12
   case becameUnknown = 13
-  case resolved = 14
-}
-
-/// What a venue answers when asked about one order.
-package enum VenueTruth: Sendable, Hashable {
-  /// It rests there. `terms` is nil where the venue's answer does not name them; a replacement in
-  /// doubt then stays in doubt.
-  case open(venueOrderID: String, terms: OrderTerms?, filled: Quantity)
-  case filled(venueOrderID: String, filled: Quantity)
-  case cancelled(filled: Quantity)
-  case expired(filled: Quantity)
-  case rejected(RejectReason, text: String)
-  /// The venue has never heard of it.
-  case absent
-}
-
-extension VenueTruth {
-  /// The truth in a venue's answer to a query.
-  package init(_ report: VenueReport) {
-    switch report.status {
-    case .new, .partiallyFilled:
-      self = .open(
-        venueOrderID: report.venueOrderID,
-        terms: report.quantity.map { OrderTerms(price: report.price, quantity: $0) },
-        filled: report.filledQuantity)
-    case .filled: self = .filled(venueOrderID: report.venueOrderID, filled: report.filledQuantity)
-    case .cancelled: self = .cancelled(filled: report.filledQuantity)
-    case .expired: self = .expired(filled: report.filledQuantity)
-    case .rejected: self = .rejected(report.rejectReason ?? .venuePolicy, text: report.rejectText)
-    }
-  }
+  case reappeared = 14
+  case setAside = 15
 }

@@ -3,11 +3,14 @@ package import ServiceKit
 package struct Config: ServiceSettings {
   let placeTimeout: Duration
   let queryInterval: Duration
+  let queryIntervalMax: Duration
+  let cancelIntervalMax: Duration
+  let questionsMax: Int
+  let cancelsMax: Int
   let verifyInterval: Duration
   let verifyMax: Int
   let denialsNeeded: Int
   let denialAfter: Duration
-  let cancelTriesMax: Int
   let ordersKeptMax: Int
   let routeAgeMax: Duration
   let restingRouteAgeMax: Duration
@@ -21,7 +24,19 @@ package struct Config: ServiceSettings {
       "A venue that has not answered by then is silent: the order is UNKNOWN and is asked about.")
     queryInterval = settings.duration(
       "query_interval", in: .milliseconds(10)...(.seconds(60)), default: .milliseconds(500),
-      "Pause between questions about an order whose fate is open.")
+      "Pause before an open question or an unanswered cancel is sent again; it doubles each time.")
+    queryIntervalMax = settings.duration(
+      "query_interval_max", in: .milliseconds(10)...(.seconds(3_600)), default: .seconds(5),
+      "The longest of these pauses.")
+    cancelIntervalMax = settings.duration(
+      "cancel_interval_max", in: .milliseconds(10)...(.seconds(3_600)), default: .seconds(1),
+      "The longest of them for cancels that a venue does not answer.")
+    questionsMax = settings.int(
+      "questions_max", in: 1...1_000, default: 4, unit: "questions",
+      "So many are under way at a venue at a time; the others wait their turn.")
+    cancelsMax = settings.int(
+      "cancels_max", in: 1...1_000, default: 16, unit: "cancels",
+      "So many are under way at a venue at a time, beside the questions.")
     verifyInterval = settings.duration(
       "verify_interval", in: .milliseconds(10)...(.seconds(3_600)), default: .seconds(5),
       "How often live orders are asked about, in case that a report of the venue was lost.")
@@ -34,10 +49,8 @@ package struct Config: ServiceSettings {
       "So many times the venue must deny an order before it is believed.")
     denialAfter = settings.duration(
       "denial_after", in: .milliseconds(10)...(.seconds(300)), default: .seconds(5),
-      "A denial counts when the order has been on its way for so long.")
-    cancelTriesMax = settings.int(
-      "cancel_tries_max", in: 1...1_000, default: 10, unit: "tries",
-      "After so many cancels that left the order open, the cancel is rejected.")
+      "A denial counts after so long, and not before requests can no longer take effect at the venue."
+    )
     ordersKeptMax = settings.int(
       "orders_kept_max", in: 100...10_000_000, default: 100_000, unit: "orders",
       "Orders that are done and kept in memory to recognise what repeats; the oldest give way.")

@@ -8,7 +8,8 @@ internal import Venue
 /// lost while it stayed up leaves no order open for ever.
 ///
 /// Orders that end at once by their terms come first, but for one place of a round; then the one that
-/// was not asked for the longest. An order is asked about from its second round on: in the first it may just be on its way.
+/// was not asked for the longest. An order is asked about from its second round on: in the first it may
+/// just be on its way.
 struct LiveOrderCheck {
   struct Candidate: Sendable, Hashable {
     let childID: String
@@ -49,8 +50,10 @@ extension VenueDesk {
       try Task.checkCancellation()
       var instruments: [String: Instrument] = [:]
       var candidates: [LiveOrderCheck.Candidate] = []
-      for (id, instrument) in await router.liveChildren where instrument.venue.name == venue {
-        guard let (order, _) = await router.child(id) else { continue }
+      for (id, _, instrument) in await router.openChildren where instrument.venue.name == venue {
+        guard !matters.isOpen(.init(kind: .proof, subject: id)),
+          let (order, _) = await router.child(id)
+        else { continue }
         instruments[id] = instrument
         candidates.append(
           LiveOrderCheck.Candidate(

@@ -74,7 +74,7 @@ actor Router {
   // MARK: Instruments
 
   func learn(_ known: [MarketV1.Instrument]) async throws {
-    for wire in known where try instruments.put(wire) {
+    for wire in known where try instruments.learn(wire) {
       var record = ExecutionV1.JournalRecord()
       record.record = .instrument(wire)
       let bytes = record.encoded()
@@ -190,15 +190,39 @@ actor Router {
     }
   }
 
-  func child(_ id: String) -> (order: RoutedOrder, child: ChildOrder)? { ledger.child(id) }
+  func child(_ id: String) -> (order: RoutedOrder, child: ChildLifecycle)? { ledger.child(id) }
 
-  /// Every child that lives, with its instrument.
-  var liveChildren: [(id: String, instrument: Instrument)] {
-    ledger.open.sorted().compactMap { id in
-      guard let order = ledger.orders[id], let child = order.live else { return nil }
-      return (
-        ChildID(parent: id, sequence: child.sequence).text, instruments[order.parent.instrument]
-      )
+  /// Every child that lives, or of which something is still to be found out.
+  var openChildren: [(id: String, wantsCancel: Bool, instrument: Instrument)] {
+    ledger.open.sorted().flatMap { id -> [(String, Bool, Instrument)] in
+      guard let order = ledger.orders[id] else { return [] }
+      let instrument = instruments[order.parent.instrument]
+      return order.children.filter { $0.isLive || $0.isUnproven }.map { child in
+        let name = ChildID(parent: id, sequence: child.sequence).text
+        return (name, order.wantsCancel(child), instrument)
+      }
+    }
+  }
+
+  /// A fill of an order that is not in memory, if ever it was: told to the oms, which knows its own.
+  func takeStray(_ report: VenueReport, at instrument: Instrument) async throws {
+    guard let fill = report.fill, let id = ChildID(parsing: report.clientOrderID)?.parent else {
+      return
+    }
+    let told = ParentReport.filled(fill, venueOrderID: report.venueOrderID)
+    let message = RoutingCodec(instrument: instrument).report(told, of: id, context.time.now)
+    let record = ExecutionV1.JournalRecord(report: message).encoded()
+    while true {
+      do {
+        let ticket = journal.append([record], in: try room(forOutcomeOf: record, .essential))
+        reports.with(message.kind.name).increment()
+        return try await untilDurable(ticket)
+      } catch let refusal as JournalRefusal {
+        context.log.warning(
+          "a venue's word waits for the routing journal", ["reason": .text(refusal.text)])
+        await context.loop.sleep(for: config.queryInterval)
+        try Task.checkCancellation()
+      }
     }
   }
 
@@ -248,20 +272,19 @@ actor Router {
   }
 
   /// Of one event.
-  private static let reportsMax = 4
+  private static let reportsMax = 8
   private static let reportBytesMax = 512
 
   private func carryOut(_ effect: RoutingEffect) {
     guard let desk else { return }
     switch effect {
-    case .report: break
+    case .report(let id, let report): desk.alarm(report, of: id.description)
     case .place(let order): desk.place(order, at: instruments[order.instrument])
     case .cancel(let id, let child): desk.cancel(child, at: instruments[id])
     case .amend(let change, let version):
       desk.amend(change, version, at: instruments[change.instrument])
     case .query(let id, let child): desk.query(child, at: instruments[id])
-    case .listFills(let id, let child, let venueOrderID):
-      desk.listFills(child, venueOrderID, at: instruments[id])
+    case .listFills(let id, let child, _): desk.query(child, at: instruments[id])
     }
   }
 
@@ -348,7 +371,7 @@ struct Recovery {
 
     private mutating func apply(_ record: ExecutionV1.JournalRecord) throws {
       if case .instrument(let wire) = record.record {
-        try instruments.put(wire)
+        try instruments.learn(wire)
         return
       }
       if case .report(let told) = record.record {

@@ -33,7 +33,9 @@ struct RoutingCodec {
       replace.quantity = instrument.wire(terms.quantity)
       record.record = .replace(replace)
       record.amendable = .init(rawValue: Int32(amendable.rawValue))
-    case .reported(let report): record.record = .child(child(report))
+    case .reported(let report): record.record = .child(child(report, .resolved))
+    case .appeared(let report): record.record = .child(child(report, .appeared))
+    case .settled(let id): record.record = .child(child(id, .settled, ""))
     case .refused(let id, let reason, let text):
       record.record = .child(child(id, .rejected, text, reason))
     case .silent(let id, let reason): record.record = .child(child(id, .unknown, reason))
@@ -86,8 +88,10 @@ struct RoutingCodec {
     return child
   }
 
-  private func child(_ report: VenueReport) -> ExecutionV1.ChildRecord {
-    var child = child(report.clientOrderID, .resolved, report.rejectText, report.rejectReason)
+  private func child(
+    _ report: VenueReport, _ kind: ExecutionV1.ChildRecord.Kind
+  ) -> ExecutionV1.ChildRecord {
+    var child = child(report.clientOrderID, kind, report.rejectText, report.rejectReason)
     child.venueOrderId = report.venueOrderID
     child.fill = report.fill.map { MarketV1.Fill($0, instrument) }
     child.venueFilled = instrument.wire(report.filledQuantity)
@@ -130,17 +134,9 @@ struct RoutingCodec {
     let id = child.childOrderId
     let reason = RejectReason(child.rejectReason) ?? .venuePolicy
     switch child.kind {
-    case .resolved:
-      var report = MarketV1.VenueReport()
-      report.clientOrderId = id
-      report.venueOrderId = child.venueOrderId
-      report.status = child.status
-      report.filledQuantity = child.venueFilled
-      report.fill = child.fill
-      report.rejectReason = child.rejectReason
-      report.rejectText = child.text
-      report.exchangeTimeNs = time
-      return .reported(try VenueReport(report, instrument))
+    case .resolved: return .reported(try report(child, time))
+    case .appeared: return .appeared(try report(child, time))
+    case .settled: return .settled(childID: id)
     case .rejected: return .refused(childID: id, reason, text: child.text)
     case .unknown: return .silent(childID: id, reason: child.text)
     case .cancelIntended: return .cancelUnproven(childID: id, text: child.text)
@@ -160,6 +156,21 @@ struct RoutingCodec {
         childID: id, version: child.version, terms, isSettled: child.settled)
     default: throw Self.damaged("has a child record of kind \(child.kind.rawValue)")
     }
+  }
+
+  private func report(
+    _ child: ExecutionV1.ChildRecord, _ time: UInt64
+  ) throws(RPCError) -> VenueReport {
+    var report = MarketV1.VenueReport()
+    report.clientOrderId = child.childOrderId
+    report.venueOrderId = child.venueOrderId
+    report.status = child.status
+    report.filledQuantity = child.venueFilled
+    report.fill = child.fill
+    report.rejectReason = child.rejectReason
+    report.rejectText = child.text
+    report.exchangeTimeNs = time
+    return try VenueReport(report, instrument)
   }
 
   static func orderID(_ text: String) throws(RPCError) -> OrderID {
@@ -210,6 +221,14 @@ struct RoutingCodec {
     case .unknown(let reason):
       message.kind = .unknown
       message.text = reason
+    case .reappeared(let terms, let id):
+      message.kind = .reappeared
+      message.venueOrderId = id
+      message.price = terms.price.map { instrument.wire($0) }
+      message.quantity = instrument.wire(terms.quantity)
+    case .setAside(let text):
+      message.kind = .setAside
+      message.text = text
     }
     return message
   }

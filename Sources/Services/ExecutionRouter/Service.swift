@@ -71,13 +71,20 @@ package struct ExecutionRouter: ServiceDefinition {
   ) {
     let own = context.readiness.require(
       "reconciled with \(venue)", reason: "the venue has not been asked", isNeeded: false)
+    let open = context.readiness.require("orders at \(venue)", isNeeded: false)
+    open.hold()
+    context.spawn("watch what is open at \(venue)", every: .seconds(1)) {
+      desk.watch([venue: open])
+    }
+    let reconciled: @Sendable () -> Void = {
+      own.hold()
+      any.hold()
+    }
     context.spawn("verify orders at \(venue)") { try await desk.verify(venue) }
     context.spawn("follow reports of \(venue)") {
       do {
-        try await desk.reconcile(venue)
-        own.hold()
-        any.hold()
-        try await desk.followReports(of: venue)
+        await desk.reconcile(venue, reconciled: reconciled)
+        try await desk.followReports(of: venue, reconciled: reconciled)
       } catch {
         own.fail(errorText(error))
         throw error

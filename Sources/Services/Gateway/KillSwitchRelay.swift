@@ -13,7 +13,7 @@ struct KillSwitchRelay: Sendable {
   private let loop: EventLoop
 
   /// How long each may take before the answer does without it, where the other has done its part.
-  private static let patience = Duration.milliseconds(75)
+  private static let patience = Duration.milliseconds(250)
 
   init(_ context: ServiceContext) {
     risk = .init(channel: context.channel(to: "risk-manager"))

@@ -10,7 +10,8 @@ internal import Wire
 /// What is known of a venue: from its adapter, from the settings, and from itself.
 extension Handlers {
   func venue(
-    _ known: KnownVenue, _ instruments: [Instrument], failure: String = ""
+    _ known: KnownVenue, _ instruments: [Instrument], settlesAfter: Duration = .zero,
+    failure: String = ""
   ) -> MarketV1.Venue {
     let registered = known.registration
     let hours = config.hours(of: known)
@@ -28,6 +29,7 @@ extension Handlers {
     venue.tradingHours = hours.words
     venue.open = hours.isOpen(at: time.now)
     venue.orderMatrix = orderMatrix(instruments)
+    venue.settlesAfterMs = UInt64(max(0, settlesAfter.wholeNanoseconds / 1_000_000))
     return venue
   }
 

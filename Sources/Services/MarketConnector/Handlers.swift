@@ -29,7 +29,11 @@ struct Handlers: MarketV1.MarketServiceHandler {
     _ request: MarketV1.ListVenuesRequest, _ context: ServerContext
   ) async throws -> MarketV1.ListVenuesResponse {
     var response = MarketV1.ListVenuesResponse()
-    for link in links { response.venues.append(venue(link.known, await link.instruments)) }
+    for link in links {
+      response.venues.append(
+        venue(
+          link.known, await link.instruments, settlesAfter: link.session.orders.settlesAfter))
+    }
     for failed in failed { response.venues.append(venue(failed.known, [], failure: failed.reason)) }
     return response
   }
@@ -42,7 +46,8 @@ struct Handlers: MarketV1.MarketServiceHandler {
     }
     let link = try link(request.venue)
     let instruments = await link.instruments
-    var venue = venue(link.known, instruments)
+    var venue = venue(
+      link.known, instruments, settlesAfter: link.session.orders.settlesAfter)
     venue.instruments = try instruments.map { each throws(RPCError) in
       try instrument(each, of: link.known)
     }

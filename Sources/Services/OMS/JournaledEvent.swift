@@ -35,7 +35,12 @@ struct JournaledEvent {
     case .cancelRequested(let reason), .becameUnknown(let reason): published.text = reason
     case .cancelRejected(_, let text), .replaceRejected(_, let text), .rejected(_, let text):
       published.text = text
-    case .accepted, .sentToVenue, .cancelled, .expired, .resolved: break
+    case .reappeared(let terms, let id):
+      journaled.venueOrderId = id
+      journaled.price = terms.price.map { instrument.wire($0) }
+      journaled.quantity = instrument.wire(terms.quantity)
+    case .cancelled(_, let text), .setAside(let text): published.text = text
+    case .accepted, .sentToVenue, .expired: break
     }
     journaled.event = published
     var record = OmsV1.JournalRecord()
@@ -46,7 +51,7 @@ struct JournaledEvent {
   private var kind: OmsV1.OrderEvent.Kind {
     switch event {
     case .accepted: .accepted
-    case .venueAcknowledged, .sentToVenue, .resolved: .acknowledged
+    case .venueAcknowledged, .sentToVenue: .acknowledged
     case .filled: .fill
     case .cancelRequested: .cancelRequested
     case .cancelled: .cancelled
@@ -57,6 +62,8 @@ struct JournaledEvent {
     case .rejected: .rejected
     case .expired: .expired
     case .becameUnknown: .unknown
+    case .reappeared: .reappeared
+    case .setAside: .setAside
     }
   }
 
@@ -103,21 +110,29 @@ extension JournaledEvent {
       event = .filled(
         try VenueFill(execution, instrument), venueFilled: total.map { Quantity($0) })
     case .cancelRequested: event = .cancelRequested(reason: text)
-    case .cancelled: event = .cancelled(venueFilled: nil)
+    case .cancelled: event = .cancelled(venueFilled: nil, text: text)
     case .cancelRejected: event = .cancelRejected(reason, text: text)
-    case .replaceRequested:
-      let price = try instrument.raw(record.price, scale: instrument.priceScale)
-      let quantity = try instrument.raw(record.quantity, scale: instrument.quantityScale)
-      event = .replaceRequested(
-        OrderTerms(price: price.map(Price.init), quantity: Quantity(quantity ?? 0)))
+    case .replaceRequested: event = .replaceRequested(try Self.terms(record, instrument))
     case .replaced:
       event = .replaced(venueOrderID: record.venueOrderId.isEmpty ? nil : record.venueOrderId)
     case .replaceRejected: event = .replaceRejected(reason, text: text)
     case .rejected: event = .rejected(reason, text: published.order?.rejectText ?? text)
     case .expired: event = .expired(venueFilled: nil)
     case .unknown: event = .becameUnknown(reason: text)
+    case .reappeared:
+      event = .reappeared(
+        try Self.terms(record, instrument), venueOrderID: record.venueOrderId)
+    case .setAside: event = .setAside(text)
     default: throw Self.damaged("has an event of kind \(published.kind.rawValue)")
     }
+  }
+
+  private static func terms(
+    _ record: OmsV1.JournaledEvent, _ instrument: Instrument
+  ) throws(RPCError) -> OrderTerms {
+    let price = try instrument.raw(record.price, scale: instrument.priceScale)
+    let quantity = try instrument.raw(record.quantity, scale: instrument.quantityScale)
+    return OrderTerms(price: price.map(Price.init), quantity: Quantity(quantity ?? 0))
   }
 
   private static func damaged(_ what: String) -> RPCError {

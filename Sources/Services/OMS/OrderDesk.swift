@@ -45,6 +45,7 @@ actor OrderDesk {
   private let accepted: Counter
   private let duplicates: Counter
   private let faults: Counter
+  private let setAside: Counter
   private let openOrders: Gauge
   private let unsentOrders: Gauge
 
@@ -63,6 +64,9 @@ actor OrderDesk {
       "oms_orders_duplicate_total", help: "Orders whose client order id was known.")
     faults = metrics.counter(
       "oms_report_faults_total", help: "Reports that an order could not take.")
+    setAside = metrics.counter(
+      "oms_set_aside_total",
+      help: "Words of venues that did not fit an order, or took its end back; kept as its events.")
     openOrders = metrics.gauge("oms_orders_open", help: "Orders that are not done.")
     unsentOrders = metrics.gauge(
       "oms_orders_unsent", help: "Orders that the execution-router has not taken in charge yet.")
@@ -88,7 +92,7 @@ actor OrderDesk {
 
   /// Takes the rules of instruments; new ones and changes are journaled before any order uses them.
   func learn(_ instruments: [MarketV1.Instrument]) async throws {
-    for instrument in instruments where try self.instruments.put(instrument) {
+    for instrument in instruments where try self.instruments.learn(instrument) {
       var record = OmsV1.JournalRecord()
       record.record = .instrument(instrument)
       let bytes = record.encoded()
@@ -296,8 +300,14 @@ actor OrderDesk {
     do {
       let id = try orderID(report.orderId)
       markSent(id)
-      let event = try event(report, try row(id))
-      _ = try change(id, event, report: position, for: .essential)
+      let row = try row(id)
+      let decided = try row.lifecycle.decide(try event(report, row))
+      for (index, event) in decided.enumerated() {
+        if event.kind == .setAside || event.kind == .reappeared { alarm(event, of: id) }
+        // The last one proves that all of it was taken; a crash before it has the report told again.
+        let place = index == decided.count - 1 ? position : reports
+        _ = try change(id, event, report: place, for: .essential)
+      }
     } catch let refusal as JournalRefusal {
       throw refusal
     } catch {
@@ -312,29 +322,12 @@ actor OrderDesk {
     reports = position
   }
 
-  private func event(
-    _ report: ExecutionV1.ExecutionReport, _ row: OrderRow
-  ) throws(RPCError) -> OrderEvent {
-    let instrument = instruments[row.order.instrument]
-    let reason = RejectReason(report.rejectReason) ?? .venuePolicy
-    switch report.kind {
-    case .acknowledged: return .venueAcknowledged(venueOrderID: report.venueOrderId)
-    case .fill:
-      guard let fill = report.fill else { throw RPCError(.dataLoss, "a fill report has no fill") }
-      let told = try VenueFill(fill, instrument)
-      // The router has its fills from the venue by execution id: that is the venue's word, also when
-      // the order has ended meanwhile.
-      return .filled(told, venueFilled: row.lifecycle.filledQuantity + told.quantity)
-    case .cancelled: return .cancelled(venueFilled: nil)
-    case .cancelRejected: return .cancelRejected(reason, text: report.text)
-    case .replaced:
-      return .replaced(venueOrderID: report.venueOrderId.isEmpty ? nil : report.venueOrderId)
-    case .replaceRejected: return .replaceRejected(reason, text: report.text)
-    case .rejected: return .rejected(reason, text: report.text)
-    case .expired: return .expired(venueFilled: nil)
-    case .unknown: return .becameUnknown(reason: report.text)
-    default: throw RPCError(.dataLoss, "a report has no kind \(report.kind.rawValue)")
-    }
+  /// What the venue said does not fit the order. It is kept with it, and the router asks the venue.
+  private func alarm(_ event: OrderEvent, of id: OrderID) {
+    setAside.increment()
+    context.log.error(
+      "a word of the venue does not fit its order, or takes its end back",
+      ["order_id": .text(id.description), "event": LogValue(describing: event)])
   }
 
   /// Reserves room, applies an event and appends it; nil when it changed nothing.
@@ -356,7 +349,12 @@ actor OrderDesk {
     lastEvent = ticket.last
     if case .cancelRequested = event { cancelsSent.remove(id) }
     if case .filled = event { book(record, ticket.last) }
-    if rows[id]?.lifecycle.isTerminal ?? false { close(id) }
+    if rows[id]?.lifecycle.isTerminal ?? false {
+      close(id)
+    } else if open.insert(id).inserted {
+      // It had closed, and lives again.
+      openOrders.set(Double(open.count))
+    }
     wake(id)
     return ticket
   }
@@ -380,6 +378,8 @@ actor OrderDesk {
     closed.append(id)
     // One comes, one goes: no order waits for the eviction of many.
     while closed.count > config.ordersKeptMax, let old = closed.popFirst() {
+      // One that lives again is not done.
+      if open.contains(old) { continue }
       rows.remove(old)
       hasEvicted = true
     }
@@ -489,16 +489,5 @@ actor OrderDesk {
 
   private func wake(_ id: OrderID) {
     for waiter in waiters.removeValue(forKey: id) ?? [] { waiter.resume() }
-  }
-}
-
-extension OrderEvent {
-  fileprivate var textBytes: Int {
-    switch self {
-    case .cancelRequested(let text), .becameUnknown(let text), .cancelRejected(_, let text),
-      .replaceRejected(_, let text), .rejected(_, let text):
-      2 * text.utf8.count
-    default: 0
-    }
   }
 }

@@ -43,9 +43,12 @@ struct OrderRow: Sendable {
     {
       message.averagePrice = TypeV1.Decimal(average)
     }
-    if case .rejected(let reason, let text) = lifecycle.closing {
+    switch lifecycle.closing {
+    case .rejected(let reason, let text):
       message.rejectReason = TypeV1.RejectReason(reason)
       message.rejectText = text
+    case .cancelled(let text): message.rejectText = text
+    case .filled, .expired, nil: break
     }
     message.createdAt = .init(order.createdTime)
     message.updatedAt = .init(lifecycle.updatedTime)

@@ -54,7 +54,7 @@ struct Recovery {
 
     private mutating func apply(_ record: OmsV1.JournalRecord, sequence: UInt64) throws {
       switch record.record {
-      case .instrument(let instrument): try instruments.put(instrument)
+      case .instrument(let instrument): try instruments.learn(instrument)
       case .event(let journaled): try apply(journaled, sequence: sequence)
       case nil: throw RPCError(.dataLoss, "it is empty, or of a later version")
       }
@@ -66,8 +66,10 @@ struct Recovery {
         reports = LogPosition(sequence: journaled.reportSequence, mark: journaled.reportMark)
       }
       lastEvent = sequence
+      // What an order was made under stays its own, whatever its name means later.
       guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
-        let instrument = instruments[wire.venue, wire.symbol]
+        let instrument = rows[id].map({ instruments[$0.order.instrument] })
+          ?? instruments[wire.venue, wire.symbol]
       else { throw RPCError(.dataLoss, "it names no known order or instrument") }
       let event = try JournaledEvent(journaled, instrument)
       if case .accepted = event.event {

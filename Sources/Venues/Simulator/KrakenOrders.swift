@@ -177,7 +177,7 @@ extension SimulatedExchange {
       json.member("cum_qty", number: market.krakenText(order.filled))
       json.member("cum_cost", number: market.krakenText(order.spent))
       if let fill {
-        json.member("exec_id", KrakenID.text(fill.id, "T"))
+        json.member("exec_id", KrakenID.trade(fill))
         json.member("trade_id", fill.id)
         json.member("last_qty", number: market.krakenText(fill.quantity))
         json.member("last_price", number: market.krakenText(fill.price))

@@ -101,6 +101,12 @@ enum KrakenID {
     return "\(first)\(text[..<five])-\(text[five..<ten])-\(text[ten...])"
   }
 
+  /// Kraken's name of one side of a trade: no other trade of any pair has it, although each pair numbers
+  /// its own.
+  static func trade(_ fill: PrivateTrade) -> String {
+    text(fill.id << 8 | UInt64(fill.market) << 1 | (fill.isMaker ? 1 : 0), "T")
+  }
+
   /// Nil for a text that is none of ours.
   static func number(_ text: String) -> UInt64? {
     let letters = text.utf8.dropFirst().filter { $0 != UInt8(ascii: "-") }

@@ -128,7 +128,7 @@ extension SimulatedVenue {
       json.name("trades")
       json.array { json in
         for fill in exchange.ledger.trades where fill.orderID == order.id {
-          json.string(KrakenID.text(fill.id, "T"))
+          json.string(KrakenID.trade(fill))
         }
       }
     }
@@ -141,8 +141,10 @@ extension SimulatedVenue {
   ) throws(KrakenError) -> [UInt8] {
     let texts = (fields["txid"] ?? "").split(separator: ",")
     guard !texts.isEmpty, texts.count <= Self.krakenTradesMax else { throw .invalid("txid") }
-    let ids = Set(texts.compactMap { KrakenID.number(String($0)) })
-    let found = exchange.ledger.trades.filter { $0.account == account && ids.contains($0.id) }
+    let ids = Set(texts.map(String.init))
+    let found = exchange.ledger.trades.filter {
+      $0.account == account && ids.contains(KrakenID.trade($0))
+    }
     guard found.count == texts.count else { throw .unknownOrder }
     return Self.krakenObject { json in for fill in found { krakenFill(fill, &json) } }
   }
@@ -166,7 +168,7 @@ extension SimulatedVenue {
 
   private func krakenFill(_ fill: PrivateTrade, _ json: inout JSONWriter) {
     let market = exchange.markets[fill.market].settings
-    json.name(KrakenID.text(fill.id, "T"))
+    json.name(KrakenID.trade(fill))
     json.object { json in
       json.member("ordertxid", KrakenID.text(fill.orderID, "O"))
       json.member("pair", market.krakenPairName)

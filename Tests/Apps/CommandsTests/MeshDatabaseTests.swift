@@ -16,6 +16,20 @@ private final class Said: Sendable {
   var text: String { lines.withLock { $0.joined(separator: "\n") } }
 }
 
+/// Runs what blocks on other programs on a thread of its own: those of tasks are as few as the cores, and
+/// other tests need them.
+private func onThread<Result: Sendable>(
+  _ body: @escaping @Sendable () throws -> Result
+) async throws -> Result {
+  try await withCheckedThrowingContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(with: Swift.Result(catching: body)) }
+  }
+}
+
+private func started(_ state: StateFolder, _ said: Said) async throws -> MeshDatabase {
+  try await onThread { try MeshDatabase.start(state, environment: [:], say: said.say) }
+}
+
 @Suite(
   .enabled(
     if: fileExists("/usr/lib/postgresql/15/bin/initdb"),
@@ -38,7 +52,7 @@ struct `The mesh's PostgreSQL` {
   @Test func `KS-01 a state that had a cluster never gets an empty one in its place`() async throws
   {
     try await with { state, said in
-      let made = try MeshDatabase.start(state, environment: [:], say: said.say)
+      let made = try await started(state, said)
       #expect(said.text.contains("making a private PostgreSQL cluster"))
       #expect(try ClusterMark.read(state) == ClusterMark(folder: state.postgres))
       made.stop(say: said.say)
@@ -47,8 +61,8 @@ struct `The mesh's PostgreSQL` {
       rename(state.postgres, state.path + "/away")
       for isEmpty in [false, true] {
         if isEmpty { try makeFolder(state.postgres) }
-        let error = #expect(throws: CommandError.self) {
-          try MeshDatabase.start(state, environment: [:], say: said.say)
+        let error = await #expect(throws: CommandError.self) {
+          try await started(state, said)
         }
         #expect(error?.description.contains("says that a cluster was made in") == true)
         #expect(error?.description.contains("up --fresh") == true)
@@ -57,7 +71,7 @@ struct `The mesh's PostgreSQL` {
 
       rmdir(state.postgres)
       rename(state.path + "/away", state.postgres)
-      let again = try MeshDatabase.start(state, environment: [:], say: said.say)
+      let again = try await started(state, said)
       again.stop(say: said.say)
       try removeState(state)
       #expect(try ClusterMark.read(state) == nil)
@@ -67,7 +81,7 @@ struct `The mesh's PostgreSQL` {
 
   @Test func `REC-03 a PostgreSQL that dies is started again, and that is said`() async throws {
     try await with { state, said in
-      let made = try MeshDatabase.start(state, environment: [:], say: said.say)
+      let made = try await started(state, said)
       let cluster = try #require(made.cluster)
       try await withLoop { loop in
         let keeper = DatabaseKeeper(cluster, loop, say: said.say)
@@ -83,7 +97,7 @@ struct `The mesh's PostgreSQL` {
         #expect(await eventually { cluster.server == nil })
       }
       #expect(said.text.components(separatedBy: "is gone").count == 2)
-      try cluster.run { _ in }
+      try await onThread { try cluster.run { _ in } }
       made.stop(say: said.say)
     }
   }
@@ -97,7 +111,7 @@ struct `The mesh's PostgreSQL` {
     let state = StateFolder(folder.path + "/state")
     try makeFolder(state.postgres)
     let said = Said()
-    let made = try MeshDatabase.start(state, environment: [:], say: said.say)
+    let made = try await started(state, said)
     let cluster = try #require(made.cluster)
     #expect(cluster.place.isStandIn)
     #expect(!OrphanCluster.found().contains { $0.folder == cluster.folder })
@@ -123,8 +137,7 @@ struct `The mesh's PostgreSQL` {
     let (state, copy) = (StateFolder(folder.path + "/state"), StateFolder(folder.path + "/copy"))
     try makeFolder(state.postgres)
     let said = Said()
-    let cluster = try #require(
-      try MeshDatabase.start(state, environment: [:], say: said.say).cluster)
+    let cluster = try #require(try await started(state, said).cluster)
     _ = try folder.write("state/mesh.toml", "")
     try FileManager.default.copyItem(atPath: state.path, toPath: copy.path)
 

@@ -250,6 +250,7 @@ import Venue
     #expect(world.venue.open.count == (order.live == nil ? 0 : 1), "seed \(seed)")
     #expect(world.oms.isTerminal == order.isDone, "seed \(seed): \(world.oms.status)")
     #expect(world.oms.openQuantity >= .zero, "seed \(seed)")
+    #expect(world.setAside.isEmpty, "seed \(seed): \(world.setAside)")
     if let child = order.live, let held = world.venue.holdings[childID(child.sequence)] {
       #expect(child.terms.quantity == held.order.quantity, "seed \(seed)")
       #expect(child.terms.price == held.order.price, "seed \(seed)")
@@ -261,14 +262,16 @@ import Venue
   }
 
   @Test func `the worlds above amend often enough to prove anything`() {
-    var (amended, inPlace) = (0, 0)
+    var (amended, inPlace, reappeared) = (0, 0, 0)
     for seed in UInt64(1)...400 {
       var world = AmendingWorld(seed: seed)
       for _ in 0..<Int(300 + seed % 300) { world.step() }
       world.settle()
       amended += world.amended
       inPlace += world.replacedInPlace
+      reappeared += world.reappeared
     }
+    #expect(reappeared > 10, "\(reappeared) came back")
     #expect(amended > 400 && inPlace > 200, "\(amended) amended, \(inPlace) in place")
   }
 }

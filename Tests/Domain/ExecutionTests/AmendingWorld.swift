@@ -37,6 +37,9 @@ struct AmendingWorld {
   var fillLists: [String] = []
   private(set) var amended = 0
   private(set) var replacedInPlace = 0
+  private(set) var reappeared = 0
+  /// This venue says true things only: nothing of it is ever set aside.
+  private(set) var setAside: [String] = []
 
   init(seed: UInt64) {
     self.seed = seed
@@ -59,7 +62,10 @@ struct AmendingWorld {
   /// A fault of the lifecycle is a fault of the ledger: it has told what cannot be.
   private mutating func tell(_ event: OrderEvent) {
     do {
-      _ = try oms.apply(event, at: start)
+      for decided in try oms.decide(event) {
+        if decided != event { setAside.append("\(event): \(decided)") }
+        _ = try oms.apply(decided, at: start)
+      }
     } catch {
       Issue.record("seed \(seed): the oms cannot take \(event): \(error.problem)")
     }
@@ -117,6 +123,10 @@ struct AmendingWorld {
     case .rejected(let reason, let text): tell(.rejected(reason, text: text))
     case .expired: tell(.expired(venueFilled: nil))
     case .unknown(let reason): tell(.becameUnknown(reason: reason))
+    case .reappeared(let terms, let id):
+      reappeared += 1
+      tell(.reappeared(terms, venueOrderID: id))
+    case .setAside(let text): setAside.append(text)
     }
   }
 
@@ -144,9 +154,14 @@ struct AmendingWorld {
   }
 
   mutating func reconcile() {
-    guard let child = order.live else { return }
-    let id = childID(child.sequence)
-    questions.append(id)
-    if order.wantsCancel { requests.append(.cancel(id)) }
+    for child in order.children where child.isLive || child.isDenied || child.isUnproven {
+      let id = childID(child.sequence)
+      questions.append(id)
+      if child.missesFills { fillLists.append(id) }
+      if order.wantsCancel(child) { requests.append(.cancel(id)) }
+    }
+    for id in venue.open where ledger.child(id)?.child.isLive == false {
+      if let report = venue.report(of: id) { take(.appeared(report)) }
+    }
   }
 }

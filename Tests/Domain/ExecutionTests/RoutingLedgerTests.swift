@@ -136,6 +136,130 @@ import Venue
     #expect(confirmed.effects.last == .cancel(instrument: InstrumentID(0), childID: childID()))
   }
 
+  @Test func `OMS-14 an order that appears after its denial is taken back and cancelled`() {
+    var (ledger, _) = ledger([
+      .routed(parent()), .silent(childID: childID(), reason: "timeout"),
+      .denied(childID: childID()),
+    ])
+
+    let appeared = ledger.apply(
+      .reported(report(.partiallyFilled, filled: 40, fill: ("E1", 40))))
+
+    let terms = OrderTerms(price: Price(100_00), quantity: Quantity(100))
+    guard case .report(_, .filled) = appeared.effects.dropFirst(2).first else {
+      Issue.record("its fill is not told: \(appeared.effects)")
+      return
+    }
+    #expect(
+      appeared.effects.prefix(2) == [
+        .report(parent: OrderID(1), .reappeared(terms, venueOrderID: "V1-1")),
+        .cancel(instrument: InstrumentID(0), childID: childID()),
+      ])
+    #expect(ledger.open == [OrderID(1)])
+    let gone = ledger.apply(.reported(report(.cancelled, filled: 40)))
+    #expect(gone.effects == [.report(parent: OrderID(1), .cancelled(text: ""))])
+    #expect(ledger.open.isEmpty)
+  }
+
+  @Test func `OMS-14 an order that had ended and is found open is cancelled and counted`() {
+    var (ledger, _) = ledger([
+      .routed(parent()), .reported(report(.new)), .reported(report(.cancelled)),
+    ])
+    #expect(ledger.apply(.reported(report(.new))).changed == false, "a word that crossed its end")
+
+    let found = ledger.apply(.appeared(report(.new)))
+
+    #expect(
+      found.effects.last == .cancel(instrument: InstrumentID(0), childID: childID()))
+    #expect(ledger.orders[OrderID(1)]?.isDone == false)
+    let filled = ledger.apply(.reported(report(.filled, filled: 100, fill: ("E1", 100))))
+    #expect(filled.effects.count == 1)
+    #expect(ledger.open.isEmpty && ledger.orders[OrderID(1)]?.isDone == true)
+  }
+
+  @Test func `OMS-02 a rejection after the acknowledgement ends the order with its reason`() {
+    var rejection = report(.rejected)
+    rejection.rejectReason = .wouldTakeLiquidity
+    rejection.rejectText = "post only"
+    var cancelled = rejection
+    cancelled.status = .cancelled
+
+    for word in [rejection, cancelled] {
+      let (ledger, effects) = ledger([.routed(parent()), .reported(report(.new)), .reported(word)])
+
+      #expect(
+        effects == [
+          .report(parent: OrderID(1), .rejected(.wouldTakeLiquidity, text: "post only"))
+        ])
+      #expect(ledger.open.isEmpty)
+    }
+  }
+
+  @Test func `REC-03 fills that come after the end are told, whoever tells of them`() {
+    var (ledger, _) = ledger([
+      .routed(parent()), .reported(report(.new)), .reported(report(.cancelled)),
+    ])
+
+    let late = ledger.apply(.reported(report(.cancelled, filled: 30)))
+    #expect(
+      late.effects == [
+        .listFills(instrument: InstrumentID(0), childID: childID(), venueOrderID: "V1-1")
+      ])
+    #expect(ledger.open == [OrderID(1)])
+    let filled = ledger.apply(.reported(report(.partiallyFilled, filled: 0, fill: ("E1", 30))))
+
+    #expect(filled.effects.count == 1 && ledger.open.isEmpty)
+    #expect(ledger.orders[OrderID(1)]?.filled == Quantity(30))
+  }
+
+  @Test func `OMS-02 what does not fit is told, asked about, and done with when it is answered`() {
+    let over = RoutingEvent.reported(report(.filled, filled: 120, fill: ("E1", 120)))
+    let refused = RoutingEvent.refused(childID: childID(), .rateLimit, text: "no")
+    let cases: [(RoutingEvent, String)] = [
+      (over, "fill E1 makes 120 of an order of 100"),
+      (refused, "the venue refuses an order that it has: RATE_LIMIT: no"),
+      (
+        .reported(report(.new, filled: 0, fill: ("E1", -5))),
+        "fill E1 of -5 at 10000 cannot be"
+      ),
+    ]
+    for (word, text) in cases {
+      var (ledger, effects) = ledger([.routed(parent()), .reported(report(.new)), word])
+
+      #expect(
+        effects.contains(
+          .report(parent: OrderID(1), .setAside("\(childID()): \(text)"))), "\(effects)")
+      #expect(effects.contains(.query(instrument: InstrumentID(0), childID: childID())))
+      #expect(ledger.open == [OrderID(1)])
+      #expect(ledger.child(childID())?.child.disputes == [text])
+      #expect(ledger.apply(word).changed == false || word == over, "told once")
+      _ = ledger.apply(.settled(childID: childID()))
+      #expect(ledger.child(childID())?.child.disputes == [])
+    }
+  }
+
+  @Test func `OMS-14 an order that the venue has forgotten ends, and that is set aside`() {
+    let (ledger, effects) = ledger([
+      .routed(parent()), .reported(report(.new)), .denied(childID: childID()),
+    ])
+
+    #expect(
+      effects.last
+        == .report(
+          parent: OrderID(1),
+          .cancelled(text: "UNKNOWN_ORDER: the venue denies an order that it had acknowledged")))
+    #expect(ledger.open == [OrderID(1)], "until the venue was asked once more")
+  }
+
+  @Test func `KS-01 a cancel goes out for an order of which nobody knows whether it is there`() {
+    let (_, effects) = ledger([
+      .routed(parent()), .silent(childID: childID(), reason: "timeout"),
+      .cancelRequested(parent: OrderID(1)),
+    ])
+
+    #expect(effects == [.cancel(instrument: InstrumentID(0), childID: childID())])
+  }
+
   @Test(arguments: UInt64(1)...30)
   func `REC-06 what changed anything makes the same ledger again, and nothing over-exposes`(
     seed: UInt64
@@ -157,9 +281,11 @@ import Venue
       }
       for order in ledger.orders.values {
         let live = order.children.filter(\.isLive)
-        #expect(live.count <= 1, "seed \(seed) step \(step): two children live")
+        let atWork = live.filter { !$0.isUnwanted }
+        #expect(atWork.count <= 1, "seed \(seed) step \(step): two children at work")
+        for child in live where child.isUnwanted { #expect(order.wantsCancel(child)) }
         let most = max(order.terms.quantity, order.replacement?.terms.quantity ?? .zero)
-        for child in live {
+        for child in atWork {
           let exposed = order.filled - child.filled + child.quantityMax
           #expect(exposed <= most, "seed \(seed) step \(step): exposed to \(exposed)")
         }
@@ -168,6 +294,9 @@ import Venue
         )
         let place = "seed \(seed) step \(step) order \(order.parent.id)"
         #expect(told[order.parent.id, default: Told()].ends <= 1, "\(place): two ends told")
+        let left = order.children.filter { $0.isLive || $0.isUnproven }
+        #expect(
+          left.isEmpty || ledger.open.contains(order.parent.id), "\(place): nobody looks after it")
         if order.isDone { #expect(live.isEmpty, "\(place): done with a live child") }
       }
     }
@@ -186,7 +315,8 @@ import Venue
       switch report {
       case .filled(let fill, _): filled += fill.quantity
       case .cancelled, .rejected, .expired: ends += 1
-      case .acknowledged, .cancelRejected, .replaced, .replaceRejected, .unknown: break
+      case .reappeared: ends = 0
+      case .acknowledged, .cancelRejected, .replaced, .replaceRejected, .unknown, .setAside: break
       }
     }
   }
@@ -199,7 +329,9 @@ import Venue
     let child = order?.children.randomElement(using: &random)
     guard let order, let child else { return .routed(parent(id)) }
     let name = childID(child.sequence, of: id)
-    switch Int.random(in: 0..<18, using: &random) {
+    switch Int.random(in: 0..<20, using: &random) {
+    case 18: return .settled(childID: name)
+    case 19: return .appeared(report(.new, filled: child.filled.raw, child.sequence, of: id))
     case 0: return .routed(parent(id))
     case 1: return .cancelRequested(parent: OrderID(id))
     case 2:
@@ -220,7 +352,7 @@ import Venue
 
   /// An answer to what is in flight, or to what never was.
   private func amendment(
-    _ random: inout SeededGenerator, _ name: String, _ child: ChildOrder
+    _ random: inout SeededGenerator, _ name: String, _ child: ChildLifecycle
   ) -> RoutingEvent {
     let version = child.amendment?.version ?? UInt32.random(in: 1...3, using: &random)
     let isLast = Bool.random(using: &random)
@@ -240,7 +372,7 @@ import Venue
   }
 
   private func trueReport(
-    _ random: inout SeededGenerator, _ order: RoutedOrder, _ child: ChildOrder, _ id: UInt64
+    _ random: inout SeededGenerator, _ order: RoutedOrder, _ child: ChildLifecycle, _ id: UInt64
   ) -> VenueReport {
     // Executions of ten, numbered as they happen: what is told twice is told alike.
     let number = Int64.random(in: 1...max(1, child.terms.quantity.raw / 10), using: &random)

@@ -79,19 +79,34 @@ import Venue
     #expect(order.filledQuantity == Quantity(10))
   }
 
-  @Test func `an overfill is the venue's fault and changes nothing`() throws {
+  @Test func `OMS-02 a fill beyond the quantity counts, and is set aside as well`() throws {
     var order = try lifecycle(working + [filled("E1", 90)])
-    let before = order
+    let beyond = filled("E2", 11)
+    let text = OrderFault.overfill(Quantity(11), open: Quantity(10)).problem
+    #expect(try order.decide(beyond) == [beyond, .setAside(text)])
 
-    #expect(throws: OrderFault.overfill(Quantity(11), open: Quantity(10))) {
-      try order.apply(filled("E2", 11), at: start)
-    }
-    #expect(order == before)
+    for event in try order.decide(beyond) { _ = try order.apply(event, at: start) }
+
+    #expect(order.status == .filled)
+    #expect(order.filledQuantity == Quantity(101) && order.overfilledQuantity == Quantity(1))
+    #expect(order.openQuantity == .zero && order.releasedQuantity == .zero)
+    #expect(order.setAsideCount == 1)
+    #expect(try order.decide(beyond) == [], "the same word again is nothing new")
   }
 
-  @Test func `OMS-05 a fill that crossed the cancel is counted when the venue's total covers it`()
-    throws
-  {
+  @Test func `a fill that cannot be is kept, and counts nothing`() throws {
+    var order = try lifecycle(working)
+    let fault = OrderFault.malformedFill(executionID: "E1")
+    for odd in [filled("E1", 0), filled("E1", -5), filled("E1", 5, at: 0)] {
+      #expect(try order.decide(odd) == [.setAside(fault.problem)])
+    }
+
+    _ = try order.apply(.setAside(fault.problem), at: start)
+
+    #expect(order.filledQuantity == .zero && order.status == .new && order.setAsideCount == 1)
+  }
+
+  @Test func `OMS-05 a fill that crossed the cancel is counted, told by a total or not`() throws {
     var order = try lifecycle(
       working + [.cancelRequested(reason: "user"), .cancelled(venueFilled: Quantity(30))])
     #expect(order.openQuantity == Quantity(30))
@@ -102,20 +117,60 @@ import Venue
     #expect(order.status == .cancelled)
     #expect(order.filledQuantity == Quantity(30))
     #expect(order.openQuantity == .zero)
-    #expect(throws: OrderFault.unexplainedFill(executionID: "E2", in: .cancelled)) {
-      try order.apply(filled("E2", 1), at: start)
-    }
-    _ = try order.apply(filled("E2", 1, total: 31), at: start)
-    #expect(order.filledQuantity == Quantity(31))
+    let unexplained = filled("E2", 1)
+    let fault = OrderFault.unexplainedFill(executionID: "E2", in: .cancelled)
+    #expect(try order.decide(unexplained) == [unexplained, .setAside(fault.problem)])
+    _ = try order.apply(unexplained, at: start)
+    _ = try order.apply(filled("E3", 1, total: 32), at: start)
+    #expect(order.filledQuantity == Quantity(32) && order.status == .cancelled)
   }
 
-  @Test func `a rejected order cannot fill`() throws {
+  @Test func `OMS-02 a fill of a rejected order counts, and is set aside as well`() throws {
     var order = try lifecycle([.accepted, .sentToVenue, .rejected(.insufficientBalance, text: "")])
-
     #expect(order.closing == .rejected(.insufficientBalance, text: ""))
-    #expect(throws: OrderFault.unexplainedFill(executionID: "E1", in: .rejected)) {
-      try order.apply(filled("E1", 1, total: 1), at: start)
-    }
+
+    let events = try order.decide(filled("E1", 1, total: 1))
+    for event in events { _ = try order.apply(event, at: start) }
+
+    #expect(events.count == 2)
+    #expect(order.status == .rejected && order.filledQuantity == Quantity(1))
+  }
+
+  @Test func `OMS-02 a rejection after the acknowledgement ends the order`() throws {
+    var order = try lifecycle(working)
+
+    _ = try order.apply(.rejected(.wouldTakeLiquidity, text: "post only"), at: start)
+
+    #expect(order.closing == .rejected(.wouldTakeLiquidity, text: "post only"))
+    #expect(order.openQuantity == .zero && order.releasedQuantity == Quantity(100))
+  }
+
+  @Test func `OMS-02 what has filled in part and is rejected is cancelled`() throws {
+    var order = try lifecycle(working + [filled("E1", 40)])
+
+    _ = try order.apply(.rejected(.venuePolicy, text: ""), at: start)
+
+    #expect(order.status == .cancelled && order.releasedQuantity == Quantity(60))
+  }
+
+  @Test
+  func `OMS-14 an order that the venue has although it had ended lives, and is being cancelled`()
+    throws
+  {
+    var order = try lifecycle([
+      .accepted, .becameUnknown(reason: "timeout"), .rejected(.venueUnavailable, text: "never"),
+    ])
+    #expect(order.openQuantity == .zero)
+
+    let terms = OrderTerms(price: Price(50_000), quantity: Quantity(100))
+    _ = try order.apply(.reappeared(terms, venueOrderID: "V1"), at: start)
+
+    #expect(order.status == .pendingCancel && order.isCancelRequested)
+    #expect(order.openQuantity == Quantity(100))
+    _ = try order.apply(filled("E1", 40), at: start)
+    #expect(order.openQuantity == Quantity(60))
+    _ = try order.apply(.cancelled(venueFilled: nil), at: start)
+    #expect(order.status == .cancelled && order.releasedQuantity == Quantity(60))
   }
 
   @Test func `a cancel that the venue refuses leaves the order working`() throws {
@@ -158,20 +213,21 @@ import Venue
     #expect(order.status == .filled)
   }
 
-  @Test func `fills beyond the old terms and a refusal contradict each other`() throws {
+  @Test func `fills beyond the old terms and a refusal contradict each other, and both are kept`()
+    throws
+  {
     var order = try lifecycle(
       working + [
         .replaceRequested(OrderTerms(price: Price(50_100), quantity: Quantity(150))),
         filled("E1", 120),
       ])
+    let refusal = OrderEvent.replaceRejected(.unknownOrder, text: "")
 
-    #expect(
-      throws: OrderFault.contradiction(
-        .replaceRejectedAfterFills(filled: Quantity(120), quantity: Quantity(100)))
-    ) { try order.apply(.replaceRejected(.unknownOrder, text: ""), at: start) }
-    _ = try order.apply(.replaced(venueOrderID: nil), at: start)
-    #expect(order.status == .partiallyFilled)
-    #expect(order.openQuantity == Quantity(30))
+    #expect(try order.decide(refusal).count == 2)
+    _ = try order.apply(refusal, at: start)
+
+    #expect(order.status == .filled)
+    #expect(order.terms.quantity == Quantity(100) && order.overfilledQuantity == Quantity(20))
   }
 
   @Test func `new terms must exceed what has filled`() throws {
@@ -197,80 +253,15 @@ import Venue
     #expect(order.doubt == "no answer in 5 s")
   }
 
-  @Test func `OMS-14 a query that finds it open makes it working`() throws {
-    var order = try lifecycle([.accepted, .sentToVenue, .becameUnknown(reason: "timeout")])
-    let truth = OrderEvent.resolved(.open(venueOrderID: "V1", terms: nil, filled: .zero))
-
-    _ = try order.apply(truth, at: start)
-
-    #expect(order.status == .new)
-    #expect(try order.apply(truth, at: start) == .ignored(.repeated))
-  }
-
-  @Test func `OMS-14 only the venue's denial ends an order that never arrived`() throws {
-    var order = try lifecycle([.accepted, .sentToVenue, .becameUnknown(reason: "timeout")])
-
-    _ = try order.apply(.resolved(.absent), at: start)
-
-    #expect(order.status == .rejected)
-    #expect(order.openQuantity == .zero)
-  }
-
-  @Test func `a venue that denies what it acknowledged contradicts itself`() throws {
-    var order = try lifecycle(working + [.becameUnknown(reason: "timeout")])
-
-    #expect(throws: OrderFault.contradiction(.deniedAfterAcknowledgement)) {
-      try order.apply(.resolved(.absent), at: start)
-    }
-    #expect(order.status == .unknown)
-  }
-
-  @Test func `a cancel in doubt that is found open may be asked for again`() throws {
+  @Test func `a cancel in doubt stays in doubt until it is answered`() throws {
     var order = try lifecycle(
       working + [.cancelRequested(reason: "user"), .becameUnknown(reason: "timeout")])
 
-    _ = try order.apply(.resolved(.open(venueOrderID: "V1", terms: nil, filled: .zero)), at: start)
-
-    #expect(order.status == .new)
-    #expect(!order.isCancelRequested)
-  }
-
-  @Test func `a replacement in doubt stays so until the venue names its terms`() throws {
-    let new = OrderTerms(price: Price(50_100), quantity: Quantity(80))
-    var order = try lifecycle(
-      working + [.replaceRequested(new), .becameUnknown(reason: "timeout")])
-
-    _ = try order.apply(
-      .resolved(.open(venueOrderID: "V1", terms: nil, filled: Quantity(1))), at: start)
-    #expect(order.status == .unknown)
-    #expect(order.openQuantity == Quantity(100))
-    _ = try order.apply(
-      .resolved(.open(venueOrderID: "V1", terms: new, filled: Quantity(1))), at: start)
-
-    #expect(order.status == .new)
-    #expect(order.terms == new)
-  }
-
-  @Test func `found filled, it is filled, and its missing fills stay exposed until they come`()
-    throws
-  {
-    var order = try lifecycle([.accepted, .sentToVenue, .becameUnknown(reason: "timeout")])
-
-    _ = try order.apply(.resolved(.filled(venueOrderID: "V1", filled: Quantity(100))), at: start)
-    #expect(order.status == .filled)
-    #expect(order.openQuantity == Quantity(100))
-    _ = try order.apply(filled("E1", 100), at: start)
-
-    #expect(order.openQuantity == .zero)
-    #expect(order.filledNotional == Notional(5_000_000))
-  }
-
-  @Test func `an order that had ended and is found open is a fault`() throws {
-    var order = try lifecycle(working + [.cancelled(venueFilled: nil)])
-
-    #expect(throws: OrderFault.contradiction(.openAfterEnd(.cancelled))) {
-      try order.apply(.resolved(.open(venueOrderID: "V1", terms: nil, filled: .zero)), at: start)
-    }
+    #expect(
+      try order.apply(.venueAcknowledged(venueOrderID: "V1"), at: start) == .ignored(.repeated))
+    #expect(order.status == .unknown && order.isCancelRequested)
+    _ = try order.apply(.cancelled(venueFilled: nil), at: start)
+    #expect(order.status == .cancelled)
   }
 }
 

@@ -33,8 +33,10 @@ struct RouterDesk: Sendable {
     return RouterDesk(world: world, venue: venue, running: running)
   }
 
-  func route(_ id: OrderID, _ quantity: String = "1") async throws -> String {
-    var order = OMSDesk.order("c", quantity)
+  func route(
+    _ id: OrderID, _ quantity: String = "1", at price: String = "50000"
+  ) async throws -> String {
+    var order = OMSDesk.order("c", quantity, at: price)
     order.orderId = id.description
     var request = ExecutionV1.RouteOrderRequest()
     request.order = order

@@ -5,10 +5,12 @@ import Testing
 
 /// A market-connector that lists instruments and streams nothing.
 final class ScriptedMarket: MarketV1.MarketServiceHandler {
+  private let settlesAfter: Duration?
   private let state = Mutex((instruments: [bitcoin()], absent: [String]()))
 
-  /// Venues that have not told their instruments.
-  init(absent: [String] = [], features: [String] = []) {
+  /// `absent`: venues that have not told their instruments. `settlesAfter`: how long requests can take effect there; nil: it does not say.
+  init(absent: [String] = [], features: [String] = [], settlesAfter: Duration? = nil) {
+    self.settlesAfter = settlesAfter
     state.withLock { state in
       state.absent = absent
       state.instruments[0].features = features
@@ -16,6 +18,7 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
   }
 
   init(_ instruments: [MarketV1.Instrument]) {
+    settlesAfter = nil
     state.withLock { $0.instruments = instruments }
   }
 
@@ -23,6 +26,16 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
   func comes(_ instrument: MarketV1.Instrument) {
     state.withLock { state in
       state.absent.removeAll { $0 == instrument.venue }
+      state.instruments.append(instrument)
+    }
+  }
+
+  /// Its venue has changed its rules.
+  func changes(_ instrument: MarketV1.Instrument) {
+    state.withLock { state in
+      state.instruments.removeAll {
+        $0.venue == instrument.venue && $0.symbol == instrument.symbol
+      }
       state.instruments.append(instrument)
     }
   }
@@ -49,7 +62,12 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
 
   func getVenue(
     _ request: MarketV1.GetVenueRequest, _ context: ServerContext
-  ) async throws -> MarketV1.Venue { throw RPCError(.unimplemented, "") }
+  ) async throws -> MarketV1.Venue {
+    guard let settlesAfter else { throw RPCError(.unimplemented, "") }
+    var venue = MarketV1.Venue()
+    venue.settlesAfterMs = UInt64(settlesAfter / .milliseconds(1))
+    return venue
+  }
 
   func getVenueHealth(
     _ request: MarketV1.GetVenueHealthRequest, _ context: ServerContext

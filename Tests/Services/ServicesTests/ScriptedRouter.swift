@@ -36,14 +36,16 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   /// Reports about an order, in order, with the next sequence.
   func report(
     _ kind: ExecutionV1.ExecutionReport.Kind, _ orderID: String, fill: MarketV1.Fill? = nil,
-    text: String = ""
+    text: String = "", price: String? = nil, quantity: String? = nil
   ) {
     var report = ExecutionV1.ExecutionReport()
     report.kind = kind
     report.orderId = orderID
     report.fill = fill
     report.text = text
-    report.venueOrderId = kind == .acknowledged ? "V-\(orderID)" : ""
+    report.price = price.map { wire($0) }
+    report.quantity = quantity.map { wire($0) }
+    report.venueOrderId = [.acknowledged, .reappeared].contains(kind) ? "V-\(orderID)" : ""
     if kind == .rejected { report.rejectReason = .insufficientBalance }
     state.withLock { state in
       state.lastSequence += 1

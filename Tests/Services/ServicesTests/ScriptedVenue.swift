@@ -24,6 +24,13 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     var cancelled: [String] = []
     var amended: [MarketV1.AmendVenueOrderRequest] = []
     var amending = Amending.changes
+    var cancelling = Answering.answers
+    var asking = Answering.answers
+    var listing = Answering.answers
+    var cancelsAtOnce = 0
+    var cancelsAtOnceMax = 0
+    var listed = 0
+    var gathered: [CheckedContinuation<Void, Never>] = []
     var beforePlacing: @Sendable (MarketV1.VenueOrder) throws -> Void = { _ in }
     var beforeAmending: @Sendable () throws -> Void = {}
   }
@@ -37,6 +44,30 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     case losesRequests
     case refuses(TypeV1.RejectReason, notInPlace: Bool)
   }
+
+  /// How it answers to cancels and questions.
+  enum Answering: Sendable {
+    case answers
+    /// It does as it is told, and the answer is lost.
+    case losesAnswers
+    case refuses(TypeV1.RejectReason)
+    /// It has never heard of any order.
+    case forgets
+    /// It answers when so many wait.
+    case gathers(Int)
+  }
+
+  func cancels(_ manner: Answering) { state.withLock { $0.cancelling = manner } }
+  func asked(_ manner: Answering) { state.withLock { $0.asking = manner } }
+  func lists(_ manner: Answering) { state.withLock { $0.listing = manner } }
+  var cancelsAtOnceMax: Int { state.withLock { $0.cancelsAtOnceMax } }
+  var open: [String] {
+    state.withLock { state in
+      state.orders.values.filter { [.new, .partiallyFilled].contains($0.status) }
+        .map(\.clientOrderId).sorted()
+    }
+  }
+  var listed: Int { state.withLock { $0.listed } }
 
   private let state = Mutex(State())
   private let events = Feed<MarketV1.VenueReportEvent>()
@@ -127,8 +158,16 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
   func cancelOrder(
     _ request: MarketV1.CancelVenueOrderRequest, _ context: ServerContext
   ) async throws -> MarketV1.VenueOrderOutcome {
-    let report = state.withLock { state -> MarketV1.VenueReport? in
+    let cancelling = state.withLock { state in
       state.cancelled.append(request.clientOrderId)
+      state.cancelsAtOnce += 1
+      state.cancelsAtOnceMax = max(state.cancelsAtOnceMax, state.cancelsAtOnce)
+      return state.cancelling
+    }
+    defer { state.withLock { $0.cancelsAtOnce -= 1 } }
+    if case .refuses(let reason) = cancelling { return rejected(reason) }
+    if case .gathers(let count) = cancelling { await gather(count) }
+    let report = state.withLock { state -> MarketV1.VenueReport? in
       guard var report = state.orders[request.clientOrderId],
         [.new, .partiallyFilled].contains(report.status)
       else { return nil }
@@ -136,7 +175,20 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
       state.orders[request.clientOrderId] = report
       return report
     }
+    if case .losesAnswers = cancelling { throw RPCError(.deadlineExceeded, "no answer") }
     return report.map(acknowledged) ?? rejected(.unknownOrder)
+  }
+
+  private func gather(_ count: Int) async {
+    await withCheckedContinuation { waiting in
+      let all = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+        state.gathered.append(waiting)
+        guard state.gathered.count == count else { return [] }
+        defer { state.gathered = [] }
+        return state.gathered
+      }
+      for each in all { each.resume() }
+    }
   }
 
   /// The terms that it tells of an order it has.
@@ -179,9 +231,15 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
   func queryOrder(
     _ request: MarketV1.QueryVenueOrderRequest, _ context: ServerContext
   ) async throws -> MarketV1.VenueOrderOutcome {
-    let report = state.withLock { state in
+    let (report, asking) = state.withLock { state in
       state.queried.append(request.clientOrderId)
-      return state.orders[request.clientOrderId]
+      return (state.orders[request.clientOrderId], state.asking)
+    }
+    switch asking {
+    case .refuses(let reason): return rejected(reason)
+    case .forgets: return rejected(.unknownOrder)
+    case .losesAnswers: throw RPCError(.deadlineExceeded, "no answer")
+    case .answers, .gathers: break
     }
     return report.map(acknowledged) ?? rejected(.unknownOrder)
   }
@@ -189,6 +247,11 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
   func listOpenOrders(
     _ request: MarketV1.ListOpenVenueOrdersRequest, _ context: ServerContext
   ) async throws -> MarketV1.ListOpenVenueOrdersResponse {
+    let listing = state.withLock { state in
+      state.listed += 1
+      return state.listing
+    }
+    if case .refuses = listing { throw RPCError(.unavailable, "held back") }
     var response = MarketV1.ListOpenVenueOrdersResponse()
     response.orders = state.withLock { state in
       state.orders.values.filter { [.new, .partiallyFilled].contains($0.status) }

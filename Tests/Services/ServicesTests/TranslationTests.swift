@@ -55,6 +55,37 @@ import Wire
     #expect(back.tickSize == Price(1) && back.minNotional == Notional(50_000_000))
   }
 
+  @Test func `an instrument whose scales change is another under the same name, with its history`()
+    throws
+  {
+    var table = InstrumentTable()
+    try table.learn(bitcoin())
+    let before = try #require(table["binance", "BTCUSDT"])
+    var finer = bitcoin()
+    finer.priceScale = 3
+    finer.tickSize = wire("0.001")
+    #expect(throws: RPCError.self) { try table.put(finer) }
+    #expect(try table.learn(finer))
+    #expect(try !table.learn(finer), "nothing new")
+
+    let now = try #require(table["binance", "BTCUSDT"])
+    #expect(now.id != before.id && now.priceScale == 3)
+    #expect(table[before.id] == before)
+    #expect(try table.find(venue: "", symbol: "BTCUSDT") == now)
+    #expect(try table.find(venue: "binance", symbol: "BTCUSDT") == now)
+  }
+
+  @Test func `what has finer digits than an order's terms is told to the nearest`() throws {
+    let instrument = try Instrument(bitcoin(), id: InstrumentID(0))
+    for (told, kept) in [
+      ("50000.01", "50000.01"), ("50000.014", "50000.01"), ("50000.015", "50000.02"),
+      ("50000.010", "50000.01"),
+    ] {
+      let fill = try VenueFill(fill("E1", "0.1", at: told).fitted(to: instrument), instrument)
+      #expect(text(instrument.wire(fill.price)) == kept)
+    }
+  }
+
   @Test(arguments: ["0.001", "-1", "0", "922337203685477580"])
   func `a price that is no positive whole number of ticks names its field`(text: String) throws {
     let instrument = try Instrument(bitcoin(), id: InstrumentID(0))

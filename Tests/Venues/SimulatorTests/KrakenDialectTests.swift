@@ -182,6 +182,24 @@ import Venue
     #expect(try client.call("Balance")["result"]?["XXBT"]?.string == "10.30000000")
   }
 
+  @Test func `REC-03 the name of a trade belongs to one order of one pair`() throws {
+    var client = try KrakenClient()
+    var names: Set<String> = []
+    for pair in ["XXBTZUSD", "XETHZUSD", "XXBTZUSD", "XETHZUSD"] {
+      let placed = try client.call(
+        "AddOrder", "ordertype=market&pair=\(pair)&type=buy&volume=0.3")
+      let id = try #require(placed["result"]?["txid"]?[0]?.string)
+      let asked = try client.call("QueryOrders", "txid=\(id)&trades=true")
+      let trades = try #require(asked["result"]?[id]?["trades"]?.array)
+
+      for name in trades.compactMap(\.string) {
+        #expect(names.insert(name).inserted)
+        let told = try client.call("QueryTrades", "txid=\(name)")["result"]?[name]
+        #expect(told?["ordertxid"]?.string == id && told?["pair"]?.string == pair)
+      }
+    }
+  }
+
   @Test(arguments: [
     (
       "AddOrder", "ordertype=limit&pair=NOPE&price=1&type=buy&volume=1", "EQuery:Unknown asset pair"

@@ -135,7 +135,7 @@ import Venue
     let rest = BinanceREST(
       .spot, settings,
       http: VenueHTTP(
-        HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: .silent,
+        settings, loop: loop, log: .silent,
         counters: counters), loop: loop,
       time: SimulatedTime(start: Instant(milliseconds: 1_700_000_040_000)))
     return (rest, venue, counters)

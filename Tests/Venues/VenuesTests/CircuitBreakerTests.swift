@@ -192,7 +192,7 @@ import Venue
       let rest = BinanceREST(
         .spot, settings,
         http: VenueHTTP(
-          HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: .silent,
+          settings, loop: loop, log: .silent,
           counters: counters), loop: loop, time: SimulatedTime())
       try await body(rest, counters) { said.say($0) }
       await venue.stop()

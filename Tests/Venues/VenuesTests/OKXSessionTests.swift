@@ -235,6 +235,33 @@ import Venue
     }
   }
 
+  @Test(arguments: [("50011", 429), ("51603", 200), ("50001", 503)])
+  func `OMS-05 a request that was taken is not refused by the question after it`(
+    code: String, status: Int
+  ) async throws {
+    for isAmendment in [true, false] {
+      try await withVenue { venue in
+        venue.answer("POST /api/v5/trade/amend-order", Self.result())
+        venue.answer("POST /api/v5/trade/cancel-order", Self.result())
+        venue.answer(
+          "GET \(Self.orderPath)", status: status, #"{"code":"\#(code)","msg":"no","data":[]}"#)
+        let orders = venue.session.orders
+        var change = VenueAmendment(clientOrderID: Self.name, instrument: InstrumentID(0))
+        change.quantity = Quantity(2_000_000)
+
+        let outcome =
+          isAmendment
+          ? await orders.amend(change) : await orders.cancel(Self.name, of: InstrumentID(0))
+
+        guard case .unknown(let reason) = outcome else {
+          Issue.record("\(outcome)")
+          return
+        }
+        #expect(reason.contains(code))
+      }
+    }
+  }
+
   @Test func `orders beyond the venue's rate are held back by our own count`() async throws {
     try await withVenue(orderRateMax: 5) { venue in
       venue.answer("POST \(Self.orderPath)", Self.result())

@@ -18,6 +18,19 @@ import Testing
     budget.uses(at: now).first { $0.name == limit }?.remaining
   }
 
+  @Test func `KS-01 cancels have a part of a shared limit that nothing else takes`() {
+    var weight = RequestLimit("weight", max: 100, .window(.seconds(60)))
+    weight.keptForCancels = 5
+    var budget = RequestBudget([weight])
+    #expect(budget.take(cost(95), at: at(0)) == .granted)
+
+    guard case .wait = budget.take(cost(1), at: at(0)) else {
+      Issue.record("the part for cancels was given away")
+      return
+    }
+    #expect(budget.take(cost(5), isCancel: true, at: at(0)) == .granted)
+  }
+
   @Test func `OBS-11 every limit tells what is taken of it and what is left`() {
     var budget = RequestBudget([
       RequestLimit("weight", max: 100, .window(.seconds(60))),

@@ -352,7 +352,7 @@ extension ExecutionV1 {
     package var venueOrderId: String = ""
     /// For FILL.
     package var fill: MarketV1.Fill?
-    /// For REPLACED: the terms now in force.
+    /// For REPLACED and REAPPEARED: the terms now in force.
     package var price: TypeV1.Decimal?
     package var quantity: TypeV1.Decimal?
     package var rejectReason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
@@ -428,10 +428,15 @@ extension ExecutionV1 {
       case rejected
       case expired
       case unknown
+      /// The venue has it although it had ended here: it lives again under `price` and `quantity`, and is
+      /// being cancelled.
+      case reappeared
+      /// The venue said what does not fit the order; `text` says what. What it filled is told by FILL.
+      case setAside
       /// A number that this version of the schema does not name.
       case unrecognized(Int32)
 
-      package static let allCases: [Self] = [.unspecified, .acknowledged, .fill, .cancelled, .cancelRejected, .replaced, .replaceRejected, .rejected, .expired, .unknown]
+      package static let allCases: [Self] = [.unspecified, .acknowledged, .fill, .cancelled, .cancelRejected, .replaced, .replaceRejected, .rejected, .expired, .unknown, .reappeared, .setAside]
 
       package init(rawValue: Int32) {
         switch rawValue {
@@ -445,6 +450,8 @@ extension ExecutionV1 {
         case 7: self = .rejected
         case 8: self = .expired
         case 9: self = .unknown
+        case 10: self = .reappeared
+        case 11: self = .setAside
         default: self = .unrecognized(rawValue)
         }
       }
@@ -461,6 +468,8 @@ extension ExecutionV1 {
         case .rejected: 7
         case .expired: 8
         case .unknown: 9
+        case .reappeared: 10
+        case .setAside: 11
         case .unrecognized(let number): number
         }
       }

@@ -240,10 +240,14 @@ extension ExecutionV1 {
       case amendRejected
       case amendUnknown
       case amendSeen
+      /// Asked after the child's end, the venue says that it is open.
+      case appeared
+      /// Asked about a child whose words were set aside, the venue has said what it knows.
+      case settled
       /// A number that this version of the schema does not name.
       case unrecognized(Int32)
 
-      package static let allCases: [Self] = [.unspecified, .intended, .sent, .acknowledged, .rejected, .unknown, .fill, .cancelIntended, .cancelled, .cancelRejected, .expired, .resolved, .amendRejected, .amendUnknown, .amendSeen]
+      package static let allCases: [Self] = [.unspecified, .intended, .sent, .acknowledged, .rejected, .unknown, .fill, .cancelIntended, .cancelled, .cancelRejected, .expired, .resolved, .amendRejected, .amendUnknown, .amendSeen, .appeared, .settled]
 
       package init(rawValue: Int32) {
         switch rawValue {
@@ -262,6 +266,8 @@ extension ExecutionV1 {
         case 12: self = .amendRejected
         case 13: self = .amendUnknown
         case 14: self = .amendSeen
+        case 15: self = .appeared
+        case 16: self = .settled
         default: self = .unrecognized(rawValue)
         }
       }
@@ -283,6 +289,8 @@ extension ExecutionV1 {
         case .amendRejected: 12
         case .amendUnknown: 13
         case .amendSeen: 14
+        case .appeared: 15
+        case .settled: 16
         case .unrecognized(let number): number
         }
       }

@@ -385,6 +385,9 @@ extension MarketV1 {
     package var open: Bool = false
     /// Why it is not connected and will not be by itself; empty while it is, or is being.
     package var failure: String = ""
+    /// How long after it was sent a request can still take effect there: earlier no denial of an order
+    /// is the last word. 0 while it is not connected.
+    package var settlesAfterMs: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -405,6 +408,7 @@ extension MarketV1 {
       size += WireSize.messages(1, self.orderMatrix)
       if self.open { size += 1 + 1 }
       if !self.failure.isEmpty { size += 1 + WireSize.text(self.failure) }
+      if self.settlesAfterMs != 0 { size += 1 + WireSize.varint(self.settlesAfterMs) }
       return size
     }
 
@@ -423,6 +427,7 @@ extension MarketV1 {
       writer.messages(98, self.orderMatrix)
       if self.open { writer.varint(104, self.open ? 1 : 0) }
       if !self.failure.isEmpty { writer.text(114, self.failure) }
+      if self.settlesAfterMs != 0 { writer.varint(120, self.settlesAfterMs) }
       writer.unknown(self.unknownFields)
     }
 
@@ -445,6 +450,7 @@ extension MarketV1 {
         case 98: try reader.message(appendingTo: &self.orderMatrix)
         case 104: self.open = try reader.bool()
         case 114: self.failure = try reader.text()
+        case 120: self.settlesAfterMs = try reader.uint64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -65,7 +65,7 @@ extension OmsV1 {
     /// The report of the execution-router that caused it; 0 for what began here.
     package var reportSequence: UInt64 = 0
     package var venueOrderId: String = ""
-    /// The terms asked for by REPLACE_REQUESTED.
+    /// The terms asked for by REPLACE_REQUESTED, and those in force again with REAPPEARED.
     package var price: TypeV1.Decimal?
     package var quantity: TypeV1.Decimal?
     /// The log_mark of the report that caused it: with report_sequence, where reports are resumed.

@@ -342,10 +342,15 @@ extension OmsV1 {
       case rejected
       case expired
       case unknown
+      /// The venue has it although it had ended here: it is open again, and is being cancelled.
+      case reappeared
+      /// The venue said what does not fit the order, as `text` tells. It is kept and looked into; what
+      /// it filled counts, by a FILL of its own.
+      case setAside
       /// A number that this version of the schema does not name.
       case unrecognized(Int32)
 
-      package static let allCases: [Self] = [.unspecified, .accepted, .acknowledged, .fill, .cancelRequested, .cancelled, .cancelRejected, .replaceRequested, .replaced, .replaceRejected, .rejected, .expired, .unknown]
+      package static let allCases: [Self] = [.unspecified, .accepted, .acknowledged, .fill, .cancelRequested, .cancelled, .cancelRejected, .replaceRequested, .replaced, .replaceRejected, .rejected, .expired, .unknown, .reappeared, .setAside]
 
       package init(rawValue: Int32) {
         switch rawValue {
@@ -362,6 +367,8 @@ extension OmsV1 {
         case 10: self = .rejected
         case 11: self = .expired
         case 12: self = .unknown
+        case 13: self = .reappeared
+        case 14: self = .setAside
         default: self = .unrecognized(rawValue)
         }
       }
@@ -381,6 +388,8 @@ extension OmsV1 {
         case .rejected: 10
         case .expired: 11
         case .unknown: 12
+        case .reappeared: 13
+        case .setAside: 14
         case .unrecognized(let number): number
         }
       }

@@ -40,8 +40,9 @@ package enum BinanceMarket: Sendable, Hashable, CaseIterable {
 
   /// The documented limits, or our own in their place.
   func limits(weightMax: Int? = nil, orderMax: Int? = nil) -> [RequestLimit] {
-    let weight = RequestLimit(
+    var weight = RequestLimit(
       Self.weightLimit, max: weightMax ?? weightPerMinuteMax, .window(.seconds(60)))
+    weight.keptForCancels = weight.max / 20
     guard self == .spot else { return [weight] }
     return [weight, RequestLimit(Self.orderLimit, max: orderMax ?? 100, .window(.seconds(10)))]
   }

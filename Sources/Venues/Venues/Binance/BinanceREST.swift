@@ -170,9 +170,8 @@ final class BinanceREST: Sendable {
     let deadline = loop.uptime + settings.requestTimeout
     while true {
       let now = time.now + (clockOffset ?? .zero)
-      guard case .wait(let wait, let limit) = budget.withLock({ $0.take(costs, at: now) }) else {
-        return
-      }
+      let answer = budget.withLock { $0.take(costs, isCancel: method == "DELETE", at: now) }
+      guard case .wait(let wait, let limit) = answer else { return }
       counters.limited.increment()
       guard !isOrder, loop.uptime + wait <= deadline else {
         throw .definite(.rateLimit, text: "held back for \(wait) by the limit \(limit)")

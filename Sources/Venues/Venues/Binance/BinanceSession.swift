@@ -47,7 +47,7 @@ final class BinanceSession: VenueSession {
     rest = BinanceREST(
       exchange, settings,
       http: VenueHTTP(
-        HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
+        settings, loop: loop, log: log,
         counters: counters), loop: loop, time: time)
     streams = SessionStreams(loop, clock: rest, log: log)
     if exchange != .spot {

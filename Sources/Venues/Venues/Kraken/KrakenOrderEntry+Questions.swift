@@ -114,7 +114,9 @@ extension KrakenOrderEntry {
         throw .definite(.unknownOrder, text: "no order \(venueOrderID)")
       }
       let ids = order["trades"]?.array?.compactMap(\.string) ?? []
-      return try await trades(ids)
+      return try await trades(ids).filter {
+        $0.venueOrderID == venueOrderID && $0.instrument == instrument
+      }
     }
   }
 

@@ -120,7 +120,7 @@ final class KrakenREST: Sendable {
   private func inLane(
     _ call: KrakenCall, _ parameters: [(String, String)]
   ) async throws(VenueFailure) -> JSONValue {
-    guard await lane.enter() else {
+    guard await lane.enter(isCancel: call.purpose == .cancel) else {
       throw .definite(.overloaded, text: "\(lane.waitingMax) requests are waiting")
     }
     defer { lane.leave() }

@@ -49,7 +49,7 @@ final class KrakenSession: VenueSession {
       rest = try KrakenREST(
         settings, secret: secret,
         http: VenueHTTP(
-          HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
+          settings, loop: loop, log: log,
           counters: counters), loop: loop, time: time)
     } catch {
       throw VenueError(.venueUnavailable, "nonces: \(error)")

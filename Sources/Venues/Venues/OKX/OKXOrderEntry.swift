@@ -143,7 +143,8 @@ struct OKXOrderEntry: VenueOrderEntry {
       } catch {
         return counted(error.explained(price, quantity, instrument).asOutcome)
       }
-      return await state(name, instrument)
+      // The venue has taken the request: that it does not tell the order's state refuses nothing.
+      return await state(name, instrument).afterRequest
     } catch {
       return .rejected(error.reason, text: error.description)
     }

@@ -45,7 +45,7 @@ final class OKXSession: VenueSession {
     rest = OKXREST(
       settings,
       http: VenueHTTP(
-        HTTPClient(loop: loop, trust: settings.trust), settings, loop: loop, log: log,
+        settings, loop: loop, log: log,
         counters: counters), loop: loop, time: time)
     streams = SessionStreams(loop, clock: rest, log: log)
     orders =

@@ -13,6 +13,8 @@ package struct RequestLimit: Sendable, Hashable {
   package var name: String
   package var max: Int
   package var rule: Rule
+  /// So much of it is left to cancels, where they count at it like all else.
+  package var keptForCancels = 0
 
   package init(_ name: String, max: Int, _ rule: Rule) {
     precondition(max > 0, "a limit of \(max)")
@@ -74,14 +76,18 @@ package struct RequestBudget: Sendable {
 
   package init(_ limits: [RequestLimit]) { uses = limits.map { Use(limit: $0) } }
 
-  /// All costs or none. A cost at a limit that there is not counts nothing.
-  package mutating func take(_ costs: [Cost], at now: Instant) -> Answer {
+  /// All costs or none. A cost at a limit that there is not counts nothing. Cancels pass before all
+  /// else.
+  package mutating func take(
+    _ costs: [Cost], isCancel: Bool = false, at now: Instant
+  ) -> Answer {
     if now < blockedUntil { return .wait(blockedUntil - now, limit: "blocked by the venue") }
     for index in uses.indices { uses[index].advance(to: now) }
     var longest: (wait: Duration, limit: String)?
     for cost in costs {
       guard let use = uses.first(where: { $0.limit.name == cost.limit }) else { continue }
-      let wait = use.wait(for: Int64(cost.amount) * 1_000, at: now)
+      let kept = isCancel ? 0 : Int64(use.limit.keptForCancels) * 1_000
+      let wait = use.wait(for: Int64(cost.amount) * 1_000, keeping: kept, at: now)
       if wait > longest?.wait ?? .zero { longest = (wait, cost.limit) }
     }
     if let longest { return .wait(longest.wait, limit: longest.limit) }
@@ -132,9 +138,9 @@ extension RequestBudget.Use {
     }
   }
 
-  /// Zero when `more` fits now. More than the limit itself fits an unused one only.
-  fileprivate func wait(for more: Int64, at now: Instant) -> Duration {
-    let most = Int64(limit.max) * 1_000
+  /// Zero when `more` fits now beside what is kept. More than the limit itself fits an unused one only.
+  fileprivate func wait(for more: Int64, keeping kept: Int64, at now: Instant) -> Duration {
+    let most = Int64(limit.max) * 1_000 - kept
     let over = thousandths == 0 ? 0 : thousandths + more - most
     guard over > 0 else { return .zero }
     switch limit.rule {

@@ -1,10 +1,11 @@
 private import Synchronization
 
-/// One request at a time, in the order in which they came: the order of nonces is then the order of
-/// their arrival at the venue.
+/// One request at a time, in the order in which they came, cancels before all others: the order of nonces
+/// is then the order of their arrival at the venue.
 final class RequestLane: Sendable {
   private struct State {
     var isBusy = false
+    var cancels: [CheckedContinuation<Void, Never>] = []
     var waiting: [CheckedContinuation<Void, Never>] = []
   }
 
@@ -15,13 +16,19 @@ final class RequestLane: Sendable {
   init(waitingMax: Int = 64) { self.waitingMax = waitingMax }
 
   /// False when too many wait already. Whoever got true must `leave`.
-  func enter() async -> Bool {
-    let isFull = state.withLock { $0.isBusy && $0.waiting.count >= waitingMax }
+  func enter(isCancel: Bool = false) async -> Bool {
+    let isFull = state.withLock { state in
+      state.isBusy && (isCancel ? state.cancels : state.waiting).count >= waitingMax
+    }
     if isFull { return false }
     await withCheckedContinuation { continuation in
       let isFree = state.withLock { state in
         if state.isBusy {
-          state.waiting.append(continuation)
+          if isCancel {
+            state.cancels.append(continuation)
+          } else {
+            state.waiting.append(continuation)
+          }
           return false
         }
         state.isBusy = true
@@ -34,6 +41,7 @@ final class RequestLane: Sendable {
 
   func leave() {
     let next: CheckedContinuation<Void, Never>? = state.withLock { state in
+      if !state.cancels.isEmpty { return state.cancels.removeFirst() }
       if state.waiting.isEmpty {
         state.isBusy = false
         return nil

@@ -23,3 +23,13 @@ package enum VenueFailure: Error, Sendable, Hashable {
     }
   }
 }
+
+extension VenueOutcome {
+  /// The answer to a question about an order after the venue has taken a request for it: a question
+  /// that is held back, refused or unanswered leaves open what became of the request.
+  var afterRequest: VenueOutcome {
+    guard case .rejected(let reason, let text) = self else { return self }
+    return .unknown(
+      reason: "the venue has taken the request, and its state is not told: \(reason.name): \(text)")
+  }
+}

@@ -41,15 +41,18 @@ enum AnswerVerdict: Sendable, Hashable {
 final class VenueHTTP: Sendable {
   let counters: VenueCounters
   private let client: HTTPClient
+  /// Cancels have connections of their own: they wait behind no orders.
+  private let cancels: HTTPClient
   private let loop: EventLoop
   private let log: Log
   private let breaker: Mutex<CircuitBreaker>
 
-  init(
-    _ client: HTTPClient, _ settings: VenueSettings, loop: EventLoop, log: Log,
-    counters: VenueCounters
-  ) {
-    self.client = client
+  private static let cancelConnectionsMax = 4
+
+  init(_ settings: VenueSettings, loop: EventLoop, log: Log, counters: VenueCounters) {
+    client = HTTPClient(loop: loop, trust: settings.trust)
+    cancels = HTTPClient(
+      loop: loop, trust: settings.trust, connectionsMax: Self.cancelConnectionsMax)
     self.loop = loop
     self.log = log
     self.counters = counters
@@ -65,7 +68,7 @@ final class VenueHTTP: Sendable {
     counters.requests.increment()
     let began = loop.uptime
     do throws(HTTPClientError) {
-      let response = try await client.send(request)
+      let response = try await (purpose == .cancel ? cancels : client).send(request)
       counters.answerTime.observe(loop.uptime - began)
       switch judge(response) {
       case .good: ended(ticket, .answered)

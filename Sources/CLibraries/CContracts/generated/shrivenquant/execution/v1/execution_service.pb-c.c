@@ -645,7 +645,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__stream_reports_req
   (ProtobufCMessageInit) shrivenquant__execution__v1__stream_reports_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue shrivenquant__execution__v1__execution_report__kind__enum_values_by_number[10] =
+static const ProtobufCEnumValue shrivenquant__execution__v1__execution_report__kind__enum_values_by_number[12] =
 {
   { "KIND_UNSPECIFIED", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__KIND_UNSPECIFIED", 0 },
   { "ACKNOWLEDGED", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__ACKNOWLEDGED", 1 },
@@ -657,11 +657,13 @@ static const ProtobufCEnumValue shrivenquant__execution__v1__execution_report__k
   { "REJECTED", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__REJECTED", 7 },
   { "EXPIRED", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__EXPIRED", 8 },
   { "UNKNOWN", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__UNKNOWN", 9 },
+  { "REAPPEARED", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__REAPPEARED", 10 },
+  { "SET_ASIDE", "SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__SET_ASIDE", 11 },
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__execution_report__kind__value_ranges[] = {
-{0, 0},{0, 10}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex shrivenquant__execution__v1__execution_report__kind__enum_values_by_name[10] =
+static const ProtobufCEnumValueIndex shrivenquant__execution__v1__execution_report__kind__enum_values_by_name[12] =
 {
   { "ACKNOWLEDGED", 1 },
   { "CANCELLED", 3 },
@@ -669,9 +671,11 @@ static const ProtobufCEnumValueIndex shrivenquant__execution__v1__execution_repo
   { "EXPIRED", 8 },
   { "FILL", 2 },
   { "KIND_UNSPECIFIED", 0 },
+  { "REAPPEARED", 10 },
   { "REJECTED", 7 },
   { "REPLACED", 5 },
   { "REPLACE_REJECTED", 6 },
+  { "SET_ASIDE", 11 },
   { "UNKNOWN", 9 },
 };
 const ProtobufCEnumDescriptor shrivenquant__execution__v1__execution_report__kind__descriptor =
@@ -681,9 +685,9 @@ const ProtobufCEnumDescriptor shrivenquant__execution__v1__execution_report__kin
   "Kind",
   "Shrivenquant__Execution__V1__ExecutionReport__Kind",
   "shrivenquant.execution.v1",
-  10,
+  12,
   shrivenquant__execution__v1__execution_report__kind__enum_values_by_number,
-  10,
+  12,
   shrivenquant__execution__v1__execution_report__kind__enum_values_by_name,
   1,
   shrivenquant__execution__v1__execution_report__kind__value_ranges,

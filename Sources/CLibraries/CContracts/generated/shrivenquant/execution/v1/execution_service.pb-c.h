@@ -42,7 +42,16 @@ typedef enum _Shrivenquant__Execution__V1__ExecutionReport__Kind {
   SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__REPLACE_REJECTED = 6,
   SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__REJECTED = 7,
   SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__EXPIRED = 8,
-  SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__UNKNOWN = 9
+  SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__UNKNOWN = 9,
+  /*
+   * The venue has it although it had ended here: it lives again under `price` and `quantity`, and is
+   * being cancelled.
+   */
+  SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__REAPPEARED = 10,
+  /*
+   * The venue said what does not fit the order; `text` says what. What it filled is told by FILL.
+   */
+  SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__SET_ASIDE = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND)
 } Shrivenquant__Execution__V1__ExecutionReport__Kind;
 
@@ -158,7 +167,7 @@ struct  Shrivenquant__Execution__V1__ExecutionReport
    */
   Shrivenquant__Market__V1__Fill *fill;
   /*
-   * For REPLACED: the terms now in force.
+   * For REPLACED and REAPPEARED: the terms now in force.
    */
   Shrivenquant__Type__V1__Decimal *price;
   Shrivenquant__Type__V1__Decimal *quantity;

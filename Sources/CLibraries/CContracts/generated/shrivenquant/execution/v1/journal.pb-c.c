@@ -226,7 +226,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__journal_record__de
   (ProtobufCMessageInit) shrivenquant__execution__v1__journal_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue shrivenquant__execution__v1__child_record__kind__enum_values_by_number[15] =
+static const ProtobufCEnumValue shrivenquant__execution__v1__child_record__kind__enum_values_by_number[17] =
 {
   { "KIND_UNSPECIFIED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__KIND_UNSPECIFIED", 0 },
   { "INTENDED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__INTENDED", 1 },
@@ -243,16 +243,19 @@ static const ProtobufCEnumValue shrivenquant__execution__v1__child_record__kind_
   { "AMEND_REJECTED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_REJECTED", 12 },
   { "AMEND_UNKNOWN", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_UNKNOWN", 13 },
   { "AMEND_SEEN", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_SEEN", 14 },
+  { "APPEARED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__APPEARED", 15 },
+  { "SETTLED", "SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__SETTLED", 16 },
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__child_record__kind__value_ranges[] = {
-{0, 0},{0, 15}
+{0, 0},{0, 17}
 };
-static const ProtobufCEnumValueIndex shrivenquant__execution__v1__child_record__kind__enum_values_by_name[15] =
+static const ProtobufCEnumValueIndex shrivenquant__execution__v1__child_record__kind__enum_values_by_name[17] =
 {
   { "ACKNOWLEDGED", 3 },
   { "AMEND_REJECTED", 12 },
   { "AMEND_SEEN", 14 },
   { "AMEND_UNKNOWN", 13 },
+  { "APPEARED", 15 },
   { "CANCELLED", 8 },
   { "CANCEL_INTENDED", 7 },
   { "CANCEL_REJECTED", 9 },
@@ -263,6 +266,7 @@ static const ProtobufCEnumValueIndex shrivenquant__execution__v1__child_record__
   { "REJECTED", 4 },
   { "RESOLVED", 11 },
   { "SENT", 2 },
+  { "SETTLED", 16 },
   { "UNKNOWN", 5 },
 };
 const ProtobufCEnumDescriptor shrivenquant__execution__v1__child_record__kind__descriptor =
@@ -272,9 +276,9 @@ const ProtobufCEnumDescriptor shrivenquant__execution__v1__child_record__kind__d
   "Kind",
   "Shrivenquant__Execution__V1__ChildRecord__Kind",
   "shrivenquant.execution.v1",
-  15,
+  17,
   shrivenquant__execution__v1__child_record__kind__enum_values_by_number,
-  15,
+  17,
   shrivenquant__execution__v1__child_record__kind__enum_values_by_name,
   1,
   shrivenquant__execution__v1__child_record__kind__value_ranges,

@@ -40,7 +40,15 @@ typedef enum _Shrivenquant__Execution__V1__ChildRecord__Kind {
   SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__RESOLVED = 11,
   SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_REJECTED = 12,
   SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_UNKNOWN = 13,
-  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_SEEN = 14
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__AMEND_SEEN = 14,
+  /*
+   * Asked after the child's end, the venue says that it is open.
+   */
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__APPEARED = 15,
+  /*
+   * Asked about a child whose words were set aside, the venue has said what it knows.
+   */
+  SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND__SETTLED = 16
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__EXECUTION__V1__CHILD_RECORD__KIND)
 } Shrivenquant__Execution__V1__ChildRecord__Kind;
 typedef enum _Shrivenquant__Execution__V1__Amendable {

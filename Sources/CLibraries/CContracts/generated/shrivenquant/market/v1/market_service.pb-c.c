@@ -2128,7 +2128,7 @@ void   shrivenquant__market__v1__venue_report_event__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__venue_report_event__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_descriptors[14] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_descriptors[15] =
 {
   {
     "venue",
@@ -2298,6 +2298,18 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "settles_after_ms",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__Venue, settles_after_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__venue__field_indices_by_name[] = {
   13,   /* field[13] = failure */
@@ -2309,6 +2321,7 @@ static const unsigned shrivenquant__market__v1__venue__field_indices_by_name[] =
   5,   /* field[5] = policy */
   6,   /* field[6] = private_stream */
   7,   /* field[7] = rate_limits */
+  14,   /* field[14] = settles_after_ms */
   2,   /* field[2] = symbols */
   4,   /* field[4] = taker_fee_bps */
   10,   /* field[10] = tier */
@@ -2318,7 +2331,7 @@ static const unsigned shrivenquant__market__v1__venue__field_indices_by_name[] =
 static const ProtobufCIntRange shrivenquant__market__v1__venue__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor =
 {
@@ -2328,7 +2341,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__venue__descriptor =
   "Shrivenquant__Market__V1__Venue",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__Venue),
-  14,
+  15,
   shrivenquant__market__v1__venue__field_descriptors,
   shrivenquant__market__v1__venue__field_indices_by_name,
   1,  shrivenquant__market__v1__venue__number_ranges,

@@ -143,10 +143,15 @@ struct  Shrivenquant__Market__V1__Venue
    * Why it is not connected and will not be by itself; empty while it is, or is being.
    */
   char *failure;
+  /*
+   * How long after it was sent a request can still take effect there: earlier no denial of an order
+   * is the last word. 0 while it is not connected.
+   */
+  uint64_t settles_after_ms;
 };
 #define SHRIVENQUANT__MARKET__V1__VENUE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, SHRIVENQUANT__MARKET__V1__VENUE_POLICY__VENUE_POLICY_UNSPECIFIED, 0, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Shrivenquant__Market__V1__OrderMatrixRow

@@ -64,7 +64,7 @@ struct  Shrivenquant__Oms__V1__JournaledEvent
   uint64_t report_sequence;
   char *venue_order_id;
   /*
-   * The terms asked for by REPLACE_REQUESTED.
+   * The terms asked for by REPLACE_REQUESTED, and those in force again with REAPPEARED.
    */
   Shrivenquant__Type__V1__Decimal *price;
   Shrivenquant__Type__V1__Decimal *quantity;

@@ -795,7 +795,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__instrument_terms__descri
   (ProtobufCMessageInit) shrivenquant__oms__v1__instrument_terms__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue shrivenquant__oms__v1__order_event__kind__enum_values_by_number[13] =
+static const ProtobufCEnumValue shrivenquant__oms__v1__order_event__kind__enum_values_by_number[15] =
 {
   { "KIND_UNSPECIFIED", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__KIND_UNSPECIFIED", 0 },
   { "ACCEPTED", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__ACCEPTED", 1 },
@@ -810,11 +810,13 @@ static const ProtobufCEnumValue shrivenquant__oms__v1__order_event__kind__enum_v
   { "REJECTED", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__REJECTED", 10 },
   { "EXPIRED", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__EXPIRED", 11 },
   { "UNKNOWN", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__UNKNOWN", 12 },
+  { "REAPPEARED", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__REAPPEARED", 13 },
+  { "SET_ASIDE", "SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__SET_ASIDE", 14 },
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__order_event__kind__value_ranges[] = {
-{0, 0},{0, 13}
+{0, 0},{0, 15}
 };
-static const ProtobufCEnumValueIndex shrivenquant__oms__v1__order_event__kind__enum_values_by_name[13] =
+static const ProtobufCEnumValueIndex shrivenquant__oms__v1__order_event__kind__enum_values_by_name[15] =
 {
   { "ACCEPTED", 1 },
   { "ACKNOWLEDGED", 2 },
@@ -824,10 +826,12 @@ static const ProtobufCEnumValueIndex shrivenquant__oms__v1__order_event__kind__e
   { "EXPIRED", 11 },
   { "FILL", 3 },
   { "KIND_UNSPECIFIED", 0 },
+  { "REAPPEARED", 13 },
   { "REJECTED", 10 },
   { "REPLACED", 8 },
   { "REPLACE_REJECTED", 9 },
   { "REPLACE_REQUESTED", 7 },
+  { "SET_ASIDE", 14 },
   { "UNKNOWN", 12 },
 };
 const ProtobufCEnumDescriptor shrivenquant__oms__v1__order_event__kind__descriptor =
@@ -837,9 +841,9 @@ const ProtobufCEnumDescriptor shrivenquant__oms__v1__order_event__kind__descript
   "Kind",
   "Shrivenquant__Oms__V1__OrderEvent__Kind",
   "shrivenquant.oms.v1",
-  13,
+  15,
   shrivenquant__oms__v1__order_event__kind__enum_values_by_number,
-  13,
+  15,
   shrivenquant__oms__v1__order_event__kind__enum_values_by_name,
   1,
   shrivenquant__oms__v1__order_event__kind__value_ranges,

@@ -39,7 +39,16 @@ typedef enum _Shrivenquant__Oms__V1__OrderEvent__Kind {
   SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__REPLACE_REJECTED = 9,
   SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__REJECTED = 10,
   SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__EXPIRED = 11,
-  SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__UNKNOWN = 12
+  SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__UNKNOWN = 12,
+  /*
+   * The venue has it although it had ended here: it is open again, and is being cancelled.
+   */
+  SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__REAPPEARED = 13,
+  /*
+   * The venue said what does not fit the order, as `text` tells. It is kept and looked into; what
+   * it filled counts, by a FILL of its own.
+   */
+  SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND__SET_ASIDE = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SHRIVENQUANT__OMS__V1__ORDER_EVENT__KIND)
 } Shrivenquant__Oms__V1__OrderEvent__Kind;
 

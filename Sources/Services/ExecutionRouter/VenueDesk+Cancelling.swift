@@ -1,0 +1,121 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import Execution
+internal import Loop
+internal import Orders
+internal import ServiceKit
+internal import Telemetry
+internal import Translation
+internal import Venue
+
+/// Cancels hold until the order is gone: they have no number of tries.
+extension VenueDesk {
+  func cancel(_ childID: String, at instrument: Instrument) {
+    let key = OpenMatters.Key(kind: .cancel, subject: childID)
+    guard open(key, at: instrument.venue.name) else { return }
+    context.spawn("cancel child") {
+      repeat {
+        matters.begin(key)
+        try await cancelUntilGone(childID, key, at: instrument)
+      } while !matters.close(key)
+    }
+  }
+
+  private func cancelUntilGone(
+    _ childID: String, _ key: OpenMatters.Key, at instrument: Instrument
+  ) async throws {
+    var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
+    while let (order, child) = await router.child(childID), order.wantsCancel(child) {
+      let outcome = try await sendCancel(childID, at: instrument)
+      switch outcome {
+      case .acknowledged(let report):
+        try await router.take(.reported(report), at: instrument)
+        if report.status.isTerminal { return }
+        matters.note(key, "the venue is cancelling it")
+      case .rejected(.unknownOrder, let text):
+        // It has filled, it is gone, or it never came: the venue says which.
+        matters.note(key, text)
+        guard child.wasAcknowledged else { return query(childID, at: instrument) }
+        try await ask(childID, at: instrument)
+      case .rejected(let reason, let text): matters.note(key, "\(reason.name): \(text)")
+      case .unknown(let reason):
+        matters.note(key, reason)
+        // Perhaps it was cancelled, and only the answer is lost.
+        if child.wasAcknowledged { try await ask(childID, at: instrument) }
+      }
+      guard let (order, child) = await router.child(childID), order.wantsCancel(child) else {
+        return
+      }
+      // What the venue has not answered has waited in its lane.
+      if outcome.isOfTheOrder { await context.loop.sleep(for: pace.take()) }
+      try Task.checkCancellation()
+    }
+  }
+
+  private func sendCancel(
+    _ clientOrderID: String, at instrument: Instrument
+  ) async throws -> VenueOutcome {
+    var request = MarketV1.CancelVenueOrderRequest()
+    request.venue = instrument.venue.name
+    request.symbol = instrument.symbol
+    request.clientOrderId = clientOrderID
+    return try await lanes.cancels(at: instrument.venue.name).run {
+      let outcome: VenueOutcome
+      do throws(RPCError) {
+        outcome = try VenueOutcome(
+          await venues.cancelOrder(request, within(config.placeTimeout)).fitted(to: instrument),
+          instrument)
+      } catch {
+        outcome = .unknown(reason: "\(error.code.name): \(error.message)")
+      }
+      return VenueLane.Outcome(value: outcome, isAnswer: outcome.isOfTheOrder)
+    }
+  }
+
+  /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
+  /// ever look after it.
+  func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
+    let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
+    guard open(key, at: instrument.venue.name) else { return }
+    orphans.with(instrument.venue.name).increment()
+    context.log.error(
+      "cancelling an orphan at the venue",
+      [
+        "client_order_id": .text(wire.clientOrderId), "venue": .text(wire.venue),
+        "symbol": .text(wire.symbol),
+      ])
+    context.spawn("cancel orphan") {
+      var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
+      matters.begin(key)
+      while true {
+        switch try await sendCancel(wire.clientOrderId, at: instrument) {
+        case .acknowledged(let report) where report.status.isTerminal:
+          _ = matters.close(key)
+          return
+        case .rejected(.unknownOrder, _):
+          _ = matters.close(key)
+          return
+        case .acknowledged: matters.note(key, "the venue is cancelling it")
+        case .rejected(let reason, let text): matters.note(key, "\(reason.name): \(text)")
+        case .unknown(let reason): matters.note(key, reason)
+        }
+        await context.loop.sleep(for: pace.take())
+        try Task.checkCancellation()
+      }
+    }
+  }
+}
+
+extension VenueOutcome {
+  /// Whether it says anything of the order that it was about. A limit, ours or the venue's, a venue
+  /// that is away or closed, a breaker that is open, and silence are about the asking.
+  var isOfTheOrder: Bool {
+    switch self {
+    case .acknowledged: true
+    case .rejected(let reason, _):
+      ![.rateLimit, .overloaded, .venueUnavailable, .marketClosed].contains(reason)
+    case .unknown: false
+    }
+  }
+}

@@ -1,0 +1,346 @@
+import Calls
+import Chrono
+import Contracts
+import ExecutionRouterService
+import Loop
+import Orders
+import ServiceKit
+import Telemetry
+import TestKit
+import Testing
+import Wire
+
+private func withRouter(
+  _ venue: ScriptedVenue = ScriptedVenue(), settings: [String] = [],
+  _ body: @escaping @Sendable (RouterDesk) async throws -> Void
+) async throws {
+  try await withLoop { loop in
+    let desk = try await RouterDesk.open(
+      ServiceWorld(loop), venue, settings: ["execution-router.query_interval_max=40ms"] + settings)
+    do { try await body(desk) } catch {
+      await desk.running.end()
+      throw error
+    }
+    await desk.running.end()
+  }
+}
+
+extension RouterDesk {
+  /// What readiness says of the venue's orders; nil while nothing is open.
+  fileprivate var openMatters: String? {
+    running.context.readiness.degraded.first { $0.name == "orders at binance" }?.reason
+  }
+}
+
+@Suite struct `The execution-router, while a venue does not do as it is told` {
+  @Test(arguments: [
+    TypeV1.RejectReason.rateLimit, .venueUnavailable, .overloaded, .marketClosed, .venuePolicy,
+  ])
+  func `KS-01 a cancel is sent again until the order is gone, whatever refuses it`(
+    reason: TypeV1.RejectReason
+  ) async throws {
+    try await withRouter { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.cancels(.refuses(reason))
+      try await desk.cancel(OrderID(7))
+      #expect(await eventually { desk.venue.cancelled.count >= 12 })
+      #expect(
+        await eventually { desk.openMatters?.hasPrefix("1 cancels unanswered since") == true })
+
+      desk.venue.cancels(.answers)
+      let reports = try await desk.reports(2)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .cancelled])
+      #expect(Set(desk.venue.cancelled) == [child])
+      #expect(await eventually { desk.openMatters == nil })
+    }
+  }
+
+  @Test func `KS-01 a cancel that the venue refuses because the order has filled is proven by it`()
+    async throws
+  {
+    try await withRouter { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.has(child, .filled, filled: "1", fills: [fill("E1", "1", at: "50000")])
+      try await desk.cancel(OrderID(7))
+
+      let reports = try await desk.reports(2)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .fill])
+      #expect(desk.venue.cancelled == [child])
+    }
+  }
+
+  @Test func `KS-01 cancels go out side by side, so many at a time as are allowed`() async throws {
+    try await withRouter(settings: ["execution-router.cancels_max=5"]) { desk in
+      for id in 1...20 { _ = try await desk.route(OrderID(UInt64(id))) }
+      _ = try await desk.reports(20)
+      desk.venue.cancels(.gathers(5))
+      try await withThrowingTaskGroup { group in
+        for id in 1...20 { group.addTask { try await desk.cancel(OrderID(UInt64(id))) } }
+        try await group.waitForAll()
+      }
+
+      let reports = try await desk.reports(40)
+
+      #expect(reports.suffix(20).map(\.kind) == Array(repeating: .cancelled, count: 20))
+      #expect(desk.venue.cancelsAtOnceMax == 5)
+    }
+  }
+
+  @Test func `OMS-14 questions that fail get rarer, and readiness says what is not proven`()
+    async throws
+  {
+    let venue = ScriptedVenue()
+    venue.behave(.losesAnswers)
+    venue.asked(.refuses(.rateLimit))
+    try await withRouter(
+      venue,
+      settings: ["execution-router.query_interval_max=1h", "execution-router.questions_max=2"]
+    ) { desk in
+      for id in 1...30 { _ = try await desk.route(OrderID(UInt64(id))) }
+      _ = try await desk.reports(30)
+
+      #expect(
+        await eventually { desk.openMatters?.hasPrefix("30 orders unproven since") == true },
+        "\(desk.openMatters ?? "nothing"), \(desk.venue.queried.count) asked")
+
+      // Each of two places is kept for 10, 20, 40 ms and so on.
+      #expect(desk.venue.queried.count < 40, "\(desk.venue.queried.count) questions")
+      #expect(desk.openMatters?.contains("RATE_LIMIT") == true)
+    }
+  }
+
+  @Test func `OMS-14 a question that is refused proves nothing, and is asked again`() async throws {
+    let venue = ScriptedVenue()
+    venue.behave(.losesAnswers)
+    venue.asked(.refuses(.rateLimit))
+    try await withRouter(venue) { desk in
+      _ = try await desk.route(OrderID(7))
+      #expect(await eventually { desk.venue.queried.count > 5 })
+      desk.venue.asked(.answers)
+
+      let reports = try await desk.reports(2)
+
+      #expect(reports.map(\.kind) == [.unknown, .acknowledged])
+    }
+  }
+
+  @Test
+  func `REC-03 orphans are looked for until the venue lists its orders, and cancelled for good`()
+    async throws
+  {
+    let venue = ScriptedVenue()
+    venue.has("\(OrderID(99))-1")
+    venue.lists(.refuses(.rateLimit))
+    venue.cancels(.refuses(.venueUnavailable))
+    try await withLoop { loop in
+      let world = try ServiceWorld(loop)
+      world.serve("market-connector", ScriptedMarket().methods + venue.methods)
+      let running = try await world.start(
+        ExecutionRouter.self,
+        [
+          "execution-router.journal_segment_bytes=4194304", "execution-router.query_interval=10ms",
+          "execution-router.query_interval_max=20ms",
+        ])
+      #expect(await eventually { venue.listed > 3 })
+      #expect(!running.context.readiness.isReady)
+      venue.lists(.answers)
+      #expect(await running.ready())
+      #expect(await eventually { venue.cancelled.count > 3 })
+      venue.cancels(.answers)
+
+      #expect(await eventually { venue.open.isEmpty })
+      await running.end()
+    }
+  }
+}
+
+@Suite struct `The execution-router, and orders that the venue had denied` {
+  @Test func `OMS-14 one that appears after its denial is taken back, filled and cancelled`()
+    async throws
+  {
+    try await withRouter { desk in
+      desk.venue.behave(.losesOrders)
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(2)
+      let first = fill("E1", "0.4", at: "50000")
+      desk.venue.tell(
+        desk.venue.has(child, .partiallyFilled, filled: "0.4", fills: [first]), fill: first)
+
+      let reports = try await desk.reports(5)
+
+      #expect(
+        reports.map(\.kind) == [.unknown, .rejected, .reappeared, .fill, .cancelled])
+      #expect(text(reports[2].quantity) == "1" && text(reports[2].price) == "50000")
+      #expect(desk.venue.cancelled == [child])
+    }
+  }
+
+  @Test func `OMS-14 one that appears unheard is found by the list of open orders`() async throws {
+    try await withRouter { desk in
+      desk.venue.behave(.losesOrders)
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(2)
+      desk.venue.has(child)
+      desk.venue.resynchronise()
+
+      let reports = try await desk.reports(4)
+
+      #expect(reports.map(\.kind) == [.unknown, .rejected, .reappeared, .cancelled])
+      #expect(desk.venue.cancelled == [child])
+    }
+  }
+
+  @Test func `OMS-14 one that has filled unheard is found by asking again`() async throws {
+    try await withRouter { desk in
+      desk.venue.behave(.losesOrders)
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(2)
+      desk.venue.has(child, .filled, filled: "1", fills: [fill("E1", "1", at: "50000")])
+      desk.venue.resynchronise()
+
+      let reports = try await desk.reports(4)
+
+      #expect(reports.map(\.kind) == [.unknown, .rejected, .reappeared, .fill])
+    }
+  }
+
+  @Test func `OMS-14 a denial waits for as long as requests can take effect at the venue`()
+    async throws
+  {
+    try await withLoop { loop in
+      let venue = ScriptedVenue()
+      venue.behave(.losesOrders)
+      let desk = try await RouterDesk.open(
+        ServiceWorld(loop), venue, market: ScriptedMarket(settlesAfter: .milliseconds(400)),
+        settings: ["execution-router.query_interval_max=20ms"])
+      let began = loop.uptime
+      _ = try await desk.route(OrderID(7))
+
+      let reports = try await desk.reports(2)
+
+      #expect(reports.map(\.kind) == [.unknown, .rejected])
+      #expect(loop.uptime - began >= .milliseconds(400))
+      await desk.running.end()
+    }
+  }
+}
+
+@Suite struct `The execution-router, and words that do not fit` {
+  @Test func `OMS-02 a rejection after the acknowledgement ends the order`() async throws {
+    try await withRouter { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      var rejection = desk.venue.has(child, .rejected)
+      rejection.rejectReason = .wouldTakeLiquidity
+      rejection.rejectText = "post only"
+      desk.venue.tell(rejection)
+
+      let reports = try await desk.reports(2)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .rejected])
+      #expect(reports.last?.rejectReason == .wouldTakeLiquidity)
+    }
+  }
+
+  @Test func `OMS-02 an over-fill is told, set aside, and asked about until the venue answers`()
+    async throws
+  {
+    try await withRouter { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      let over = fill("E1", "1.2", at: "50000")
+      desk.venue.tell(desk.venue.has(child, .filled, filled: "1.2", fills: [over]), fill: over)
+
+      let reports = try await desk.reports(3)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .fill, .setAside])
+      #expect(reports.last?.text.contains("fill E1 makes") == true)
+      #expect(await eventually { desk.venue.queried.contains(child) })
+      let metrics = desk.running.context.metrics.exposition()
+      #expect(metrics.contains(#"execution_router_reports_total{kind="SET_ASIDE"} 1"#))
+    }
+  }
+
+  @Test func `REC-03 a fill after the end is told, whoever missed it`() async throws {
+    try await withRouter { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.tell(desk.venue.has(child, .cancelled))
+      _ = try await desk.reports(2)
+      let late = fill("E1", "0.4", at: "50000")
+      desk.venue.tell(desk.venue.has(child, .cancelled, filled: "0.4", fills: [late]))
+
+      let reports = try await desk.reports(3)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .cancelled, .fill])
+    }
+  }
+
+  @Test
+  func `REC-05 an order keeps its terms when its venue's tick gets finer, also over a restart`()
+    async throws
+  {
+    try await withLoop { loop in
+      let market = ScriptedMarket()
+      let desk = try await RouterDesk.open(ServiceWorld(loop), ScriptedVenue(), market: market)
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      let world = try desk.world.afterPowerLoss()
+      await desk.running.end()
+      var finer = bitcoin()
+      finer.priceScale = 3
+      finer.tickSize = wire("0.001")
+      market.changes(finer)
+
+      let after = try await RouterDesk.open(world, desk.venue, market: market)
+      let first = fill("E1", "0.4", at: "49999.999")
+      desk.venue.tell(
+        desk.venue.has(child, .partiallyFilled, filled: "0.4", fills: [first]), fill: first)
+      let reports = try await after.reports(2)
+      _ = try await after.route(OrderID(8), at: "50000.001")
+      _ = try await after.reports(3)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .fill])
+      #expect(text(reports.last?.fill?.price) == "50000")
+      #expect(desk.venue.placed.map { text($0.price) } == ["50000", "50000.001"])
+      await after.running.end()
+    }
+  }
+
+  @Test func `REC-03 a fill of an order that is not known here goes to the oms all the same`()
+    async throws
+  {
+    try await withRouter { desk in
+      let child = "\(OrderID(99))-1"
+      let stray = fill("E1", "0.4", at: "50000")
+      desk.venue.tell(
+        desk.venue.has(child, .partiallyFilled, filled: "0.4", fills: [stray]), fill: stray)
+
+      let reports = try await desk.reports(1)
+
+      #expect(reports.map(\.kind) == [.fill] && reports[0].orderId == OrderID(99).description)
+      #expect(await eventually { desk.venue.cancelled.contains(child) })
+    }
+  }
+
+  @Test func `OMS-14 an order that the venue has forgotten ends after its fills are listed`()
+    async throws
+  {
+    try await withRouter(settings: ["execution-router.verify_interval=1h"]) { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.has(child, .cancelled, filled: "0.4", fills: [fill("E1", "0.4", at: "50000")])
+      desk.venue.asked(.forgets)
+      desk.venue.resynchronise()
+
+      let reports = try await desk.reports(4)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .fill, .setAside, .cancelled])
+      #expect(await eventually { desk.openMatters == nil })
+    }
+  }
+}
