@@ -32,7 +32,7 @@ import Testing
       #expect(try await desk.order(id) { $0.status == .rejected }.openQuantity == nil)
 
       desk.router.report(.reappeared, id, price: "50000", quantity: "1")
-      let back = try await desk.order(id) { $0.status == .pendingCancel }
+      let back = try await desk.order(id) { $0.status == TypeV1.OrderStatus.pendingCancel }
       #expect(text(back.openQuantity) == "1" && back.rejectText == "")
       #expect(try await desk.oms.getTradingState(.init()).openOrders.map(\.orderId) == [id])
 
