@@ -29,10 +29,11 @@ import Testing
       let id = try await desk.place("c-1")
       desk.router.report(.unknown, id, text: "no answer")
       desk.router.report(.rejected, id, text: "the order never reached the venue")
-      #expect(try await desk.order(id) { $0.status == .rejected }.openQuantity == nil)
+      let denied = try await desk.order(id) { $0.status == .rejected }
+      #expect(denied.openQuantity == nil)
 
       desk.router.report(.reappeared, id, price: "50000", quantity: "1")
-      let back = try await desk.order(id) { $0.status == TypeV1.OrderStatus.pendingCancel }
+      let back = try await desk.order(id) { $0.status == .pendingCancel }
       #expect(text(back.openQuantity) == "1" && back.rejectText == "")
       #expect(try await desk.oms.getTradingState(.init()).openOrders.map(\.orderId) == [id])
 
