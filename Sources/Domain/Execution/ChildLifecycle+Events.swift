@@ -1,3 +1,4 @@
+internal import Mutants
 internal import Orders
 internal import Units
 internal import Venue
@@ -79,7 +80,7 @@ extension ChildLifecycle {
   }
 
   private mutating func take(_ fill: VenueFill, _ side: Side, _ news: inout [ChildNews]) {
-    guard !executions.contains(fill.executionID) else { return }
+    guard !executions.contains(fill.executionID) || Mutant.isOn(.fillCountsTwice) else { return }
     let (sum, overflow) = filled.raw.addingReportingOverflow(fill.quantity.raw)
     guard fill.price > .zero, fill.quantity > .zero, !overflow else {
       setAside(
@@ -107,7 +108,8 @@ extension ChildLifecycle {
 
   private mutating func finishIfComplete(_ news: inout [ChildNews]) {
     guard case .ending(let status, let total) = stage else { return }
-    if filled >= total { end(status, &news) } else { news.append(.missesFills) }
+    let isWhole = filled >= total || Mutant.isOn(.endsWithoutFills)
+    if isWhole { end(status, &news) } else { news.append(.missesFills) }
   }
 
   private mutating func end(_ status: VenueOrderStatus, _ news: inout [ChildNews]) {

@@ -1,3 +1,4 @@
+internal import Mutants
 package import Orders
 package import Units
 package import Venue
@@ -64,7 +65,7 @@ package struct RoutedOrder: Sendable, Hashable {
 
   mutating func requestCancel(_ effects: inout [RoutingEffect]) {
     guard !isDone, !isCancelRequested else { return }
-    isCancelRequested = true
+    isCancelRequested = !Mutant.isOn(.cancelForgotten)
     if replacement != nil, !isReplacementOnItsWay {
       refuseReplacement(.invalidOrder, "the order is being cancelled", &effects)
     }
@@ -181,7 +182,7 @@ package struct RoutedOrder: Sendable, Hashable {
     } else {
       tell(.acknowledged(venueOrderID: children[index].venueOrderID), &effects)
     }
-    if !isOver { cancelLive(&effects) }
+    if !isOver, !Mutant.isOn(.earlyCancelForgotten) { cancelLive(&effects) }
   }
 
   private mutating func end(

@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import Execution
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -26,7 +27,7 @@ extension VenueDesk {
       case .report(let wire): try await take(wire)
       case .resynchronise(let loss):
         context.log.info("asking the venue about every open order", ["reason": .text(loss.reason)])
-        await reconcile(venue, reconciled: reconciled)
+        if !Mutant.isOn(.lossUnasked) { await reconcile(venue, reconciled: reconciled) }
       case nil: break
       }
     }

@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import Execution
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -104,7 +105,10 @@ struct VenueDesk: Sendable {
     case .invalidArgument: .rejected(.invalidOrder, text: error.message)
     case .permissionDenied, .unauthenticated, .unimplemented, .failedPrecondition:
       .rejected(.venueUnavailable, text: error.message)
-    default: .unknown(reason: "\(error.code.name): \(error.message)")
+    default:
+      Mutant.isOn(.silenceIsRefusal)
+        ? .rejected(.venueUnavailable, text: error.message)
+        : .unknown(reason: "\(error.code.name): \(error.message)")
     }
   }
 

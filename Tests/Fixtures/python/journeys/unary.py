@@ -9,7 +9,7 @@ import sys
 from mesh_client import Port, as_json, check, code_of, done, ports
 
 # An empty request would be taken, and change what other journeys count on.
-left_out = {"EngageKillSwitch", "ReleaseKillSwitch", "CancelAllOrders"}
+left_out = {"EngageKillSwitch", "ReleaseKillSwitch", "StopTrading", "CancelAllOrders"}
 reasoned = {
     "OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "UNAUTHENTICATED",
     "PERMISSION_DENIED", "ALREADY_EXISTS",
