@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 STATE ?= var
 TIME ?= 60
+ROUNDS ?= 2
 BENCH ?=
 RELEASE := .build/release/shrivenquant
 VENV := .build/venv
@@ -46,6 +47,10 @@ test: deps-test ## run every test; the release is built for the journeys
 	swift build --build-tests
 	$(TEST_ENVIRONMENT) swift test --skip-build --parallel --experimental-maximum-parallelization-width 4 --skip JourneyTests
 	$(TEST_ENVIRONMENT) swift test --skip-build --no-parallel --filter JourneyTests
+
+test-peers: deps-test ## what takes longer: rounds of chaos over real processes (ROUNDS=2)
+	$(SWIFT_RELEASE) --product shrivenquant
+	$(VENV)/bin/python3 Tests/Peers/chaos.py --program $(CURDIR)/$(RELEASE) --ports $(CURDIR)/ports.toml --rounds $(ROUNDS) --orders 2000
 
 check: deps-test ## format, the rules of the house, generated code up to date
 	swift format lint --strict --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')
@@ -97,4 +102,4 @@ protos-check: protos-generate
 clean: ## remove what was built
 	rm -rf .build
 
-.PHONY: help swift-present deps deps-test build up down test check format bench protos protos-generate protos-check clean
+.PHONY: help swift-present deps deps-test build up down test test-peers storm storm-mutants fuzz check format bench protos protos-generate protos-check clean

@@ -58,6 +58,8 @@ class Mesh:
     def __init__(self, options, state):
         self.program, self.state, self.offset = options.program, state, options.port_offset
         self.environment = dict(os.environ)
+        if options.ports:
+            self.environment["SHRIVENQUANT_PORTS"] = options.ports
         self.tokens = {}
 
     def run(self, *words, within=60, check=True):
@@ -449,6 +451,7 @@ def main():
     parser.add_argument("--orders", type=int, default=300)
     parser.add_argument("--port-offset", type=int, default=3000)
     parser.add_argument("--state")
+    parser.add_argument("--ports", help="ports.toml, when it is not found from here")
     options = parser.parse_args()
     state = options.state or tempfile.mkdtemp(prefix="chaos-")
     mesh = Mesh(options, state)
