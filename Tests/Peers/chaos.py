@@ -78,8 +78,8 @@ class Mesh:
         flags = [word for setting in raised for word in ("--set", setting)]
         self.run("up", "--detach", "--port-offset", str(self.offset), *flags, within=300)
 
-    def down(self):
-        self.run("down", within=120, check=False)
+    def down(self, purge):
+        self.run("down", *(["--purge"] if purge else []), within=120, check=False)
 
     def token(self, user):
         if user not in self.tokens:
@@ -454,6 +454,8 @@ def main():
     parser.add_argument("--ports", help="ports.toml, when it is not found from here")
     options = parser.parse_args()
     state = options.state or tempfile.mkdtemp(prefix="chaos-")
+    # PostgreSQL runs as a user of its own, and would lie elsewhere than in a folder that is root's alone.
+    os.chmod(state, 0o755)
     mesh = Mesh(options, state)
     passed = failed = 0
     try:
@@ -479,7 +481,8 @@ def main():
                 print(f"  again: --seed {seed} --rounds 1", flush=True)
                 break
     finally:
-        mesh.down()
+        # What a failed round has left is worth a look.
+        mesh.down(purge=not options.state and not failed)
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)
 
