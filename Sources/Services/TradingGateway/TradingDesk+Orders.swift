@@ -21,6 +21,7 @@ extension TradingDesk {
   func check(_ request: TradingV1.SubmitOrderRequest) throws -> TradingV1.CheckOrderResponse {
     try requireSynced()
     let ticket = try ticket(request, fallbackID: "check")
+    try ticket.checkNotional(at: tops[ticket.instrument.id])
     try requireFreshLimits()
     try requireRoom()
     var response = TradingV1.CheckOrderResponse()
@@ -52,10 +53,8 @@ extension TradingDesk {
   private func ticket(
     _ request: TradingV1.SubmitOrderRequest, fallbackID: String
   ) throws(RPCError) -> OrderTicket {
-    let ticket = try OrderTicket(
+    try OrderTicket(
       request, instruments, defaultVenue: config.defaultVenue, fallbackID: fallbackID)
-    try ticket.checkNotional(at: tops[ticket.instrument.id])
-    return ticket
   }
 
   /// Through the gate, to the oms, answered when the order is on disk.
@@ -95,6 +94,8 @@ extension TradingDesk {
         "clientOrderId \(ticket.clientOrderID) is an order on its way to the oms, with other terms",
         domain: Self.domain)
     }
+    // Of today's price: an order that the oms has is answered whatever has become of it.
+    try ticket.checkNotional(at: tops[ticket.instrument.id])
     try requireFreshLimits()
     let began = context.loop.uptime
     let verdict: Verdict

@@ -172,6 +172,28 @@ import Wire
     }
   }
 
+  @Test func `IDM-01 a retry is answered although a market order would be too small now`()
+    async throws
+  {
+    try await withFloor { floor in
+      let first = try await floor.submit("0.001", at: nil, clientOrderID: "c-1")
+      floor.books.say(bid: "49", ask: "50")
+      let refused = await eventually {
+        do {
+          _ = try await floor.check("0.001", at: nil)
+          return false
+        } catch {
+          return (error as? RPCError)?.reason == "MIN_NOTIONAL"
+        }
+      }
+      #expect(refused)
+
+      let again = try await floor.submit("0.001", at: nil, clientOrderID: "c-1")
+
+      #expect(again.orderId == first.orderId)
+    }
+  }
+
   @Test func `EX-10 what the venue does not take is refused before it is accepted`() async throws {
     var plain = bitcoin()
     plain.orderTypes = [.market, .limit]
