@@ -1,4 +1,3 @@
-internal import Bytes
 package import Calls
 package import Journal
 
@@ -19,13 +18,7 @@ package struct LogPosition: Sendable, Hashable {
   }
 
   package init(_ record: JournalRecord) {
-    self.init(sequence: record.sequence, mark: Self.mark(of: record.payload))
-  }
-
-  /// Checksum and length: records carry their time and ids, so that two logs have the same record at
-  /// the same place only where one is a copy of the other. Never 0.
-  package static func mark(of payload: [UInt8]) -> UInt64 {
-    UInt64(CRC32.of(payload)) << 32 | UInt64(UInt32(truncatingIfNeeded: payload.count + 1))
+    self.init(sequence: record.sequence, mark: record.mark)
   }
 }
 
