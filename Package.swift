@@ -117,6 +117,7 @@ let rooms: [Room] = [
 
   // Base: values.
   room(.base, "Mutants"),
+  room(.base, "Tables"),
   room(.base, "Units"),
   room(.base, "Bytes", uses: ["CZlib", "CZstd"]),
   room(.base, "Chrono", uses: ["CLinux"]),
@@ -165,14 +166,15 @@ let rooms: [Room] = [
   room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
-  room(.domain, "Execution", uses: ["Chrono", "Mutants", "Orders", "Units", "Venue"]),
+  room(.domain, "Execution", uses: ["Chrono", "Mutants", "Orders", "Tables", "Units", "Venue"]),
   room(.domain, "Signals", uses: ["Chrono", "Orders", "Units", "Venue"]),
 
   // Bridges: domain values to and from contract messages, written once for all services.
   room(
     .bridges, "Translation",
     uses: [
-      "Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Risk", "Units", "Venue", "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Risk", "Units", "Venue",
+      "Wire",
     ]),
 
   // Venues: each exchange's dialect, and the simulator that speaks it back.
@@ -211,7 +213,9 @@ let rooms: [Room] = [
       "EventBus", "JSON", "OrderBook", "Orders", "Portfolio", "Risk", "SharedRing", "Signals",
       "TickRing", "Translation", "Venue",
     ]),
-  service("OMS", uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
+  service(
+    "OMS",
+    uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Tables", "Venue"]),
   service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),
   service("PortfolioManager", uses: ["Translation", "Portfolio", "Postgres", "Venue"]),
 

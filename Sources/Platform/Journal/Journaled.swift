@@ -18,7 +18,7 @@ package protocol JournaledState: Sendable {
 
   /// Raised when pieces of before can no longer be read: then the journal is read instead.
   static var snapshotForm: UInt32 { get }
-  func write(to snapshot: SnapshotWriter) throws(JournalError)
+  func write(to snapshot: some SnapshotSink) throws(JournalError)
   /// Takes a piece that `write` has made, on an empty state.
   mutating func read(_ piece: [UInt8]) throws
 }
@@ -60,6 +60,8 @@ package struct Journaled<State: JournaledState> {
   package private(set) var lastTicket: JournalTicket?
   private let snapshotEvery: UInt64
   private var snapshotDue: UInt64
+  /// Of records since the newest snapshot was asked for.
+  private var bytesSince = 0
   private var next: UInt64
   /// Of the newest record, where a snapshot may be due.
   private var lastRecord: [UInt8] = []
@@ -132,7 +134,11 @@ package struct Journaled<State: JournaledState> {
     let ticket = journal.append(records, in: room)
     lastTicket = ticket
     lastRecord = records[records.count - 1]
-    if snapshotEvery > 0, ticket.last >= snapshotDue { takeSnapshot(ticket.last) }
+    for record in records { bytesSince += record.count }
+    // As many bytes for snapshots as for records, at most.
+    if snapshotEvery > 0, ticket.last >= snapshotDue, bytesSince >= snapshots.newestBytes {
+      takeSnapshot(ticket.last)
+    }
     return ticket
   }
 
@@ -142,6 +148,7 @@ package struct Journaled<State: JournaledState> {
       try copy.write(to: writer)
     }
     snapshotDue = last + (isTaken ? snapshotEvery : max(1, snapshotEvery / 10))
+    if isTaken { bytesSince = 0 }
   }
 
   private func header(_ last: UInt64) -> SnapshotHeader {
@@ -150,7 +157,9 @@ package struct Journaled<State: JournaledState> {
   }
 
   /// Changes what no record tells of, and what follows from records all the same.
-  package mutating func withState<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+  package mutating func withState<Result>(
+    _ body: (inout State) throws -> Result
+  ) rethrows -> Result {
     try body(&state)
   }
 

@@ -61,7 +61,8 @@ struct JournaledOpening {
       }
       guard isProven else { return }
       do { try state.fold(record) } catch {
-        fault = UnreadableJournal(description: "record \(record.sequence) of \(path): \(error)")
+        fault = UnreadableJournal(
+          description: "record \(record.sequence) of the journal \(path): \(error)")
       }
     }
     if let fault {

@@ -3,7 +3,8 @@ private import Synchronization
 
 /// When a state is written down, so that a start need not read the whole journal.
 package struct SnapshotSettings: Sendable {
-  /// After so many records; 0 for never.
+  /// After so many records, and not before the journal has grown by the size of the one before; 0 for
+  /// never.
   package var every: UInt64 = 50_000
   /// Told of each snapshot, and of each that failed; on any thread.
   package var report: @Sendable (SnapshotOutcome) -> Void = { _ in }
@@ -39,6 +40,7 @@ package final class SnapshotKeeper: Sendable {
   private struct State {
     var isBusy = false
     var isStopping = false
+    var bytes = 0
   }
 
   private struct Job: Sendable {
@@ -60,6 +62,9 @@ package final class SnapshotKeeper: Sendable {
 
   /// The last record of the newest snapshot; 0 when there is none.
   package var newest: UInt64 { marks.newest }
+
+  /// Of the newest that this process has written; 0 before it has.
+  var newestBytes: Int { state.withLock { $0.bytes } }
 
   /// False when one is being written.
   func take(_ header: SnapshotHeader, _ encode: @escaping Encode) -> Bool {
@@ -154,6 +159,7 @@ package final class SnapshotKeeper: Sendable {
   private func finish(_ draft: Draft) {
     do throws(JournalError) {
       marks.kept = try draft.writer.publish()
+      state.withLock { $0.bytes = draft.writer.bytes }
       settings.report(
         .written(
           sequence: draft.header.sequence, bytes: draft.writer.bytes,

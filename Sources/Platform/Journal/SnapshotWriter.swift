@@ -1,10 +1,15 @@
 internal import Bytes
 
+/// Where the pieces of a snapshot go.
+package protocol SnapshotSink {
+  func write(_ piece: [UInt8]) throws(JournalError)
+}
+
 /// Writes one snapshot under a name that nobody reads; it gets its own when it is whole and on the
 /// disk, and when its last record is.
 ///
 /// `@unchecked Sendable`: it belongs to whoever writes the snapshot, one thread at a time.
-package final class SnapshotWriter: @unchecked Sendable {
+final class SnapshotWriter: SnapshotSink, @unchecked Sendable {
   private let directory: JournalDirectory
   private let header: SnapshotHeader
   private let file: any DiskFile
@@ -29,7 +34,7 @@ package final class SnapshotWriter: @unchecked Sendable {
   /// So many bytes, all told.
   var bytes: Int { offset + pending.count }
 
-  package func write(_ piece: [UInt8]) throws(JournalError) {
+  func write(_ piece: [UInt8]) throws(JournalError) {
     precondition(piece.count < Int(SnapshotHeader.endMark), "a piece of \(piece.count) bytes")
     put(UInt32(piece.count), piece)
     pieces += 1

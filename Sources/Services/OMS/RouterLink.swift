@@ -181,7 +181,7 @@ enum DeliveryStep: Sendable {
 extension OrderDesk {
   /// Nil when the order is no longer to be sent.
   func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
-    guard let row = rows[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    guard let row = log.state[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
     if row.lifecycle.isCancelRequested { return .withdraw }
     let order = row.order
     let endsAtOnce = order.type == .market || [.ioc, .fok].contains(order.timeInForce)
@@ -190,18 +190,18 @@ extension OrderDesk {
   }
 
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
-    guard let row = rows[id] else { return false }
+    guard let row = log.state[id] else { return false }
     return row.lifecycle.isCancelRequested && !isUnsent(row)
   }
 
   private func isUnsent(_ row: OrderRow) -> Bool {
-    unsent.contains(row.order.id, venue: instruments[row.order.instrument].venue.name)
+    unsent.contains(row.order.id, venue: log.state.instrument(of: row).venue.name)
   }
 
   /// Ends an order of which it is proven that it never left; true when it has ended, false when the
   /// journal takes no record of it now.
   func withdraw(_ id: OrderID, _ text: String) async throws -> Bool {
-    guard let row = rows[id], !row.lifecycle.isTerminal else { return true }
+    guard let row = log.state[id], !row.lifecycle.isTerminal else { return true }
     let event: OrderEvent =
       row.lifecycle.isCancelRequested
       ? .cancelled(venueFilled: nil) : .rejected(.venueUnavailable, text: text)
@@ -216,11 +216,11 @@ extension OrderDesk {
   func replacement(
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
-    guard let row = rows[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
     // The cancel ends both. New terms that came before it, when the router is back, would be placed
     // anew, long after a kill switch.
     if row.lifecycle.isCancelRequested, !Mutant.isOn(.replaceOvertakesCancel) { return nil }
-    let instrument = instruments[row.order.instrument]
+    let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description
     request.version = version
@@ -237,6 +237,6 @@ extension OrderDesk {
     context.log.error(
       "the execution-router's journal is not the one that was read: all its reports are read again",
       ["reason": .text(reason), "read": "\(reports.sequence)"])
-    reports = .start
+    forgetReports()
   }
 }

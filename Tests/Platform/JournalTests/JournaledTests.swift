@@ -35,7 +35,7 @@ private struct Sums: JournaledState {
 
   static let snapshotForm: UInt32 = 3
 
-  func write(to snapshot: SnapshotWriter) throws(JournalError) {
+  func write(to snapshot: some SnapshotSink) throws(JournalError) {
     for (name, sum) in sums.sorted(by: { $0.key < $1.key }) {
       var piece = ByteWriter()
       piece.write(name)
@@ -92,7 +92,11 @@ private final class StateUnderTest {
   }
 
   func fill(_ count: Int) throws {
-    for number in 0..<count { try commit([[UInt8(number % 7), UInt8(truncatingIfNeeded: number)]]) }
+    // Larger than what a snapshot says of them.
+    let rest = [UInt8](repeating: 0, count: 60)
+    for number in 0..<count {
+      try commit([[UInt8(number % 7), UInt8(truncatingIfNeeded: number)] + rest])
+    }
     steps.advance(by: .seconds(1))
   }
 
@@ -157,8 +161,8 @@ private final class StateUnderTest {
     let test = try StateUnderTest()
     try test.fill(25)
     let other = try StateUnderTest()
-    for number in 0..<25 { try other.commit([[9, UInt8(number), 1]]) }
-    other.steps.advance(by: .seconds(1))
+    try other.commit([[9, 9]])
+    try other.fill(24)
     let foreign = try #require(other.disk.bytes(of: other.snapshot(20)))
     test.disk.change(test.snapshot(20)) { $0 = foreign }
     let before = test.log.state.sums
@@ -183,7 +187,9 @@ private final class StateUnderTest {
     #expect(test.log.state.sums == before)
   }
 
-  @Test mutating func `REC-02 a state whose records and snapshots are gone refuses to start`() throws {
+  @Test mutating func `REC-02 a state whose records and snapshots are gone refuses to start`()
+    throws
+  {
     let test = try StateUnderTest(every: 50)
     test.journaling.retention = .init(ageMax: nil, bytesMax: 1) { _ in true }
     try test.restart(.process, &random)
@@ -240,7 +246,9 @@ private final class StateUnderTest {
       var number: UInt8 = 0
       while !test.disk.isCut, number < 200 {
         number += 1
-        let group = (0..<Int.random(in: 1...3, using: &random)).map { [number % 5, number, UInt8($0)] }
+        let group = (0..<Int.random(in: 1...3, using: &random)).map { place in
+          [number % 5, number, UInt8(place)] + [UInt8](repeating: 0, count: 40)
+        }
         do { try test.commit(group) } catch { break }
         if Bool.random(using: &random) { test.steps.advance(by: .milliseconds(5)) }
       }

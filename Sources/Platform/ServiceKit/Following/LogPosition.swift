@@ -73,6 +73,18 @@ extension Journal {
     behind position: LogPosition, of service: ServiceName
   ) throws -> JournalCursor {
     if let replaced = try replacement(of: position) { throw replaced.error(of: service) }
+    let first = oldest
+    guard position.sequence + 1 >= first else {
+      throw RPCError(
+        .outOfRange,
+        "records before \(first) have left the journal (journal_keep_bytes): \(position.sequence + 1) "
+          + "was asked for",
+        details: [
+          .errorInfo(
+            reason: "LOG_TRIMMED", domain: "\(service).shrivenquant",
+            metadata: ["oldest": "\(first)"])
+        ])
+    }
     return records(from: position.sequence + 1)
   }
 }
