@@ -216,7 +216,9 @@ let rooms: [Room] = [
   service(
     "OMS",
     uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Tables", "Venue"]),
-  service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),
+  service(
+    "ExecutionRouter",
+    uses: ["Translation", "Execution", "Journal", "Orders", "Tables", "Venue"]),
   service("PortfolioManager", uses: ["Translation", "Portfolio", "Postgres", "Venue"]),
 
   // Apps.
@@ -324,7 +326,7 @@ let rooms: [Room] = [
     uses: ["CAllocationCount", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
   tests(
     "ExecutionTests", in: "Domain/ExecutionTests",
-    uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
+    uses: ["Chrono", "Execution", "Orders", "Seeds", "Tables", "Units", "Venue"]),
   tests(
     "SignalsTests", in: "Domain/SignalsTests",
     uses: ["Chrono", "Orders", "Seeds", "Signals", "Units", "Venue"]),
@@ -354,7 +356,7 @@ let rooms: [Room] = [
       "Security",
       "Seeds", "ServiceKit", "SharedRing", "Signals", "Telemetry", "TestKit", "TickRing",
       "TradingGatewayService", "Transcoding",
-      "Translation", "Transport", "Units", "Venue",
+      "Tables", "Translation", "Transport", "Units", "Venue",
       "Venues", "Wire",
     ]),
   tests(

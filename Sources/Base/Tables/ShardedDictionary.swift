@@ -42,6 +42,13 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
     return keys
   }
 
+  package var values: [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(count)
+    for shard in shards { values += shard.values }
+    return values
+  }
+
   /// By other bits of the hash than the small dictionaries use.
   private static func shard(_ key: Key) -> Int {
     Int(truncatingIfNeeded: UInt(bitPattern: key.hashValue) >> UInt(UInt.bitWidth - shardBits))
@@ -62,3 +69,5 @@ extension ShardedDictionary where Value == Void {
     return true
   }
 }
+
+extension ShardedDictionary: Equatable where Value: Equatable {}

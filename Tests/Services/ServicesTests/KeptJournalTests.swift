@@ -5,6 +5,7 @@ import Execution
 import Foundation
 import Journal
 import Orders
+import Tables
 import TestKit
 import Testing
 import Translation
