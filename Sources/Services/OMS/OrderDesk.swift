@@ -144,6 +144,7 @@ actor OrderDesk {
         "\(open.count) orders are open, the most allowed (orders_open_max)",
         domain: "oms.shrivenquant", metadata: ["limit": "\(config.ordersOpenMax)"])
     }
+    if Mutant.isOn(.acceptsWithoutEnd) { return }
     let venue = instrument.venue.name
     let (count, age) = unsent.waiting(for: venue, now: now)
     guard count < config.unsentOrdersMax else {

@@ -22,7 +22,7 @@ struct Recovery {
     _ path: String, _ config: Config, _ journaling: JournalSettings = JournalSettings()
   ) throws {
     var settings = journaling
-    settings.segmentBytes = config.segmentBytes
+    settings.segmentBytes = min(config.segmentBytes, journaling.segmentBytesMax)
     settings.reserveBytes = config.reserveBytes
     var replay = Replay(executionsMax: config.executionsKeptMax)
     journal = try Journal.open(path, settings) { record in replay.take(record) }
