@@ -90,15 +90,14 @@ struct RouterLink: Sendable {
       var mayBeThere = mayBeThere
       var pause = Duration.milliseconds(20)
       while let step = await desk.nextStep(for: id, now: context.time.now) {
-        if try await take(step, id, &mayBeThere) {
-          // It may have been cancelled while it was being handed over.
-          cancel(id)
-          return
-        }
+        if try await take(step, id, &mayBeThere) { break }
         await context.loop.sleep(for: pause)
         try Task.checkCancellation()
         pause = min(pause * 2, .milliseconds(250))
       }
+      // It may have been cancelled while it was being handed over, or while nobody knew that it had
+      // been: its reports may be the first to tell.
+      cancel(id)
     }
   }
 
