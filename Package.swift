@@ -155,7 +155,7 @@ let rooms: [Room] = [
     .platform, "ServiceKit",
     uses: [
       "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop",
-      "Postgres",
+      "Mutants", "Postgres",
       "Security", "Telemetry", "Transport", "Units", "Wire",
     ]),
 
@@ -164,8 +164,8 @@ let rooms: [Room] = [
   room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
-  room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
-  room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
+  room(.domain, "Portfolio", uses: ["Chrono", "Mutants", "Units", "Venue"]),
+  room(.domain, "Risk", uses: ["Chrono", "Mutants", "Orders", "Portfolio", "Units", "Venue"]),
   room(.domain, "Execution", uses: ["Chrono", "Mutants", "Orders", "Tables", "Units", "Venue"]),
   room(.domain, "Signals", uses: ["Chrono", "Orders", "Units", "Venue"]),
 
@@ -173,8 +173,8 @@ let rooms: [Room] = [
   room(
     .bridges, "Translation",
     uses: [
-      "Bytes", "Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Risk", "Units", "Venue",
-      "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "Mutants", "Orders", "Portfolio", "Risk", "Units",
+      "Venue", "Wire",
     ]),
 
   // Venues: each exchange's dialect, and the simulator that speaks it back.

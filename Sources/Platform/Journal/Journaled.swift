@@ -1,3 +1,5 @@
+internal import Mutants
+
 /// A state that a journal proves: the same shape for whoever keeps promises.
 ///
 /// A value, so that a snapshot is a copy that shares its memory; whoever holds large collections keeps
@@ -91,7 +93,9 @@ package struct Journaled<State: JournaledState> {
   package mutating func commit(
     _ changes: [State.Change], for use: JournalUse
   ) throws -> (ticket: JournalTicket?, effects: [State.Effect]) {
-    let room = try reserve(changes, for: use)
+    // A mutant asks for room when it is too late.
+    let asksLate = Mutant.isOn(.changeBeforeRoom)
+    let room = asksLate ? nil : try reserve(changes, for: use)
     var records: [[UInt8]] = []
     var effects: [State.Effect] = []
     var fault: (any Error)?
@@ -106,7 +110,10 @@ package struct Journaled<State: JournaledState> {
       }
     }
     var ticket: JournalTicket?
-    if !records.isEmpty { ticket = append(records, in: room) }
+    if !records.isEmpty {
+      let room = if let room { room } else { try reserve(changes, for: use) }
+      ticket = append(records, in: room)
+    }
     if let fault { throw fault }
     return (ticket, effects)
   }

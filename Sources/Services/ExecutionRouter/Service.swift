@@ -28,7 +28,7 @@ package struct ExecutionRouter: ServiceDefinition {
     _ context: ServiceContext, _ config: Config, _ journal: JournalSettings
   ) throws {
     var settings = journal
-    settings.segmentBytes = config.segmentBytes
+    settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
     settings.reserveBytes = config.reserveBytes
     let told = ToldPosition()
     if config.keepBytes > 0 {

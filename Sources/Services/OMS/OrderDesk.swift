@@ -79,7 +79,7 @@ actor OrderDesk {
   func close() { log.close() }
 
   /// Lets go of what PostgreSQL has, a few at a time: nobody waits for many.
-  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 512) } }
+  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 2048) } }
 
   // MARK: Instruments
 
@@ -123,6 +123,7 @@ actor OrderDesk {
         "\(log.state.open.count) orders are open, the most allowed (orders_open_max)",
         domain: "oms.shrivenquant", metadata: ["limit": "\(config.ordersOpenMax)"])
     }
+    if Mutant.isOn(.acceptsWithoutEnd) { return }
     let venue = instrument.venue.name
     let (count, age) = unsent.waiting(for: venue, now: now)
     guard count < config.unsentOrdersMax else {

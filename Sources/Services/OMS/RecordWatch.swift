@@ -77,6 +77,9 @@ final class RecordWatch: Sendable {
     set { state.withLock { $0.setAside = newValue } }
   }
 
+  /// As PostgreSQL has confirmed it; nil before it has said anything.
+  var progress: RecordProgress? { state.withLock { $0.progress } }
+
   var lag: UInt64 { state.withLock { lag($0) } }
 
   private func lag(_ state: State) -> UInt64 {

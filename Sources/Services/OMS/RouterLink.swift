@@ -44,12 +44,14 @@ struct RouterLink: Sendable {
     var request = ExecutionV1.StreamReportsRequest()
     request.afterSequence = position.sequence
     request.afterMark = position.mark
-    if Mutant.isOn(.reportSkipped), request.afterSequence > 0 {
-      (request.afterSequence, request.afterMark) = (request.afterSequence + 1, 0)
-    }
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
+    var isSkipping = Mutant.isOn(.reportSkipped) && position.sequence > 0
     while let report = try await reports.next() {
+      if isSkipping {
+        isSkipping = false
+        continue
+      }
       if Mutant.isOn(.cancelDropped), report.kind == .cancelled { continue }
       while true {
         do throws(JournalRefusal) {
@@ -88,15 +90,14 @@ struct RouterLink: Sendable {
       var mayBeThere = mayBeThere
       var pause = Duration.milliseconds(20)
       while let step = await desk.nextStep(for: id, now: context.time.now) {
-        if try await take(step, id, &mayBeThere) {
-          // It may have been cancelled while it was being handed over.
-          cancel(id)
-          return
-        }
+        if try await take(step, id, &mayBeThere) { break }
         await context.loop.sleep(for: pause)
         try Task.checkCancellation()
         pause = min(pause * 2, .milliseconds(250))
       }
+      // It may have been cancelled while it was being handed over, or while nobody knew that it had
+      // been: its reports may be the first to tell.
+      cancel(id)
     }
   }
 
@@ -182,6 +183,7 @@ extension OrderDesk {
   /// Nil when the order is no longer to be sent.
   func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
     guard let row = log.state[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    if Mutant.isOn(.routesHaveNoAge) { return .send }
     if row.lifecycle.isCancelRequested { return .withdraw }
     let order = row.order
     let endsAtOnce = order.type == .market || [.ioc, .fok].contains(order.timeInForce)

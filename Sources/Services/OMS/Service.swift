@@ -35,7 +35,7 @@ package struct OMS: ServiceDefinition {
   ) throws {
     let record = RecordedPosition()
     var settings = journal
-    settings.segmentBytes = config.segmentBytes
+    settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
     settings.reserveBytes = config.reserveBytes
     if config.keepBytes > 0 {
       settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= record.sequence }
@@ -88,7 +88,7 @@ package struct OMS: ServiceDefinition {
     context.spawn("count what is set aside", every: .seconds(1)) { [recorder] in
       try await recorder.recount()
     }
-    context.spawn("let go of old orders", every: .milliseconds(250)) { [desk] in
+    context.spawn("let go of old orders", every: .milliseconds(100)) { [desk] in
       await desk.evict()
     }
     await router.resume()
