@@ -45,13 +45,23 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
     let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
     var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
     while let record = try await cursor.followingRecord() {
-      let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
-      guard case .report(var report) = decoded.record else { continue }
-      report.sequence = record.sequence
-      report.logMark = LogPosition(record).mark
-      try await responses.send(report)
+      if let report = try Self.report(of: record) { try await responses.send(encoded: report) }
     }
     try Task.checkCancellation()
     throw RPCError(.unavailable, "the execution-router is stopping; resume after the last sequence")
   }
+
+  /// A report goes out as the journal has it, with what it lacks behind it; nil for other records.
+  private static func report(of record: JournalRecord) throws -> [UInt8]? {
+    try record.payload.withUnsafeBytes { payload in
+      guard let report = try WireReader.field(Self.reportField, in: payload) else { return nil }
+      var rest = ExecutionV1.ExecutionReport()
+      rest.sequence = record.sequence
+      rest.logMark = LogPosition(record).mark
+      return Array(report) + rest.encoded()
+    }
+  }
+
+  /// Of a `JournalRecord` in journal.proto.
+  private static let reportField: UInt32 = 7
 }
