@@ -1,6 +1,6 @@
 package import Chrono
 
-/// One column of many rows as one parameter, for `unnest($1, $2, …)`: a statement writes all the rows,
+/// One column of many rows, each given by its index, as one parameter, for `unnest($1, $2, …)`: a statement writes all the rows,
 /// and is parsed and planned once for all of them. Travels in PostgreSQL's binary form of an array.
 package struct SQLColumn: Sendable, Hashable {
   /// Object identifiers of the server's own types (pg_type.dat).
@@ -23,40 +23,40 @@ package struct SQLColumn: Sendable, Hashable {
     values.reserveCapacity(rows * (4 + size))
   }
 
-  package static func integers<Row>(_ rows: [Row], _ value: (Row) -> Int64) -> SQLValue {
-    var column = SQLColumn(.integer, rows: rows.count, of: 8)
-    for row in rows { column.append(value(row)) }
+  package static func integers(_ rows: Int, _ value: (Int) -> Int64) -> SQLValue {
+    var column = SQLColumn(.integer, rows: rows, of: 8)
+    for row in 0..<rows { column.append(value(row)) }
     return .column(column)
   }
 
   /// Also for what the statement casts to: `$1::numeric[]`.
-  package static func texts<Row>(_ rows: [Row], _ text: (Row) -> String?) -> SQLValue {
-    var column = SQLColumn(.text, rows: rows.count, of: 16)
-    for row in rows {
+  package static func texts(_ rows: Int, _ text: (Int) -> String?) -> SQLValue {
+    var column = SQLColumn(.text, rows: rows, of: 16)
+    for row in 0..<rows {
       if let text = text(row) { column.append(text.utf8, text.utf8.count) } else { column.skip() }
     }
     return .column(column)
   }
 
-  package static func bytes<Row>(_ rows: [Row], _ bytes: (Row) -> [UInt8]) -> SQLValue {
-    var column = SQLColumn(.bytes, rows: rows.count, of: 256)
-    for row in rows {
+  package static func bytes(_ rows: Int, _ bytes: (Int) -> [UInt8]) -> SQLValue {
+    var column = SQLColumn(.bytes, rows: rows, of: 256)
+    for row in 0..<rows {
       let bytes = bytes(row)
       column.append(bytes, bytes.count)
     }
     return .column(column)
   }
 
-  package static func booleans<Row>(_ rows: [Row], _ value: (Row) -> Bool) -> SQLValue {
-    var column = SQLColumn(.boolean, rows: rows.count, of: 1)
-    for row in rows { column.append(CollectionOfOne(value(row) ? 1 : 0), 1) }
+  package static func booleans(_ rows: Int, _ value: (Int) -> Bool) -> SQLValue {
+    var column = SQLColumn(.boolean, rows: rows, of: 1)
+    for row in 0..<rows { column.append(CollectionOfOne(value(row) ? 1 : 0), 1) }
     return .column(column)
   }
 
   /// `timestamptz` has microseconds: the nanoseconds below are cut off, never rounded up.
-  package static func instants<Row>(_ rows: [Row], _ instant: (Row) -> Instant?) -> SQLValue {
-    var column = SQLColumn(.instant, rows: rows.count, of: 8)
-    for row in rows {
+  package static func instants(_ rows: Int, _ instant: (Int) -> Instant?) -> SQLValue {
+    var column = SQLColumn(.instant, rows: rows, of: 8)
+    for row in 0..<rows {
       guard let nanoseconds = instant(row)?.nanoseconds else {
         column.skip()
         continue

@@ -123,8 +123,8 @@ struct PostgresOrderStore: OrderStore {
           "DELETE FROM oms.order_events WHERE generation < $1 AND order_id = ANY($2)",
           [.integer(progress.generation), .texts(orders.map(\.orderId))]))
     }
-    let told = events.compactMap { event in event.order.map { (event: event, order: $0) } }
-    let executions = firstOfEach(told.compactMap(\.event.execution))
+    let told = events.contains { $0.order == nil } ? events.filter { $0.order != nil } : events
+    let executions = firstOfEach(told.compactMap(\.execution))
     if !told.isEmpty { statements.append(insert(told, progress.generation)) }
     if !executions.isEmpty { statements.append(upsert(executions, progress.generation)) }
     if !orders.isEmpty { statements.append(upsert(orders, progress.generation)) }
@@ -140,7 +140,7 @@ struct PostgresOrderStore: OrderStore {
   }
 
   private static func insert(
-    _ rows: [(event: OmsV1.OrderEvent, order: OmsV1.Order)], _ generation: Int64
+    _ rows: [OmsV1.OrderEvent], _ generation: Int64
   ) -> Statement {
     Statement(
       """
@@ -150,12 +150,12 @@ struct PostgresOrderStore: OrderStore {
       ON CONFLICT (generation, sequence) DO NOTHING
       """,
       [
-        .integer(generation), SQLColumn.integers(rows) { Int64($0.event.sequence) },
-        SQLColumn.texts(rows) { plain($0.order.orderId) },
-        SQLColumn.texts(rows) { $0.event.kind.name },
-        SQLColumn.instants(rows) { instant($0.event.time) },
-        SQLColumn.texts(rows) { $0.order.status.name },
-        SQLColumn.bytes(rows) { $0.event.encoded() },
+        .integer(generation), SQLColumn.integers(rows.count) { Int64(rows[$0].sequence) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].order?.orderId ?? "") },
+        SQLColumn.texts(rows.count) { rows[$0].kind.name },
+        SQLColumn.instants(rows.count) { instant(rows[$0].time) },
+        SQLColumn.texts(rows.count) { rows[$0].order?.status.name },
+        SQLColumn.bytes(rows.count) { rows[$0].encoded() },
       ])
   }
 
@@ -178,18 +178,22 @@ struct PostgresOrderStore: OrderStore {
       WHERE oms.executions.generation < EXCLUDED.generation
       """,
       [
-        .integer(generation), SQLColumn.integers(rows) { Int64($0.sequence) },
-        SQLColumn.texts(rows) { plain($0.venue) }, SQLColumn.texts(rows) { plain($0.symbol) },
-        SQLColumn.texts(rows) { plain($0.executionId) },
-        SQLColumn.texts(rows) { plain($0.orderId) },
-        SQLColumn.texts(rows) { plain($0.clientOrderId) },
-        SQLColumn.texts(rows) { plain($0.account) }, SQLColumn.texts(rows) { plain($0.strategyId) },
-        SQLColumn.texts(rows) { $0.side.name }, SQLColumn.texts(rows) { numeric($0.price) },
-        SQLColumn.texts(rows) { numeric($0.quantity) },
-        SQLColumn.texts(rows) { $0.fee == nil ? "0" : numeric($0.fee) },
-        SQLColumn.texts(rows) { plain($0.feeAsset) }, SQLColumn.booleans(rows) { $0.maker },
-        SQLColumn.instants(rows) { instant($0.exchangeTime) },
-        SQLColumn.bytes(rows) { $0.encoded() },
+        .integer(generation), SQLColumn.integers(rows.count) { Int64(rows[$0].sequence) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].venue) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].symbol) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].executionId) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].orderId) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].clientOrderId) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].account) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].strategyId) },
+        SQLColumn.texts(rows.count) { rows[$0].side.name },
+        SQLColumn.texts(rows.count) { numeric(rows[$0].price) },
+        SQLColumn.texts(rows.count) { numeric(rows[$0].quantity) },
+        SQLColumn.texts(rows.count) { rows[$0].fee == nil ? "0" : numeric(rows[$0].fee) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].feeAsset) },
+        SQLColumn.booleans(rows.count) { rows[$0].maker },
+        SQLColumn.instants(rows.count) { instant(rows[$0].exchangeTime) },
+        SQLColumn.bytes(rows.count) { rows[$0].encoded() },
       ])
   }
 
@@ -221,22 +225,32 @@ struct PostgresOrderStore: OrderStore {
 
   private static func columns(_ rows: [OmsV1.Order]) -> [SQLValue] {
     [
-      SQLColumn.texts(rows) { plain($0.orderId) },
-      SQLColumn.texts(rows) { plain($0.clientOrderId) },
-      SQLColumn.texts(rows) { plain($0.account) }, SQLColumn.texts(rows) { plain($0.strategyId) },
-      SQLColumn.texts(rows) { plain($0.venue) }, SQLColumn.texts(rows) { plain($0.symbol) },
-      SQLColumn.texts(rows) { $0.side.name }, SQLColumn.texts(rows) { $0.type.name },
-      SQLColumn.texts(rows) { $0.timeInForce.name }, SQLColumn.texts(rows) { numeric($0.price) },
-      SQLColumn.texts(rows) { numeric($0.quantity) }, SQLColumn.texts(rows) { $0.status.name },
-      SQLColumn.texts(rows) { numeric($0.filledQuantity) },
-      SQLColumn.texts(rows) { numeric($0.filledNotional) },
-      SQLColumn.texts(rows) { numeric($0.averagePrice) },
-      SQLColumn.texts(rows) { $0.rejectReason.rawValue == 0 ? nil : $0.rejectReason.name },
-      SQLColumn.texts(rows) { $0.rejectText.isEmpty ? nil : plain($0.rejectText) },
-      SQLColumn.instants(rows) { instant($0.createdAt) },
-      SQLColumn.instants(rows) { instant($0.updatedAt) },
-      SQLColumn.integers(rows) { Int64($0.version) },
-      SQLColumn.texts(rows) { plain($0.createdBy) }, SQLColumn.bytes(rows) { $0.encoded() },
+      SQLColumn.texts(rows.count) { plain(rows[$0].orderId) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].clientOrderId) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].account) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].strategyId) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].venue) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].symbol) },
+      SQLColumn.texts(rows.count) { rows[$0].side.name },
+      SQLColumn.texts(rows.count) { rows[$0].type.name },
+      SQLColumn.texts(rows.count) { rows[$0].timeInForce.name },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].price) },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].quantity) },
+      SQLColumn.texts(rows.count) { rows[$0].status.name },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].filledQuantity) },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].filledNotional) },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].averagePrice) },
+      SQLColumn.texts(rows.count) {
+        rows[$0].rejectReason.rawValue == 0 ? nil : rows[$0].rejectReason.name
+      },
+      SQLColumn.texts(rows.count) {
+        rows[$0].rejectText.isEmpty ? nil : plain(rows[$0].rejectText)
+      },
+      SQLColumn.instants(rows.count) { instant(rows[$0].createdAt) },
+      SQLColumn.instants(rows.count) { instant(rows[$0].updatedAt) },
+      SQLColumn.integers(rows.count) { Int64(rows[$0].version) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].createdBy) },
+      SQLColumn.bytes(rows.count) { rows[$0].encoded() },
     ]
   }
 

@@ -45,11 +45,11 @@ import Units
     let before = Instant(nanoseconds: -1_723_107_903_123_456_789)
     let texts: [String?] = ["quote ' \" \\ {a,b} é 😀", nil, "", "NULL"]
     let columns = [
-      SQLColumn.integers([0, 1, 2, 3]) { [Int64.min, -1, 0, .max][$0] },
-      SQLColumn.texts(texts) { $0 }, SQLColumn.texts(texts) { $0 == nil ? "-0.50" : nil },
-      SQLColumn.bytes([0, 1, 2, 3]) { $0 == 0 ? [] : [0, 255, UInt8($0)] },
-      SQLColumn.booleans([true, false, true, false]) { $0 },
-      SQLColumn.instants([before, nil, .epoch, before]) { $0 },
+      SQLColumn.integers(4) { [Int64.min, -1, 0, .max][$0] },
+      SQLColumn.texts(4) { texts[$0] }, SQLColumn.texts(4) { texts[$0] == nil ? "-0.50" : nil },
+      SQLColumn.bytes(4) { $0 == 0 ? [] : [0, 255, UInt8($0)] },
+      SQLColumn.booleans(4) { $0.isMultiple(of: 2) },
+      SQLColumn.instants(4) { [before, nil, .epoch, before][$0] },
     ]
 
     let rows = try await database.query(
@@ -58,7 +58,7 @@ import Units
         $6::timestamptz[]) AS row (i, t, n, b, f, at)
       """, columns)
     let none = try await database.query(
-      "SELECT * FROM unnest($1::text[])", [SQLColumn.texts([String]()) { $0 }])
+      "SELECT * FROM unnest($1::text[])", [SQLColumn.texts(0) { _ in "" }])
 
     #expect(try rows.map { try $0.read("i", as: Int64.self) } == [.min, -1, 0, .max])
     #expect(try rows.map { try $0.readIfPresent("t", as: String.self) } == texts)
