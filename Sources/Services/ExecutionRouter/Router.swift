@@ -33,7 +33,7 @@ actor Router {
   private var withdrawn: [OrderID: Instant] = [:]
   /// Reports of the last event on disk that a crash has cut off.
   private var owed: [ExecutionV1.ExecutionReport]
-  private let reports: CounterFamily
+  private let reports: [ExecutionV1.ExecutionReport.Kind: Counter]
   private let openOrders: Gauge
 
   init(_ config: Config, _ context: ServiceContext, _ recovery: Recovery) {
@@ -43,8 +43,12 @@ actor Router {
     self.instruments = recovery.instruments
     self.ledger = recovery.ledger
     self.owed = recovery.owed
-    self.reports = context.metrics.counters(
+    let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
+    self.reports = Dictionary(
+      uniqueKeysWithValues: ExecutionV1.ExecutionReport.Kind.allCases.map {
+        ($0, reports.with($0.name))
+      })
     self.openOrders = context.metrics.gauge(
       "execution_router_orders_open", help: "Parent orders that are not done.")
     self.done = recovery.ledger.orders.keys.filter { !recovery.ledger.open.contains($0) }.sorted()
@@ -215,7 +219,7 @@ actor Router {
     while true {
       do {
         let ticket = journal.append([record], in: try room(forOutcomeOf: record, .essential))
-        reports.with(message.kind.name).increment()
+        reports[message.kind]?.increment()
         return try await untilDurable(ticket)
       } catch let refusal as JournalRefusal {
         context.log.warning(
@@ -244,7 +248,7 @@ actor Router {
     for case .report(let parent, let report) in effects {
       let message = codec.report(report, of: parent, now)
       records.append(ExecutionV1.JournalRecord(report: message).encoded())
-      reports.with(message.kind.name).increment()
+      reports[message.kind]?.increment()
     }
     letGoOfOld()
     openOrders.set(ledger.open.count)
