@@ -71,6 +71,8 @@ extension ChildLifecycle {
     }
     guard wasAcknowledged else {
       venueOrderID = report.venueOrderID
+      // A cancel that went out before this may have come before the order, and found nothing.
+      if !report.status.isTerminal { isCancelUnderWay = false }
       news.append(.acknowledged(isOver: report.status.isTerminal))
       return
     }
