@@ -37,10 +37,18 @@ final class OrderClient {
 
   /// Every connection has one order under way; nanoseconds of each that was answered.
   func load(connections: Int, seconds: Int) throws -> [Double] {
+    try load(connections: connections, until: now() + UInt64(seconds) * 1_000_000_000, most: .max)
+  }
+
+  /// So many orders, as fast as they are answered.
+  func load(connections: Int, orders: Int) throws {
+    _ = try load(connections: connections, until: .max, most: sent + orders)
+  }
+
+  private func load(connections: Int, until end: UInt64, most: Int) throws -> [Double] {
     let lines = try (0..<connections).map { _ in try Line(port: port) }
     var began = [UInt64](repeating: 0, count: connections)
     var times: [Double] = []
-    let end = now() + UInt64(seconds) * 1_000_000_000
     for (index, line) in lines.enumerated() {
       began[index] = now()
       try line.send(request())
@@ -56,7 +64,7 @@ final class OrderClient {
         guard try lines[index].isAnswered() else { continue }
         let time = now()
         times.append(Double(time - began[index]))
-        if time >= end {
+        if time >= end || sent >= most {
           waiting -= 1
         } else {
           began[index] = time
@@ -73,11 +81,7 @@ final class OrderClient {
     return Array("\(head)\(body.utf8.count)\r\n\r\n\(body)".utf8)
   }
 
-  private func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-  }
+  private func now() -> UInt64 { monotonicNanoseconds() }
 }
 
 /// One connection and the answer that is coming in on it.

@@ -10,7 +10,7 @@ import JSON
 /// `order.post.10`, `order.post.50`: as many connections, each with one order at a time; the CPU time of
 /// every process of the mesh, per order. With `later` the same once so many orders are history.
 enum OrdersThroughGateway {
-  private static let raised = [
+  static let raised = [
     "risk-manager.orders_per_second=1000000", "risk-manager.orders_per_minute=1000000",
     "market-connector.order_rate_max=1000000", "market-connector.request_weight_max=10000000",
     "market-connector.venues=binance", "risk-manager.max_long=1000000",
@@ -24,12 +24,8 @@ enum OrdersThroughGateway {
     let mesh = try MeshUnderTest("orders", raised.flatMap { ["--set", $0] })
     let token = try mesh.token(user: "trader")
     try pause(.seconds(2))
-    let book = try mesh.get("/v1/books/BTCUSDT?depth=1", token: token)
-    guard let mid = try JSONDocument(parsing: Array(book.utf8)).root["mid"]?.string,
-      let whole = Int64(mid.prefix { $0 != "." })
-    else { throw Broken("the book has no mid: \(book)") }
     let client = OrderClient(
-      port: mesh.gatewayPort, token: token, price: "\(whole * 97 / 100).00")
+      port: mesh.gatewayPort, token: token, price: try price(mesh, token))
     var found = [try idle(client, mesh, token)]
     for connections in [10, 50] {
       found.append(try loaded(client, mesh, connections, "order.post.\(connections)"))
@@ -37,6 +33,15 @@ enum OrdersThroughGateway {
     while client.sent < history { _ = try client.load(connections: 50, seconds: 5) }
     found.append(try loaded(client, mesh, 50, "order.post.50.later"))
     return found
+  }
+
+  /// Of an order to buy that rests.
+  static func price(_ mesh: MeshUnderTest, _ token: String) throws -> String {
+    let book = try mesh.get("/v1/books/BTCUSDT?depth=1", token: token)
+    guard let mid = try JSONDocument(parsing: Array(book.utf8)).root["mid"]?.string,
+      let whole = Int64(mid.prefix { $0 != "." })
+    else { throw Broken("the book has no mid: \(book)") }
+    return "\(whole * 97 / 100).00"
   }
 
   private static func idle(

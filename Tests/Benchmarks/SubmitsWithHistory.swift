@@ -46,7 +46,7 @@ enum SubmitsWithHistory {
 
   // MARK: The history
 
-  private static func write(_ orders: Int, _ folder: String, _ loop: EventLoop) async throws {
+  static func write(_ orders: Int, _ folder: String, _ loop: EventLoop) async throws {
     let journal = try Journal.open(folder)
     var record = OmsV1.JournalRecord()
     record.record = .instrument(instrument)
@@ -120,23 +120,9 @@ enum SubmitsWithHistory {
   private static func submit(_ folder: String, _ loop: EventLoop) async throws -> Outcome {
     var outcome = Outcome()
     let router = RejectingRouter()
-    let context = ServiceContext(
-      name: OMS.name, loop: loop, state: StateFolder(folder),
-      connect: { name in
-        InProcessChannel(
-          methods: name == "execution-router" ? router.methods : [],
-          identity: Identity(service: "benchmark"), loop: loop)
-      })
-    let loaded = try LoadedSettings<OMS.Config>(
-      OMS.name,
-      from: SettingsSources(flags: [
-        try SettingsSources.Flag(parsing: "oms.unsent_orders_max=1000000")
-      ]), sections: [])
     let began = loop.uptime.nanoseconds
-    let oms = try OMS(context, loaded.config, AbsentStore(), JournalSettings())
+    let (oms, context) = try await service(folder, router.methods, loop)
     outcome.recovery = Double(loop.uptime.nanoseconds - began)
-    try await oms.start()
-    context.readiness.require("instruments").hold()
     let channel = InProcessChannel(
       methods: oms.methods, identity: Identity(service: "trading-gateway"), loop: loop)
     let client = OmsV1.OrderServiceClient(channel: channel)
@@ -153,6 +139,28 @@ enum SubmitsWithHistory {
     await context.stopTasks()
     await oms.stop()
     return outcome
+  }
+
+  /// An oms over a folder that has its journal, started and ready for orders.
+  static func service(
+    _ folder: String, _ router: [ServerMethod], _ loop: EventLoop
+  ) async throws -> (OMS, ServiceContext) {
+    let context = ServiceContext(
+      name: OMS.name, loop: loop, state: StateFolder(folder),
+      connect: { name in
+        InProcessChannel(
+          methods: name == "execution-router" ? router : [],
+          identity: Identity(service: "benchmark"), loop: loop)
+      })
+    let loaded = try LoadedSettings<OMS.Config>(
+      OMS.name,
+      from: SettingsSources(flags: [
+        try SettingsSources.Flag(parsing: "oms.unsent_orders_max=1000000")
+      ]), sections: [])
+    let oms = try OMS(context, loaded.config, AbsentStore(), JournalSettings())
+    try await oms.start()
+    context.readiness.require("instruments").hold()
+    return (oms, context)
   }
 
   private static func times(
