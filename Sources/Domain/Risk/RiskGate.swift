@@ -150,23 +150,26 @@ package final class RiskGate {
   ) -> Verdict {
     // Every rule of `RiskRule`, in its order. A loop over them asks each what it is, which costs more than
     // most of them.
-    if let found = finding(of: .killSwitch, on: request, slot) { return no(.killSwitch, found, request) }
-    if let found = finding(of: .wellFormed, on: request, slot) { return no(.wellFormed, found, request) }
-    if let found = finding(of: .tradingState, on: request, slot) { return no(.tradingState, found, request) }
-    if let found = finding(of: .ordersPerSecond, on: request, slot) { return no(.ordersPerSecond, found, request) }
-    if let found = finding(of: .ordersPerMinute, on: request, slot) { return no(.ordersPerMinute, found, request) }
-    if let found = finding(of: .orderSize, on: request, slot) { return no(.orderSize, found, request) }
-    if let found = finding(of: .position, on: request, slot) { return no(.position, found, request) }
-    if let found = finding(of: .notional, on: request, slot) { return no(.notional, found, request) }
-    if let found = finding(of: .dailyLoss, on: request, slot) { return no(.dailyLoss, found, request) }
-    if let found = finding(of: .grossExposure, on: request, slot) { return no(.grossExposure, found, request) }
-    if let found = finding(of: .priceBand, on: request, slot) { return no(.priceBand, found, request) }
+    if let no = refusal(by: .killSwitch, request, slot) { return no }
+    if let no = refusal(by: .wellFormed, request, slot) { return no }
+    if let no = refusal(by: .tradingState, request, slot) { return no }
+    if let no = refusal(by: .ordersPerSecond, request, slot) { return no }
+    if let no = refusal(by: .ordersPerMinute, request, slot) { return no }
+    if let no = refusal(by: .orderSize, request, slot) { return no }
+    if let no = refusal(by: .position, request, slot) { return no }
+    if let no = refusal(by: .notional, request, slot) { return no }
+    if let no = refusal(by: .dailyLoss, request, slot) { return no }
+    if let no = refusal(by: .grossExposure, request, slot) { return no }
+    if let no = refusal(by: .priceBand, request, slot) { return no }
     return .accepted
   }
 
-  @inline(never)
-  private func no(_ rule: RiskRule, _ finding: GateFinding, _ request: GateRequest) -> Verdict {
-    .refused(
+  @inline(__always)
+  private func refusal(
+    by rule: RiskRule, _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> Verdict? {
+    guard let finding = finding(of: rule, on: request, slot) else { return nil }
+    return .refused(
       Refusal(
         rule: rule, reason: finding.reason, instrument: request.order.instrument,
         actual: finding.actual, limit: finding.limit))

@@ -13,7 +13,7 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws -> ExecutionV1.RouteOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
     var response = ExecutionV1.RouteOrderResponse()
-    do { response.childOrderId = try await router.route(order) } catch let refusal as JournalRefusal
+    do { response.childOrderId = try await router.route(order, for: request.instance) } catch let refusal as JournalRefusal
     {
       throw refusal.rpcError
     }
@@ -23,7 +23,7 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   func cancelOrder(
     _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
-    do { try await router.cancel(request.orderId) } catch let refusal as JournalRefusal {
+    do { try await router.cancel(request) } catch let refusal as JournalRefusal {
       throw refusal.rpcError
     }
     return .init()
@@ -44,6 +44,11 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws {
     let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
     var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
+    if request.withInstance {
+      var opening = ExecutionV1.ExecutionReport()
+      opening.instance = router.instance
+      try await responses.send(opening)
+    }
     while let record = try await cursor.followingRecord() {
       if let report = try Self.report(of: record) { try await responses.send(encoded: report) }
     }

@@ -16,8 +16,14 @@ internal import Wire
 /// The routing ledger over its journal: room for an event and the reports that may follow from it is
 /// reserved, the event is applied and journaled with them, and when all is on disk, and not before,
 /// its commands are carried out. What cannot be journaled changes nothing.
+///
+/// An order that the oms has journaled for this very instance goes to the venue at once: the oms's
+/// record is the intent, and ours may be lost with this instance. Any other instance takes such an order
+/// in without sending it, and asks the venue (ADR 10).
 actor Router {
   let journal: Journal
+  /// Of this start, and no other one.
+  nonisolated let instance: UInt64
   private let config: Config
   private let context: ServiceContext
   private var instruments: InstrumentTable
@@ -40,6 +46,7 @@ actor Router {
     self.config = config
     self.context = context
     self.journal = recovery.journal
+    self.instance = context.loop.randomNumber() | 1
     self.instruments = recovery.instruments
     self.ledger = recovery.ledger
     self.owed = recovery.owed
@@ -95,7 +102,8 @@ actor Router {
 
   // MARK: Requests
 
-  func route(_ wire: OmsV1.Order) async throws -> String {
+  /// `instance`: the one that may send it on the oms's word; 0 for none.
+  func route(_ wire: OmsV1.Order, for instance: UInt64) async throws -> String {
     let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
     let parent = try ParentOrder(wire, instrument)
     guard ledger.orders[parent.id] == nil else {
@@ -104,6 +112,9 @@ actor Router {
         throw JournalRefusal(error)
       }
       return ChildID(parent: parent.id, sequence: 1).text
+    }
+    guard instance == 0 || instance == self.instance else {
+      return try await takeIn(parent, at: instrument)
     }
     try refuseIfLate(wire, parent)
     guard withdrawn[parent.id] == nil else {
@@ -120,7 +131,21 @@ actor Router {
     }
     waiting += 1
     defer { waiting -= 1 }
-    try await apply(.routed(parent), at: instrument, for: .business)
+    let isOnOmsWord = instance != 0
+    try await apply(
+      .routed(parent), at: instrument, for: .business, isOnOmsWord ? .atOnce : .whenDurable)
+    return ChildID(parent: parent.id, sequence: 1).text
+  }
+
+  /// An order that an earlier instance may have sent, and lost the record of: the venue is asked, as after
+  /// a restart about every order that is open. It is never sent again, and its age is no reason to refuse
+  /// it.
+  private func takeIn(_ parent: ParentOrder, at instrument: Instrument) async throws -> String {
+    if Mutant.isOn(.strangerSent) {
+      try await apply(.routed(parent), at: instrument, for: .essential, .whenDurable)
+    } else {
+      try await apply(.routed(parent), at: instrument, for: .essential, .asked)
+    }
     return ChildID(parent: parent.id, sequence: 1).text
   }
 
@@ -141,9 +166,17 @@ actor Router {
       ])
   }
 
-  func cancel(_ orderID: String) async throws {
-    let id = try RoutingCodec.orderID(orderID)
-    if ledger.orders[id] == nil { withdraw(id) }
+  func cancel(_ request: ExecutionV1.CancelRoutedOrderRequest) async throws {
+    let id = try RoutingCodec.orderID(request.orderId)
+    if ledger.orders[id] == nil {
+      let isOurs = request.instance == 0 || request.instance == instance
+      if isOurs || Mutant.isOn(.cancelBelievesAbsence) {
+        withdraw(id)
+      } else if let wire = request.order {
+        let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
+        _ = try await takeIn(try ParentOrder(wire, instrument), at: instrument)
+      }
+    }
     try await apply(.cancelRequested(parent: id), at: try known(id), for: .essential)
   }
 
@@ -232,8 +265,18 @@ actor Router {
 
   // MARK: Applying
 
+  /// When commands are carried out that follow from an event.
+  private enum Departure {
+    case whenDurable
+    /// The oms's record proves the intent.
+    case atOnce
+    /// Another instance may have carried them out: it is asked what came of it.
+    case asked
+  }
+
   private func apply(
-    _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse
+    _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse,
+    _ departure: Departure = .whenDurable
   ) async throws {
     let codec = RoutingCodec(instrument: instrument)
     let now = context.time.now
@@ -254,10 +297,17 @@ actor Router {
     openOrders.set(ledger.open.count)
     let ticket = journal.append(records, in: room)
     lastTicket = ticket
-    if Mutant.isOn(.effectBeforeRecord) { for effect in effects { carryOut(effect) } }
+    let isAtOnce = departure == .atOnce || Mutant.isOn(.effectBeforeRecord)
+    if isAtOnce { for effect in effects { carryOut(effect) } }
     try await untilDurable(ticket)
-    if Mutant.isOn(.effectBeforeRecord) { return }
-    for effect in effects { carryOut(effect) }
+    if isAtOnce { return }
+    for effect in effects {
+      if case .place(let order) = effect, departure == .asked {
+        desk?.query(order.clientOrderID, at: instruments[order.instrument])
+      } else {
+        carryOut(effect)
+      }
+    }
   }
 
   /// An event's reports repeat what it says itself, and what is known of its order.

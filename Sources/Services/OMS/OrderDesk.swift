@@ -36,6 +36,8 @@ actor OrderDesk {
   private(set) var hasEvicted = false
   /// The report that was taken last, and which log it is of.
   var reports = LogPosition.start
+  /// The execution-router that is heard now; 0 while none is.
+  var routerInstance: UInt64 = 0
   /// The newest record appended; on disk when its ticket says so.
   private(set) var lastTicket: JournalTicket?
   /// The newest event, instruments not counted.
@@ -117,7 +119,7 @@ actor OrderDesk {
     try requireFresh(admitted, order.createdTime)
     try requireCapacity(instrument, order.createdTime)
     order.id = mint.next(now: order.createdTime)
-    var row = OrderRow(order, createdBy: wire.createdBy)
+    var row = OrderRow(order, createdBy: wire.createdBy, routerInstance: routerInstance)
     _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
     let event = JournaledEvent(event: .accepted, time: order.createdTime, report: .start)
     let record = event.record(row, instrument).encoded()

@@ -12,12 +12,15 @@ struct OrderRow: Sendable {
   let createdBy: String
   /// Tells when the order is on disk; nil once that is known.
   var accepted: JournalTicket?
+  /// The instance of the execution-router that may send it on our record alone; 0 for none.
+  let routerInstance: UInt64
 
   var order: Order { lifecycle.order }
 
-  init(_ order: Order, createdBy: String) {
+  init(_ order: Order, createdBy: String, routerInstance: UInt64) {
     self.lifecycle = OrderLifecycle(order)
     self.createdBy = createdBy
+    self.routerInstance = routerInstance
   }
 
   /// The order as the contract shows it.

@@ -77,7 +77,9 @@ struct Recovery {
         guard rows.last.map({ $0 < id }) ?? true else {
           throw RPCError(.dataLoss, "order \(id) is accepted after a later one")
         }
-        rows.append(OrderRow(order, createdBy: wire.createdBy))
+        rows.append(
+          OrderRow(
+            order, createdBy: wire.createdBy, routerInstance: journaled.routerInstance))
       }
       guard try rows.update(id, { try $0.lifecycle.apply(event.event, at: event.time) }) != nil
       else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
