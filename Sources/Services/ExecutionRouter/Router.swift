@@ -141,11 +141,9 @@ actor Router {
   /// a restart about every order that is open. It is never sent again, and its age is no reason to refuse
   /// it.
   private func takeIn(_ parent: ParentOrder, at instrument: Instrument) async throws -> String {
-    if Mutant.isOn(.strangerSent) {
-      try await apply(.routed(parent), at: instrument, for: .essential, .whenDurable)
-    } else {
-      try await apply(.routed(parent), at: instrument, for: .essential, .asked)
-    }
+    let isSent = Mutant.isOn(.strangerSent) || Mutant.isOn(.effectBeforeRecord)
+    try await apply(
+      .routed(parent), at: instrument, for: .essential, isSent ? .whenDurable : .asked)
     return ChildID(parent: parent.id, sequence: 1).text
   }
 
