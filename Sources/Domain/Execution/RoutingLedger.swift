@@ -30,7 +30,8 @@ package struct RoutingLedger: Sendable {
     guard let before = orders[id] else { return (false, []) }
     var order = before
     Self.apply(event, to: &order, &effects)
-    guard order != before || !effects.isEmpty else { return (false, []) }
+    // To compare two orders is dear, and seldom needed.
+    guard !effects.isEmpty || order != before else { return (false, []) }
     orders[id] = order
     if order.isSettled { open.remove(id) } else { open.insert(id) }
     return (true, effects)
@@ -49,7 +50,8 @@ package struct RoutingLedger: Sendable {
     for id in ids where !open.contains(id) { orders[id] = nil }
   }
 
-  private static func parent(of event: RoutingEvent) -> OrderID? {
+  /// The order that an event is about; nil where it names none of ours.
+  package static func parent(of event: RoutingEvent) -> OrderID? {
     switch event {
     case .routed(let parent): parent.id
     case .cancelRequested(let parent), .replaceRequested(let parent, _, _, _): parent

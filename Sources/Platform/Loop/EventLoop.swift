@@ -119,6 +119,11 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     wake()
   }
 
+  /// The loop that runs on this thread; nil on others.
+  package static var current: EventLoop? {
+    clinux_thread_loop().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+  }
+
   package var isCurrent: Bool {
     clinux_thread_loop() == Unmanaged.passUnretained(self).toOpaque()
   }

@@ -28,7 +28,7 @@ actor Router {
   private let context: ServiceContext
   private var instruments: InstrumentTable
   private var ledger: RoutingLedger
-  private var done: [OrderID] = []
+  private var done = DoneOrders()
   private var desk: VenueDesk?
   private var followed: Set<String> = []
   private var lastTicket: JournalTicket?
@@ -50,6 +50,9 @@ actor Router {
     self.instruments = recovery.instruments
     self.ledger = recovery.ledger
     self.owed = recovery.owed
+    for id in recovery.ledger.orders.keys.sorted() where !recovery.ledger.open.contains(id) {
+      done.append(id)
+    }
     let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.reports = Dictionary(
@@ -291,7 +294,7 @@ actor Router {
       records.append(ExecutionV1.JournalRecord(report: message).encoded())
       reports[message.kind]?.increment()
     }
-    letGoOfOld()
+    letGoOfOld(after: event)
     openOrders.set(ledger.open.count)
     let ticket = journal.append(records, in: room)
     lastTicket = ticket
@@ -346,10 +349,13 @@ actor Router {
     }
   }
 
-  private func letGoOfOld() {
-    guard ledger.orders.count > ledger.open.count + config.ordersKeptMax * 2 else { return }
-    let done = ledger.orders.keys.filter { !ledger.open.contains($0) }.sorted()
-    ledger.forget(done.prefix(done.count - config.ordersKeptMax))
+  /// One ends, one goes: no order waits for the forgetting of many.
+  private func letGoOfOld(after event: RoutingEvent) {
+    guard let id = RoutingLedger.parent(of: event), !ledger.open.contains(id) else { return }
+    done.append(id)
+    while done.count > config.ordersKeptMax, let old = done.popFirst() {
+      ledger.forget(CollectionOfOne(old))
+    }
   }
 }
 
