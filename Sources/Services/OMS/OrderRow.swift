@@ -12,12 +12,13 @@ struct OrderRow: Sendable {
   let createdBy: String
   /// Tells when the order is on disk; nil once that is known.
   var accepted: JournalTicket?
-  /// The instance of the execution-router that may send it on our record alone; 0 for none.
+  /// The instance of the execution-router that may send it on our record alone; 0, which is always safe,
+  /// for none.
   let routerInstance: UInt64
 
   var order: Order { lifecycle.order }
 
-  init(_ order: Order, createdBy: String, routerInstance: UInt64) {
+  init(_ order: Order, createdBy: String, routerInstance: UInt64 = 0) {
     self.lifecycle = OrderLifecycle(order)
     self.createdBy = createdBy
     self.routerInstance = routerInstance

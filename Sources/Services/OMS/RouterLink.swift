@@ -63,7 +63,9 @@ struct RouterLink: Sendable {
     throw RPCError(.unavailable, "the execution-router ended its stream of reports")
   }
 
-  private func read(_ reports: ClientCall<ExecutionV1.StreamReportsRequest, ExecutionV1.ExecutionReport>) async throws {
+  private func read(
+    _ reports: ClientCall<ExecutionV1.StreamReportsRequest, ExecutionV1.ExecutionReport>
+  ) async throws {
     while let report = try await reports.next() {
       if report.instance != 0 {
         await desk.heardRouter(report.instance)
