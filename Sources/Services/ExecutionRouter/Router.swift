@@ -61,7 +61,6 @@ actor Router {
       })
     self.openOrders = context.metrics.gauge(
       "execution_router_orders_open", help: "Parent orders that are not done.")
-    self.done = recovery.ledger.orders.keys.filter { !recovery.ledger.open.contains($0) }.sorted()
     openOrders.set(recovery.ledger.open.count)
   }
 
