@@ -13,9 +13,11 @@ enum FollowedEvents {
 
   static func run() throws -> [Figures] {
     let workspace = try Workspace("follow")
-    try onLoop { try await SubmitsWithHistory.write(orders, "\(workspace.path)/journal/oms", $0) }
     let path = workspace.path
-    let times = try onLoop { try await follow(path, $0) }
+    try onLoop { try await SubmitsWithHistory.write(orders, path + "/journal/oms", $0) }
+    let times = try withExtendedLifetime(workspace) {
+      try onLoop { try await follow(path, $0) }
+    }
     var figures = Figures("oms.follow", samples: times)
     figures.operationsPerSecond = Double(times.count) * 1e9 / times.reduce(0, +)
     return [figures]

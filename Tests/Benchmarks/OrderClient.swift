@@ -154,9 +154,18 @@ final class Line {
   }
 
   private func place(of text: StaticString, before end: Int) -> Int? {
-    block.withUnsafeBytes { bytes in
-      memmem(bytes.baseAddress!, end, text.utf8Start, text.utf8CodeUnitCount)
-        .map { UnsafeRawPointer($0) - bytes.baseAddress! }
+    let wanted = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    return block.withUnsafeBufferPointer { bytes in
+      var start = 0
+      while start + wanted.count <= end {
+        if bytes[start] == wanted[0],
+          memcmp(bytes.baseAddress! + start, wanted.baseAddress!, wanted.count) == 0
+        {
+          return start
+        }
+        start += 1
+      }
+      return nil
     }
   }
 }
