@@ -12,6 +12,8 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var routed: [OmsV1.Order] = []
     var cancelled: [String] = []
     var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] = []
+    /// Cancels and replacements, in the order in which they came.
+    var changes: [String] = []
     var lastSequence: UInt64 = 0
     var refusesLate = false
     var knowsNothing = false
@@ -57,6 +59,8 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   var cancelled: [String] { state.withLock { $0.cancelled } }
   var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] { state.withLock { $0.replaced } }
 
+  var changes: [String] { state.withLock { $0.changes } }
+
   /// Reports about an order, in order, with the next sequence.
   func report(
     _ kind: ExecutionV1.ExecutionReport.Kind, _ orderID: String, fill: MarketV1.Fill? = nil,
@@ -100,7 +104,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
     if knowsNothing { throw RPCError(.notFound, "never routed here") }
-    state.withLock { $0.cancelled.append(request.orderId) }
+    state.withLock { state in
+      state.cancelled.append(request.orderId)
+      state.changes.append("cancel \(request.orderId)")
+    }
     return .init()
   }
 
@@ -108,7 +115,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
     if holdsReplacements { throw RPCError(.unavailable, "nobody is there") }
-    state.withLock { $0.replaced.append(request) }
+    state.withLock { state in
+      state.replaced.append(request)
+      state.changes.append("replace \(request.orderId)")
+    }
     return .init()
   }
 
