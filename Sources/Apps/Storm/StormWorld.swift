@@ -378,8 +378,9 @@ struct LoadedStormSettings {
     connector = try Self.load(
       "market-connector", ["tick_ring_entries=0", "health_window=1s", "shards=1"])
     risk = try Self.load("risk-manager", [])
-    router = try Self.load("execution-router", ["journal_segment_bytes=4194304"])
-    oms = try Self.load("oms", ["journal_segment_bytes=4194304"])
+    router = try Self.load(
+      "execution-router", ["journal_segment_bytes=4194304", "snapshot_records=100"])
+    oms = try Self.load("oms", ["journal_segment_bytes=4194304", "snapshot_records=100"])
     gateway = try Self.load("trading-gateway", ["tick_ring=off", "slow_after=60s"])
     portfolio = try Self.load("portfolio-manager", [])
   }

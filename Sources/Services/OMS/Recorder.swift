@@ -20,13 +20,14 @@ struct Recorder: Sendable {
   private let restarts: Counter
 
   init(
-    _ journal: Journal, _ store: any OrderStore, _ config: Config, _ context: ServiceContext
+    _ journal: Journal, _ store: any OrderStore, _ config: Config, _ context: ServiceContext,
+    _ position: RecordedPosition
   ) {
     self.journal = journal
     self.store = store
     self.config = config
     self.context = context
-    record = RecordWatch(journal, config, context)
+    record = RecordWatch(journal, config, context, position)
     batches = context.metrics.counter(
       "oms_record_batches_total", help: "Transactions that carried events into PostgreSQL.")
     restarts = context.metrics.counter(

@@ -186,7 +186,7 @@ enum DeliveryStep: Sendable {
 extension OrderDesk {
   /// Nil when the order is no longer to be sent.
   func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
-    guard let row = rows[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    guard let row = log.state[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
     if Mutant.isOn(.routesHaveNoAge) { return .send }
     if row.lifecycle.isCancelRequested { return .withdraw }
     let order = row.order
@@ -195,21 +195,21 @@ extension OrderDesk {
     return now - order.createdTime > most ? .expire : .send
   }
 
-  func isToGo(_ id: OrderID) -> Bool { rows[id]?.lifecycle.isCancelRequested ?? false }
+  func isToGo(_ id: OrderID) -> Bool { log.state[id]?.lifecycle.isCancelRequested ?? false }
 
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
-    guard let row = rows[id] else { return false }
+    guard let row = log.state[id] else { return false }
     return row.lifecycle.isCancelRequested && !isUnsent(row)
   }
 
   private func isUnsent(_ row: OrderRow) -> Bool {
-    unsent.contains(row.order.id, venue: instruments[row.order.instrument].venue.name)
+    unsent.contains(row.order.id, venue: log.state.instrument(of: row).venue.name)
   }
 
   /// Ends an order of which it is proven that it never left; true when it has ended, false when the
   /// journal takes no record of it now.
   func withdraw(_ id: OrderID, _ text: String) async throws -> Bool {
-    guard let row = rows[id], !row.lifecycle.isTerminal else { return true }
+    guard let row = log.state[id], !row.lifecycle.isTerminal else { return true }
     let event: OrderEvent =
       row.lifecycle.isCancelRequested
       ? .cancelled(venueFilled: nil) : .rejected(.venueUnavailable, text: text)
@@ -224,8 +224,8 @@ extension OrderDesk {
   func replacement(
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
-    guard let row = rows[id], let terms = row.lifecycle.pendingTerms else { return nil }
-    let instrument = instruments[row.order.instrument]
+    guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description
     request.version = version
@@ -242,6 +242,6 @@ extension OrderDesk {
     context.log.error(
       "the execution-router's journal is not the one that was read: all its reports are read again",
       ["reason": .text(reason), "read": "\(reports.sequence)"])
-    reports = .start
+    forgetReports()
   }
 }
