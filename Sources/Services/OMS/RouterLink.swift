@@ -176,6 +176,10 @@ struct RouterLink: Sendable {
   func replace(_ id: OrderID, version: UInt32) {
     context.spawn("replace order") {
       guard let request = await desk.replacement(of: id, version: version) else { return }
+      // The cancel comes first: then the router refuses the new terms, where it would place them anew,
+      // long after a kill switch. They are to be refused all the same: an order that has filled
+      // meanwhile ends with that, and with nothing else.
+      if await desk.isToGo(id), !Mutant.isOn(.replaceOvertakesCancel) { try await sendCancel(id) }
       _ = try await router.replaceOrder(request, within)
     }
   }
@@ -228,6 +232,8 @@ extension OrderDesk {
     return now - order.createdTime > most ? .expire : .send
   }
 
+  func isToGo(_ id: OrderID) -> Bool { log.state[id]?.lifecycle.isCancelRequested ?? false }
+
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
     guard let row = log.state[id] else { return false }
     return row.lifecycle.isCancelRequested && !isUnsent(row)
@@ -256,9 +262,6 @@ extension OrderDesk {
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
     guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
-    // The cancel ends both. New terms that came before it, when the router is back, would be placed
-    // anew, long after a kill switch.
-    if row.lifecycle.isCancelRequested, !Mutant.isOn(.replaceOvertakesCancel) { return nil }
     let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description

@@ -227,7 +227,15 @@ extension TradingDesk {
       try Task.checkCancellation()
       asking.options.waitsForReady = true
       let isLate = context.loop.uptime - began >= config.resolveAfter
-      guard try await existing(asking) == nil, isLate else { continue }
+      let answer: OmsV1.Order?
+      do {
+        answer = try await existing(asking)
+      } catch let error as RPCError where error.code == .alreadyExists {
+        // The name is another order's: under these terms the oms has none, and never will.
+        if book!.proveAbsent(wish.ticket.clientOrderID) { return }
+        continue
+      }
+      guard answer == nil, isLate else { continue }
       // A later call of the same order may be under way: then it is not over yet.
       if book!.proveAbsent(wish.ticket.clientOrderID) { return }
     }

@@ -14,6 +14,8 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var named: [UInt64] = []
     var cancelled: [String] = []
     var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] = []
+    /// Cancels and replacements, in the order in which they came.
+    var changes: [String] = []
     var lastSequence: UInt64 = 0
     var refusesLate = false
     var knowsNothing = false
@@ -67,6 +69,8 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   var cancelled: [String] { state.withLock { $0.cancelled } }
   var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] { state.withLock { $0.replaced } }
 
+  var changes: [String] { state.withLock { $0.changes } }
+
   /// Reports about an order, in order, with the next sequence.
   func report(
     _ kind: ExecutionV1.ExecutionReport.Kind, _ orderID: String, fill: MarketV1.Fill? = nil,
@@ -116,6 +120,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     state.withLock { state in
       state.cancelled.append(request.orderId)
       state.named.append(request.instance)
+      state.changes.append("cancel \(request.orderId)")
     }
     return .init()
   }
@@ -124,7 +129,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
     if holdsReplacements { throw RPCError(.unavailable, "nobody is there") }
-    state.withLock { $0.replaced.append(request) }
+    state.withLock { state in
+      state.replaced.append(request)
+      state.changes.append("replace \(request.orderId)")
+    }
     return .init()
   }
 
