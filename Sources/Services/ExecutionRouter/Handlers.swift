@@ -2,11 +2,13 @@ internal import Calls
 internal import Contracts
 internal import Journal
 internal import ServiceKit
+private import Synchronization
 internal import Wire
 
 struct Handlers: ExecutionV1.ExecutionServiceHandler {
   let router: Router
   let context: ServiceContext
+  let told: ToldPosition
 
   func routeOrder(
     _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
@@ -44,6 +46,7 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws {
     let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
     var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
+    told.sequence = position.sequence
     while let record = try await cursor.followingRecord() {
       let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
       guard case .report(var report) = decoded.record else { continue }
@@ -53,5 +56,15 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
     }
     try Task.checkCancellation()
     throw RPCError(.unavailable, "the execution-router is stopping; resume after the last sequence")
+  }
+}
+
+/// Up to which record the oms has the reports, as it has said last.
+final class ToldPosition: Sendable {
+  private let state = Mutex<UInt64>(0)
+
+  var sequence: UInt64 {
+    get { state.withLock { $0 } }
+    set { state.withLock { $0 = newValue } }
   }
 }

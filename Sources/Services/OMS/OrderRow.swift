@@ -1,6 +1,5 @@
 internal import Chrono
 internal import Contracts
-internal import Journal
 internal import Orders
 internal import Translation
 internal import Units
@@ -10,13 +9,15 @@ internal import Venue
 struct OrderRow: Sendable {
   var lifecycle: OrderLifecycle
   let createdBy: String
-  /// Tells when the order is on disk; nil once that is known.
-  var accepted: JournalTicket?
 
   var order: Order { lifecycle.order }
 
   init(_ order: Order, createdBy: String) {
-    self.lifecycle = OrderLifecycle(order)
+    self.init(OrderLifecycle(order), createdBy: createdBy)
+  }
+
+  init(_ lifecycle: OrderLifecycle, createdBy: String) {
+    self.lifecycle = lifecycle
     self.createdBy = createdBy
   }
 

@@ -44,12 +44,14 @@ struct RouterLink: Sendable {
     var request = ExecutionV1.StreamReportsRequest()
     request.afterSequence = position.sequence
     request.afterMark = position.mark
-    if Mutant.isOn(.reportSkipped), request.afterSequence > 0 {
-      (request.afterSequence, request.afterMark) = (request.afterSequence + 1, 0)
-    }
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
+    var isSkipping = Mutant.isOn(.reportSkipped) && position.sequence > 0
     while let report = try await reports.next() {
+      if isSkipping {
+        isSkipping = false
+        continue
+      }
       if Mutant.isOn(.cancelDropped), report.kind == .cancelled { continue }
       while true {
         do throws(JournalRefusal) {
@@ -88,15 +90,14 @@ struct RouterLink: Sendable {
       var mayBeThere = mayBeThere
       var pause = Duration.milliseconds(20)
       while let step = await desk.nextStep(for: id, now: context.time.now) {
-        if try await take(step, id, &mayBeThere) {
-          // It may have been cancelled while it was being handed over.
-          cancel(id)
-          return
-        }
+        if try await take(step, id, &mayBeThere) { break }
         await context.loop.sleep(for: pause)
         try Task.checkCancellation()
         pause = min(pause * 2, .milliseconds(250))
       }
+      // It may have been cancelled while it was being handed over, or while nobody knew that it had
+      // been: its reports may be the first to tell.
+      cancel(id)
     }
   }
 
@@ -181,7 +182,8 @@ enum DeliveryStep: Sendable {
 extension OrderDesk {
   /// Nil when the order is no longer to be sent.
   func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
-    guard let row = rows[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    guard let row = log.state[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    if Mutant.isOn(.routesHaveNoAge) { return .send }
     if row.lifecycle.isCancelRequested { return .withdraw }
     let order = row.order
     let endsAtOnce = order.type == .market || [.ioc, .fok].contains(order.timeInForce)
@@ -190,18 +192,18 @@ extension OrderDesk {
   }
 
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
-    guard let row = rows[id] else { return false }
+    guard let row = log.state[id] else { return false }
     return row.lifecycle.isCancelRequested && !isUnsent(row)
   }
 
   private func isUnsent(_ row: OrderRow) -> Bool {
-    unsent.contains(row.order.id, venue: instruments[row.order.instrument].venue.name)
+    unsent.contains(row.order.id, venue: log.state.instrument(of: row).venue.name)
   }
 
   /// Ends an order of which it is proven that it never left; true when it has ended, false when the
   /// journal takes no record of it now.
   func withdraw(_ id: OrderID, _ text: String) async throws -> Bool {
-    guard let row = rows[id], !row.lifecycle.isTerminal else { return true }
+    guard let row = log.state[id], !row.lifecycle.isTerminal else { return true }
     let event: OrderEvent =
       row.lifecycle.isCancelRequested
       ? .cancelled(venueFilled: nil) : .rejected(.venueUnavailable, text: text)
@@ -216,11 +218,11 @@ extension OrderDesk {
   func replacement(
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
-    guard let row = rows[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
     // The cancel ends both. New terms that came before it, when the router is back, would be placed
     // anew, long after a kill switch.
     if row.lifecycle.isCancelRequested, !Mutant.isOn(.replaceOvertakesCancel) { return nil }
-    let instrument = instruments[row.order.instrument]
+    let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description
     request.version = version
@@ -237,6 +239,6 @@ extension OrderDesk {
     context.log.error(
       "the execution-router's journal is not the one that was read: all its reports are read again",
       ["reason": .text(reason), "read": "\(reports.sequence)"])
-    reports = .start
+    forgetReports()
   }
 }

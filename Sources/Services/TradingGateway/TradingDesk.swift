@@ -122,7 +122,6 @@ actor TradingDesk {
     if Mutant.isOn(.killSwitchUnheard) { return }
     kill.hear(wire)
     if killSwitch.isEngaged != wasEngaged { hold.ring() }
-    if Mutant.isOn(.killClearsNothing) { return }
     guard killSwitch.isEngaged, !wasEngaged else { return }
     clearance.ring()
     context.log.warning(

@@ -2,6 +2,7 @@ import Chrono
 import Execution
 import Orders
 import Seeds
+import Tables
 import Testing
 import Units
 import Venue
@@ -134,6 +135,41 @@ import Venue
     let confirmed = ledger.apply(.reported(report(.new)))
 
     #expect(confirmed.effects.last == .cancel(instrument: InstrumentID(0), childID: childID()))
+  }
+
+  @Test(arguments: [true, false])
+  func `KS-01 a cancel that overtakes its order goes out again when the venue has it`(
+    isAnswer: Bool
+  ) {
+    // The venue knows nothing of it yet: the cancel has ended, and the order is on its way.
+    var (ledger, effects) = ledger([
+      .routed(parent()), .silent(childID: childID(), reason: "timeout"),
+      .cancelRequested(parent: OrderID(1)),
+    ])
+    #expect(effects == [.cancel(instrument: InstrumentID(0), childID: childID())])
+    let status: VenueOrderStatus = isAnswer ? .new : .partiallyFilled
+    let filled: Int64 = isAnswer ? 0 : 40
+
+    effects = ledger.apply(.reported(report(status, filled: filled))).effects
+
+    #expect(effects.contains(.cancel(instrument: InstrumentID(0), childID: childID())))
+    let again = ledger.apply(.reported(report(status, filled: filled)))
+    #expect(!again.effects.contains(.cancel(instrument: InstrumentID(0), childID: childID())))
+  }
+
+  @Test func `KS-01 a cancel that was in time is not sent again for an order that has ended`() {
+    var (ledger, _) = ledger([
+      .routed(parent()), .silent(childID: childID(), reason: "timeout"),
+      .cancelRequested(parent: OrderID(1)),
+    ])
+
+    let gone = ledger.apply(.reported(report(.cancelled)))
+
+    #expect(
+      gone.effects == [
+        .report(parent: OrderID(1), .acknowledged(venueOrderID: "V1-1")),
+        .report(parent: OrderID(1), .cancelled(text: "")),
+      ])
   }
 
   @Test func `OMS-14 an order that appears after its denial is taken back and cancelled`() {

@@ -15,6 +15,9 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var lastSequence: UInt64 = 0
     var refusesLate = false
     var knowsNothing = false
+    var holdsReplacements = false
+    var losesAnswers = false
+    var lost: [CheckedContinuation<Void, Never>] = []
   }
 
   /// Market orders come too late from now on.
@@ -27,6 +30,27 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   var knowsNothing: Bool {
     get { state.withLock { $0.knowsNothing } }
     set { state.withLock { $0.knowsNothing = newValue } }
+  }
+
+  /// Replacements find nobody.
+  var holdsReplacements: Bool {
+    get { state.withLock { $0.holdsReplacements } }
+    set { state.withLock { $0.holdsReplacements = newValue } }
+  }
+
+  /// It takes orders in charge, and its answers come to nobody, in the end.
+  func loseAnswers() { state.withLock { $0.losesAnswers = true } }
+
+  var hasLostAnswers: Bool { state.withLock { !$0.lost.isEmpty } }
+
+  /// Whoever waits for a lost answer hears that there is none.
+  func breakOff() {
+    let lost = state.withLock { state in
+      state.losesAnswers = false
+      defer { state.lost = [] }
+      return state.lost
+    }
+    for waiter in lost { waiter.resume() }
   }
 
   var routed: [OmsV1.Order] { state.withLock { $0.routed } }
@@ -63,6 +87,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     let order = request.order ?? .init()
     if refusesLate, order.type == .market { throw RPCError(.failedPrecondition, "too late") }
     state.withLock { $0.routed.append(order) }
+    if state.withLock({ $0.losesAnswers }) {
+      await withCheckedContinuation { waiter in state.withLock { $0.lost.append(waiter) } }
+      throw RPCError(.unavailable, "the connection was lost")
+    }
     var response = ExecutionV1.RouteOrderResponse()
     response.childOrderId = order.orderId + "-1"
     return response
@@ -79,6 +107,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   func replaceOrder(
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
+    if holdsReplacements { throw RPCError(.unavailable, "nobody is there") }
     state.withLock { $0.replaced.append(request) }
     return .init()
   }

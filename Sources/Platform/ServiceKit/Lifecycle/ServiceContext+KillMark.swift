@@ -2,9 +2,9 @@ internal import Loop
 
 extension ServiceContext {
   /// Calls `look` when the mark comes or goes: at once where the kernel tells, within
-  /// `KillMark.interval` everywhere, until the service stops.
+  /// the state folder's interval everywhere, until the service stops.
   package func watchMark(_ look: @escaping @Sendable () async -> Void) {
-    spawn("watch for the mark", every: KillMark.interval) { await look() }
+    spawn("watch for the mark", every: state.markInterval) { await look() }
     // A simulated loop has no descriptors.
     guard loop.scheduler == nil else { return }
     spawn("hear of the mark") { [loop, state] in
