@@ -21,6 +21,7 @@ actor TradingDesk {
   nonisolated let killSwitch: KillSwitch
   nonisolated let kill: KillKeeper
   nonisolated let clearance: OrderClearance
+  nonisolated let hold: VenueHold
   let config: Config
   let context: ServiceContext
   let oms: OmsV1.OrderServiceClient
@@ -49,6 +50,7 @@ actor TradingDesk {
     killSwitch = KillSwitch()
     kill = try KillKeeper(killSwitch, context)
     clearance = OrderClearance(killSwitch, context)
+    hold = VenueHold(killSwitch, context)
     day = try TradingDay(context)
     self.bus = BusLane.bus(config)
     self.oms = .init(channel: context.channel(to: "oms"))
@@ -121,11 +123,18 @@ actor TradingDesk {
     let wasEngaged = killSwitch.isEngaged
     if Mutant.isOn(.killSwitchUnheard) { return }
     kill.hear(wire)
+    if killSwitch.isEngaged != wasEngaged { hold.ring() }
     guard killSwitch.isEngaged, !wasEngaged else { return }
     clearance.ring()
     context.log.warning(
       "kill switch engaged: every open order is cancelled",
       ["by": .text(wire.actor), "reason": .text(wire.reason)])
+  }
+
+  /// Whoever carries it through is told.
+  nonisolated func killSwitchChanged() {
+    hold.ring()
+    clearance.ring()
   }
 
   /// Limits; false when these are none yet.

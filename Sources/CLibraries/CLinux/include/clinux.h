@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -116,6 +117,16 @@ static const uint32_t CLINUX_HANGUP = EPOLLHUP;
 static const uint32_t CLINUX_PEER_CLOSED = EPOLLRDHUP;
 static inline uint32_t clinux_event_mask(const struct epoll_event *event) { return event->events; }
 static inline uint64_t clinux_event_tag(const struct epoll_event *event) { return event->data.u64; }
+
+/// Readable when a name comes into the folder or leaves it; -1 when it cannot be watched.
+static inline int clinux_watch_folder(const char *path) {
+  int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) return -1;
+  uint32_t names = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
+  if (inotify_add_watch(fd, path, names) >= 0) return fd;
+  close(fd);
+  return -1;
+}
 
 /// The child gets no descriptor from `lowest` on (glibc 2.34).
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest);

@@ -23,6 +23,7 @@ final class CurlTransfer: @unchecked Sendable {
   private var headerBytes = 0
   /// How often curl had a connection and was about to send the request.
   private var attempts = 0
+  private var objection: String?
   private var headerList: UnsafeMutablePointer<curl_slist>?
 
   /// Bytes of a response's headers.
@@ -128,10 +129,14 @@ final class CurlTransfer: @unchecked Sendable {
   /// curl sends again, on a new connection, what a kept connection may have swallowed. Not with us,
   /// unless the request says so or not a byte had left.
   private func aboutToSend() -> Int32 {
-    defer { attempts += 1 }
-    guard attempts > 0, !request.maySendTwice else { return CURL_PREREQFUNC_OK }
-    let sent = ccurl_info_long(handle!.curl, CURLINFO_REQUEST_SIZE)
-    return sent > 0 ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK
+    let hasLeft = attempts > 0 && ccurl_info_long(handle!.curl, CURLINFO_REQUEST_SIZE) > 0
+    if hasLeft, !request.maySendTwice { return CURL_PREREQFUNC_ABORT }
+    if !hasLeft, let objection = request.objection?() {
+      self.objection = objection
+      return CURL_PREREQFUNC_ABORT
+    }
+    attempts += 1
+    return CURL_PREREQFUNC_OK
   }
 
   private func takeBody(_ bytes: UnsafeMutablePointer<CChar>, _ count: Int) -> Int {
@@ -173,6 +178,7 @@ final class CurlTransfer: @unchecked Sendable {
     if isHeaderTooLarge {
       return fail(.broken, "the response's headers are over \(Self.headerBytesMax) bytes")
     }
+    if code == CURLE_ABORTED_BY_CALLBACK, let objection { return fail(.withheld, objection) }
     guard code == CURLE_OK else { return fail(kind(code), words(code)) }
     let status = ccurl_info_long(handle!.curl, CURLINFO_RESPONSE_CODE)
     return .success(HTTPClientResponse(status: status, headers: headers, body: body))
