@@ -6,6 +6,7 @@ import ExecutionRouterService
 import Loop
 import OMSService
 import Orders
+import ServiceKit
 import TestKit
 import Testing
 import Wire
