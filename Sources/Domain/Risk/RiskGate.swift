@@ -57,7 +57,7 @@ package final class RiskGate {
     self.slots = .allocate(byteCount: (slotCount + 1) * GateSlot.stride, alignment: 128)
     self.state = .allocate(capacity: 1)
     self.ring = .allocate(capacity: 1)
-    precondition(RiskRule.allCases.count == 11, "a rule that `verdict` does not ask")
+    precondition(RiskRule.allCases.count == 11, "a rule that `isAccepted` does not ask")
     precondition(MemoryLayout<GateSlot>.size <= GateSlot.stride, "a slot outgrew its lines")
     state.initialize(to: GateAccount())
     ring.initialize(to: AdmissionRing(holding: 1))
@@ -149,31 +149,43 @@ package final class RiskGate {
   private func verdict(
     on request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> Verdict {
-    // Every rule of `RiskRule`, in its order. A loop over them asks each what it is, which costs more than
-    // most of them.
-    if let no = refusal(by: .killSwitch, request, slot) { return no }
-    if let no = refusal(by: .wellFormed, request, slot) { return no }
-    if let no = refusal(by: .tradingState, request, slot) { return no }
-    if let no = refusal(by: .ordersPerSecond, request, slot) { return no }
-    if let no = refusal(by: .ordersPerMinute, request, slot) { return no }
-    if let no = refusal(by: .orderSize, request, slot) { return no }
-    if let no = refusal(by: .position, request, slot) { return no }
-    if let no = refusal(by: .notional, request, slot) { return no }
-    if let no = refusal(by: .dailyLoss, request, slot) { return no }
-    if let no = refusal(by: .grossExposure, request, slot) { return no }
-    if let no = refusal(by: .priceBand, request, slot) { return no }
-    return .accepted
+    isAccepted(request, slot) ? .accepted : firstRefusal(of: request, slot)
+  }
+
+  /// Every rule of `RiskRule`. Whether each passes is all that is asked here, written out one after the
+  /// other: what a rule found, and a loop over what rules are, cost more than most of them.
+  @inline(__always)
+  private func isAccepted(
+    _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> Bool {
+    passes(.killSwitch, request, slot) && passes(.wellFormed, request, slot)
+      && passes(.tradingState, request, slot) && passes(.ordersPerSecond, request, slot)
+      && passes(.ordersPerMinute, request, slot) && passes(.orderSize, request, slot)
+      && passes(.position, request, slot) && passes(.notional, request, slot)
+      && passes(.dailyLoss, request, slot) && passes(.grossExposure, request, slot)
+      && passes(.priceBand, request, slot)
   }
 
   @inline(__always)
-  private func refusal(
-    by rule: RiskRule, _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
-  ) -> Verdict? {
-    guard let finding = finding(of: rule, on: request, slot) else { return nil }
-    return .refused(
-      Refusal(
-        rule: rule, reason: finding.reason, instrument: request.order.instrument,
-        actual: finding.actual, limit: finding.limit))
+  private func passes(
+    _ rule: RiskRule, _ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> Bool {
+    if case .some = finding(of: rule, on: request, slot) { false } else { true }
+  }
+
+  /// The first rule that refuses, with what it found.
+  @inline(never)
+  private func firstRefusal(
+    of request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
+  ) -> Verdict {
+    for rule in RiskRule.allCases {
+      guard let finding = finding(of: rule, on: request, slot) else { continue }
+      return .refused(
+        Refusal(
+          rule: rule, reason: finding.reason, instrument: request.order.instrument,
+          actual: finding.actual, limit: finding.limit))
+    }
+    preconditionFailure("a rule has refused and none refuses")
   }
 
   private func reserve(_ request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>) {
