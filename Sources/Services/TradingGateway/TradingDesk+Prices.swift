@@ -115,17 +115,27 @@ extension TradingDesk {
 
   /// The touch of an instrument; nil: its book is not to be trusted.
   private func set(_ id: InstrumentID, _ top: TopOfBook?, _ arrival: PriceArrival?) {
-    guard let book else { return }
+    guard book != nil else { return }
     let now = context.loop.uptime
     guard let top, top.bid.price > .zero, top.ask.price > .zero else {
       tops[id] = nil
-      book.gate.setReference(id, nil, now: now)
+      setReference(id, nil, now)
       return publish(.marketUpdate(id, nil, arrival))
     }
     let (bid, ask) = (top.bid.price.raw, top.ask.price.raw)
     tops[id] = top
-    book.gate.setReference(id, Price(bid + (ask - bid) / 2), now: now)
+    setReference(id, Price(bid + (ask - bid) / 2), now)
     publish(.marketUpdate(id, top, arrival))
+  }
+
+  /// What is held under earlier terms of the same name is worth the same, to their last place.
+  private func setReference(_ id: InstrumentID, _ price: Price?, _ now: Uptime) {
+    guard let gate = book?.gate else { return }
+    gate.setReference(id, price, now: now)
+    let instrument = instruments[id]
+    for before in instruments.earlier(than: instrument) {
+      gate.setReference(before.id, price.map { instrument.price($0, in: before) }, now: now)
+    }
   }
 
   /// No price of these is to be trusted; by default of all.

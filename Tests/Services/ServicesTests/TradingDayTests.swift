@@ -47,6 +47,37 @@ import Wire
     }
   }
 
+  @Test func `B5 what was traded in finer steps is held, worth and limited in coarser ones`()
+    async throws
+  {
+    let market = ScriptedMarket()
+    try await withFloor(market: market) { floor in
+      try await hold("5", at: "50000.05", floor)
+      let resting = try await floor.submit("2", at: "50000.07")
+      floor.oms.router.report(.acknowledged, resting.orderId)
+      #expect(await profit(floor.running.context, is: "-0.25"))
+      var coarser = bitcoin()
+      coarser.priceScale = 1
+      coarser.tickSize = wire("0.1")
+      market.changes(coarser)
+
+      let after = try await restarted(floor)
+      floor.books.say(bid: "50001", ask: "50001")
+
+      #expect(await profit(after.running.context, is: "4.75"))
+      // Ten is the most, five are held and two rest.
+      let (fits, isTooMuch) = (try await after.check("3"), try await after.check("3.00001"))
+      #expect(fits.admitted)
+      #expect(isTooMuch.reason == .positionLimit)
+      let fine = await refusal { try await after.submit("1", at: "50000.05") }
+      #expect(fine.reason == "PRICE_PRECISION")
+      try await after.submit("1", at: "50000.1")
+      floor.oms.router.report(.cancelled, resting.orderId)
+      #expect(await eventually { (try? await after.admits("4")) == true })
+      await after.running.drop()
+    }
+  }
+
   @Test func `RSK-08 a reached loss and the marks of the day outlive a restart`() async throws {
     try await withFloor { floor in
       try await hold("5", floor)
