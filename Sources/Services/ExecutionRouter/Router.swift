@@ -24,6 +24,8 @@ actor Router {
   let journal: Journal
   /// Of this start, and no other one.
   nonisolated let instance: UInt64
+  /// Another instance has left orders in the journal, and may have sent some that are not in it.
+  nonisolated let hasPredecessor: Bool
   private let config: Config
   private let context: ServiceContext
   private var instruments: InstrumentTable
@@ -47,6 +49,7 @@ actor Router {
     self.context = context
     self.journal = recovery.journal
     self.instance = context.loop.randomNumber() | 1
+    self.hasPredecessor = !recovery.ledger.orders.isEmpty
     self.instruments = recovery.instruments
     self.ledger = recovery.ledger
     self.owed = recovery.owed
