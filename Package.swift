@@ -117,6 +117,7 @@ let rooms: [Room] = [
 
   // Base: values.
   room(.base, "Mutants"),
+  room(.base, "Tables"),
   room(.base, "Units"),
   room(.base, "Bytes", uses: ["CZlib", "CZstd"]),
   room(.base, "Chrono", uses: ["CLinux"]),
@@ -154,7 +155,7 @@ let rooms: [Room] = [
     .platform, "ServiceKit",
     uses: [
       "Bytes", "CLinux", "CTOML", "Calls", "Chrono", "Contracts", "JSON", "Journal", "Loop",
-      "Postgres",
+      "Mutants", "Postgres",
       "Security", "Telemetry", "Transport", "Units", "Wire",
     ]),
 
@@ -163,16 +164,17 @@ let rooms: [Room] = [
   room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
-  room(.domain, "Portfolio", uses: ["Chrono", "Units", "Venue"]),
-  room(.domain, "Risk", uses: ["Chrono", "Orders", "Portfolio", "Units", "Venue"]),
-  room(.domain, "Execution", uses: ["Chrono", "Mutants", "Orders", "Units", "Venue"]),
+  room(.domain, "Portfolio", uses: ["Chrono", "Mutants", "Units", "Venue"]),
+  room(.domain, "Risk", uses: ["Chrono", "Mutants", "Orders", "Portfolio", "Units", "Venue"]),
+  room(.domain, "Execution", uses: ["Chrono", "Mutants", "Orders", "Tables", "Units", "Venue"]),
   room(.domain, "Signals", uses: ["Chrono", "Orders", "Units", "Venue"]),
 
   // Bridges: domain values to and from contract messages, written once for all services.
   room(
     .bridges, "Translation",
     uses: [
-      "Calls", "Chrono", "Contracts", "Orders", "Portfolio", "Risk", "Units", "Venue", "Wire",
+      "Bytes", "Calls", "Chrono", "Contracts", "Mutants", "Orders", "Portfolio", "Risk", "Units",
+      "Venue", "Wire",
     ]),
 
   // Venues: each exchange's dialect, and the simulator that speaks it back.
@@ -211,8 +213,12 @@ let rooms: [Room] = [
       "EventBus", "JSON", "OrderBook", "Orders", "Portfolio", "Risk", "SharedRing", "Signals",
       "TickRing", "Translation", "Venue",
     ]),
-  service("OMS", uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Venue"]),
-  service("ExecutionRouter", uses: ["Translation", "Execution", "Journal", "Orders", "Venue"]),
+  service(
+    "OMS",
+    uses: ["Translation", "Journal", "Orders", "Portfolio", "Postgres", "Tables", "Venue"]),
+  service(
+    "ExecutionRouter",
+    uses: ["Translation", "Execution", "Journal", "Orders", "Tables", "Venue"]),
   service("PortfolioManager", uses: ["Translation", "Portfolio", "Postgres", "Venue"]),
 
   // Apps.
@@ -320,7 +326,7 @@ let rooms: [Room] = [
     uses: ["CAllocationCount", "Chrono", "Orders", "Portfolio", "Risk", "Seeds", "Units", "Venue"]),
   tests(
     "ExecutionTests", in: "Domain/ExecutionTests",
-    uses: ["Chrono", "Execution", "Orders", "Seeds", "Units", "Venue"]),
+    uses: ["Chrono", "Execution", "Orders", "Seeds", "Tables", "Units", "Venue"]),
   tests(
     "SignalsTests", in: "Domain/SignalsTests",
     uses: ["Chrono", "Orders", "Seeds", "Signals", "Units", "Venue"]),
@@ -350,7 +356,7 @@ let rooms: [Room] = [
       "Security",
       "Seeds", "ServiceKit", "SharedRing", "Signals", "Telemetry", "TestKit", "TickRing",
       "TradingGatewayService", "Transcoding",
-      "Translation", "Transport", "Units", "Venue",
+      "Tables", "Translation", "Transport", "Units", "Venue",
       "Venues", "Wire",
     ]),
   tests(

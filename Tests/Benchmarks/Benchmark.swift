@@ -95,6 +95,10 @@ struct Benchmark {
         question: "how many orders a second does the oms take, with how many in its history?",
         run: SubmitsWithHistory.run),
       Benchmark(
+        name: "oms.recovery",
+        question: "how long does the oms take to start, and what do its snapshots cost?",
+        run: OrderRecovery.run),
+      Benchmark(
         name: "order.post",
         question: "how long from a POST to its answer, and how many orders a second, in a mesh?",
         run: OrdersThroughGateway.run),

@@ -25,10 +25,8 @@ enum FollowedEvents {
 
   /// Nanoseconds of an event, a sample for each thousand.
   private static func follow(_ folder: String, _ loop: EventLoop) async throws -> [Double] {
-    let (oms, context) = try await SubmitsWithHistory.service(folder, [], loop)
-    let client = OmsV1.OrderServiceClient(
-      channel: InProcessChannel(
-        methods: oms.methods, identity: Identity(service: "trading-gateway"), loop: loop))
+    let oms = try await OMSUnderLoad(folder, AbsentStore(), [], loop)
+    let client = oms.client
     let events = try await client.streamEvents(.init())
     var times: [Double] = []
     var began = loop.uptime.nanoseconds
@@ -40,7 +38,6 @@ enum FollowedEvents {
       began = now
     }
     events.cancel()
-    await context.stopTasks()
     await oms.stop()
     return times
   }

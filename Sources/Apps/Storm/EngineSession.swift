@@ -22,6 +22,8 @@ final class EngineSession: VenueSession, @unchecked Sendable {
   private var isTelling = false
   private var attempts = 0
   private var lastArrival = Uptime(nanoseconds: 0)
+  /// As the venue listed its markets when this session began.
+  private var listing = StormListing()
 
   init(_ exchange: StormVenue, _ loop: EventLoop, _ metrics: MetricsRegistry, timeout: Duration) {
     self.exchange = exchange
@@ -32,16 +34,20 @@ final class EngineSession: VenueSession, @unchecked Sendable {
   }
 
   var orders: any VenueOrderEntry {
-    Entry(exchange: exchange, loop: loop, timeout: timeout)
+    Entry(exchange: exchange, loop: loop, timeout: timeout, listing: listing)
   }
+
+  /// The venue lists other markets, or under other terms, than this session knows.
+  var isOutdated: Bool { listing != exchange.listing }
 
   func loadInstruments() async throws(VenueError) -> [Instrument] {
     guard
       let listed = await exchange.ask(
-        from: loop, within: timeout, changes: false, { $0.isBanned ? [] : $0.instruments }),
-      !listed.isEmpty
+        from: loop, within: timeout, changes: false, { $0.isBanned ? nil : $0.listing }),
+      let listed
     else { throw VenueError(.venueUnavailable, "\(exchange.name) does not answer") }
-    return listed
+    listing = listed
+    return listed.instruments
   }
 
   func start(
@@ -63,14 +69,16 @@ final class EngineSession: VenueSession, @unchecked Sendable {
     tell(.connected(attempt: attempts))
   }
 
-  func lost() {
+  func lost(for length: Duration) {
     exchange.scheduler.schedule(on: loop, at: loop.uptime + .milliseconds(1)) { [self] in
       tell(.disconnected(reason: "the venue closed it"))
-      loop.schedule(after: .milliseconds(300)) { [self] in connect() }
+      loop.schedule(after: length) { [self] in connect() }
     }
   }
 
-  func deliver(_ report: VenueReport) {
+  func deliver(_ told: VenueReport) {
+    // Of a market that it does not know a session says nothing.
+    guard let report = listing.listed(told) else { return }
     let arrival = max(lastArrival, loop.uptime + .microseconds(800))
     lastArrival = arrival
     exchange.scheduler.schedule(on: loop, at: arrival) { [self] in tell(.report(report)) }
@@ -92,22 +100,30 @@ final class EngineSession: VenueSession, @unchecked Sendable {
     let exchange: StormVenue
     let loop: EventLoop
     let timeout: Duration
+    let listing: StormListing
     let settlesAfter = Duration.seconds(12)
 
     private func ask(
       changes: Bool, _ body: @escaping (StormVenue) -> VenueOutcome
     ) async -> VenueOutcome {
-      await exchange.ask(from: loop, within: timeout, changes: changes, body)
-        ?? .unknown(reason: "\(exchange.name) has not answered")
+      let outcome = await exchange.ask(from: loop, within: timeout, changes: changes, body)
+      guard let outcome else { return .unknown(reason: "\(exchange.name) has not answered") }
+      guard case .acknowledged(let report) = outcome else { return outcome }
+      guard let listed = listing.listed(report) else {
+        return .unknown(reason: "\(exchange.name) answers of a market that is not listed")
+      }
+      return .acknowledged(listed)
     }
 
-    func place(_ order: VenueOrder) async -> VenueOutcome {
+    func place(_ listed: VenueOrder) async -> VenueOutcome {
+      let order = listing.traded(listed)
       exchange.sent?(order)
       return await ask(changes: true) { $0.place(order) }
     }
 
-    func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
-      await ask(changes: true) { $0.cancel(clientOrderID, instrument) }
+    func cancel(_ clientOrderID: String, of listed: InstrumentID) async -> VenueOutcome {
+      let instrument = listing.traded(listed)
+      return await ask(changes: true) { $0.cancel(clientOrderID, instrument) }
     }
 
     func replace(_ clientOrderID: String, with order: VenueOrder) async -> VenueReplacement {
@@ -116,8 +132,9 @@ final class EngineSession: VenueSession, @unchecked Sendable {
       return VenueReplacement(cancel: cancel, place: await place(order))
     }
 
-    func amend(_ amendment: VenueAmendment) async -> VenueOutcome {
-      await ask(changes: true) { $0.amend(amendment) }
+    func amend(_ listed: VenueAmendment) async -> VenueOutcome {
+      let amendment = listing.traded(listed)
+      return await ask(changes: true) { $0.amend(amendment) }
     }
 
     func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
@@ -130,8 +147,9 @@ final class EngineSession: VenueSession, @unchecked Sendable {
       return cancelled
     }
 
-    func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
-      await ask(changes: false) { $0.query(clientOrderID, instrument) }
+    func query(_ clientOrderID: String, of listed: InstrumentID) async -> VenueOutcome {
+      let instrument = listing.traded(listed)
+      return await ask(changes: false) { $0.query(clientOrderID, instrument) }
     }
 
     private func question<Answer: Sendable>(
@@ -146,8 +164,9 @@ final class EngineSession: VenueSession, @unchecked Sendable {
       return told
     }
 
-    func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
-      try await question { $0.openOrders(instrument) }
+    func openOrders(of listed: InstrumentID) async throws(VenueError) -> [VenueReport] {
+      let instrument = listing.traded(listed)
+      return try await question { $0.openOrders(instrument) }.compactMap { listing.listed($0) }
     }
 
     func fills(
@@ -157,10 +176,9 @@ final class EngineSession: VenueSession, @unchecked Sendable {
     func fills(
       ofOrder venueOrderID: String, _ instrument: InstrumentID
     ) async throws(VenueError) -> [VenueFillRecord] {
-      try await question { venue in
-        venue.fills(venueOrderID).map {
-          VenueFillRecord(instrument: instrument, venueOrderID: venueOrderID, fill: $0)
-        }
+      try await question { $0.fills(venueOrderID) }.map {
+        VenueFillRecord(
+          instrument: instrument, venueOrderID: venueOrderID, fill: listing.listed($0, instrument))
       }
     }
 

@@ -32,26 +32,69 @@ final class SimulatedRecord: @unchecked Sendable {
     let orderID: String
   }
 
-  /// A round trip; a connection that is away is found out about after a while.
-  fileprivate func visit(_ loop: EventLoop) async throws {
-    await loop.sleep(for: isAway ? .milliseconds(50) : latency)
-    guard !isAway else { throw RPCError(.unavailable, "PostgreSQL is away") }
+  struct Copy {
+    fileprivate let orders: [String: OmsV1.Order]
+    fileprivate let executions: [ExecutionKey: OmsV1.Execution]
+    fileprivate let progress: RecordProgress
+    fileprivate let positions: [String: PortfolioV1.Position]
+    fileprivate let events: [UInt64: OmsV1.OrderEvent]
+    fileprivate let register: RiskRegister?
+  }
+
+  /// As a backup holds it.
+  var copy: Copy {
+    Copy(
+      orders: orders, executions: executions, progress: progress, positions: positions,
+      events: events, register: register)
+  }
+
+  /// Every connection is broken by it.
+  func restore(_ copy: Copy) {
+    server += 1
+    (orders, executions, progress) = (copy.orders, copy.executions, copy.progress)
+    (positions, events, register) = (copy.positions, copy.events, copy.register)
+  }
+
+  /// Which server it is: a connection to another one is broken when it is used.
+  private var server = 0
+
+  /// A process's connection, and whose it is.
+  final class Connection: @unchecked Sendable {
+    let record: SimulatedRecord
+    let loop: EventLoop
+    private var server: Int
+
+    init(_ record: SimulatedRecord, _ loop: EventLoop) {
+      self.record = record
+      self.loop = loop
+      server = record.server
+    }
+
+    /// A round trip; a server that is away is found out about after a while.
+    func visit() async throws {
+      await loop.sleep(for: record.isAway ? .milliseconds(50) : record.latency)
+      guard !record.isAway else { throw RPCError(.unavailable, "PostgreSQL is away") }
+      guard server == record.server else {
+        server = record.server
+        throw RPCError(.unavailable, "the connection to PostgreSQL is broken")
+      }
+    }
   }
 }
 
 struct SimulatedOrderStore: OrderStore {
-  let record: SimulatedRecord
-  let loop: EventLoop
+  let connection: SimulatedRecord.Connection
+  private var record: SimulatedRecord { connection.record }
 
-  func prepare() async throws { try await record.visit(loop) }
+  func prepare() async throws { try await connection.visit() }
 
   func progress() async throws -> RecordProgress {
-    try await record.visit(loop)
+    try await connection.visit()
     return record.progress
   }
 
   func beginAgain(_ reason: String, until sequence: UInt64) async throws -> RecordProgress {
-    try await record.visit(loop)
+    try await connection.visit()
     record.progress = RecordProgress(
       generation: record.progress.generation + 1, position: .start, againUntil: sequence)
     record.orders.removeAll()
@@ -61,14 +104,14 @@ struct SimulatedOrderStore: OrderStore {
   }
 
   func setAsideCount() async throws -> Int {
-    try await record.visit(loop)
+    try await connection.visit()
     return 0
   }
 
   func record(
     _ events: [OmsV1.OrderEvent], through progress: RecordProgress
   ) async throws -> [RefusedItem<OmsV1.OrderEvent>] {
-    try await record.visit(loop)
+    try await connection.visit()
     for event in events {
       guard let order = event.order else { continue }
       if record.events[event.sequence] == nil { record.events[event.sequence] = event }
@@ -87,12 +130,12 @@ struct SimulatedOrderStore: OrderStore {
   }
 
   func order(_ id: OrderID) async throws -> OmsV1.Order? {
-    try await record.visit(loop)
+    try await connection.visit()
     return record.orders[id.description]
   }
 
   func orders(_ query: OrderQuery) async throws -> [OmsV1.Order] {
-    try await record.visit(loop)
+    try await connection.visit()
     let before = query.before?.description
     return Array(
       record.orders.values.filter { order in
@@ -103,13 +146,13 @@ struct SimulatedOrderStore: OrderStore {
   }
 
   func events(_ id: OrderID) async throws -> [OmsV1.OrderEvent] {
-    try await record.visit(loop)
+    try await connection.visit()
     return record.events.values.filter { $0.order?.orderId == id.description }
       .sorted { $0.sequence < $1.sequence }
   }
 
   func executions(_ query: ExecutionQuery) async throws -> [OmsV1.Execution] {
-    try await record.visit(loop)
+    try await connection.visit()
     return Array(
       record.executions.values.filter { execution in
         (query.symbol.isEmpty || execution.symbol == query.symbol)
@@ -120,36 +163,36 @@ struct SimulatedOrderStore: OrderStore {
 }
 
 struct SimulatedLimitStore: LimitStore {
-  let record: SimulatedRecord
-  let loop: EventLoop
+  let connection: SimulatedRecord.Connection
+  private var record: SimulatedRecord { connection.record }
 
-  func prepare() async throws { try await record.visit(loop) }
+  func prepare() async throws { try await connection.visit() }
 
   func load(
     standard: RiskLimits
   ) async throws -> (limits: RiskLimits, killSwitch: KillSwitchChange?, version: UInt64)? {
-    try await record.visit(loop)
+    try await connection.visit()
     return nil
   }
 
-  func probe() async throws { try await record.visit(loop) }
+  func probe() async throws { try await connection.visit() }
 
   func record(_ register: RiskRegister) async throws {
-    try await record.visit(loop)
+    try await connection.visit()
     record.register = register
   }
 }
 
 struct SimulatedPositionStore: PositionStore {
-  let record: SimulatedRecord
-  let loop: EventLoop
+  let connection: SimulatedRecord.Connection
+  private var record: SimulatedRecord { connection.record }
 
-  func prepare() async throws { try await record.visit(loop) }
+  func prepare() async throws { try await connection.visit() }
 
   func record(
     _ changes: PositionChanges, isWhole: Bool
   ) async throws -> [RefusedItem<PortfolioV1.Position>] {
-    try await record.visit(loop)
+    try await connection.visit()
     if isWhole { record.positions.removeAll() }
     for position in changes.positions {
       record.positions["\(position.account) \(position.venue) \(position.symbol)"] = position

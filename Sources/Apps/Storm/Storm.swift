@@ -68,6 +68,7 @@ final class StormRounds: @unchecked Sendable {
       await traders.setLimits(symbol, position: 10, size: 3)
     }
     await traders.setDailyLoss(50_000_000)
+    world.provoke = { [traders] in traders.provoke() }
     await loop.sleep(for: .seconds(3))
     var round = 0
     while loop.uptime < end, world.violation == nil {
@@ -81,7 +82,11 @@ final class StormRounds: @unchecked Sendable {
       world.heal()
       // What is being asked still ends.
       await loop.sleep(for: .seconds(50))
-      await StormCalm(world: world, audit: audit, traders: traders).hold()
+      let calm = StormCalm(world: world, audit: audit, traders: traders)
+      await calm.hold()
+      if world.settings.faults.contains(.backups), world.violation == nil {
+        await StormBackup(world: world, traders: traders, calm: calm).restore()
+      }
       round += 1
     }
     isOver = true

@@ -17,6 +17,7 @@ final class StormAudit: @unchecked Sendable {
   private var books: [Market: Book] = [:]
   private var limits: [String: [LimitSpan]] = [:]
   private var killedAt: Uptime?
+  private let door: StormDoor
 
   struct Market: Hashable {
     let venue: String
@@ -52,6 +53,7 @@ final class StormAudit: @unchecked Sendable {
 
   init(_ world: StormWorld) {
     self.world = world
+    door = StormDoor(world)
     for venue in world.venues {
       venue.placed = { [unowned self, unowned venue] in placed(venue, $0, $1) }
       venue.amended = { [unowned self, unowned venue] in amended(venue, $0, $1) }
@@ -98,6 +100,9 @@ final class StormAudit: @unchecked Sendable {
     limits[symbol]?.last.map { ($0.position, $0.size) }
   }
 
+  /// Nothing that waits need wait any longer.
+  func cancelledAll() { door.forget() }
+
   func killAnswered() { killedAt = world.scheduler.uptime }
   func killReleasing() { killedAt = nil }
 
@@ -108,6 +113,16 @@ final class StormAudit: @unchecked Sendable {
   }
 
   private func sent(_ venue: StormVenue, _ order: VenueOrder) {
+    door.sent(order)
+    if let late = door.lateness(of: order) {
+      world.broke(.prompt, "\(order.clientOrderID) leaves for \(venue.name) \(late) after it came")
+    }
+    if let cancelled = door.overtaken(by: order) {
+      world.broke(
+        .gone,
+        "\(order.clientOrderID) leaves for \(venue.name) although its order was to be "
+          + "cancelled \(world.scheduler.uptime - cancelled) ago")
+    }
     guard let killedAt, world.scheduler.uptime - killedAt > killGrace else { return }
     world.broke(
       .killed,
@@ -188,6 +203,7 @@ final class StormAudit: @unchecked Sendable {
       world.trace.note(
         "  \(venue.name) fills \(fill.quantity.raw) of \(report.clientOrderID), "
           + "execution \(fill.executionID)")
+      if world.settings.isTold { expect(venue, report, fill) }
       let signed = standing.side == .buy ? fill.quantity.raw : 0 - fill.quantity.raw
       var net = signed
       let instrument = venue.instruments[Int(report.instrument.index)]
@@ -202,6 +218,19 @@ final class StormAudit: @unchecked Sendable {
     set(report.clientOrderID, open: open, quantity: quantity)
     if report.filledQuantity.raw > quantity {
       world.broke(.once, "\(report.clientOrderID) filled beyond its quantity")
+    }
+  }
+
+  /// In the record before long.
+  private func expect(_ venue: StormVenue, _ report: VenueReport, _ fill: VenueFill) {
+    let parent = ChildID(parsing: report.clientOrderID).map { "\($0.parent)" } ?? ""
+    let key = SimulatedRecord.ExecutionKey(
+      venue: venue.name, symbol: venue.instruments[Int(report.instrument.index)].symbol,
+      executionID: fill.executionID, orderID: parent)
+    let until = world.scheduler.uptime + .seconds(30)
+    world.scheduler.schedule(on: nil, at: until) { [unowned self] in
+      guard world.record.executions[key] == nil else { return }
+      world.broke(.told, "execution \(key.executionID) of \(parent) is not known after 30 s")
     }
   }
 
@@ -227,7 +256,14 @@ final class StormAudit: @unchecked Sendable {
       return world.broke(
         .acknowledged, "\(ticket.clientID) was taken with other terms than the first time")
     }
+    if ticket.orderID == nil, let waiting = door.came(order, ticket) {
+      world.broke(
+        .door,
+        "\(ticket.clientID) is taken while \(waiting) waits to be sent to "
+          + "\(ticket.venue.name)")
+    }
     ticket.orderID = order.orderId
+    door.know(ticket)
     guard order.clientOrderId == ticket.clientID else {
       return world.broke(.acknowledged, "\(ticket.clientID) is answered as \(order.clientOrderId)")
     }

@@ -1,7 +1,9 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import Journal
 internal import Loop
+internal import ServiceKit
 internal import Translation
 internal import Units
 internal import Venue
@@ -21,9 +23,7 @@ struct StormCalm {
   /// Stops everything, waits for the end of every order, and compares.
   func hold() async {
     world.trace.note("calm")
-    await wait(Self.startLimit, .alive, { "not everything runs: \(world.missing)" }) {
-      world.missing.isEmpty
-    }
+    await waitForAll()
     await traders.release()
     guard world.violation == nil else { return }
     await end()
@@ -32,8 +32,43 @@ struct StormCalm {
     else { return }
     compare(orders, executions)
     await comparePositions()
-    await reserveNothing()
+    await StormReservations(world: world, audit: audit, traders: traders).compare()
     await checkForNothing()
+    await valueTheSame()
+  }
+
+  func waitForAll() async {
+    await wait(Self.startLimit, .alive, { "not everything runs: \(world.missing)" }) {
+      world.missing.isEmpty
+    }
+  }
+
+  /// The gate starts again while the market stands still, and knows the day's profit as before.
+  private func valueTheSame() async {
+    // A clock that has jumped puts fills of the same moment into different days.
+    guard world.violation == nil, !world.settings.faults.contains(.clock) else { return }
+    for venue in world.venues { venue.isStill = true }
+    defer { for venue in world.venues { venue.isStill = false } }
+    await loop.sleep(for: .seconds(4))
+    let (day, before) = (self.day, profit)
+    world.kill("trading-gateway", .process, restart: .milliseconds(200))
+    await waitForAll()
+    await loop.sleep(for: .seconds(8))
+    guard world.violation == nil, day == self.day else { return }
+    let after = profit
+    if before != after {
+      world.broke(
+        .valued,
+        "the day's profit was \(before ?? "-") before the gate's start and is "
+          + "\(after ?? "-") after it")
+    }
+  }
+
+  private var profit: String? { world.figure("trading_gateway_day_profit", of: "trading-gateway") }
+
+  private var day: Int64 {
+    let now = StormSettings.start.nanoseconds + Int64(loop.uptime.nanoseconds)
+    return now / 86_400_000_000_000
   }
 
   /// More checks than an account may have orders in a second take none of it.
@@ -250,47 +285,6 @@ struct StormCalm {
     } catch {
       world.broke(.alive, "no positions in the calm: \(error.message)")
       return [:]
-    }
-  }
-
-  // MARK: Reservations
-
-  /// With nothing open, the gate has room for exactly what the limit leaves.
-  private func reserveNothing() async {
-    guard world.violation == nil else { return }
-    for venue in world.venues {
-      for instrument in venue.instruments {
-        guard let (limit, size) = audit.currentLimit(instrument.symbol) else { continue }
-        let position = audit.book(instrument.symbol).position
-        for side in [Side.buy, .sell] {
-          let lot = instrument.lotSize.raw
-          let room = (limit.raw - side.sign * position) / lot * lot
-          guard room > 0, room <= size.raw, room % instrument.lotSize.raw == 0,
-            room >= 1_000_000
-          else { continue }
-          await admits(venue, instrument, side, Quantity(room))
-        }
-      }
-    }
-  }
-
-  private func admits(
-    _ venue: StormVenue, _ instrument: Instrument, _ side: Side, _ room: Quantity
-  ) async {
-    guard world.violation == nil, let touch = venue.touch(instrument.id) else { return }
-    let ticket = StormTicket(
-      act: 0, clientID: "calm", venue: venue, instrument: instrument, side: side, type: .limit,
-      timeInForce: .gtc, price: side == .buy ? touch.bid.price : touch.ask.price, quantity: room)
-    do throws(RPCError) {
-      let answer = try await traders.gate.checkOrder(ticket.request(), patience)
-      if !answer.admitted, answer.reason == .positionLimit {
-        world.broke(
-          .reserved,
-          "nothing is open, and the gate refuses \(instrument.decimal(room)) "
-            + "\(instrument.symbol) \(side) at \(venue.name): \(answer.text)")
-      }
-    } catch {
-      world.trace.note("calm: a check fails: \(error.message)")
     }
   }
 }

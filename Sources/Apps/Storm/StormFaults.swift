@@ -52,6 +52,15 @@ extension StormWorld {
     "market-connector", "orderbook",
   ]
 
+  /// Who speaks with whom.
+  private static let neighbours: [(String, String)] = [
+    ("trading-gateway", "oms"), ("trading-gateway", "oms"), ("oms", "execution-router"),
+    ("execution-router", "market-connector"), ("trading-gateway", "risk-manager"),
+    ("portfolio-manager", "oms"), ("trader", "trading-gateway"), ("trader", "oms"),
+    ("trader", "risk-manager"), ("oms", "market-connector"), ("trading-gateway", "orderbook"),
+    ("portfolio-manager", "orderbook"),
+  ]
+
   /// Runs the plans at their times, from now on.
   func unleash(_ plans: [StormFaultPlan]) {
     let start = scheduler.uptime
@@ -77,8 +86,69 @@ extension StormWorld {
       countFault("#\(plan.number) PostgreSQL is away")
       record.isAway = true
       later(random.duration(.seconds(2), .seconds(25))) { [self] in record.isAway = false }
-    case .silence, .bans, .stragglers, .halts, .streams, .fills: trouble(plan, &random)
+    case .silence, .bans, .stragglers, .halts, .streams, .fills, .rejections:
+      trouble(plan, &random)
+    case .terms, .delistings: list(plan, &random)
+    case .damage: damage(plan, &random)
+    case .backups: forget(plan, &random)
     case .selves: break
+    }
+  }
+
+  /// A venue's list changes. Whoever reads it anew, does; the others go on with what they know.
+  private func list(_ plan: StormFaultPlan, _ random: inout SeededRandom) {
+    let venue = venues[random.below(venues.count)]
+    let index = random.below(venue.instruments.count)
+    let symbol = venue.instruments[index].symbol
+    countFault("#\(plan.number) \(plan.fault.rawValue): \(symbol) of \(venue.name)")
+    if plan.fault == .terms {
+      venue.refine(index)
+    } else {
+      venue.unlist(index)
+      later(random.duration(.seconds(10), .seconds(40))) { venue.list(index) }
+    }
+    if random.below(2) == 0 {
+      kill("market-connector", after: 1 + random.below(400), restart: .milliseconds(500))
+    }
+    let readers: [ServiceName] = ["oms", "execution-router", "trading-gateway"]
+    let reader = readers[random.below(readers.count)]
+    let steps = 1 + random.below(400)
+    if random.below(2) == 0 {
+      later(random.duration(.seconds(1), .seconds(9))) { [self] in
+        kill(reader, after: steps, restart: .milliseconds(500))
+      }
+    }
+  }
+
+  /// The next write is lost, or lands elsewhere; the process ends when others have followed it.
+  private func damage(_ plan: StormFaultPlan, _ random: inout SeededRandom) {
+    let names: [ServiceName] = ["oms", "execution-router", "risk-manager"]
+    let name = names[random.below(names.count)]
+    guard let disk = disk(of: name), disk.writesBehindDamage == nil else { return }
+    let fault: DiskFault =
+      switch random.below(4) {
+      case 0: .lostSync
+      case 1: .misdirectedWrite(by: random.below(16_384) - 8_192)
+      default: .lostWrite
+      }
+    countFault("#\(plan.number) damage to the disk of \(name): \(fault)")
+    disk.inject(fault)
+    if name == "risk-manager" { provoke?() }
+    later(random.duration(.seconds(2), .seconds(4))) { [self] in
+      disk.clearFaults()
+      kill(name, .process, restart: .milliseconds(300))
+    }
+  }
+
+  /// PostgreSQL's server is exchanged for one that has a copy of some time ago.
+  private func forget(_ plan: StormFaultPlan, _ random: inout SeededRandom) {
+    countFault("#\(plan.number) a copy of PostgreSQL is taken")
+    let copy = record.copy
+    later(random.duration(.seconds(3), .seconds(20))) { [self] in
+      trace.note("PostgreSQL is put back from a copy")
+      record.isAway = true
+      record.restore(copy)
+      later(.seconds(2)) { [self] in record.isAway = false }
     }
   }
 
@@ -107,9 +177,8 @@ extension StormWorld {
   }
 
   private func cut(_ plan: StormFaultPlan, _ random: inout SeededRandom) {
-    let names = Self.services.map(\.text) + ["trader"]
-    let from = names[random.below(names.count)]
-    let to = names[random.below(names.count)]
+    let pair = Self.neighbours[random.below(Self.neighbours.count)]
+    let (from, to) = random.below(2) == 0 ? pair : (pair.1, pair.0)
     let length = random.duration(.milliseconds(200), .seconds(14))
     countFault("#\(plan.number) nothing from \(from) to \(to) for \(length)")
     network.cut(from: from, to: to, until: scheduler.uptime + length)
@@ -117,7 +186,7 @@ extension StormWorld {
 
   private func crash(_ plan: StormFaultPlan, _ random: inout SeededRandom) {
     let name = Self.crashing[min(random.below(9), random.below(9)) % Self.crashing.count]
-    let isLong = random.below(8) == 0
+    let isLong = random.below(4) == 0
     let rest = random.duration(
       isLong ? .seconds(10) : .milliseconds(50), isLong ? .seconds(40) : .seconds(4))
     countFault("#\(plan.number) \(name) is to end")
@@ -169,12 +238,15 @@ extension StormWorld {
     case .fills:
       venue.lateFills = share
       later(length) { venue.lateFills = 0 }
+    case .rejections:
+      venue.lateRejections = share
+      later(length) { venue.lateRejections = 0 }
     case .bans: venue.bannedUntil = scheduler.uptime + length
     case .halts:
       let instrument = venue.instruments[random.below(venue.instruments.count)].id
       venue.halt(instrument, true)
       later(length) { venue.halt(instrument, false) }
-    default: venue.cutStream()
+    default: venue.cutStream(for: random.duration(.milliseconds(100), .seconds(8)))
     }
   }
 }

@@ -13,6 +13,8 @@ package struct StormOptions: Sendable {
   package var isTraced = false
   /// Every mutant of this build, one after another, instead of one storm.
   package var huntsMutants = false
+  /// Only these of them; empty for all.
+  package var mutants: [String] = []
   /// Where lines go.
   package var say: @Sendable (String) -> Void
 
@@ -44,10 +46,11 @@ package enum StormProgram {
     let folder = try folder()
     defer { remove(folder) }
     if options.huntsMutants {
-      let hunt = StormMutants(
+      var hunt = StormMutants(
         settings: options.settings, seedsMax: max(options.seeds, mutantSeeds), folder: folder,
         say: options.say)
-      return try hunt.run(Mutant.allCases) ? 0 : 1
+      let named = options.mutants.compactMap { Mutant(rawValue: $0) }
+      return try hunt.run(named.isEmpty ? Mutant.allCases : named) ? 0 : 1
     }
     let began = SystemTime().uptime
     var settings = options.settings

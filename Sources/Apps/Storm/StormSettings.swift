@@ -36,6 +36,16 @@ package enum StormFault: String, Sendable, Hashable, CaseIterable {
   case fills
   /// A venue lets us trade with ourselves.
   case selves
+  /// A venue rejects an order that it had taken.
+  case rejections
+  /// A venue counts the prices of a market in finer steps from now on.
+  case terms
+  /// A market is taken off a venue's list for a while, and its orders are cancelled.
+  case delistings
+  /// A journal's disk loses a write, or does it elsewhere, and says yes.
+  case damage
+  /// Journals and PostgreSQL are put back from copies that are older than what they tell of.
+  case backups
 }
 
 /// One storm: everything that it is follows from these.
@@ -57,11 +67,18 @@ package struct StormSettings: Sendable, Hashable {
 
   /// Nothing holds processes and wires back: what is asked for happens in moments.
   var isPrompt: Bool {
-    faults.isSubset(of: [.silence, .bans, .halts, .fills, .postgres, .selves, .doubled])
+    faults.isSubset(of: [
+      .silence, .bans, .halts, .fills, .postgres, .selves, .doubled, .rejections,
+    ])
   }
 
-  /// 23:57 on a day, so that midnight comes to every run that is long enough.
-  package static let start = Instant(nanoseconds: 1_764_547_020_000_000_000)
+  /// Venues answer, and nothing but their streams hides what they do.
+  var isTold: Bool {
+    faults.isSubset(of: [.streams, .halts, .fills, .selves, .doubled, .rejections])
+  }
+
+  /// 23:58:50 on a day, so that midnight comes to every run that is long enough.
+  package static let start = Instant(nanoseconds: 1_764_547_130_000_000_000)
 }
 
 /// How a storm ended.
@@ -117,5 +134,10 @@ package enum StormRule: String, Sendable, Hashable, CaseIterable {
   case reserved = "what is reserved is owned by an order that lives"
   case ended = "every order ends"
   case rolled = "the day rolls"
+  case prompt = "what is sent is sent in its time"
+  case gone = "an order that is to be cancelled is not placed anew"
+  case door = "what cannot be sent soon is refused"
+  case told = "what has filled is known soon"
+  case valued = "a restart changes nothing about the day"
   case alive = "every process starts again, and comes to rest"
 }

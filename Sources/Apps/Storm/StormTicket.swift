@@ -5,7 +5,9 @@ internal import Units
 internal import Venue
 
 /// An order as its trader knows it.
-final class StormTicket {
+///
+/// `@unchecked Sendable`: touched on the scheduler's thread only.
+final class StormTicket: @unchecked Sendable {
   let act: Int
   let clientID: String
   let venue: StormVenue
@@ -17,9 +19,11 @@ final class StormTicket {
   let quantity: Quantity
   /// Set by the first answer that names it.
   var orderID: String?
-  /// Nobody asks about it any more: it was seen to have ended, and to agree with everything.
-  var isSettled = false
   var wasRefused = false
+  /// Somebody wanted it gone.
+  var wasCancelled = false
+  /// When that was first answered.
+  var cancelled: Uptime?
 
   init(
     act: Int, clientID: String, venue: StormVenue, instrument: Instrument, side: Side,

@@ -22,6 +22,7 @@ final class StormTraders: @unchecked Sendable {
   let portfolio: PortfolioV1.PortfolioServiceClient
   private(set) var tickets: [StormTicket] = []
   private var isKilling = false
+  private var idle = 0
   private var acts = 0
 
   init(_ world: StormWorld, _ audit: StormAudit) {
@@ -64,9 +65,10 @@ final class StormTraders: @unchecked Sendable {
     case 890..<920: await repeatOrder(&random, isOther: false)
     case 920..<940: await repeatOrder(&random, isOther: true)
     case 940..<980: await check(act, &random)
-    case 980..<985: await changeLimits(&random)
-    case 985..<986: await cancelAll()
-    case 986..<987: await kill(&random)
+    case 980..<986: await changeLimits(&random)
+    case 986..<987: await cancelAll()
+    case 987..<989: await kill(&random)
+    case 989..<997: await burst(act, &random)
     default: await submit(act, &random)
     }
   }
@@ -114,7 +116,10 @@ final class StormTraders: @unchecked Sendable {
   private func submit(_ act: Int, _ random: inout SeededRandom) async {
     guard let ticket = draw(act, &random) else { return }
     tickets.append(ticket)
+    let isRash = random.below(12) == 0
     await send(ticket, tries: 1 + random.below(3), &random)
+    // While it is on its way.
+    if isRash { await cancel(ticket) }
   }
 
   /// Sends an order, and again after a silence, as a client does.
@@ -122,6 +127,9 @@ final class StormTraders: @unchecked Sendable {
     _ ticket: StormTicket, tries: Int, _ random: inout SeededRandom, quantity: Quantity? = nil
   ) async {
     for attempt in 1...tries {
+      // A client that has lost count asks for something else under the same name.
+      var quantity = quantity
+      if attempt > 1, random.below(5) == 0 { quantity = Quantity(ticket.quantity.raw * 40) }
       do throws(RPCError) {
         world.trace.note("submit \(ticket.description)\(quantity.map { " with \($0)" } ?? "")")
         let answer = try await gate.submitOrder(
@@ -155,22 +163,32 @@ final class StormTraders: @unchecked Sendable {
   }
 
   private func cancel(_ random: inout SeededRandom) async {
-    guard let ticket = pick(&random, recent: 200), let id = ticket.orderID else { return }
+    guard let ticket = pick(&random, recent: 200) else { return }
+    await cancel(ticket)
+  }
+
+  private func cancel(_ ticket: StormTicket) async {
+    guard let id = ticket.orderID else { return }
     var request = OmsV1.CancelOrderRequest()
     request.orderId = id
     request.reason = "trader"
+    ticket.wasCancelled = true
     do throws(RPCError) {
       world.trace.note("cancel \(ticket.clientID)")
       _ = try await oms.cancelOrder(request, patience(.seconds(4)))
+      ticket.cancelled = ticket.cancelled ?? loop.uptime
     } catch {
       world.trace.note("cancel \(ticket.clientID): \(error.code.name) \(error.message)")
     }
   }
 
   private func replace(_ random: inout SeededRandom) async {
-    guard let ticket = pick(&random, recent: 100), let id = ticket.orderID,
-      let price = ticket.price
-    else { return }
+    guard let ticket = pick(&random, recent: 100) else { return }
+    await replace(ticket, &random)
+  }
+
+  private func replace(_ ticket: StormTicket, _ random: inout SeededRandom) async {
+    guard let id = ticket.orderID, let price = ticket.price else { return }
     var request = TradingV1.ReplaceOrderRequest()
     request.orderId = id
     let way = random.below(3)
@@ -186,6 +204,88 @@ final class StormTraders: @unchecked Sendable {
       _ = try await gate.replaceOrder(request, patience(.seconds(4)))
     } catch {
       world.trace.note("replace \(ticket.clientID): \(error.code.name) \(error.message)")
+    }
+  }
+
+  /// Everything at once: several orders of a symbol become larger, and others come beside them, each of
+  /// which fits alone.
+  private func burst(_ act: Int, _ random: inout SeededRandom) async {
+    guard let first = pick(&random, recent: 40) else { return }
+    let symbol = first.instrument.symbol
+    let others = tickets.suffix(120).filter {
+      $0.instrument.symbol == symbol && $0.side == first.side && $0.timeInForce == .gtc
+        && $0.orderID != nil
+    }
+    for ticket in others.suffix(8) { loop.spawn { [self] in await enlarge(ticket) } }
+    let sent = rush(act, "b", symbol, first.side, &random)
+    await loop.sleep(for: .milliseconds(400))
+    // Room that cancels are about to make is wanted at once.
+    for ticket in sent { loop.spawn { [self] in await cancel(ticket) } }
+    await loop.sleep(for: .milliseconds(Int64(1 + random.below(200))))
+    _ = rush(act, "c", symbol, first.side, &random)
+  }
+
+  private func rush(
+    _ act: Int, _ mark: String, _ symbol: String, _ side: Side, _ random: inout SeededRandom
+  ) -> [StormTicket] {
+    var sent: [StormTicket] = []
+    for part in 0..<4 {
+      guard let drawn = draw(act, &random) else { continue }
+      let venue = drawn.venue
+      guard let instrument = venue.instruments.first(where: { $0.symbol == symbol }),
+        let touch = venue.touch(instrument.id)
+      else { continue }
+      let price = side == .buy ? touch.bid.price : touch.ask.price
+      let ticket = StormTicket(
+        act: act, clientID: "t\(act)\(mark)\(part)", venue: venue, instrument: instrument,
+        side: side, type: .limit, timeInForce: .gtc, price: price,
+        quantity: Quantity(200_000_000 * Self.scale(symbol)))
+      tickets.append(ticket)
+      sent.append(ticket)
+      let forked = random.fork()
+      loop.spawn { [self] in
+        var own = forked
+        await send(ticket, tries: 1, &own)
+      }
+    }
+    return sent
+  }
+
+  private func enlarge(_ ticket: StormTicket) async {
+    guard let id = ticket.orderID else { return }
+    var request = TradingV1.ReplaceOrderRequest()
+    request.orderId = id
+    request.quantity = ticket.instrument.wire(
+      Quantity(ticket.quantity.raw * 2 + 100_000_000 * Self.scale(ticket.instrument.symbol)))
+    do throws(RPCError) {
+      world.trace.note("enlarge \(ticket.clientID)")
+      _ = try await gate.replaceOrder(request, patience(.seconds(4)))
+    } catch {
+      world.trace.note("enlarge \(ticket.clientID): \(error.code.name) \(error.message)")
+    }
+  }
+
+  /// Orders that rest far from the market and are cancelled, so that they are told of and do nothing.
+  func tradeNothing(_ count: Int) async {
+    for number in 0..<count {
+      let venue = world.venues[number % world.venues.count]
+      guard let instrument = venue.instruments.first, let touch = venue.touch(instrument.id) else {
+        continue
+      }
+      idle += 1
+      let tick = instrument.tickSize.raw
+      let ticket = StormTicket(
+        act: 0, clientID: "n\(idle)", venue: venue, instrument: instrument, side: .buy,
+        type: .limit, timeInForce: .gtc, price: Price(touch.bid.price.raw * 9 / 10 / tick * tick),
+        quantity: Quantity(1_000_000))
+      var request = OmsV1.CancelOrderRequest()
+      do throws(RPCError) {
+        let order = try await gate.submitOrder(ticket.request(), patience(.seconds(4)))
+        request.orderId = order.orderId
+        _ = try await oms.cancelOrder(request, patience(.seconds(4)))
+      } catch {
+        world.trace.note("\(ticket.clientID): \(error.code.name) \(error.message)")
+      }
     }
   }
 
@@ -212,24 +312,27 @@ final class StormTraders: @unchecked Sendable {
 
   private func changeLimits(_ random: inout SeededRandom) async {
     let symbol = ["BTCUSDT", "ETHUSDT", "SOLUSDT"][random.below(3)]
-    let lots = [6, 8, 10, 12][random.below(4)]
+    let lots = [4, 6, 8, 12][random.below(4)]
     await setLimits(symbol, position: lots, size: 1 + random.below(3))
   }
 
-  /// Until they are in force.
+  /// In coins that make an order worth a trade; until they are in force.
   func setLimits(_ symbol: String, position: Int, size: Int) async {
-    var request = RiskV1.SetSymbolLimitsRequest()
-    let scale = Self.scale(symbol)
-    request.symbol = symbol
-    request.maxOrderSize = TypeV1.Decimal(Decimal(units: Int64(size) * scale, scale: 0))
-    request.maxLong = TypeV1.Decimal(Decimal(units: Int64(position) * scale, scale: 0))
-    request.maxShort = request.maxLong
-    let one = Int64(100_000_000) * scale
-    audit.limits(
+    let one = Int64(100_000_000) * Self.scale(symbol)
+    await setLimits(
       symbol, position: Quantity(Int64(position) * one), size: Quantity(Int64(size) * one))
+  }
+
+  func setLimits(_ symbol: String, position: Quantity, size: Quantity) async {
+    var request = RiskV1.SetSymbolLimitsRequest()
+    request.symbol = symbol
+    request.maxOrderSize = TypeV1.Decimal(Decimal(units: size.raw, scale: 8))
+    request.maxLong = TypeV1.Decimal(Decimal(units: position.raw, scale: 8))
+    request.maxShort = request.maxLong
+    audit.limits(symbol, position: position, size: size)
     for _ in 0..<200 where world.violation == nil {
       do throws(RPCError) {
-        world.trace.note("limits of \(symbol): \(position), \(size) an order")
+        world.trace.note("limits of \(symbol): \(position.raw), \(size.raw) an order")
         _ = try await risk.setSymbolLimits(request, patience(.seconds(4)))
         audit.limitsAnswered(symbol)
         return
@@ -254,9 +357,18 @@ final class StormTraders: @unchecked Sendable {
     }
   }
 
+  func provoke() {
+    for (number, symbol) in ["BTCUSDT", "ETHUSDT", "SOLUSDT", "BTCUSDT"].enumerated() {
+      loop.schedule(after: .milliseconds(Int64(1 + 300 * number))) { [self] in
+        loop.spawn { [self] in await setLimits(symbol, position: 5 + number, size: 2) }
+      }
+    }
+  }
+
   private func cancelAll() async {
     do throws(RPCError) {
       world.trace.note("cancel all")
+      audit.cancelledAll()
       _ = try await oms.cancelAllOrders(.init(), patience(.seconds(10)))
     } catch {
       world.trace.note("cancel all: \(error.code.name)")
@@ -272,6 +384,7 @@ final class StormTraders: @unchecked Sendable {
     for _ in 0..<100 where world.violation == nil {
       do throws(RPCError) {
         world.trace.note("kill switch: engage")
+        audit.cancelledAll()
         _ = try await risk.engageKillSwitch(request, patience(.seconds(4)))
         break
       } catch {

@@ -24,14 +24,22 @@ final class StormVenue: @unchecked Sendable {
   var reported: ((VenueReport) -> Void)?
   /// Told when an order leaves for here.
   var sent: ((VenueOrder) -> Void)?
-  private weak var session: EngineSession?
+  private(set) weak var session: EngineSession?
 
   // What goes wrong, in a million requests, and until when.
   var answersLost = 0
   var stragglers = 0
   var lateFills = 0
   var bannedUntil = Uptime(nanoseconds: 0)
+  var lateRejections = 0
   private(set) var faultsMet = 0
+  /// The market does not move, and nothing of it is made up for later but all at once.
+  var isStill = false
+  /// Digits of prices beyond the engine's, by market, and markets that are off the list.
+  fileprivate var digits: [Int: UInt8] = [:]
+  fileprivate var unlisted: Set<Int> = []
+  /// Orders that were taken, and then rejected.
+  private var rejected: Set<String> = []
 
   init(
     _ name: String, _ scheduler: SimulatedScheduler, seed: UInt64, feeAsset: FeeAsset,
@@ -79,7 +87,7 @@ final class StormVenue: @unchecked Sendable {
   }
 
   private func live() {
-    exchange.advance(to: now)
+    if !isStill { exchange.advance(to: now) }
     publish()
     loop.schedule(after: .milliseconds(250)) { [self] in live() }
   }
@@ -113,7 +121,7 @@ final class StormVenue: @unchecked Sendable {
       wait.continuation = continuation
       scheduler.schedule(on: client, at: deadline) { wait.finish(nil) }
       scheduler.schedule(on: loop, at: client.uptime + there) { [self] in
-        exchange.advance(to: now)
+        if !isStill { exchange.advance(to: now) }
         let answer = body(self)
         publish()
         if isAnswerLost { return faultsMet += 1 }
@@ -144,7 +152,41 @@ final class StormVenue: @unchecked Sendable {
     if let ban { return ban }
     let outcome = exchange.place(order)
     placed?(order, outcome)
+    if lateRejections > 0, case .acknowledged(let report) = outcome, !report.status.isTerminal,
+      report.filledQuantity == .zero, random.happens(lateRejections)
+    {
+      faultsMet += 1
+      let delay = random.duration(.zero, .milliseconds(200))
+      loop.schedule(after: delay) { [self] in reject(order.clientOrderID, order.instrument) }
+    }
     return outcome
+  }
+
+  /// What was taken is rejected after all, as by an exchange that checks behind its door.
+  private func reject(_ clientOrderID: String, _ instrument: InstrumentID) {
+    guard case .acknowledged(let report) = exchange.query(clientOrderID, instrument),
+      !report.status.isTerminal, report.filledQuantity == .zero
+    else { return }
+    rejected.insert(clientOrderID)
+    _ = exchange.cancel(clientOrderID, instrument)
+    publish()
+  }
+
+  /// The exchange's word on an order.
+  private func word(_ report: VenueReport) -> VenueReport {
+    guard report.status == .cancelled, rejected.contains(report.clientOrderID) else {
+      return report
+    }
+    var word = report
+    word.status = .rejected
+    word.rejectReason = .venuePolicy
+    word.rejectText = "rejected after it was taken"
+    return word
+  }
+
+  private func word(_ outcome: VenueOutcome) -> VenueOutcome {
+    guard case .acknowledged(let report) = outcome else { return outcome }
+    return .acknowledged(word(report))
   }
 
   /// A cancel that is not carried out leaves the order's fate open: never a refusal of the order.
@@ -169,7 +211,7 @@ final class StormVenue: @unchecked Sendable {
   }
 
   func query(_ clientOrderID: String, _ instrument: InstrumentID) -> VenueOutcome {
-    ban != nil ? .unknown(reason: "418 banned") : exchange.query(clientOrderID, instrument)
+    ban != nil ? .unknown(reason: "418 banned") : word(exchange.query(clientOrderID, instrument))
   }
 
   func openOrders(_ instrument: InstrumentID) -> [VenueReport] { exchange.openOrders(instrument) }
@@ -186,27 +228,63 @@ final class StormVenue: @unchecked Sendable {
   func connect(_ session: EngineSession) { self.session = session }
 
   /// What is said until somebody connects again is said to nobody.
-  func cutStream() {
+  func cutStream(for length: Duration) {
     let cut = session
     session = nil
-    cut?.lost()
+    cut?.lost(for: length)
   }
 
-  private func publish() {
-    for report in exchange.takeReports() {
+  fileprivate func cancelQuietly(_ clientOrderID: String, _ instrument: InstrumentID)
+    -> VenueOutcome
+  {
+    exchange.cancel(clientOrderID, instrument)
+  }
+
+  fileprivate func publish() {
+    for report in exchange.takeReports().map(word) {
       reported?(report)
       session?.deliver(report)
     }
   }
 
   func heal() {
-    (answersLost, stragglers, lateFills) = (0, 0, 0)
+    (answersLost, stragglers, lateFills, lateRejections) = (0, 0, 0, 0)
+    for index in unlisted.sorted() { list(index) }
     bannedUntil = Uptime(nanoseconds: 0)
     for instrument in instruments { exchange.halt(instrument.id, false) }
   }
 }
 
 extension StormVenue {
+  var listing: StormListing {
+    var listing = StormListing()
+    for (index, instrument) in instruments.enumerated() where !unlisted.contains(index) {
+      listing.list(instrument, digits: digits[index] ?? 0)
+    }
+    return listing
+  }
+
+  /// A session that began under another listing goes on with what it knows.
+  var isMisread: Bool { session?.isOutdated ?? false }
+
+  /// Prices have one digit more from now on.
+  func refine(_ index: Int) { digits[index] = min(4, (digits[index] ?? 0) + 1) }
+
+  /// The market closes for good, as far as anybody can tell: its orders are cancelled, and it is off
+  /// the list.
+  func unlist(_ index: Int) {
+    guard unlisted.count + 1 < instruments.count, unlisted.insert(index).inserted else { return }
+    let instrument = instruments[index].id
+    halt(instrument, true)
+    for order in openOrders(instrument) { _ = cancelQuietly(order.clientOrderID, instrument) }
+    publish()
+  }
+
+  func list(_ index: Int) {
+    unlisted.remove(index)
+    halt(instruments[index].id, false)
+  }
+
   /// As the orderbook tells it.
   func top(_ instrument: Instrument, _ updateID: UInt64) -> OrderbookV1.Top? {
     guard let touch = touch(instrument.id) else { return nil }

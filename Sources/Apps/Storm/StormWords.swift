@@ -73,6 +73,9 @@ extension StormProgram {
               ? "there is no mutant \(value): \(names)"
               : "this build has no mutants: make storm-mutants makes one")
         }
+      case "--only": options.mutants = value.split(separator: ",").map(String.init)
+      case "--round": options.settings.round = .seconds(try number(value, word))
+      case "--seconds": options.settings.duration = .seconds(try number(value, word))
       case "--faults": options.settings.faults = try faults(value)
       default: throw WordError(description: "there is no option \(word)")
       }

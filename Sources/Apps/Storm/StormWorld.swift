@@ -33,12 +33,16 @@ final class StormWorld: @unchecked Sendable {
   private var processes: [ServiceName: StormProcess] = [:]
   private let disks: [ServiceName: SimulatedDisk]
   private(set) var crashes = 0
+  private(set) var damagesFound = 0
   private(set) var faultsMade = 0
   private(set) var violation: StormViolation?
   /// Faults may strike.
   var isOpen = false
+  /// Changes limits a few times, so that the risk-manager's journal has something to hold.
+  var provoke: (() -> Void)?
   private var runs = 0
   private let loaded: LoadedStormSettings
+  private var awaySince: [ServiceName: Uptime] = [:]
 
   static let services: [ServiceName] = [
     "market-connector", "orderbook", "risk-manager", "execution-router", "oms", "trading-gateway",
@@ -60,10 +64,12 @@ final class StormWorld: @unchecked Sendable {
     }
     trader = network.endpoint("trader", scheduler.loop("trader"))
     let clock = scheduler.clock(start: StormSettings.start)
-    disks = [
-      "oms": SimulatedDisk(time: clock), "execution-router": SimulatedDisk(time: clock),
-      "risk-manager": SimulatedDisk(time: clock),
-    ]
+    let isReplicated = settings.faults.contains(.damage)
+    let owners: [ServiceName] = ["oms", "execution-router", "risk-manager"]
+    disks = Dictionary(
+      uniqueKeysWithValues: owners.map {
+        ($0, SimulatedDisk(time: clock, isReplicated: isReplicated))
+      })
   }
 
   func open() {
@@ -91,6 +97,17 @@ final class StormWorld: @unchecked Sendable {
   func loop(of name: ServiceName) -> EventLoop? { processes[name]?.endpoint.loop }
   func clock(of name: ServiceName) -> SimulatedClock? { processes[name]?.clock }
   func disk(of name: ServiceName) -> SimulatedDisk? { disks[name] }
+  /// Since when it has not run; nil while it does.
+  func awaySince(_ name: ServiceName) -> Uptime? { awaySince[name] }
+
+  func runningSince(_ name: ServiceName) -> Uptime? { processes[name]?.began }
+
+  /// A figure of a process that is told nowhere else.
+  func figure(_ metric: String, of name: ServiceName) -> String? {
+    processes[name]?.context?.metrics.exposition().split(separator: "\n")
+      .first { $0.hasPrefix(metric + " ") }
+      .map { String($0.dropFirst(metric.count + 1)) }
+  }
 
   /// What does not run, or is not ready, and why.
   var missing: [String] {
@@ -112,6 +129,7 @@ final class StormWorld: @unchecked Sendable {
       name, network.endpoint(name.text, loop), scheduler.clock(start: StormSettings.start),
       number: runs)
     processes[name] = process
+    awaySince[name] = nil
     trace.note("\(name) starts")
     loop.spawn { [self] in
       do {
@@ -126,7 +144,21 @@ final class StormWorld: @unchecked Sendable {
   private func refused(_ process: StormProcess, _ error: any Error) {
     trace.note("\(process.name) refuses to start: \(error)")
     process.failures += 1
+    if Self.isDamage(error), let disk = disks[process.name], disk.writesBehindDamage != nil {
+      trace.note("the disk of \(process.name) is exchanged for its replica")
+      damagesFound += 1
+      disk.restoreReplica()
+    }
     kill(process.name, .process, restart: .seconds(1), failures: process.failures)
+  }
+
+  /// What a journal says of a record that is not what was written.
+  private static func isDamage(_ error: any Error) -> Bool {
+    switch error {
+    case JournalError.damaged, JournalError.notAJournal, JournalError.removed: true
+    case let error as RPCError: error.code == .dataLoss
+    default: false
+    }
   }
 
   private func begin(_ process: StormProcess) async throws {
@@ -134,11 +166,18 @@ final class StormWorld: @unchecked Sendable {
     if process.name == "orderbook" { return process.endpoint.serve([tops(loop)]) }
     let context = ServiceContext(
       name: process.name, loop: loop, time: process.clock, log: log(process),
-      state: StateFolder(folder),
+      state: StateFolder(folder, markInterval: .seconds(5)),
       connect: { [endpoint = process.endpoint] in
         endpoint.channel(to: $0.text, as: Identity(service: process.name.text))
       })
     process.context = context
+    context.whenEndIsAskedFor { [self, number = process.number] reason in
+      trace.note("\(process.name) wants to end: \(reason)")
+      scheduler.schedule(on: nil, at: scheduler.uptime) { [self] in
+        guard processes[process.name]?.number == number else { return }
+        kill(process.name, .process, restart: .milliseconds(500))
+      }
+    }
     let service = try service(process.name, context)
     process.service = service
     try await service.start()
@@ -167,18 +206,18 @@ final class StormWorld: @unchecked Sendable {
       }
     case "risk-manager":
       return try RiskManager(
-        context, loaded.risk, SimulatedLimitStore(record: record, loop: context.loop),
+        context, loaded.risk, SimulatedLimitStore(connection: .init(record, context.loop)),
         journal(name, context))
     case "execution-router":
       return try ExecutionRouter(context, loaded.router, journal(name, context))
     case "oms":
       return try OMS(
-        context, loaded.oms, SimulatedOrderStore(record: record, loop: context.loop),
+        context, loaded.oms, SimulatedOrderStore(connection: .init(record, context.loop)),
         journal(name, context))
     case "trading-gateway": return try TradingGateway(context, loaded.gateway)
     case "portfolio-manager":
       return PortfolioManager(
-        context, loaded.portfolio, SimulatedPositionStore(record: record, loop: context.loop))
+        context, loaded.portfolio, SimulatedPositionStore(connection: .init(record, context.loop)))
     default: throw RPCError(.notFound, "the storm has no \(name)")
     }
   }
@@ -190,6 +229,8 @@ final class StormWorld: @unchecked Sendable {
     if let disk = disks[name] { settings.disk = disk }
     settings.driver = .on(context.loop, latency: .microseconds(150))
     settings.recordBytesMax = 64 * 1024
+    // Small enough that every storm sees their edges.
+    settings.segmentBytesMax = 512 * 1024
     return settings
   }
 
@@ -214,6 +255,8 @@ final class StormWorld: @unchecked Sendable {
 
   // MARK: Ends and beginnings
 
+  static let writesThatProve = 2
+
   /// A process ends where it stands, and is started again after a while.
   func kill(
     _ name: ServiceName, _ kind: DiskCrash, restart: Duration, failures: Int = 0
@@ -221,8 +264,14 @@ final class StormWorld: @unchecked Sendable {
     guard let process = processes.removeValue(forKey: name) else { return }
     crashes += 1
     trace.note("\(name) ends (\(kind))")
+    awaySince[name] = scheduler.uptime
     process.endpoint.kill()
     disks[name]?.crash(kind, using: &scheduler.random)
+    // A lost write behind which nothing follows is a shorter log: nothing in it could tell.
+    if let writes = disks[name]?.writesBehindDamage, writes < Self.writesThatProve {
+      trace.note("the disk of \(name) is exchanged before anybody misses anything")
+      disks[name]?.restoreReplica()
+    }
     if failures > 30 {
       return broke(.alive, "\(name) did not start in \(failures) tries")
     }
@@ -253,11 +302,36 @@ final class StormWorld: @unchecked Sendable {
     }
   }
 
+  /// A copy of what journals hold, all from one moment.
+  func backUp(_ names: [ServiceName]) -> [ServiceName: SimulatedDisk.Image] {
+    Dictionary(
+      uniqueKeysWithValues: names.compactMap { name in
+        disks[name].map { (name, $0.image) }
+      })
+  }
+
+  /// The processes end, and begin again with what the copies hold.
+  func restore(_ images: [ServiceName: SimulatedDisk.Image]) {
+    for name in images.keys.sorted(by: { $0.text < $1.text }) {
+      trace.note("the journal of \(name) is put back from a copy")
+      kill(name, .process, restart: .milliseconds(200))
+      disks[name]?.restore(images[name]!)
+    }
+  }
+
   /// Everything that the storm does is over, and every process runs.
   func heal() {
     network.heal()
     record.isAway = false
     for venue in venues { venue.heal() }
+    if venues.contains(where: \.isMisread) {
+      trace.note("market-connector is started again, for its venues list other markets")
+      kill("market-connector", .process, restart: .milliseconds(300))
+    }
+    for name in disks.keys.sorted(by: { $0.text < $1.text })
+    where disks[name]?.writesBehindDamage != nil {
+      kill(name, .process, restart: .milliseconds(300))
+    }
     for name in disks.keys.sorted(by: { $0.text < $1.text }) {
       disks[name]?.bytesMax = .max
       disks[name]?.clearFaults()
@@ -274,6 +348,7 @@ final class StormProcess: @unchecked Sendable {
   let endpoint: SimulatedEndpoint
   let clock: SimulatedClock
   let number: Int
+  let began: Uptime
   var context: ServiceContext?
   var service: (any ServiceDefinition)?
   var failures = 0
@@ -285,6 +360,7 @@ final class StormProcess: @unchecked Sendable {
     self.endpoint = endpoint
     self.clock = clock
     self.number = number
+    began = endpoint.loop.uptime
   }
 }
 
@@ -301,8 +377,9 @@ struct LoadedStormSettings {
     connector = try Self.load(
       "market-connector", ["tick_ring_entries=0", "health_window=1s", "shards=1"])
     risk = try Self.load("risk-manager", [])
-    router = try Self.load("execution-router", ["journal_segment_bytes=4194304"])
-    oms = try Self.load("oms", ["journal_segment_bytes=4194304"])
+    router = try Self.load(
+      "execution-router", ["journal_segment_bytes=4194304", "snapshot_records=100"])
+    oms = try Self.load("oms", ["journal_segment_bytes=4194304", "snapshot_records=100"])
     gateway = try Self.load("trading-gateway", ["tick_ring=off", "slow_after=60s"])
     portfolio = try Self.load("portfolio-manager", [])
   }

@@ -6,18 +6,44 @@
 package enum Mutant: String, Sendable, CaseIterable {
   /// A second request under the name of an order in flight passes the gate unasked.
   case provisionalUnasked = "A1"
+  /// The two legs of a self-trade, which have one execution id, are one execution.
+  case legsAreOne = "A3"
   /// A check is admitted and given back: it takes of the order rate.
   case checkConsumes = "A4"
+  /// A cancel has a number of tries, the kill switch asks once, and a refusal is the end of both.
+  case cancelGivesUp = "A5"
+  /// Limits that cannot be read are those of the settings again, and the kill switch is released.
+  case damageIsForgotten = "A7"
+  /// A reader goes on behind a sequence, whichever log it is of.
+  case logUncompared = "A8"
+  /// A limit is for a symbol at each venue.
+  case limitsPerVenue = "A9"
   /// What is to be done at the venue is done before its record is on disk.
   case effectBeforeRecord = "A11"
+  /// Orders are accepted however many wait to be sent, and for however long.
+  case acceptsWithoutEnd = "A12"
+  /// A venue that rejects an order which it had taken is not heard.
+  case lateRejectionDropped = "A13"
+  /// The first denial of an order that may still arrive is believed.
+  case firstDenialBelieved = "B1"
+  /// The trading day rolls when an event of the oms tells the time, and not by the clock.
+  case dayRollsByEvents = "B2"
+  /// A gate that starts again has forgotten with which marks the day began, and its loss.
+  case dayForgotten = "B3"
+  /// Nothing is too old to be sent, cancelled or not.
+  case routesHaveNoAge = "B4"
+  /// An instrument whose scales have changed is refused by whoever knew it.
+  case termsAreForever = "B5"
+  /// The router's ledger changes before its journal has room for the event.
+  case changeBeforeRoom = "B6"
+  /// A fee in the base asset does not lower the gate's position.
+  case baseFeeUncounted = "B9"
   /// A replacement that waits for the router is sent although the order is to be cancelled.
-  case replaceOvertakesCancel = "B4"
+  case replaceOvertakesCancel = "replace-overtakes"
   /// What a venue says of an order and does not fit is dropped.
   case cancelDropped = "cancel-dropped"
   /// An order ends although fills of it are missing.
   case endsWithoutFills = "ends-without-fills"
-  /// The first denial of an order that may still arrive is believed.
-  case firstDenialBelieved = "B1"
   /// The gate does not hear of the kill switch.
   case killSwitchUnheard = "kill-unheard"
   /// The kill switch leaves open what is open.
@@ -83,6 +109,15 @@ extension Mutant {
 
     package static let areCompiledIn = false
   #endif
+
+  /// The name of the one that is on.
+  package static var chosenName: String? {
+    #if MUTANTS
+      chosen?.rawValue
+    #else
+      nil
+    #endif
+  }
 
   package static func chooseNone() {
     #if MUTANTS

@@ -1,5 +1,6 @@
 package import Calls
 package import Contracts
+internal import Mutants
 package import Venue
 
 /// The instruments that a process knows, numbered densely in order of arrival.
@@ -54,6 +55,9 @@ package struct InstrumentTable: Sendable {
       if hasScales(of: instrument, known) {
         all[Int(id.index)] = instrument
         return instrument != known
+      }
+      if Mutant.isOn(.termsAreForever) {
+        throw RPCError(.failedPrecondition, "\(wire.venue) changed the scales of \(wire.symbol)")
       }
     }
     let instrument = try Instrument(wire, id: InstrumentID(Int32(all.count)))

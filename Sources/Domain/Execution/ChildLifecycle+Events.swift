@@ -10,6 +10,8 @@ extension ChildLifecycle {
   /// From any of its mouths: an answer, its private stream, a query. They cross: only what never was
   /// the venue's own word is overturned here, a denial or a refusal.
   mutating func take(_ report: VenueReport, _ side: Side, _ news: inout [ChildNews]) {
+    let isDropped = Mutant.isOn(.lateRejectionDropped) && report.status == .rejected
+    if isDropped, wasAcknowledged { return }
     venueFilled = max(venueFilled, report.filledQuantity)
     if isLive {
       if report.status != .rejected { acknowledge(report, &news) }

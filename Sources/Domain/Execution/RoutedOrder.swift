@@ -14,17 +14,17 @@ package struct RoutedOrder: Sendable, Hashable {
   /// The terms in force, as the oms knows them.
   package internal(set) var terms: OrderTerms
   package internal(set) var children: [ChildLifecycle] = []
-  package private(set) var filled = Quantity.zero
-  package private(set) var isCancelRequested = false
+  package internal(set) var filled = Quantity.zero
+  package internal(set) var isCancelRequested = false
   package internal(set) var replacement: Replacement?
   /// Versions of an order only grow: what is not newer is known.
-  private var lastReplaceVersion: UInt32 = 0
+  var lastReplaceVersion: UInt32 = 0
   /// Its end was told.
   package internal(set) var isDone = false
   /// Its end was taken back: only unwanted children are left.
-  private var isReopened = false
+  var isReopened = false
   /// It has filled since: then whoever counts fills knows when it is full.
-  private var hasFilledSince = false
+  var hasFilledSince = false
 
   package struct Replacement: Sendable, Hashable {
     package let version: UInt32

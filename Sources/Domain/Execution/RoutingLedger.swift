@@ -1,12 +1,13 @@
 internal import Mutants
 package import Orders
+package import Tables
 internal import Units
 internal import Venue
 
 /// Every order that was routed, and what follows from what happens to it. Pure: no clock, no I/O; the
 /// same events give the same ledger and the same effects.
 package struct RoutingLedger: Sendable {
-  package private(set) var orders: [OrderID: RoutedOrder] = [:]
+  package private(set) var orders = ShardedDictionary<OrderID, RoutedOrder>()
   /// Orders that are not done, and those of which something is still to be found out.
   package private(set) var open: Set<OrderID> = []
 
@@ -50,7 +51,12 @@ package struct RoutingLedger: Sendable {
     for id in ids where !open.contains(id) { orders[id] = nil }
   }
 
-  /// The order that an event is about; nil where it names none of ours.
+  /// Takes an order that a snapshot has kept.
+  package mutating func restore(_ order: RoutedOrder) {
+    orders[order.parent.id] = order
+    if !order.isSettled { open.insert(order.parent.id) }
+  }
+
   package static func parent(of event: RoutingEvent) -> OrderID? {
     switch event {
     case .routed(let parent): parent.id

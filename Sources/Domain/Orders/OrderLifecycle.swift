@@ -44,6 +44,11 @@ package struct OrderLifecycle: Sendable, Hashable {
     self.updatedTime = order.createdTime
   }
 
+  mutating func restore(sequence: UInt32, updatedTime: Instant) {
+    self.sequence = sequence
+    self.updatedTime = updatedTime
+  }
+
   enum Phase: Sendable, Hashable {
     case live(Flight)
     case closed(Closing)

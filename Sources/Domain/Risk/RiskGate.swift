@@ -1,4 +1,5 @@
 package import Chrono
+internal import Mutants
 package import Units
 package import Venue
 
@@ -83,7 +84,7 @@ package final class RiskGate {
       let group = group(at: number)
       group.pointee.quantityScale = symbol.value.quantity
       group.pointee.priceScale = symbol.value.price
-      for (index, instrument) in instruments where instrument.symbol == symbol.key {
+      for (index, instrument) in instruments where instrument.gateSymbol == symbol.key {
         let slot = slot(at: Int(index))
         slot.pointee.group = group
         slot.pointee.quantityFactor =
@@ -227,8 +228,8 @@ private struct SymbolScales {
   static func of(_ instruments: [Instrument]) -> [String: SymbolScales] {
     var found: [String: SymbolScales] = [:]
     for instrument in instruments {
-      let known = found[instrument.symbol]
-      found[instrument.symbol] = SymbolScales(
+      let known = found[instrument.gateSymbol]
+      found[instrument.gateSymbol] = SymbolScales(
         price: max(known?.price ?? 0, instrument.priceScale),
         quantity: max(known?.quantity ?? 0, instrument.quantityScale))
     }
@@ -265,5 +266,12 @@ extension Side {
     case .buy: true
     case .sell: false
     }
+  }
+}
+
+extension Instrument {
+  /// What a position limit is for: the symbol, wherever it is traded.
+  fileprivate var gateSymbol: String {
+    Mutant.isOn(.limitsPerVenue) ? "\(symbol) \(venue.name)" : symbol
   }
 }

@@ -8,9 +8,12 @@ struct JournalDirectory: Sendable {
 
   var spare: String { path + "/" + Self.spareName }
 
-  func file(first: UInt64) -> String {
-    let digits = String(first)
-    return path + "/" + String(repeating: "0", count: 20 - digits.count) + digits + Self.suffix
+  func file(first: UInt64) -> String { path + "/" + Self.digits(first) + Self.suffix }
+
+  /// Of a name, so that names sort as sequences do.
+  static func digits(_ sequence: UInt64) -> String {
+    let digits = String(sequence)
+    return String(repeating: "0", count: 20 - digits.count) + digits
   }
 
   func create() throws(JournalError) { try disk.makeFolder(path) }

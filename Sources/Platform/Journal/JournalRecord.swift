@@ -1,3 +1,5 @@
+internal import Bytes
+
 package struct JournalRecord: Sendable, Hashable {
   /// 1 for the first record ever; one more for each next.
   package let sequence: UInt64
@@ -6,6 +8,15 @@ package struct JournalRecord: Sendable, Hashable {
   package init(sequence: UInt64, payload: [UInt8]) {
     self.sequence = sequence
     self.payload = payload
+  }
+
+  /// Tells the record from the one that another log has at the same place.
+  package var mark: UInt64 { Self.mark(of: payload) }
+
+  /// Checksum and length: records carry their time and ids, so that two logs have the same record at
+  /// the same place only where one is a copy of the other. Never 0.
+  package static func mark(of payload: [UInt8]) -> UInt64 {
+    UInt64(CRC32.of(payload)) << 32 | UInt64(UInt32(truncatingIfNeeded: payload.count + 1))
   }
 }
 

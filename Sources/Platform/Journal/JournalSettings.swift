@@ -5,6 +5,8 @@ package struct JournalSettings: Sendable {
   /// Preallocated size of a segment; a record that does not fit begins the next one, which is
   /// preallocated before it is needed.
   package var segmentBytes = 64 << 20
+  /// What whoever gives the disk allows for a segment, whatever the owner's settings say.
+  package var segmentBytesMax = Int.max
   /// Larger records are refused.
   package var recordBytesMax = 1 << 20
   /// Appends that wait for the disk; one more is refused.

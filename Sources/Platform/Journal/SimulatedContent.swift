@@ -11,6 +11,8 @@ struct SimulatedContent {
   var faults: [DiskFault] = []
   /// What may still be done before the power goes; nil without end.
   var budget: Int?
+  /// A write that the device has not done, or elsewhere, although it said yes.
+  var damage: Damage?
   /// One more after each crash: files and locks of an earlier one are dead.
   var session = 0
   var now = Instant.epoch
@@ -35,10 +37,18 @@ struct SimulatedContent {
     }
   }
 
+  struct Damage {
+    /// Nil for a folder.
+    let node: Int?
+    /// A sync that saved nothing: the next one that does makes it good.
+    var isSync = false
+    var writesSince = 0
+  }
+
   init(bytesMax: Int) { self.bytesMax = bytesMax }
 
   var isCut: Bool { budget == 0 }
-  var bytesUsed: Int { Set(names.values).reduce(0) { $0 + nodes[$1]!.data.count } }
+  var bytesUsed: Int { Set(names.values).reduce(0) { $0 + nodes[$1]!.size } }
 
   // MARK: Changes
 
@@ -58,6 +68,12 @@ struct SimulatedContent {
   mutating func settleNames() {
     stableNames = names
     nameChanges = []
+    if damage?.isSync == true, damage?.node == nil { damage = nil }
+  }
+
+  mutating func settle(_ node: Int) {
+    nodes[node]!.settle()
+    if damage?.isSync == true, damage?.node == node { damage = nil }
   }
 
   mutating func grow(
@@ -66,23 +82,28 @@ struct SimulatedContent {
     if let code = takeFault({ if case .failedAllocation(let code) = $0 { code } else { nil } }) {
       throw .failed(call, code, file)
     }
-    let more = size - nodes[node]!.data.count
+    let more = size - nodes[node]!.size
     guard more > 0 else { return }
     guard more <= bytesMax - bytesUsed else { throw .failed(call, ENOSPC, file) }
-    nodes[node]!.data += repeatElement(0, count: more)
+    nodes[node]!.grow(to: size)
   }
 
   mutating func write(
     _ bytes: [UInt8], _ node: Int, _ offset: Int, _ file: String
   ) throws(JournalError) {
-    if takeFault({ $0 == .lostWrite ? true : nil }) != nil { return }
+    if damage?.node == node { damage?.writesSince += 1 }
+    if takeFault({ $0 == .lostWrite ? true : nil }) != nil {
+      damage = Damage(node: node)
+      return
+    }
     var offset = offset
     if let by = takeFault({ if case .misdirectedWrite(let by) = $0 { by } else { nil } }) {
-      offset = max(0, min(offset + by, nodes[node]!.data.count - bytes.count))
+      damage = Damage(node: node)
+      offset = max(0, min(offset + by, nodes[node]!.size - bytes.count))
     }
     let failure = takeFault { if case .failedWrite(let code) = $0 { code } else { nil } }
     let count = min(failure == nil ? bytes.count : bytes.count / 2, budget ?? .max)
-    if offset + count > nodes[node]!.data.count {
+    if offset + count > nodes[node]!.size {
       try grow(node, to: offset + count, "pwrite", file)
     }
     nodes[node]!.put(bytes[0..<count], at: offset, now)
@@ -100,11 +121,15 @@ struct SimulatedContent {
   }
 
   /// True when the sync is to say yes without having saved.
-  mutating func syncFails(_ call: String, _ file: String) throws(JournalError) -> Bool {
+  mutating func syncFails(
+    _ call: String, _ node: Int?, _ file: String
+  ) throws(JournalError) -> Bool {
     if let code = takeFault({ if case .failedSync(let code) = $0 { code } else { nil } }) {
       throw .failed(call, code, file)
     }
-    return takeFault { $0 == .lostSync ? true : nil } != nil
+    guard takeFault({ $0 == .lostSync ? true : nil }) != nil else { return false }
+    if damage == nil { damage = Damage(node: node, isSync: true) }
+    return true
   }
 
   private mutating func takeFault<Value>(_ fits: (DiskFault) -> Value?) -> Value? {
@@ -133,42 +158,72 @@ struct SimulatedContent {
   }
 }
 
-/// One file's bytes: as they are read, and as they would be after a crash.
+/// One file's bytes: as they are read, and as they would be after a crash. What was never written is
+/// zero, and takes no room here.
 struct SimulatedNode {
-  var data: [UInt8] = []
+  private(set) var size = 0
   var lastWritten: Instant
+  /// The beginning of the file; behind it is nothing but zeros.
+  private var data: [UInt8] = []
+  private var stableSize = 0
   private var stable: [UInt8] = []
   private var dirty: Set<Int> = []
 
   init(lastWritten: Instant) { self.lastWritten = lastWritten }
 
+  /// All of it.
+  var bytes: [UInt8] { data + repeatElement(0, count: size - data.count) }
+
+  func read(_ count: Int, at offset: Int) -> [UInt8] {
+    let end = min(size, offset + count)
+    guard offset < end else { return [] }
+    let written = data[min(offset, data.count)..<min(end, data.count)]
+    return Array(written) + repeatElement(0, count: end - offset - written.count)
+  }
+
+  mutating func grow(to size: Int) { self.size = max(size, self.size) }
+
   mutating func put(_ bytes: ArraySlice<UInt8>, at offset: Int, _ now: Instant) {
     guard !bytes.isEmpty else { return }
-    data.replaceSubrange(offset..<offset + bytes.count, with: bytes)
-    touch(offset..<offset + bytes.count)
+    let end = offset + bytes.count
+    Self.extend(&data, to: end)
+    data.replaceSubrange(offset..<end, with: bytes)
+    grow(to: end)
+    touch(offset..<end)
     lastWritten = now
   }
 
+  /// Other bytes, behind everybody's back and durable.
+  mutating func replace(_ bytes: [UInt8]) {
+    (data, size, dirty) = (bytes, bytes.count, [])
+    (stable, stableSize) = (bytes, bytes.count)
+  }
+
   mutating func truncate(to size: Int) {
-    if size < data.count {
-      data.removeLast(data.count - size)
+    if size < self.size {
+      if size < data.count { data.removeLast(data.count - size) }
       touch(size..<max(size, stable.count))
-    } else {
-      data += repeatElement(0, count: size - data.count)
     }
+    self.size = size
   }
 
   private mutating func touch(_ range: Range<Int>) {
     guard !range.isEmpty else { return }
     let sector = SimulatedDisk.sector
-    dirty.formUnion(range.lowerBound / sector...(range.upperBound - 1) / sector)
+    for place in range.lowerBound / sector...(range.upperBound - 1) / sector {
+      dirty.insert(place)
+    }
+  }
+
+  private static func extend(_ bytes: inout [UInt8], to count: Int) {
+    if bytes.count < count { bytes += repeatElement(0, count: count - bytes.count) }
   }
 
   /// A sync that worked.
   mutating func settle() {
     resizeStable()
     for sector in dirty { copy(sector) }
-    dirty = []
+    dirty.removeAll(keepingCapacity: true)
   }
 
   /// A sync that failed: what was to be saved is no longer remembered as unsaved.
@@ -176,7 +231,7 @@ struct SimulatedNode {
 
   /// What is unsynced goes: all of it, none of it, sectors by chance, or all behind one that is torn.
   mutating func losePower(using random: inout some RandomNumberGenerator) {
-    if data.count != stable.count, Bool.random(using: &random) { resizeStable() }
+    if size != stableSize, Bool.random(using: &random) { resizeStable() }
     let sectors = dirty.sorted()
     switch Int.random(in: 0..<4, using: &random) {
     case 0: break
@@ -190,19 +245,25 @@ struct SimulatedNode {
       }
     }
     dirty = []
-    data = stable
+    (data, size) = (stable, stableSize)
   }
 
   private mutating func resizeStable() {
-    if stable.count > data.count { stable.removeLast(stable.count - data.count) }
-    if stable.count < data.count { stable += repeatElement(0, count: data.count - stable.count) }
+    if stable.count > size { stable.removeLast(stable.count - size) }
+    stableSize = size
   }
 
   /// The first bytes of a sector, from what is read to what is safe.
   private mutating func copy(_ sector: Int, _ count: Int = SimulatedDisk.sector) {
     let start = sector * SimulatedDisk.sector
-    let end = min(start + count, data.count, stable.count)
+    let end = min(start + count, size, stableSize)
     guard start < end else { return }
-    stable.replaceSubrange(start..<end, with: data[start..<end])
+    let written = max(start, min(end, data.count))
+    if start < written {
+      Self.extend(&stable, to: written)
+      stable.replaceSubrange(start..<written, with: data[start..<written])
+    }
+    // Cut off, and grown again.
+    for place in written..<max(written, min(end, stable.count)) { stable[place] = 0 }
   }
 }

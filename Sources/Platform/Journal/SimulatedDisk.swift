@@ -32,11 +32,14 @@ package final class SimulatedDisk: JournalDisk {
   static let sector = 512
 
   fileprivate let content: Mutex<SimulatedContent>
+  /// A second device that does what the first was told to do, without its faults; nil for a single one.
+  private let replica: Mutex<SimulatedContent?>
   private let time: any TimeSource
 
-  package init(bytesMax: Int = .max, time: any TimeSource) {
+  package init(bytesMax: Int = .max, time: any TimeSource, isReplicated: Bool = false) {
     self.time = time
     self.content = Mutex(SimulatedContent(bytesMax: bytesMax))
+    self.replica = Mutex(isReplicated ? SimulatedContent(bytesMax: .max) : nil)
   }
 
   // MARK: Faults
@@ -65,23 +68,80 @@ package final class SimulatedDisk: JournalDisk {
   /// Ends whoever has files open or locks: their calls fail from then on. What others find is what the
   /// kind of crash leaves.
   package func crash(_ kind: DiskCrash, using random: inout some RandomNumberGenerator) {
-    content.withLock { content in
+    let whole = content.withLock { content -> SimulatedContent? in
       if kind == .power { content.losePower(using: &random) }
       content.endSession()
+      return content.damage == nil ? content : nil
+    }
+    replica.withLock { replica in
+      guard replica != nil else { return }
+      if let whole {
+        // Two devices that lose their power lose the same.
+        replica = whole
+        replica!.bytesMax = .max
+      } else {
+        if kind == .power { replica!.losePower(using: &random) }
+        replica!.endSession()
+      }
+    }
+  }
+
+  // MARK: Damage, and what helps
+
+  /// Whether a write was lost or misdirected, and how many have followed it in the same file: where
+  /// none has, a log ends early, and nothing in it can tell.
+  package var writesBehindDamage: Int? { content.withLock { $0.damage?.writesSince } }
+
+  /// Puts the second device in the place of the first. Nobody may have it open.
+  package func restoreReplica() {
+    guard var whole = replica.withLock({ $0 }) else { return }
+    content.withLock { content in
+      whole.bytesMax = content.bytesMax
+      whole.session = content.session
+      content = whole
+    }
+  }
+
+  /// All of it, as it is at this moment.
+  package struct Image: Sendable {
+    fileprivate let content: SimulatedContent
+  }
+
+  package var image: Image { Image(content: content.withLock { $0 }) }
+
+  /// Puts a copy back, as from a backup. Nobody may have the disk open.
+  package func restore(_ image: Image) {
+    for disk in [true, false] {
+      func back(_ content: inout SimulatedContent) {
+        var copy = image.content
+        (copy.bytesMax, copy.session) = (content.bytesMax, content.session)
+        copy.endSession()
+        content = copy
+      }
+      if disk {
+        content.withLock { back(&$0) }
+      } else {
+        replica.withLock { replica in
+          guard var content = replica else { return }
+          back(&content)
+          replica = content
+        }
+      }
     }
   }
 
   /// The bytes of a file as a reader sees them; nil when there is none.
   package func bytes(of file: String) -> [UInt8]? {
-    content.withLock { content in content.names[file].map { content.nodes[$0]!.data } }
+    content.withLock { content in content.names[file].map { content.nodes[$0]!.bytes } }
   }
 
   /// Changes a file behind everybody's back, and durably.
   package func change(_ file: String, _ body: (inout [UInt8]) -> Void) {
     content.withLock { content in
       guard let node = content.names[file] else { return }
-      body(&content.nodes[node]!.data)
-      content.nodes[node]!.settle()
+      var bytes = content.nodes[node]!.bytes
+      body(&bytes)
+      content.nodes[node]!.replace(bytes)
     }
   }
 
@@ -111,16 +171,29 @@ package final class SimulatedDisk: JournalDisk {
   package func sync(folder: String) throws(JournalError) { try attached().sync(folder: folder) }
 
   fileprivate func use<Result: Sendable>(
-    _ session: Int, _ path: String,
+    _ session: Int, _ path: String, changes: Bool = true,
     _ body: (inout SimulatedContent) throws(JournalError) -> Result
   ) throws(JournalError) -> Result {
     let now = time.now
-    return try content.withLock { content throws(JournalError) in
+    let result = try content.withLock { content throws(JournalError) in
       guard content.session == session else {
         throw .failed("a call after the crash", EIO, path)
       }
       content.now = now
       return try body(&content)
+    }
+    if changes { repeatOnReplica(now, body) }
+    return result
+  }
+
+  private func repeatOnReplica<Result: Sendable>(
+    _ now: Instant, _ body: (inout SimulatedContent) throws(JournalError) -> Result
+  ) {
+    replica.withLock { replica in
+      guard replica != nil else { return }
+      replica!.now = now
+      // The first has lost with the power what this one has not: they are no pair any more.
+      do throws(JournalError) { _ = try body(&replica!) } catch { replica = nil }
     }
   }
 }
@@ -144,7 +217,7 @@ private struct AttachedDisk: JournalDisk {
   }
 
   func names(in folder: String) throws(JournalError) -> [String] {
-    try disk.use(session, folder) { content throws(JournalError) in
+    try disk.use(session, folder, changes: false) { content throws(JournalError) in
       guard content.folders.contains(folder) else { throw .failed("opendir", ENOENT, folder) }
       return content.names.keys.filter { $0.hasPrefix(folder + "/") }.map {
         String($0.dropFirst(folder.count + 1))
@@ -180,7 +253,7 @@ private struct AttachedDisk: JournalDisk {
   func sync(folder: String) throws(JournalError) {
     try disk.use(session, folder) { content throws(JournalError) in
       try content.spend(1, "fsync", folder)
-      if try content.syncFails("fsync", folder) { return }
+      if try content.syncFails("fsync", nil, folder) { return }
       content.settleNames()
     }
   }
@@ -222,9 +295,9 @@ private final class SimulatedFile: DiskFile {
   }
 
   func status() throws(JournalError) -> DiskFileStatus {
-    try disk.use(session, path) { content in
+    try disk.use(session, path, changes: false) { content in
       let node = content.nodes[node]!
-      return DiskFileStatus(bytes: node.data.count, lastWritten: node.lastWritten)
+      return DiskFileStatus(bytes: node.size, lastWritten: node.lastWritten)
     }
   }
 
@@ -243,16 +316,15 @@ private final class SimulatedFile: DiskFile {
   }
 
   func read(_ count: Int, at offset: Int) throws(JournalError) -> [UInt8] {
-    try disk.use(session, path) { content in
-      let data = content.nodes[node]!.data
-      return Array(data[min(offset, data.count)..<min(offset + count, data.count)])
+    try disk.use(session, path, changes: false) { content in
+      content.nodes[node]!.read(count, at: offset)
     }
   }
 
   func withBytes<Result>(
     _ body: (UnsafeRawBufferPointer) throws(JournalError) -> Result
   ) throws(JournalError) -> Result {
-    let data = try disk.use(session, path) { $0.nodes[node]!.data }
+    let data = try disk.use(session, path, changes: false) { $0.nodes[node]!.bytes }
     return try data.span.bytes.withUnsafeBytes(body)
   }
 
@@ -260,12 +332,12 @@ private final class SimulatedFile: DiskFile {
     try disk.use(session, path) { content throws(JournalError) in
       try content.spend(1, "fdatasync", path)
       do throws(JournalError) {
-        if try content.syncFails("fdatasync", path) { return }
+        if try content.syncFails("fdatasync", node, path) { return }
       } catch {
         content.nodes[node]!.forget()
         throw error
       }
-      content.nodes[node]!.settle()
+      content.settle(node)
     }
   }
 

@@ -32,6 +32,13 @@ final class WriterBell: @unchecked Sendable {
     precondition(code == 0, "no thread for a journal: errno \(code)")
   }
 
+  /// Nobody waits for its end.
+  static func startDetachedThread(_ run: @escaping @Sendable () -> Void) {
+    let bell = WriterBell()
+    bell.startThread(run)
+    pthread_detach(bell.thread)
+  }
+
   func joinThread() { pthread_join(thread, nil) }
 
   func ring() {

@@ -2,20 +2,22 @@ internal import Calls
 internal import Contracts
 internal import Journal
 internal import ServiceKit
+private import Synchronization
 internal import Wire
 
 struct Handlers: ExecutionV1.ExecutionServiceHandler {
   let router: Router
   let context: ServiceContext
+  let told: ToldPosition
 
   func routeOrder(
     _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.RouteOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
     var response = ExecutionV1.RouteOrderResponse()
-    do { response.childOrderId = try await router.route(order, for: request.instance) } catch let
-      refusal as JournalRefusal
-    {
+    do {
+      response.childOrderId = try await router.route(order, for: request.instance)
+    } catch let refusal as JournalRefusal {
       throw refusal.rpcError
     }
     return response
@@ -45,6 +47,7 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws {
     let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
     var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
+    told.sequence = position.sequence
     if request.withInstance {
       var opening = ExecutionV1.ExecutionReport()
       opening.instance = router.instance
@@ -70,4 +73,14 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
 
   /// Of a `JournalRecord` in journal.proto.
   private static let reportField: UInt32 = 7
+}
+
+/// Up to which record the oms has the reports, as it has said last.
+final class ToldPosition: Sendable {
+  private let state = Mutex<UInt64>(0)
+
+  var sequence: UInt64 {
+    get { state.withLock { $0 } }
+    set { state.withLock { $0 = newValue } }
+  }
 }

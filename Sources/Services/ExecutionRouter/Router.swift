@@ -7,15 +7,16 @@ internal import Loop
 internal import Mutants
 internal import Orders
 internal import ServiceKit
+internal import Tables
 internal import Telemetry
 internal import Translation
 internal import Units
 internal import Venue
 internal import Wire
 
-/// The routing ledger over its journal: room for an event and the reports that may follow from it is
-/// reserved, the event is applied and journaled with them, and when all is on disk, and not before,
-/// its commands are carried out. What cannot be journaled changes nothing.
+/// The routing ledger over its journal: what an event comes to is journaled with its reports, and when
+/// all is on disk, and not before, its commands are carried out. What cannot be journaled changes
+/// nothing.
 ///
 /// An order that the oms has journaled for this very instance goes to the venue at once: the oms's
 /// record is the intent, and ours may be lost with this instance. Any other instance takes such an order
@@ -28,34 +29,24 @@ actor Router {
   nonisolated let hasPredecessor: Bool
   private let config: Config
   private let context: ServiceContext
-  private var instruments: InstrumentTable
-  private var ledger: RoutingLedger
-  private var done = DoneOrders()
+  private var log: Journaled<RoutingState>
   private var desk: VenueDesk?
   private var followed: Set<String> = []
-  private var lastTicket: JournalTicket?
   /// Routes that wait for the disk.
   private var waiting = 0
   /// Orders whose cancel came before they did, and when: the oms was told that they are not here, and
   /// has ended them. Their routes may still be under way, behind a connection that was cut.
   private var withdrawn: [OrderID: Instant] = [:]
-  /// Reports of the last event on disk that a crash has cut off.
-  private var owed: [ExecutionV1.ExecutionReport]
   private let reports: [ExecutionV1.ExecutionReport.Kind: Counter]
   private let openOrders: Gauge
 
-  init(_ config: Config, _ context: ServiceContext, _ recovery: Recovery) {
+  init(_ config: Config, _ context: ServiceContext, _ log: Journaled<RoutingState>) {
     self.config = config
     self.context = context
-    self.journal = recovery.journal
+    self.log = log
+    self.journal = log.journal
     self.instance = context.loop.randomNumber() | 1
-    self.hasPredecessor = !recovery.ledger.orders.isEmpty
-    self.instruments = recovery.instruments
-    self.ledger = recovery.ledger
-    self.owed = recovery.owed
-    for id in recovery.ledger.orders.keys.sorted() where !recovery.ledger.open.contains(id) {
-      done.append(id)
-    }
+    self.hasPredecessor = !log.state.ledger.orders.isEmpty
     let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.reports = Dictionary(
@@ -64,23 +55,42 @@ actor Router {
       })
     self.openOrders = context.metrics.gauge(
       "execution_router_orders_open", help: "Parent orders that are not done.")
-    openOrders.set(recovery.ledger.open.count)
+    openOrders.set(log.state.ledger.open.count)
   }
+
+  private var ledger: RoutingLedger { log.state.ledger }
+  private var instruments: InstrumentTable { log.state.instruments }
+
+  /// Everything is on the disk, with a snapshot of it.
+  func close() { log.close() }
 
   func use(_ desk: VenueDesk) { self.desk = desk }
 
   /// Journals the reports that a crash in the middle of a commit has cut off behind their event, before
   /// anything else is: nobody would ever tell them again.
   func tellOwed() async throws {
-    while !owed.isEmpty {
-      let records = owed.map { ExecutionV1.JournalRecord(report: $0).encoded() }
+    let owed = log.state.owed
+    if !owed.isEmpty { try await tell(owed, waiting: "reports that are owed wait") }
+  }
+
+  /// Waits while the journal takes nothing: what is to be told is never dropped.
+  private func tell(
+    _ messages: [ExecutionV1.ExecutionReport], waiting what: String
+  ) async throws {
+    try await insist(what) { try log.commit(.reports(messages), for: .essential).ticket }
+  }
+
+  /// Asks again while the journal refuses, and returns when it is on disk.
+  private func insist(
+    _ what: String, _ commit: () throws -> JournalTicket?
+  ) async throws {
+    while true {
       do {
-        let ticket = journal.append(records, in: try room(forOutcomeOf: records[0], .essential))
-        owed = []
-        try await untilDurable(ticket)
+        return try await untilDurable(try commit())
       } catch let refusal as JournalRefusal {
+        try Task.checkCancellation()
         context.log.warning(
-          "reports that are owed wait for the routing journal", ["reason": .text(refusal.text)])
+          "\(what) for the routing journal", ["reason": .text(refusal.text)])
         await context.loop.sleep(for: config.queryInterval)
         try Task.checkCancellation()
       }
@@ -90,12 +100,8 @@ actor Router {
   // MARK: Instruments
 
   func learn(_ known: [MarketV1.Instrument]) async throws {
-    for wire in known where try instruments.learn(wire) {
-      var record = ExecutionV1.JournalRecord()
-      record.record = .instrument(wire)
-      let bytes = record.encoded()
-      let ticket = journal.append([bytes], in: try room(forOutcomeOf: bytes, .essential))
-      try await untilDurable(ticket)
+    for wire in known {
+      try await untilDurable(try log.commit(.instrument(wire), for: .essential).ticket)
     }
   }
 
@@ -111,9 +117,9 @@ actor Router {
   func route(_ wire: OmsV1.Order, for instance: UInt64) async throws -> String {
     let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
     let parent = try ParentOrder(wire, instrument)
-    guard ledger.orders[parent.id] == nil else {
+    guard ledger.orders[parent.id] == nil || Mutant.isOn(.routedTwice) else {
       // Known, and said so only when it is on disk. Who asks again and again is not kept waiting.
-      do throws(JournalError) { try await lastTicket?.durableUnlessDiskFails() } catch {
+      do throws(JournalError) { try await log.lastTicket?.durableUnlessDiskFails() } catch {
         throw JournalRefusal(error)
       }
       return ChildID(parent: parent.id, sequence: 1).text
@@ -121,8 +127,8 @@ actor Router {
     guard instance == 0 || instance == self.instance else {
       return try await takeIn(parent, at: instrument)
     }
-    try refuseIfLate(wire, parent)
-    guard withdrawn[parent.id] == nil else {
+    if !Mutant.isOn(.routesHaveNoAge) { try refuseIfLate(wire, parent) }
+    guard withdrawn[parent.id] == nil || Mutant.isOn(.routesHaveNoAge) else {
       throw RPCError(
         .failedPrecondition, "order \(parent.id) was withdrawn before it arrived",
         details: [
@@ -136,9 +142,8 @@ actor Router {
     }
     waiting += 1
     defer { waiting -= 1 }
-    let isOnOmsWord = instance != 0
     try await apply(
-      .routed(parent), at: instrument, for: .business, isOnOmsWord ? .atOnce : .whenDurable)
+      .routed(parent), at: instrument, for: .business, instance != 0 ? .atOnce : .whenDurable)
     return ChildID(parent: parent.id, sequence: 1).text
   }
 
@@ -216,18 +221,13 @@ actor Router {
   /// Returns when it is on disk. While the journal takes nothing this waits and asks again: the word
   /// of a venue is never dropped, and who brings it must not think that it has to ask for it again.
   func take(_ event: RoutingEvent, at instrument: Instrument) async throws {
-    while true {
-      do {
-        try await apply(event, at: instrument, for: .essential)
-        return
-      } catch let refusal as JournalRefusal {
-        try Task.checkCancellation()
-        context.log.warning(
-          "a venue's word waits for the routing journal", ["reason": .text(refusal.text)])
-        await context.loop.sleep(for: config.queryInterval)
-        try Task.checkCancellation()
-      }
+    var effects: [RoutingEffect] = []
+    try await insist("a venue's word waits") {
+      let applied = try commit(event, at: instrument, for: .essential)
+      effects = applied.effects
+      return applied.ticket
     }
+    finish(effects)
   }
 
   func child(_ id: String) -> (order: RoutedOrder, child: ChildLifecycle)? { ledger.child(id) }
@@ -251,19 +251,8 @@ actor Router {
     }
     let told = ParentReport.filled(fill, venueOrderID: report.venueOrderID)
     let message = RoutingCodec(instrument: instrument).report(told, of: id, context.time.now)
-    let record = ExecutionV1.JournalRecord(report: message).encoded()
-    while true {
-      do {
-        let ticket = journal.append([record], in: try room(forOutcomeOf: record, .essential))
-        reports[message.kind]?.increment()
-        return try await untilDurable(ticket)
-      } catch let refusal as JournalRefusal {
-        context.log.warning(
-          "a venue's word waits for the routing journal", ["reason": .text(refusal.text)])
-        await context.loop.sleep(for: config.queryInterval)
-        try Task.checkCancellation()
-      }
-    }
+    reports[message.kind]?.increment()
+    try await tell([message], waiting: "a venue's word waits")
   }
 
   // MARK: Applying
@@ -281,56 +270,39 @@ actor Router {
     _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse,
     _ departure: Departure = .whenDurable
   ) async throws {
-    let codec = RoutingCodec(instrument: instrument)
-    let now = context.time.now
-    var records = [codec.record(event, now).encoded()]
-    let room = try room(forOutcomeOf: records[0], use)
-    let (changed, effects) = ledger.apply(event)
-    guard changed else {
-      // Known before; whoever tells it again may go on when it is on disk.
-      try await untilDurable(lastTicket)
-      return
-    }
-    for case .report(let parent, let report) in effects {
-      let message = codec.report(report, of: parent, now)
-      records.append(ExecutionV1.JournalRecord(report: message).encoded())
-      reports[message.kind]?.increment()
-    }
-    letGoOfOld(after: event)
-    openOrders.set(ledger.open.count)
-    let ticket = journal.append(records, in: room)
-    lastTicket = ticket
-    let isAtOnce = departure == .atOnce || Mutant.isOn(.effectBeforeRecord)
-    if isAtOnce { for effect in effects { carryOut(effect) } }
+    let (ticket, effects) = try commit(event, at: instrument, for: use)
+    if case .atOnce = departure { finish(effects) }
     try await untilDurable(ticket)
-    if isAtOnce { return }
-    for effect in effects {
-      if case .place(let order) = effect, departure == .asked {
+    switch departure {
+    case .atOnce: break
+    case .whenDurable: finish(effects)
+    case .asked:
+      for case .place(let order) in effects {
         desk?.query(order.clientOrderID, at: instruments[order.instrument])
-      } else {
-        carryOut(effect)
       }
     }
   }
 
-  /// An event's reports repeat what it says itself, and what is known of its order.
-  private func room(
-    forOutcomeOf record: [UInt8], _ use: JournalUse
-  ) throws(JournalRefusal) -> JournalRoom {
-    let largest = record.count + Self.reportBytesMax
-    do throws(JournalError) {
-      return try journal.reserve(
-        JournalRoom.Size(
-          records: 1 + Self.reportsMax, bytes: largest * (1 + Self.reportsMax), largest: largest),
-        for: use)
-    } catch {
-      throw JournalRefusal(error)
+  /// The ticket of what is known already is the newest one: whoever tells it again may go on when it
+  /// is on disk.
+  private func commit(
+    _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse
+  ) throws -> (ticket: JournalTicket?, effects: [RoutingEffect]) {
+    let (ticket, effects) = try log.commit(
+      .event(event, at: instrument, context.time.now), for: use)
+    for case .report(_, let report) in effects {
+      reports[RoutingCodec.kind(of: report)]?.increment()
     }
+    openOrders.set(ledger.open.count)
+    if Mutant.isOn(.effectBeforeRecord) { for effect in effects { carryOut(effect) } }
+    return (ticket ?? log.lastTicket, effects)
   }
 
-  /// Of one event.
-  private static let reportsMax = 8
-  private static let reportBytesMax = 512
+  /// What follows from an event that is on disk.
+  private func finish(_ effects: [RoutingEffect]) {
+    if Mutant.isOn(.effectBeforeRecord) { return }
+    for effect in effects { carryOut(effect) }
+  }
 
   private func carryOut(_ effect: RoutingEffect) {
     guard let desk else { return }
@@ -350,23 +322,9 @@ actor Router {
       throw RPCError(.unavailable, "the routing journal has ended: \(error.problem)")
     }
   }
-
-  /// One ends, one goes: no order waits for the forgetting of many.
-  private func letGoOfOld(after event: RoutingEvent) {
-    guard let id = RoutingLedger.parent(of: event), !ledger.open.contains(id) else { return }
-    done.append(id)
-    while done.count > config.ordersKeptMax, let old = done.popFirst() {
-      ledger.forget(CollectionOfOne(old))
-    }
-  }
 }
 
-/// The journal takes no record of it: nothing has changed.
-struct JournalRefusal: Error {
-  let error: JournalError
-
-  init(_ error: JournalError) { self.error = error }
-
+extension JournalRefusal {
   var text: String { "the routing journal refuses: \(error.problem)" }
 
   var rpcError: RPCError {
@@ -387,88 +345,5 @@ extension ExecutionV1.JournalRecord {
     self.init()
     timeNs = report.timeNs
     record = .report(report)
-  }
-}
-
-/// The ledger that the journal proves.
-struct Recovery {
-  private(set) var journal: Journal
-  private(set) var owed: [ExecutionV1.ExecutionReport] = []
-  private(set) var instruments = InstrumentTable()
-  private(set) var ledger = RoutingLedger()
-
-  init(
-    _ path: String, _ config: Config, _ journaling: JournalSettings = JournalSettings()
-  ) throws {
-    var settings = journaling
-    settings.segmentBytes = config.segmentBytes
-    settings.reserveBytes = config.reserveBytes
-    var replay = Replay()
-    journal = try Journal.open(path, settings) { replay.take($0) }
-    if let fault = replay.fault { throw fault }
-    instruments = replay.instruments
-    ledger = replay.ledger
-    owed = replay.owed
-  }
-
-  private struct Replay {
-    var instruments = InstrumentTable()
-    var ledger = RoutingLedger()
-    /// Reports of the newest event that no record has told so far. Only its own can be missing: a
-    /// record is on disk when those before it are.
-    var owed: [ExecutionV1.ExecutionReport] = []
-    var fault: RPCError?
-
-    mutating func take(_ record: JournalRecord) {
-      guard fault == nil else { return }
-      do {
-        try apply(ExecutionV1.JournalRecord(decoding: record.payload))
-      } catch {
-        fault = RPCError(
-          .dataLoss, "record \(record.sequence) of the execution-router's journal: \(error)")
-      }
-    }
-
-    private mutating func apply(_ record: ExecutionV1.JournalRecord) throws {
-      if case .instrument(let wire) = record.record {
-        try instruments.learn(wire)
-        return
-      }
-      if case .report(let told) = record.record {
-        if let index = owed.firstIndex(where: { $0.orderId == told.orderId && $0.kind == told.kind }
-        ) {
-          owed.remove(at: index)
-        }
-        return
-      }
-      guard let instrument = try instrument(of: record) else { return }
-      let codec = RoutingCodec(instrument: instrument)
-      guard let event = try codec.event(record) else { return }
-      let time = Instant(nanoseconds: Int64(clamping: record.timeNs))
-      owed = ledger.apply(event).effects.compactMap { effect in
-        guard case .report(let parent, let report) = effect else { return nil }
-        return codec.report(report, of: parent, time)
-      }
-    }
-
-    private func instrument(of record: ExecutionV1.JournalRecord) throws -> Instrument? {
-      let orderID: String
-      switch record.record {
-      case .route(let route):
-        guard let order = route.order, let known = instruments[order.venue, order.symbol] else {
-          throw RoutingCodec.damaged("routes an order of no known instrument")
-        }
-        return known
-      case .cancel(let cancel): orderID = cancel.orderId
-      case .replace(let replace): orderID = replace.orderId
-      case .child(let child):
-        orderID = ChildID(parsing: child.childOrderId)?.parent.description ?? ""
-      case .instrument, .report, nil: return nil
-      }
-      guard let id = OrderID(parsing: orderID), let order = ledger.orders[id] else {
-        throw RoutingCodec.damaged("names order \(orderID), which was never routed")
-      }
-      return instruments[order.parent.instrument]
-    }
   }
 }

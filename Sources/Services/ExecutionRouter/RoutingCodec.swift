@@ -192,45 +192,52 @@ struct RoutingCodec {
     var message = ExecutionV1.ExecutionReport()
     message.orderId = parent.description
     message.timeNs = UInt64(max(0, now.nanoseconds))
+    message.kind = Self.kind(of: report)
     switch report {
     case .acknowledged(let id):
-      message.kind = .acknowledged
       message.venueOrderId = id
     case .filled(let fill, let id):
-      message.kind = .fill
       message.venueOrderId = id
       message.fill = MarketV1.Fill(fill, instrument)
     case .cancelled(let text):
-      message.kind = .cancelled
       message.text = text
     case .cancelRejected(let reason, let text):
-      message.kind = .cancelRejected
       (message.rejectReason, message.text) = (TypeV1.RejectReason(reason), text)
     case .replaced(let terms, let id):
-      message.kind = .replaced
       message.venueOrderId = id
       message.price = terms.price.map { instrument.wire($0) }
       message.quantity = instrument.wire(terms.quantity)
     case .replaceRejected(let reason, let text):
-      message.kind = .replaceRejected
       (message.rejectReason, message.text) = (TypeV1.RejectReason(reason), text)
     case .rejected(let reason, let text):
-      message.kind = .rejected
       (message.rejectReason, message.text) = (TypeV1.RejectReason(reason), text)
-    case .expired: message.kind = .expired
+    case .expired: break
     case .unknown(let reason):
-      message.kind = .unknown
       message.text = reason
     case .reappeared(let terms, let id):
-      message.kind = .reappeared
       message.venueOrderId = id
       message.price = terms.price.map { instrument.wire($0) }
       message.quantity = instrument.wire(terms.quantity)
     case .setAside(let text):
-      message.kind = .setAside
       message.text = text
     }
     return message
+  }
+
+  static func kind(of report: ParentReport) -> ExecutionV1.ExecutionReport.Kind {
+    switch report {
+    case .acknowledged: .acknowledged
+    case .filled: .fill
+    case .cancelled: .cancelled
+    case .cancelRejected: .cancelRejected
+    case .replaced: .replaced
+    case .replaceRejected: .replaceRejected
+    case .rejected: .rejected
+    case .expired: .expired
+    case .unknown: .unknown
+    case .reappeared: .reappeared
+    case .setAside: .setAside
+    }
   }
 }
 

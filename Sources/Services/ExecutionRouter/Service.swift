@@ -27,17 +27,26 @@ package struct ExecutionRouter: ServiceDefinition {
   package init(
     _ context: ServiceContext, _ config: Config, _ journal: JournalSettings
   ) throws {
-    let recovery = try Recovery(try context.journalDirectory(), config, journal)
+    var settings = journal
+    settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
+    settings.reserveBytes = config.reserveBytes
+    let told = ToldPosition()
+    if config.keepBytes > 0 {
+      settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= told.sequence }
+    }
+    let log = try context.openJournaled(
+      settings, snapshotRecords: config.snapshotRecords, empty: RoutingState(config))
     self.context = context
-    self.router = Router(config, context, recovery)
+    self.router = Router(config, context, log)
     self.desk = VenueDesk(router, config, context)
-    self.methods = Handlers(router: router, context: context).methods
+    self.methods = Handlers(router: router, context: context, told: told).methods
     context.log.info(
       "journal recovered",
       [
-        "records": .text("\(recovery.journal.recovery.last)"),
-        "open_orders": .text("\(recovery.ledger.open.count)"),
-        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)"),
+        "records": .text("\(log.journal.recovery.last)"),
+        "snapshot": .text("\(log.snapshots.newest)"),
+        "open_orders": .text("\(log.state.ledger.open.count)"),
+        "cut_bytes": .text("\(log.journal.recovery.cutBytes)"),
       ])
   }
 
@@ -92,5 +101,5 @@ package struct ExecutionRouter: ServiceDefinition {
     }
   }
 
-  package func stop() async { router.journal.close() }
+  package func stop() async { await router.close() }
 }

@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import Execution
 internal import Loop
+internal import Mutants
 internal import Orders
 internal import ServiceKit
 internal import Telemetry
@@ -26,7 +27,12 @@ extension VenueDesk {
     _ childID: String, _ key: OpenMatters.Key, at instrument: Instrument
   ) async throws {
     var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
+    let began = context.loop.uptime
     while let (order, child) = await router.child(childID), order.wantsCancel(child) {
+      if Mutant.isOn(.cancelGivesUp), context.loop.uptime - began > .seconds(4) {
+        return try await router.take(
+          .cancelRejected(childID: childID, .venueUnavailable, text: "given up"), at: instrument)
+      }
       let outcome = try await sendCancel(childID, at: instrument)
       switch outcome {
       case .acknowledged(let report):

@@ -4,6 +4,7 @@ package struct Config: ServiceSettings {
   let ordersOpenMax: Int
   let ordersKeptMax: Int
   let executionsKeptMax: Int
+  let clientOrderIDsKeptMax: Int
   let admissionAgeMax: Duration
   let cancelWait: Duration
   let recordBatchMax: Int
@@ -16,17 +17,24 @@ package struct Config: ServiceSettings {
   let restingRouteAgeMax: Duration
   let segmentBytes: Int
   let reserveBytes: Int
+  let keepBytes: Int
+  let snapshotRecords: UInt64
 
   package init(_ settings: SettingsReader) {
     ordersOpenMax = settings.int(
       "orders_open_max", in: 1...10_000_000, default: 100_000, unit: "orders",
       "New orders beyond this are refused with OVERLOADED.")
     ordersKeptMax = settings.int(
-      "orders_kept_max", in: 1_000...100_000_000, default: 1_000_000, unit: "orders",
-      "Closed orders beyond this leave memory, oldest first; PostgreSQL still answers for them.")
+      "orders_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "orders",
+      "Closed orders beyond this leave memory, oldest first, as soon as PostgreSQL has them, which "
+        + "still answers for them.")
     executionsKeptMax = settings.int(
       "executions_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "executions",
       "Executions beyond this leave memory, oldest first; PostgreSQL still answers for them.")
+    clientOrderIDsKeptMax = settings.int(
+      "client_order_ids_kept_max", in: 10_000...1_000_000_000, default: 2_000_000, unit: "ids",
+      "Client order ids of orders that have left memory, by which a repeated one is recognised: "
+        + "the newest, between half of this and all of it; 16 bytes each.")
     admissionAgeMax = settings.duration(
       "admission_age_max", in: .milliseconds(10)...(.seconds(60)), default: .seconds(4),
       "An order that the risk gate admitted longer ago is ABORTED; below the gate's resolve_after.")
@@ -67,5 +75,14 @@ package struct Config: ServiceSettings {
       "journal_reserve_bytes", in: 65_536...536_870_912, default: 16_777_216, unit: "bytes",
       "On a full disk new orders may not use the last of this (at most half a segment): it is kept "
         + "for cancels and for what the execution-router reports.")
+    keepBytes = settings.int(
+      "journal_keep_bytes", in: 0...1_000_000_000_000, default: 0, unit: "bytes",
+      "Segments beyond this are removed, oldest first, when two snapshots are behind them and "
+        + "PostgreSQL has what they hold; 0 keeps everything.")
+    snapshotRecords = UInt64(
+      settings.int(
+        "snapshot_records", in: 0...1_000_000_000, default: 50_000, unit: "records",
+        "After so many the orders are written beside the journal, so that a start reads what came "
+          + "later; never sooner than the journal has grown by a snapshot's size. 0: never."))
   }
 }

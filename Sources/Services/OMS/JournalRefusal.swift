@@ -3,10 +3,7 @@ internal import Journal
 internal import Translation
 internal import Venue
 
-/// The journal takes no record of it: nothing has changed.
-struct JournalRefusal: Error {
-  let error: JournalError
-
+extension JournalRefusal {
   /// RESOURCE_EXHAUSTED also while the disk fails: UNAVAILABLE would leave it open whether anything
   /// was done.
   var rpcError: RPCError {

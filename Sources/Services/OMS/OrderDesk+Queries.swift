@@ -2,6 +2,7 @@ internal import Calls
 internal import Contracts
 internal import Journal
 package import Orders
+internal import Tables
 internal import Translation
 internal import Units
 internal import Venue
@@ -27,25 +28,27 @@ package struct ExecutionQuery: Sendable {
 }
 
 extension OrderDesk {
-  var openRows: [OrderRow] { open.sorted().compactMap { rows[$0] } }
+  var openRows: [OrderRow] { log.state.open.keys.sorted().compactMap { log.state[$0] } }
 
   func orders(_ query: OrderQuery) -> [OmsV1.Order] {
     var found: [OmsV1.Order] = []
     // What is not on disk yet does not exist for others.
     func take(_ row: OrderRow) -> Bool {
-      let instrument = instruments[row.order.instrument]
-      if row.accepted == nil, query.symbol.isEmpty || instrument.symbol == query.symbol {
+      let instrument = log.state.instrument(of: row)
+      if accepting[row.order.id] == nil, query.symbol.isEmpty || instrument.symbol == query.symbol {
         found.append(row.message(instrument))
       }
       return found.count < query.limit
     }
     guard let few = fewCandidates(query) else {
-      rows.newestFirst(before: query.before, take)
+      log.state.rows.newestFirst(before: query.before, take)
       return found
     }
     for id in few.sorted(by: >) {
       if let before = query.before, id >= before { continue }
-      guard let row = rows[id], !query.openOnly || open.contains(id) else { continue }
+      guard let row = log.state[id], !query.openOnly || log.state.open.contains(id) else {
+        continue
+      }
       guard take(row) else { break }
     }
     return found
@@ -55,16 +58,16 @@ extension OrderDesk {
   /// searched for.
   private func fewCandidates(_ query: OrderQuery) -> [OrderID]? {
     if !query.clientOrderID.isEmpty {
-      return accounts.compactMap {
-        byClient[ClientKey(account: $0, clientOrderID: query.clientOrderID)]
+      return log.state.accounts.compactMap {
+        log.state.clients[ClientKey(account: $0, clientOrderID: query.clientOrderID)]
       }
     }
-    return query.openOnly ? Array(open) : nil
+    return query.openOnly ? log.state.open.keys : nil
   }
 
   func executions(_ query: ExecutionQuery) -> [OmsV1.Execution] {
     var found: [OmsV1.Execution] = []
-    executions.newestFirst { execution in
+    log.state.executions.newestFirst { execution in
       if let before = query.before, execution.sequence >= before { return true }
       if !query.symbol.isEmpty, execution.symbol != query.symbol { return true }
       if !query.orderID.isEmpty, execution.orderId != query.orderID { return true }
@@ -77,7 +80,7 @@ extension OrderDesk {
   /// The id of an order that its client order id names and that has left memory.
   func evictedOrder(_ wire: OmsV1.Order) -> OrderID? {
     let key = ClientKey(account: wire.account, clientOrderID: wire.clientOrderId)
-    guard let id = byClient[key], rows[id] == nil else { return nil }
+    guard let id = log.state.clients[key], log.state[id] == nil else { return nil }
     return id
   }
 
@@ -85,7 +88,7 @@ extension OrderDesk {
   func tradingState() async throws -> OmsV1.TradingState {
     var state = OmsV1.TradingState()
     state.sequence = lastEvent
-    state.openOrders = openRows.map { $0.message(instruments[$0.order.instrument]) }
+    state.openOrders = openRows.map { $0.message(log.state.instrument(of: $0)) }
     // A reader goes on behind this sequence: a crash must not take it back.
     try await untilDurableOrFailing(lastTicket)
     return state

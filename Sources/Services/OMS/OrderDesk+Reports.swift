@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import Journal
 internal import Orders
 internal import Translation
 internal import Units
@@ -10,7 +11,7 @@ extension OrderDesk {
   func event(
     _ report: ExecutionV1.ExecutionReport, _ row: OrderRow
   ) throws(RPCError) -> OrderEvent {
-    let instrument = instruments[row.order.instrument]
+    let instrument = log.state.instrument(of: row)
     let reason = RejectReason(report.rejectReason) ?? .venuePolicy
     switch report.kind {
     case .acknowledged: return .venueAcknowledged(venueOrderID: report.venueOrderId)

@@ -6,6 +6,7 @@ internal import Loop
 internal import Mutants
 internal import Orders
 internal import ServiceKit
+internal import Tables
 internal import Telemetry
 internal import Translation
 internal import Units
@@ -21,28 +22,17 @@ actor OrderDesk {
   let config: Config
   let context: ServiceContext
   let journal: Journal
-  var instruments = InstrumentTable()
-  private(set) var rows = OrderTable()
-  private(set) var open: Set<OrderID> = []
-  private(set) var byClient = ClientIndex()
-  private(set) var accounts: Set<String> = []
-  /// Closed orders in order of their closing, for eviction.
-  private var closed = ClosedOrders()
-  private(set) var executions = RecentList<OmsV1.Execution>()
+  /// How far PostgreSQL has the journal: what it has may leave memory.
+  private let recorded: @Sendable () -> UInt64
+  private(set) var log: Journaled<OrderState>
+  /// Orders that are not on disk yet: they do not exist for others.
+  private(set) var accepting: [OrderID: JournalTicket] = [:]
   private(set) var unsent = UnsentOrders()
   /// Orders whose last wish to be cancelled is with the router, or on its way there.
   private var cancelsSent: Set<OrderID> = []
-  /// True once something has left memory that PostgreSQL still knows.
-  private(set) var hasEvicted = false
-  /// The report that was taken last, and which log it is of.
-  var reports = LogPosition.start
   /// The execution-router that is heard now; 0 while none is.
   var routerInstance: UInt64 = 0
-  /// The newest record appended; on disk when its ticket says so.
-  private(set) var lastTicket: JournalTicket?
-  /// The newest event, instruments not counted.
-  private(set) var lastEvent: UInt64 = 0
-  private var mint = OrderIDMint(after: OrderID(0))
+  private var mint: OrderIDMint
   private var waiters: [OrderID: [CheckedContinuation<Void, Never>]] = [:]
   private let accepted: Counter
   private let duplicates: Counter
@@ -51,15 +41,16 @@ actor OrderDesk {
   private let openOrders: Gauge
   private let unsentOrders: Gauge
 
-  init(_ config: Config, _ context: ServiceContext, _ recovery: Recovery) {
+  init(
+    _ config: Config, _ context: ServiceContext, _ log: Journaled<OrderState>,
+    recorded: @escaping @Sendable () -> UInt64
+  ) {
     self.config = config
     self.context = context
-    self.journal = recovery.journal
-    self.instruments = recovery.instruments
-    self.reports = recovery.reports
-    self.lastEvent = recovery.lastEvent
-    self.executions = recovery.executions
-    self.rows = recovery.rows
+    self.journal = log.journal
+    self.recorded = recorded
+    self.log = log
+    mint = OrderIDMint(after: log.state.rows.last ?? OrderID(0))
     let metrics = context.metrics
     accepted = metrics.counter("oms_orders_accepted_total", help: "Orders journaled.")
     duplicates = metrics.counter(
@@ -72,34 +63,32 @@ actor OrderDesk {
     openOrders = metrics.gauge("oms_orders_open", help: "Orders that are not done.")
     unsentOrders = metrics.gauge(
       "oms_orders_unsent", help: "Orders that the execution-router has not taken in charge yet.")
-    var (open, accounts, byClient) = (Set<OrderID>(), Set<String>(), ClientIndex())
-    var ended: [(OrderID, Instant)] = []
-    recovery.rows.forEach { row in
-      let id = row.order.id
-      byClient[ClientKey(account: row.order.account, clientOrderID: row.order.clientOrderID)] = id
-      accounts.insert(row.order.account)
-      if row.lifecycle.isTerminal {
-        ended.append((id, row.lifecycle.updatedTime))
-      } else {
-        open.insert(id)
-      }
-    }
-    (self.open, self.accounts, self.byClient) = (open, accounts, byClient)
-    for (id, _) in ended.sorted(by: { ($0.1, $0.0) < ($1.1, $1.0) }) { closed.append(id) }
-    mint = OrderIDMint(after: rows.last ?? OrderID(0))
-    openOrders.set(Double(open.count))
+    openOrders.set(Double(log.state.open.count))
   }
+
+  // MARK: What the journal proves
+
+  var instruments: InstrumentTable { log.state.instruments }
+  /// The newest event, instruments not counted.
+  var lastEvent: UInt64 { log.state.lastEvent }
+  var lastTicket: JournalTicket? { log.lastTicket }
+  /// True once something has left memory that PostgreSQL still knows.
+  var hasEvicted: Bool { log.state.hasEvicted }
+  /// The report that was taken last, and which log it is of.
+  var reports: LogPosition { log.state.reports }
+
+  /// Everything is on the disk, with a snapshot of it.
+  func close() { log.close() }
+
+  /// Lets go of what PostgreSQL has, a few at a time: nobody waits for many.
+  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 2048) } }
 
   // MARK: Instruments
 
   /// Takes the rules of instruments; new ones and changes are journaled before any order uses them.
   func learn(_ instruments: [MarketV1.Instrument]) async throws {
-    for instrument in instruments where try self.instruments.learn(instrument) {
-      var record = OmsV1.JournalRecord()
-      record.record = .instrument(instrument)
-      let bytes = record.encoded()
-      let room = try room(JournalRoom.Size([bytes]), for: .essential)
-      try await untilDurable(append([bytes], in: room))
+    for instrument in instruments {
+      try await untilDurable(try log.commit(.instrument(instrument), for: .essential).ticket)
     }
   }
 
@@ -114,38 +103,31 @@ actor OrderDesk {
     var order = try Order(
       wire, id: OrderID(0), instrument, createdTime: context.time.now)
     let key = ClientKey(account: order.account, clientOrderID: order.clientOrderID)
-    let known = Mutant.isOn(.clientIDForgotten) ? nil : byClient[key]
+    let known = Mutant.isOn(.clientIDForgotten) ? nil : log.state.clients[key]
     if let known { return (try await existing(known, order), true) }
     try requireFresh(admitted, order.createdTime)
     try requireCapacity(instrument, order.createdTime)
     order.id = mint.next(now: order.createdTime)
-    var row = OrderRow(order, createdBy: wire.createdBy, routerInstance: routerInstance)
-    _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
-    let event = JournaledEvent(event: .accepted, time: order.createdTime, report: .start)
-    let record = event.record(row, instrument).encoded()
-    let room = try room(JournalRoom.Size([record]), for: .business)
-    // Nothing is refused from here on.
-    let ticket = append([record], in: room)
-    lastEvent = ticket.last
-    row.accepted = ticket
-    rows.append(row)
-    byClient[key] = order.id
-    accounts.insert(order.account)
-    open.insert(order.id)
-    openOrders.set(Double(open.count))
+    // Nothing is refused behind this.
+    let change = OrderChange.accepted(
+      order, createdBy: wire.createdBy, routerInstance: routerInstance)
+    let ticket = try log.commit(change, for: .business).ticket
+    accepting[order.id] = ticket
+    openOrders.set(Double(log.state.open.count))
     markUnsent(order.id)
     if !Mutant.isOn(.answerBeforeDisk) { try await untilDurable(ticket) }
-    rows.update(order.id) { $0.accepted = nil }
+    accepting[order.id] = nil
     accepted.increment()
     return (message(order.id), false)
   }
 
   private func requireCapacity(_ instrument: Instrument, _ now: Instant) throws(RPCError) {
-    guard open.count < config.ordersOpenMax else {
+    guard log.state.open.count < config.ordersOpenMax else {
       throw RejectReason.overloaded.error(
-        "\(open.count) orders are open, the most allowed (orders_open_max)",
+        "\(log.state.open.count) orders are open, the most allowed (orders_open_max)",
         domain: "oms.shrivenquant", metadata: ["limit": "\(config.ordersOpenMax)"])
     }
+    if Mutant.isOn(.acceptsWithoutEnd) { return }
     let venue = instrument.venue.name
     let (count, age) = unsent.waiting(for: venue, now: now)
     guard count < config.unsentOrdersMax else {
@@ -174,7 +156,7 @@ actor OrderDesk {
     let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
     let asked = try Order(wire, id: OrderID(0), instrument, createdTime: context.time.now)
     let key = ClientKey(account: asked.account, clientOrderID: asked.clientOrderID)
-    guard let known = byClient[key] else {
+    guard let known = log.state.clients[key] else {
       throw RPCError(.notFound, "there is no order with clientOrderId \(asked.clientOrderID)")
     }
     return try await existing(known, asked)
@@ -191,7 +173,7 @@ actor OrderDesk {
   }
 
   private func existing(_ id: OrderID, _ asked: Order) async throws -> OmsV1.Order {
-    guard let row = rows[id] else {
+    guard let row = log.state[id] else {
       throw RPCError(.unavailable, "order \(id) has left memory; ask again")
     }
     var first = asked
@@ -199,7 +181,7 @@ actor OrderDesk {
     first.createdTime = row.order.createdTime
     let isSame = row.order.asksTheSame(as: first) || Mutant.isOn(.termsUncompared)
     guard isSame else { throw duplicate(id, asked) }
-    if let ticket = row.accepted { try await untilDurableOrFailing(ticket) }
+    if let ticket = accepting[id] { try await untilDurableOrFailing(ticket) }
     duplicates.increment()
     return message(id)
   }
@@ -245,9 +227,9 @@ actor OrderDesk {
   ) async throws -> (ids: [OrderID], refusal: RPCError?) {
     var requested: [OrderID] = []
     var refusal: RPCError?
-    for id in open.sorted() {
-      guard let row = rows[id], !row.lifecycle.isTerminal, !row.lifecycle.isCancelRequested,
-        symbol.isEmpty || instruments[row.order.instrument].symbol == symbol,
+    for id in log.state.open.keys.sorted() {
+      guard let row = log.state[id], !row.lifecycle.isTerminal, !row.lifecycle.isCancelRequested,
+        symbol.isEmpty || log.state.instrument(of: row).symbol == symbol,
         strategy.isEmpty || row.order.strategy == strategy
       else { continue }
       do {
@@ -277,7 +259,7 @@ actor OrderDesk {
   func requestReplace(_ request: OmsV1.AcceptReplaceRequest) async throws -> (OrderID, UInt32) {
     let id = try orderID(request.orderId)
     let row = try row(id)
-    let instrument = instruments[row.order.instrument]
+    let instrument = log.state.instrument(of: row)
     var terms = row.lifecycle.terms
     if let price = request.price { terms.price = try instrument.price(price, field: "price") }
     if let quantity = request.quantity {
@@ -304,11 +286,9 @@ actor OrderDesk {
       markSent(id)
       let row = try row(id)
       let decided = try row.lifecycle.decide(try event(report, row))
-      for (index, event) in decided.enumerated() {
-        if event.kind == .setAside || event.kind == .reappeared { alarm(event, of: id) }
-        // The last one proves that all of it was taken; a crash before it has the report told again.
-        let place = index == decided.count - 1 ? position : reports
-        _ = try change(id, event, report: place, for: .essential)
+      try change(id, decided, report: position, for: .essential)
+      for event in decided where event.kind == .setAside || event.kind == .reappeared {
+        alarm(event, of: id)
       }
     } catch let refusal as JournalRefusal {
       throw refusal
@@ -321,8 +301,11 @@ actor OrderDesk {
           "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error),
         ])
     }
-    reports = position
+    log.withState { $0.reports = position }
   }
+
+  /// All of them are to be read again.
+  func forgetReports() { log.withState { $0.reports = .start } }
 
   /// What the venue said does not fit the order. It is kept with it, and the router asks the venue.
   private func alarm(_ event: OrderEvent, of id: OrderID) {
@@ -332,77 +315,41 @@ actor OrderDesk {
       ["order_id": .text(id.description), "event": LogValue(describing: event)])
   }
 
-  /// Reserves room, applies an event and appends it; nil when it changed nothing.
+  /// Applies an event and appends it; nil when it changed nothing.
   func change(
     _ id: OrderID, _ event: OrderEvent, report: LogPosition, for use: JournalUse
   ) throws -> JournalTicket? {
-    let instrument = instruments[try row(id).order.instrument]
-    let bytesMax = Self.eventBytesMax + event.textBytes
-    let room = try room(
-      JournalRoom.Size(records: 1, bytes: bytesMax, largest: bytesMax), for: use)
+    try change(id, [event], report: report, for: use)
+  }
+
+  /// The same for several at once: the journal keeps all of them or none.
+  @discardableResult
+  private func change(
+    _ id: OrderID, _ events: [OrderEvent], report: LogPosition, for use: JournalUse
+  ) throws -> JournalTicket? {
     let now = context.time.now
-    let record = try rows.update(id) { row -> OmsV1.JournalRecord? in
-      guard case .applied = try row.lifecycle.apply(event, at: now) else { return nil }
-      let journaled = JournaledEvent(event: event, time: now, report: report)
-      return journaled.record(row, instrument)
-    }
-    guard let record, let record else { return nil }
-    let ticket = append([record.encoded()], in: room)
-    lastEvent = ticket.last
-    if case .cancelRequested = event { cancelsSent.remove(id) }
-    if case .filled = event { book(record, ticket.last) }
-    if rows[id]?.lifecycle.isTerminal ?? false {
-      close(id)
-    } else if open.insert(id).inserted {
-      // It had closed, and lives again.
-      openOrders.set(Double(open.count))
-    }
-    wake(id)
+    let (ticket, consequences) = try log.commit(
+      events.map { .event(id, $0, now, report: report) }, for: use)
+    for consequence in consequences { see(consequence) }
+    if ticket != nil { wake(id) }
     return ticket
   }
 
-  /// Of an event without its text: the order as it is then, and an execution.
-  private static let eventBytesMax = 4096
-
-  private func book(_ record: OmsV1.JournalRecord, _ sequence: UInt64) {
-    guard case .event(let journaled) = record.record, var execution = journaled.event?.execution
-    else { return }
-    execution.sequence = sequence
-    executions.append(execution)
-    if executions.trim(to: config.executionsKeptMax) { hasEvicted = true }
-  }
-
-  private func close(_ id: OrderID) {
-    guard open.remove(id) != nil else { return }
-    openOrders.set(Double(open.count))
-    markSent(id)
-    cancelsSent.remove(id)
-    closed.append(id)
-    // One comes, one goes: no order waits for the eviction of many.
-    while closed.count > config.ordersKeptMax, let old = closed.popFirst() {
-      // One that lives again is not done.
-      if open.contains(old) { continue }
-      rows.remove(old)
-      hasEvicted = true
+  private func see(_ consequence: OrderConsequence) {
+    switch consequence {
+    case .changed(let id, .cancelRequested): cancelsSent.remove(id)
+    case .changed: break
+    case .opened: openOrders.set(Double(log.state.open.count))
+    case .closed(let id):
+      openOrders.set(Double(log.state.open.count))
+      markSent(id)
+      cancelsSent.remove(id)
+      // One comes, one goes: no order waits for the eviction of many.
+      log.withState { $0.evict(recorded: recorded(), atMost: 2) }
     }
   }
 
   // MARK: The journal
-
-  /// Room for records, or a refusal that has changed nothing.
-  private func room(
-    _ size: JournalRoom.Size, for use: JournalUse
-  ) throws(JournalRefusal) -> JournalRoom {
-    do throws(JournalError) { return try journal.reserve(size, for: use) } catch {
-      throw JournalRefusal(error: error)
-    }
-  }
-
-  private func append(_ records: [[UInt8]], in room: consuming JournalRoom) -> JournalTicket {
-    let ticket = journal.append(records, in: room)
-    lastTicket = ticket
-    return ticket
-  }
 
   func untilDurable(_ ticket: JournalTicket?) async throws(RPCError) {
     do throws(JournalError) { try await ticket?.durable() } catch {
@@ -422,8 +369,8 @@ actor OrderDesk {
   // MARK: On the way to the router
 
   func markUnsent(_ id: OrderID) {
-    guard let row = rows[id] else { return }
-    let venue = instruments[row.order.instrument].venue.name
+    guard let row = log.state[id] else { return }
+    let venue = log.state.instrument(of: row).venue.name
     unsent.add(id, venue: venue, row.order.createdTime)
     unsentOrders.set(Double(unsent.count))
   }
@@ -433,15 +380,15 @@ actor OrderDesk {
   func disclaimCancel(_ id: OrderID) { cancelsSent.remove(id) }
 
   func markSent(_ id: OrderID) {
-    guard let row = rows[id] else { return }
-    unsent.remove(id, venue: instruments[row.order.instrument].venue.name)
+    guard let row = log.state[id] else { return }
+    unsent.remove(id, venue: log.state.instrument(of: row).venue.name)
     unsentOrders.set(Double(unsent.count))
   }
 
   // MARK: Questions
 
   func row(_ id: OrderID) throws(RPCError) -> OrderRow {
-    guard let row = rows[id] else { throw unknown(id) }
+    guard let row = log.state[id] else { throw unknown(id) }
     return row
   }
 
@@ -457,8 +404,8 @@ actor OrderDesk {
   /// The order, if it is on disk: what is not does not exist for others.
   func durableMessage(_ id: OrderID) throws(RPCError) -> OmsV1.Order {
     let row = try row(id)
-    guard row.accepted == nil else { throw unknown(id) }
-    return row.message(instruments[row.order.instrument])
+    guard accepting[id] == nil else { throw unknown(id) }
+    return row.message(log.state.instrument(of: row))
   }
 
   private func unknown(_ id: OrderID) -> RPCError {
@@ -467,8 +414,8 @@ actor OrderDesk {
   }
 
   func message(_ id: OrderID) -> OmsV1.Order {
-    guard let row = rows[id] else { return OmsV1.Order() }
-    return row.message(instruments[row.order.instrument])
+    guard let row = log.state[id] else { return OmsV1.Order() }
+    return row.message(log.state.instrument(of: row))
   }
 
   /// The order, waiting until it is done or `deadline` has come.
@@ -477,7 +424,7 @@ actor OrderDesk {
       await loop.sleep(for: deadline - loop.uptime)
       await self?.wake(id)
     }
-    while let row = rows[id], !row.lifecycle.isTerminal, row.lifecycle.isCancelRequested,
+    while let row = log.state[id], !row.lifecycle.isTerminal, row.lifecycle.isCancelRequested,
       context.loop.uptime < deadline
     {
       await withCheckedContinuation { waiters[id, default: []].append($0) }

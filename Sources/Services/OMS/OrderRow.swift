@@ -1,6 +1,5 @@
 internal import Chrono
 internal import Contracts
-internal import Journal
 internal import Orders
 internal import Translation
 internal import Units
@@ -10,8 +9,6 @@ internal import Venue
 struct OrderRow: Sendable {
   var lifecycle: OrderLifecycle
   let createdBy: String
-  /// Tells when the order is on disk; nil once that is known.
-  var accepted: JournalTicket?
   /// The instance of the execution-router that may send it on our record alone; 0, which is always safe,
   /// for none.
   let routerInstance: UInt64
@@ -19,7 +16,11 @@ struct OrderRow: Sendable {
   var order: Order { lifecycle.order }
 
   init(_ order: Order, createdBy: String, routerInstance: UInt64 = 0) {
-    self.lifecycle = OrderLifecycle(order)
+    self.init(OrderLifecycle(order), createdBy: createdBy, routerInstance: routerInstance)
+  }
+
+  init(_ lifecycle: OrderLifecycle, createdBy: String, routerInstance: UInt64 = 0) {
+    self.lifecycle = lifecycle
     self.createdBy = createdBy
     self.routerInstance = routerInstance
   }

@@ -1,4 +1,6 @@
+internal import Bytes
 internal import Orders
+internal import Tables
 internal import Venue
 
 /// Orders by id, which only grow. Rows lie in chunks of fixed size: adding one moves no others, and
@@ -79,6 +81,11 @@ struct OrderTable: Sendable {
     for chunk in chunks { for case .some(let row) in chunk.rows { body(row) } }
   }
 
+  /// Some at a time, the oldest first.
+  func forEachPiece<Fault: Error>(_ body: ([OrderRow]) throws(Fault) -> Void) throws(Fault) {
+    for chunk in chunks { try body(chunk.rows.compactMap { $0 }) }
+  }
+
   private func place(of id: OrderID) -> Place? {
     let chunk = Self.firstIndex(chunks.count) { chunks[$0].ids[0] > id } - 1
     guard chunk >= 0 else { return nil }
@@ -104,22 +111,35 @@ struct ClientKey: Hashable, Sendable {
   let clientOrderID: String
 }
 
-/// Orders by client order id, in many small tables: one that grows stops nobody for long.
+/// Orders by client order id. Of orders that have left memory a number made of the id is kept, 16
+/// bytes each, the newest of them: what repeats is recognised so long, and needs no database.
 struct ClientIndex: Sendable {
-  private var shards: [[ClientKey: OrderID]]
+  private var live = ShardedDictionary<ClientKey, OrderID>()
+  private var evicted: RecentKeys
 
-  init() { shards = Array(repeating: [:], count: 1024) }
+  init(evictedMax: Int) { evicted = RecentKeys(countMax: evictedMax) }
 
   subscript(key: ClientKey) -> OrderID? {
-    get { shards[Self.shard(key)][key] }
-    set { shards[Self.shard(key)][key] = newValue }
+    get { live[key] ?? evicted[Self.number(key)].map(OrderID.init) }
+    set { live[key] = newValue }
   }
 
-  /// FNV-1a: the same in every run.
-  private static func shard(_ key: ClientKey) -> Int {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in key.clientOrderID.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return Int(hash >> 32 & 1023)
+  mutating func evict(_ key: ClientKey, _ id: OrderID) {
+    live[key] = nil
+    evicted.insert(Self.number(key), id.raw)
+  }
+
+  mutating func restore(_ number: UInt64, _ id: OrderID) { evicted.insert(number, id.raw) }
+
+  func forEachEvictedPiece<Fault: Error>(
+    _ body: ([UInt64: UInt64]) throws(Fault) -> Void
+  ) throws(Fault) {
+    try evicted.forEachPiece(body)
+  }
+
+  /// Two ids come to the same number once in 2^64 pairs; then the second is refused as a duplicate.
+  private static func number(_ key: ClientKey) -> UInt64 {
+    XXHash64.of(key.clientOrderID, seed: XXHash64.of(key.account))
   }
 }
 
@@ -147,6 +167,11 @@ struct RecentList<Element: Sendable>: Sendable {
     return true
   }
 
+  /// Some at a time, the oldest first.
+  func forEachPiece<Fault: Error>(_ body: ([Element]) throws(Fault) -> Void) throws(Fault) {
+    for chunk in chunks { try body(chunk) }
+  }
+
   /// The newest first, until `body` says that it has enough.
   func newestFirst(_ body: (Element) -> Bool) {
     for chunk in chunks.reversed() {
@@ -155,24 +180,36 @@ struct RecentList<Element: Sendable>: Sendable {
   }
 }
 
-/// The ids of closed orders, the oldest first.
+/// The ids of closed orders and the records that closed them, the oldest first, in pieces.
 struct ClosedOrders: Sendable {
-  private var ids: [OrderID] = []
+  typealias Element = (id: OrderID, sequence: UInt64)
+
+  private var pieces: [[Element]] = []
+  /// Of the first piece, what has gone.
   private var head = 0
+  private(set) var count = 0
 
-  var count: Int { ids.count - head }
+  private static let pieceSize = 1024
 
-  mutating func append(_ id: OrderID) { ids.append(id) }
+  var first: Element? { pieces.first.map { $0[head] } }
 
-  mutating func popFirst() -> OrderID? {
-    guard head < ids.count else { return nil }
-    defer {
-      head += 1
-      if head > 65_536 {
-        ids.removeFirst(head)
-        head = 0
-      }
-    }
-    return ids[head]
+  mutating func append(_ id: OrderID, _ sequence: UInt64) {
+    if pieces.last.map({ $0.count == Self.pieceSize }) ?? true { pieces.append([]) }
+    pieces[pieces.count - 1].append((id, sequence))
+    count += 1
+  }
+
+  mutating func removeFirst() {
+    head += 1
+    count -= 1
+    guard let first = pieces.first, head == first.count else { return }
+    pieces.removeFirst()
+    head = 0
+  }
+
+  func forEachPiece<Fault: Error>(
+    _ body: (ArraySlice<Element>) throws(Fault) -> Void
+  ) throws(Fault) {
+    for (index, piece) in pieces.enumerated() { try body(piece[(index == 0 ? head : 0)...]) }
   }
 }

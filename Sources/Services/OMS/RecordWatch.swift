@@ -33,8 +33,13 @@ final class RecordWatch: Sendable {
   /// Shorter waits are what a batch costs.
   private static let toldAfter = Duration.seconds(2)
 
-  init(_ journal: Journal, _ config: Config, _ context: ServiceContext) {
+  private let position: RecordedPosition
+
+  init(
+    _ journal: Journal, _ config: Config, _ context: ServiceContext, _ position: RecordedPosition
+  ) {
     self.journal = journal
+    self.position = position
     self.config = config
     loop = context.loop
     condition = context.readiness.require(
@@ -54,6 +59,7 @@ final class RecordWatch: Sendable {
   // MARK: What it is told
 
   func begin(_ progress: RecordProgress) {
+    position.sequence = progress.isAgain ? 0 : progress.position.sequence
     state.withLock { state in
       state.progress = progress
       state.problem = nil
@@ -70,6 +76,9 @@ final class RecordWatch: Sendable {
     get { state.withLock { $0.setAside } }
     set { state.withLock { $0.setAside = newValue } }
   }
+
+  /// As PostgreSQL has confirmed it; nil before it has said anything.
+  var progress: RecordProgress? { state.withLock { $0.progress } }
 
   var lag: UInt64 { state.withLock { lag($0) } }
 
@@ -126,5 +135,15 @@ final class RecordWatch: Sendable {
     } else {
       condition.hold()
     }
+  }
+}
+
+/// Up to which record PostgreSQL has everything; 0 before it has said so.
+final class RecordedPosition: Sendable {
+  private let state = Mutex<UInt64>(0)
+
+  var sequence: UInt64 {
+    get { state.withLock { $0 } }
+    set { state.withLock { $0 = newValue } }
   }
 }

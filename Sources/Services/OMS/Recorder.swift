@@ -1,3 +1,4 @@
+internal import Calls
 internal import Contracts
 internal import Journal
 internal import Loop
@@ -19,13 +20,14 @@ struct Recorder: Sendable {
   private let restarts: Counter
 
   init(
-    _ journal: Journal, _ store: any OrderStore, _ config: Config, _ context: ServiceContext
+    _ journal: Journal, _ store: any OrderStore, _ config: Config, _ context: ServiceContext,
+    _ position: RecordedPosition
   ) {
     self.journal = journal
     self.store = store
     self.config = config
     self.context = context
-    record = RecordWatch(journal, config, context)
+    record = RecordWatch(journal, config, context, position)
     batches = context.metrics.counter(
       "oms_record_batches_total", help: "Transactions that carried events into PostgreSQL.")
     restarts = context.metrics.counter(
@@ -40,20 +42,51 @@ struct Recorder: Sendable {
       if Mutant.isOn(.recordSkipped) { progress.position.sequence = journal.durable }
       record.setAside = try await store.setAsideCount()
       record.begin(progress)
-      var cursor = journal.records(from: first(behind: progress))
-      while let batch = try await nextBatch(&cursor) {
-        progress.position = batch.end
-        let refused = try await store.record(batch.events, through: progress)
-        batches.increment()
-        if progress.endsAgain { progress.againUntil = 0 }
-        record.advance(to: progress)
-        try await tell(refused)
+      try await withThrowingTaskGroup(of: Void.self) { [progress] group in
+        group.addTask { try await carry(behind: progress) }
+        group.addTask { try await compareNowAndThen() }
+        defer { group.cancelAll() }
+        try await group.next()
       }
     } catch {
       record.fail(errorText(error))
       throw error
     }
   }
+
+  private func carry(behind known: RecordProgress) async throws {
+    var progress = known
+    var cursor = journal.records(from: first(behind: progress))
+    while let batch = try await nextBatch(&cursor) {
+      progress.position = batch.end
+      let refused = try await store.record(batch.events, through: progress)
+      batches.increment()
+      if progress.endsAgain { progress.againUntil = 0 }
+      record.advance(to: progress)
+      try await tell(refused)
+    }
+  }
+
+  /// A server that was put back from a copy knows less than PostgreSQL was told, and while there is
+  /// nothing to record nobody would notice.
+  private func compareNowAndThen() async throws {
+    while true {
+      await context.loop.sleep(for: Self.compareInterval)
+      try Task.checkCancellation()
+      guard let told = record.progress else { continue }
+      let stored = try await store.progress()
+      guard stored.generation == told.generation,
+        stored.position.sequence >= told.position.sequence
+      else {
+        throw RPCError(
+          .aborted,
+          "PostgreSQL was told up to event \(told.position.sequence), and has the record up to "
+            + "\(stored.position.sequence): it was put back from a copy")
+      }
+    }
+  }
+
+  private static let compareInterval = Duration.seconds(5)
 
   /// How far this journal is recorded: nothing of it, when the record is of another one. A journal
   /// that is restored from an older copy counts on from there, so that its sequences come again with

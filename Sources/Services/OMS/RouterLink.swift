@@ -48,13 +48,10 @@ struct RouterLink: Sendable {
     request.afterSequence = position.sequence
     request.afterMark = position.mark
     request.withInstance = true
-    if Mutant.isOn(.reportSkipped), request.afterSequence > 0 {
-      (request.afterSequence, request.afterMark) = (request.afterSequence + 1, 0)
-    }
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
     do {
-      try await read(reports)
+      try await read(reports, behind: position)
       await desk.lostRouter()
     } catch {
       await desk.lostRouter()
@@ -64,11 +61,17 @@ struct RouterLink: Sendable {
   }
 
   private func read(
-    _ reports: ClientCall<ExecutionV1.StreamReportsRequest, ExecutionV1.ExecutionReport>
+    _ reports: ClientCall<ExecutionV1.StreamReportsRequest, ExecutionV1.ExecutionReport>,
+    behind position: LogPosition
   ) async throws {
+    var isSkipping = Mutant.isOn(.reportSkipped) && position.sequence > 0
     while let report = try await reports.next() {
       if report.instance != 0 {
         await desk.heardRouter(report.instance)
+        continue
+      }
+      if isSkipping {
+        isSkipping = false
         continue
       }
       if Mutant.isOn(.cancelDropped), report.kind == .cancelled { continue }
@@ -108,15 +111,14 @@ struct RouterLink: Sendable {
       var mayBeThere = mayBeThere
       var pause = Duration.milliseconds(20)
       while let step = await desk.nextStep(for: id, now: context.time.now) {
-        if try await take(step, id, &mayBeThere) {
-          // It may have been cancelled while it was being handed over.
-          cancel(id)
-          return
-        }
+        if try await take(step, id, &mayBeThere) { break }
         await context.loop.sleep(for: pause)
         try Task.checkCancellation()
         pause = min(pause * 2, .milliseconds(250))
       }
+      // It may have been cancelled while it was being handed over, or while nobody knew that it had
+      // been: its reports may be the first to tell.
+      cancel(id)
     }
   }
 
@@ -203,7 +205,7 @@ extension OrderDesk {
   func routeRequest(_ id: OrderID) -> ExecutionV1.RouteOrderRequest {
     var request = ExecutionV1.RouteOrderRequest()
     request.order = message(id)
-    request.instance = rows[id]?.routerInstance ?? 0
+    request.instance = log.state[id]?.routerInstance ?? 0
     return request
   }
 
@@ -211,13 +213,14 @@ extension OrderDesk {
     var request = ExecutionV1.CancelRoutedOrderRequest()
     request.orderId = id.description
     request.order = message(id)
-    request.instance = rows[id]?.routerInstance ?? 0
+    request.instance = log.state[id]?.routerInstance ?? 0
     return request
   }
 
   /// Nil when the order is no longer to be sent.
   func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
-    guard let row = rows[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    guard let row = log.state[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
+    if Mutant.isOn(.routesHaveNoAge) { return .send }
     if row.lifecycle.isCancelRequested { return .withdraw }
     let order = row.order
     let endsAtOnce = order.type == .market || [.ioc, .fok].contains(order.timeInForce)
@@ -226,18 +229,18 @@ extension OrderDesk {
   }
 
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
-    guard let row = rows[id] else { return false }
+    guard let row = log.state[id] else { return false }
     return row.lifecycle.isCancelRequested && !isUnsent(row)
   }
 
   private func isUnsent(_ row: OrderRow) -> Bool {
-    unsent.contains(row.order.id, venue: instruments[row.order.instrument].venue.name)
+    unsent.contains(row.order.id, venue: log.state.instrument(of: row).venue.name)
   }
 
   /// Ends an order of which it is proven that it never left; true when it has ended, false when the
   /// journal takes no record of it now.
   func withdraw(_ id: OrderID, _ text: String) async throws -> Bool {
-    guard let row = rows[id], !row.lifecycle.isTerminal else { return true }
+    guard let row = log.state[id], !row.lifecycle.isTerminal else { return true }
     let event: OrderEvent =
       row.lifecycle.isCancelRequested
       ? .cancelled(venueFilled: nil) : .rejected(.venueUnavailable, text: text)
@@ -252,11 +255,11 @@ extension OrderDesk {
   func replacement(
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
-    guard let row = rows[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
     // The cancel ends both. New terms that came before it, when the router is back, would be placed
     // anew, long after a kill switch.
     if row.lifecycle.isCancelRequested, !Mutant.isOn(.replaceOvertakesCancel) { return nil }
-    let instrument = instruments[row.order.instrument]
+    let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description
     request.version = version
@@ -273,6 +276,6 @@ extension OrderDesk {
     context.log.error(
       "the execution-router's journal is not the one that was read: all its reports are read again",
       ["reason": .text(reason), "read": "\(reports.sequence)"])
-    reports = .start
+    forgetReports()
   }
 }

@@ -33,20 +33,29 @@ package struct OMS: ServiceDefinition {
     _ context: ServiceContext, _ config: Config, _ store: any OrderStore,
     _ journal: JournalSettings, _ database: DatabaseWatch? = nil
   ) throws {
-    let recovery = try Recovery(try context.journalDirectory(), config, journal)
+    let record = RecordedPosition()
+    var settings = journal
+    settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
+    settings.reserveBytes = config.reserveBytes
+    if config.keepBytes > 0 {
+      settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= record.sequence }
+    }
+    let log = try context.openJournaled(
+      settings, snapshotRecords: config.snapshotRecords, empty: OrderState(config))
     self.context = context
     self.database = database
-    self.desk = OrderDesk(config, context, recovery)
+    self.desk = OrderDesk(config, context, log) { record.sequence }
     self.router = RouterLink(desk, config, context)
-    self.recorder = Recorder(recovery.journal, store, config, context)
+    self.recorder = Recorder(log.journal, store, config, context, record)
     self.methods =
       Handlers(desk: desk, router: router, store: store, context: context, config: config).methods
     context.log.info(
       "journal recovered",
       [
-        "records": .text("\(recovery.journal.recovery.last)"),
-        "orders": .text("\(recovery.rows.count)"),
-        "cut_bytes": .text("\(recovery.journal.recovery.cutBytes)"),
+        "records": .text("\(log.journal.recovery.last)"),
+        "snapshot": .text("\(log.snapshots.newest)"),
+        "orders": .text("\(log.state.rows.count)"),
+        "cut_bytes": .text("\(log.journal.recovery.cutBytes)"),
       ])
   }
 
@@ -79,8 +88,11 @@ package struct OMS: ServiceDefinition {
     context.spawn("count what is set aside", every: .seconds(1)) { [recorder] in
       try await recorder.recount()
     }
+    context.spawn("let go of old orders", every: .milliseconds(100)) { [desk] in
+      await desk.evict()
+    }
     await router.resume()
   }
 
-  package func stop() async { desk.journal.close() }
+  package func stop() async { await desk.close() }
 }

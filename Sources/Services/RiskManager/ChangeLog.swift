@@ -1,6 +1,7 @@
 internal import Calls
 internal import Contracts
 internal import Journal
+internal import Mutants
 internal import Risk
 private import Synchronization
 internal import Wire
@@ -40,6 +41,17 @@ final class JournalLog: ChangeLog {
   }
 
   private static func recover(
+    _ path: String, _ settings: JournalSettings
+  ) throws -> (Journal, RiskRegister) {
+    do { return try read(path, settings) } catch {
+      guard Mutant.isOn(.damageIsForgotten) else { throw error }
+      let disk = settings.disk.attached()
+      for file in try disk.names(in: path) { try disk.remove("\(path)/\(file)") }
+      return try read(path, settings)
+    }
+  }
+
+  private static func read(
     _ path: String, _ settings: JournalSettings
   ) throws -> (Journal, RiskRegister) {
     var register = RiskRegister()

@@ -229,7 +229,7 @@ struct GateBook {
     guard !fill.fee.isZero else { return }
     if fill.feeAsset == instrument.quote {
       gate.charge(Amount(fill.fee))
-    } else if fill.feeAsset == instrument.base {
+    } else if fill.feeAsset == instrument.base, !Mutant.isOn(.baseFeeUncounted) {
       gate.chargeBase(order.instrument, fill.fee, at: fill.price)
     }
   }

@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Loop
+internal import Mutants
 internal import Risk
 internal import ServiceKit
 private import Synchronization
@@ -58,6 +59,7 @@ final class OrderClearance: Sendable {
       }
       do throws(RPCError) {
         if try await clear() { pause = Self.pauseMax }
+        if Mutant.isOn(.cancelGivesUp) { await waitForRelease() }
       } catch {
         context.log.warning(
           "open orders could not be cancelled", ["error": .text(error.message)])
@@ -66,8 +68,13 @@ final class OrderClearance: Sendable {
     }
   }
 
+  private func waitForRelease() async {
+    while killSwitch.isEngaged, !Task.isCancelled { await wait(Self.pauseMax) }
+  }
+
   /// True when no order is open.
   private func clear() async throws(RPCError) -> Bool {
+    if Mutant.isOn(.killClearsNothing) { return true }
     var request = OmsV1.CancelAllOrdersRequest()
     request.reason = "kill switch"
     let asked = try await oms.cancelAllOrders(request, options)

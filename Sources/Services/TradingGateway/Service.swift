@@ -84,7 +84,7 @@ package struct TradingGateway: ServiceDefinition {
   /// Whoever engages it, however the risk-manager is: it is known, kept, passed on and carried through.
   private func holdKillSwitch() {
     context.spawn("clear orders") { [desk] in await desk.clearance.run() }
-    context.spawn("watch for the mark", every: KillMark.interval) { [desk] in
+    context.spawn("watch for the mark", every: context.state.markInterval) { [desk] in
       let wasEngaged = desk.killSwitch.isEngaged
       desk.kill.lookForMark()
       desk.kill.saveIfNeeded()

@@ -3,6 +3,7 @@ internal import Chrono
 internal import Contracts
 internal import JSON
 internal import Loop
+internal import Mutants
 internal import Portfolio
 internal import Risk
 internal import ServiceKit
@@ -103,16 +104,19 @@ extension TradingDesk {
   /// A gate that has just been made.
   func beginDay() {
     guard let gate = book?.gate else { return }
-    gate.roll(to: context.time.now)
+    if !Mutant.isOn(.dayRollsByEvents) { gate.roll(to: context.time.now) }
     // The history that is about to be read has profits on its way that never were.
-    gate.watchesLoss = false
+    gate.watchesLoss = Mutant.isOn(.dayForgotten)
     restoreDayMarks()
-    if day.found.day == gate.day, day.found.isLossReached { gate.restoreLossLatch() }
+    if day.found.day == gate.day, day.found.isLossReached, !Mutant.isOn(.dayForgotten) {
+      gate.restoreLossLatch()
+    }
     apply(day.state)
   }
 
   func restoreDayMarks() {
-    guard let gate = book?.gate, day.found.day == gate.day else { return }
+    guard let gate = book?.gate, day.found.day == gate.day, !Mutant.isOn(.dayForgotten)
+    else { return }
     for mark in day.found.marks {
       guard let instrument = instruments[mark.venue, mark.symbol],
         let raw = mark.price.units(atScale: instrument.priceScale)
@@ -124,7 +128,7 @@ extension TradingDesk {
   /// As often as `dayInterval`, whatever else happens.
   func keepDay() {
     guard let gate = book?.gate else { return }
-    gate.roll(to: context.time.now)
+    if !Mutant.isOn(.dayRollsByEvents) { gate.roll(to: context.time.now) }
     watchLoss()
     day.profit.set(Double(gate.dayProfit.description) ?? 0)
     day.lossReached.set(gate.isLossLatched ? 1 : 0)

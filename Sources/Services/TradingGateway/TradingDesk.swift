@@ -121,7 +121,6 @@ actor TradingDesk {
     let wasEngaged = killSwitch.isEngaged
     if Mutant.isOn(.killSwitchUnheard) { return }
     kill.hear(wire)
-    if Mutant.isOn(.killClearsNothing) { return }
     guard killSwitch.isEngaged, !wasEngaged else { return }
     clearance.ring()
     context.log.warning(

@@ -1,5 +1,6 @@
 import Execution
 import Orders
+import Tables
 import Testing
 import Units
 import Venue

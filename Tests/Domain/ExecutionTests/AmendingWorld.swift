@@ -2,6 +2,7 @@ import Chrono
 import Execution
 import Orders
 import Seeds
+import Tables
 import Testing
 import Units
 import Venue

@@ -17,8 +17,8 @@ final class JournalUnderTest {
   private(set) var replayed: [[UInt8]] = []
   private var settings: JournalSettings
 
-  init(bytesMax: Int = .max, epoch: UInt64 = 0) throws {
-    disk = SimulatedDisk(bytesMax: bytesMax, time: time)
+  init(bytesMax: Int = .max, epoch: UInt64 = 0, isReplicated: Bool = false) throws {
+    disk = SimulatedDisk(bytesMax: bytesMax, time: time, isReplicated: isReplicated)
     steps = StepQueue(time)
     settings = JournalSettings()
     settings.segmentBytes = 4096

@@ -5,6 +5,7 @@ import Execution
 import Foundation
 import Journal
 import Orders
+import Tables
 import TestKit
 import Testing
 import Translation
@@ -14,32 +15,33 @@ import Wire
 @testable import ExecutionRouterService
 @testable import OMSService
 
+/// The records of a journal that an earlier version wrote.
+func keptRecords(_ name: String) throws -> [JournalRecord] {
+  let packed = try Data(contentsOf: URL(filePath: fixture("journals/\(name).journal.gz")))
+  var inflater = GzipInflater(outputMax: 8 << 20)
+  var bytes: [UInt8] = []
+  try inflater.inflate([UInt8](packed), into: &bytes)
+  let folder =
+    FileManager.default.temporaryDirectory.path
+    + "/shrivenquant-\(name)-\(UUID().uuidString)"
+  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(atPath: folder) }
+  try Data(bytes).write(to: URL(filePath: folder + "/00000000000000000001.journal"))
+  var records: [JournalRecord] = []
+  let journal = try Journal.open(folder) { records.append($0) }
+  journal.close()
+  return records
+}
+
 /// Journals that an earlier version wrote: orders at three venues, filled, cancelled, amended
 /// and replaced, refused, lost and denied. Read by this version they say what they said then.
 @Suite struct `Journals of an earlier version` {
-  private func records(_ name: String) throws -> [JournalRecord] {
-    let packed = try Data(contentsOf: URL(filePath: fixture("journals/\(name).journal.gz")))
-    var inflater = GzipInflater(outputMax: 8 << 20)
-    var bytes: [UInt8] = []
-    try inflater.inflate([UInt8](packed), into: &bytes)
-    let folder =
-      FileManager.default.temporaryDirectory.path
-      + "/shrivenquant-\(name)-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try Data(bytes).write(to: URL(filePath: folder + "/00000000000000000001.journal"))
-    var records: [JournalRecord] = []
-    let journal = try Journal.open(folder) { records.append($0) }
-    journal.close()
-    return records
-  }
-
   @Test func `REC-05 the oms's orders are what they were after every event`() throws {
     var instruments = InstrumentTable()
     var rows: [OrderID: OrderRow] = [:]
     var kinds: Set<OmsV1.OrderEvent.Kind> = []
 
-    for record in try records("oms-2026-11") {
+    for record in try keptRecords("oms-2026-11") {
       switch try OmsV1.JournalRecord(decoding: record.payload).record {
       case .instrument(let wire): try instruments.put(wire)
       case .event(let journaled):
@@ -70,7 +72,7 @@ import Wire
     var expected: [ExecutionV1.ExecutionReport] = []
     var told = 0
 
-    for record in try records("execution-router-2026-11") {
+    for record in try keptRecords("execution-router-2026-11") {
       let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
       switch decoded.record {
       case .instrument(let wire):

@@ -17,6 +17,9 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var lastSequence: UInt64 = 0
     var refusesLate = false
     var knowsNothing = false
+    var holdsReplacements = false
+    var losesAnswers = false
+    var lost: [CheckedContinuation<Void, Never>] = []
   }
 
   /// Market orders come too late from now on.
@@ -29,6 +32,27 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   var knowsNothing: Bool {
     get { state.withLock { $0.knowsNothing } }
     set { state.withLock { $0.knowsNothing = newValue } }
+  }
+
+  /// Replacements find nobody.
+  var holdsReplacements: Bool {
+    get { state.withLock { $0.holdsReplacements } }
+    set { state.withLock { $0.holdsReplacements = newValue } }
+  }
+
+  /// It takes orders in charge, and its answers come to nobody, in the end.
+  func loseAnswers() { state.withLock { $0.losesAnswers = true } }
+
+  var hasLostAnswers: Bool { state.withLock { !$0.lost.isEmpty } }
+
+  /// Whoever waits for a lost answer hears that there is none.
+  func breakOff() {
+    let lost = state.withLock { state in
+      state.losesAnswers = false
+      defer { state.lost = [] }
+      return state.lost
+    }
+    for waiter in lost { waiter.resume() }
   }
 
   /// What it tells of itself to those who begin to read its reports.
@@ -76,6 +100,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
       state.routed.append(order)
       state.named.append(request.instance)
     }
+    if state.withLock({ $0.losesAnswers }) {
+      await withCheckedContinuation { waiter in state.withLock { $0.lost.append(waiter) } }
+      throw RPCError(.unavailable, "the connection was lost")
+    }
     var response = ExecutionV1.RouteOrderResponse()
     response.childOrderId = order.orderId + "-1"
     return response
@@ -95,6 +123,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   func replaceOrder(
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
+    if holdsReplacements { throw RPCError(.unavailable, "nobody is there") }
     state.withLock { $0.replaced.append(request) }
     return .init()
   }

@@ -1,6 +1,6 @@
-internal import Bytes
 package import Calls
 package import Journal
+internal import Mutants
 
 /// Where a reader stands in a log: the record it has read last, and how to tell that record from the
 /// one that another log has at the same place. A log that is restored from an older copy counts on from
@@ -19,13 +19,7 @@ package struct LogPosition: Sendable, Hashable {
   }
 
   package init(_ record: JournalRecord) {
-    self.init(sequence: record.sequence, mark: Self.mark(of: record.payload))
-  }
-
-  /// Checksum and length: records carry their time and ids, so that two logs have the same record at
-  /// the same place only where one is a copy of the other. Never 0.
-  package static func mark(of payload: [UInt8]) -> UInt64 {
-    UInt64(CRC32.of(payload)) << 32 | UInt64(UInt32(truncatingIfNeeded: payload.count + 1))
+    self.init(sequence: record.sequence, mark: record.mark)
   }
 }
 
@@ -63,6 +57,7 @@ extension Journal {
   /// Why a reader that stands at `position` has not read this journal; nil when it has, as far as can
   /// be told.
   package func replacement(of position: LogPosition) throws(JournalError) -> LogReplaced? {
+    if Mutant.isOn(.logUncompared) { return nil }
     guard position.sequence > 0 else { return nil }
     guard position.sequence <= durable else {
       return LogReplaced(
@@ -80,6 +75,18 @@ extension Journal {
     behind position: LogPosition, of service: ServiceName
   ) throws -> JournalCursor {
     if let replaced = try replacement(of: position) { throw replaced.error(of: service) }
+    let first = oldest
+    guard position.sequence + 1 >= first else {
+      throw RPCError(
+        .outOfRange,
+        "records before \(first) have left the journal (journal_keep_bytes): \(position.sequence + 1) "
+          + "was asked for",
+        details: [
+          .errorInfo(
+            reason: "LOG_TRIMMED", domain: "\(service).shrivenquant",
+            metadata: ["oldest": "\(first)"])
+        ])
+    }
     return records(from: position.sequence + 1)
   }
 }

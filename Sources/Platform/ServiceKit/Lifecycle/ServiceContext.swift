@@ -79,7 +79,7 @@ package final class ServiceContext: Sendable {
   package func endProcess(_ reason: String) { ending.withLock { $0 }?(reason) }
 
   /// Who ends the process when it is asked for.
-  func whenEndIsAskedFor(_ end: @escaping @Sendable (String) -> Void) {
+  package func whenEndIsAskedFor(_ end: @escaping @Sendable (String) -> Void) {
     ending.withLock { $0 = end }
   }
 

@@ -1,8 +1,13 @@
 /// Where a mesh keeps what must outlive its processes: `--state`, by default `./var`.
 package struct StateFolder: Sendable, Hashable {
   package let path: String
+  /// How often the kill switch's mark is looked for here.
+  package let markInterval: Duration
 
-  package init(_ path: String) { self.path = absolutePath(path) }
+  package init(_ path: String, markInterval: Duration = KillMark.interval) {
+    self.path = absolutePath(path)
+    self.markInterval = markInterval
+  }
 
   package var pki: String { path + "/pki" }
   package var postgres: String { path + "/postgres" }

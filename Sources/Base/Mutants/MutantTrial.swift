@@ -1,0 +1,46 @@
+/// The weather in which a mutant is tried: what its rule is for has to happen there.
+package struct MutantTrial: Sendable, Hashable {
+  /// As `--faults` takes them.
+  package let faults: String
+  /// Simulated, in rounds of `round` seconds.
+  package let seconds: Int
+  package let round: Int
+
+  package init(_ faults: String, seconds: Int = 110, round: Int = 110) {
+    self.faults = faults
+    self.seconds = seconds
+    self.round = round
+  }
+
+  package static let usual = MutantTrial(
+    "crashes,power,lost,silence,streams,fills,doubled")
+}
+
+extension Mutant {
+  package var trial: MutantTrial {
+    switch self {
+    case .legsAreOne: MutantTrial("selves")
+    case .cancelGivesUp, .killClearsNothing: MutantTrial("bans,silence")
+    case .damageIsForgotten: MutantTrial("damage")
+    case .logUncompared: MutantTrial("backups", seconds: 60, round: 60)
+    case .limitsPerVenue, .baseFeeUncounted, .checkConsumes: MutantTrial("fills")
+    case .effectBeforeRecord, .changeBeforeRoom, .syncSkipped, .answerBeforeDisk:
+      MutantTrial("power,space,crashes")
+    case .acceptsWithoutEnd, .routesHaveNoAge: MutantTrial("crashes")
+    case .lateRejectionDropped: MutantTrial("rejections")
+    case .firstDenialBelieved: MutantTrial("stragglers,silence,crashes")
+    case .dayRollsByEvents: MutantTrial("bans", seconds: 130, round: 130)
+    case .dayForgotten: MutantTrial("fills")
+    case .termsAreForever: MutantTrial("terms,delistings")
+    case .replaceOvertakesCancel: MutantTrial("crashes")
+    case .endsWithoutFills, .fillCountsTwice: MutantTrial("silence,streams,fills")
+    case .doubtReleases: MutantTrial("cuts")
+    case .refusalKeepsReservation: MutantTrial("space,crashes,slow")
+    case .replaceUnreserved: MutantTrial("slow,late")
+    case .lossUnasked: MutantTrial("streams,fills")
+    case .reportSkipped, .routedTwice, .positionSkipped, .provisionalUnasked:
+      MutantTrial("crashes,lost,slow,cuts")
+    default: .usual
+    }
+  }
+}

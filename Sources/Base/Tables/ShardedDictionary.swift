@@ -1,0 +1,73 @@
+/// A dictionary in many small ones: growing stops nobody for long, and whoever holds a copy while it
+/// is changed costs the copy of one of them, never of all. Its order means nothing.
+package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+  private var shards: [[Key: Value]]
+  package private(set) var count = 0
+
+  private static var shardBits: Int { 10 }
+
+  package init() { shards = Array(repeating: [:], count: 1 << Self.shardBits) }
+
+  package subscript(key: Key) -> Value? {
+    get { shards[Self.shard(key)][key] }
+    set {
+      let shard = Self.shard(key)
+      let before = shards[shard].count
+      shards[shard][key] = newValue
+      count += shards[shard].count - before
+    }
+  }
+
+  package var isEmpty: Bool { count == 0 }
+
+  /// Changes a value where it is; nil when there is none.
+  package mutating func update<Result>(
+    _ key: Key, _ body: (inout Value) throws -> Result
+  ) rethrows -> Result? {
+    let shard = Self.shard(key)
+    guard let index = shards[shard].index(forKey: key) else { return nil }
+    return try body(&shards[shard].values[index])
+  }
+
+  package func contains(_ key: Key) -> Bool { shards[Self.shard(key)].index(forKey: key) != nil }
+
+  package func forEach(_ body: (Key, Value) throws -> Void) rethrows {
+    for shard in shards { for (key, value) in shard { try body(key, value) } }
+  }
+
+  package var keys: [Key] {
+    var keys: [Key] = []
+    keys.reserveCapacity(count)
+    for shard in shards { keys += shard.keys }
+    return keys
+  }
+
+  package var values: [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(count)
+    for shard in shards { values += shard.values }
+    return values
+  }
+
+  /// By other bits of the hash than the small dictionaries use.
+  private static func shard(_ key: Key) -> Int {
+    Int(truncatingIfNeeded: UInt(bitPattern: key.hashValue) >> UInt(UInt.bitWidth - shardBits))
+  }
+}
+
+extension ShardedDictionary where Value == Void {
+  /// True when it was not in it.
+  package mutating func insert(_ key: Key) -> Bool {
+    guard !contains(key) else { return false }
+    self[key] = ()
+    return true
+  }
+
+  package mutating func remove(_ key: Key) -> Bool {
+    guard contains(key) else { return false }
+    self[key] = nil
+    return true
+  }
+}
+
+extension ShardedDictionary: Equatable where Value: Equatable {}

@@ -1,0 +1,249 @@
+internal import Calls
+internal import Chrono
+internal import Contracts
+internal import Journal
+internal import Mutants
+internal import Orders
+internal import ServiceKit
+internal import Tables
+internal import Translation
+internal import Units
+internal import Venue
+internal import Wire
+
+/// What the journal keeps, once it is decided.
+enum OrderChange: Sendable {
+  /// The rules of an instrument, before its first order and after each change.
+  case instrument(MarketV1.Instrument)
+  /// `routerInstance`: the execution-router that may send it on this record alone; 0 for none.
+  case accepted(Order, createdBy: String, routerInstance: UInt64)
+  /// `report`: how far the router's reports are taken with it; the start for what began here.
+  case event(OrderID, OrderEvent, Instant, report: LogPosition)
+}
+
+/// What has become of an order by a change.
+enum OrderConsequence: Sendable, Hashable {
+  case changed(OrderID, OrderEventKind)
+  /// It has ended.
+  case closed(OrderID)
+  /// It lives: it is new, or its end was taken back.
+  case opened(OrderID)
+}
+
+/// Every order that is open or was lately, and how far the router's reports are taken: what the
+/// journal proves.
+struct OrderState: JournaledState {
+  private(set) var instruments = InstrumentTable()
+  /// As they were told, in the table's order.
+  private(set) var listings: [MarketV1.Instrument] = []
+  var rows = OrderTable()
+  private(set) var open = ShardedDictionary<OrderID, Void>()
+  private(set) var clients: ClientIndex
+  private(set) var accounts: Set<String> = []
+  /// Closed orders in order of their closing, for eviction.
+  private var closed = ClosedOrders()
+  private(set) var executions = RecentList<OmsV1.Execution>()
+  /// True once something has left memory that PostgreSQL still knows.
+  private(set) var hasEvicted = false
+  /// The report that was taken last, and which log it is of.
+  var reports = LogPosition.start
+  /// The newest event, instruments not counted.
+  private(set) var lastEvent: UInt64 = 0
+  private let ordersMax: Int
+  private let executionsMax: Int
+
+  init(_ config: Config) {
+    ordersMax = config.ordersKeptMax
+    executionsMax = config.executionsKeptMax
+    clients = ClientIndex(evictedMax: config.clientOrderIDsKeptMax)
+  }
+
+  subscript(id: OrderID) -> OrderRow? { rows[id] }
+
+  func instrument(of row: OrderRow) -> Instrument { instruments[row.order.instrument] }
+
+  // MARK: Changes
+
+  func room(for change: OrderChange) -> JournalRoom.Size {
+    let bytes =
+      switch change {
+      case .instrument(let told): told.encoded().count + 64
+      case .accepted(let order, let createdBy, _):
+        Self.eventBytesMax + order.textBytes + createdBy.utf8.count
+      case .event(let id, let event, _, _):
+        Self.eventBytesMax + event.textBytes
+          + (rows[id].map { $0.order.textBytes + $0.createdBy.utf8.count } ?? 0)
+      }
+    return JournalRoom.Size(records: 1, bytes: bytes, largest: bytes)
+  }
+
+  /// Of an event without its texts: the order as it is then, and an execution.
+  private static let eventBytesMax = 4096
+
+  mutating func apply(
+    _ change: OrderChange, at sequence: UInt64
+  ) throws -> Applied<OrderConsequence> {
+    switch change {
+    case .instrument(let told):
+      guard try learn(told) else { return Applied(records: []) }
+      return Applied(records: [OmsV1.JournalRecord(told).encoded()])
+    case .accepted(let order, let createdBy, let routerInstance):
+      var row = OrderRow(order, createdBy: createdBy, routerInstance: routerInstance)
+      _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
+      let event = JournaledEvent(event: .accepted, time: order.createdTime, report: .start)
+      let record = event.record(row, instruments[order.instrument])
+      add(row)
+      lastEvent = sequence
+      return Applied(records: [record.encoded()], effects: [.opened(order.id)])
+    case .event(let id, let event, let time, let report):
+      let journaled = JournaledEvent(event: event, time: time, report: report)
+      let record = try rows.update(id) { row -> OmsV1.JournalRecord? in
+        guard case .applied = try row.lifecycle.apply(event, at: time) else { return nil }
+        return journaled.record(row, instruments[row.order.instrument])
+      }
+      guard let record, let record else { return Applied(records: []) }
+      if case .event(let written) = record.record { book(written.event?.execution, sequence) }
+      lastEvent = sequence
+      return Applied(
+        records: [record.encoded()], effects: [.changed(id, event.kind)] + settle(id))
+    }
+  }
+
+  private mutating func learn(_ told: MarketV1.Instrument) throws(RPCError) -> Bool {
+    guard try instruments.learn(told) else { return false }
+    guard let known = instruments[told.venue, told.symbol] else { return false }
+    let index = Int(known.id.index)
+    if index == listings.count { listings.append(told) } else { listings[index] = told }
+    return true
+  }
+
+  private mutating func add(_ row: OrderRow) {
+    let order = row.order
+    rows.append(row)
+    clients[ClientKey(account: order.account, clientOrderID: order.clientOrderID)] = order.id
+    accounts.insert(order.account)
+    _ = open.insert(order.id)
+  }
+
+  private mutating func book(_ execution: OmsV1.Execution?, _ sequence: UInt64) {
+    guard var execution else { return }
+    execution.sequence = sequence
+    executions.append(execution)
+    if executions.trim(to: executionsMax) { hasEvicted = true }
+  }
+
+  private mutating func settle(_ id: OrderID) -> [OrderConsequence] {
+    if rows[id]?.lifecycle.isTerminal ?? false {
+      guard open.remove(id) else { return [] }
+      closed.append(id, lastEvent)
+      return [.closed(id)]
+    }
+    // It had closed, and lives again.
+    return open.insert(id) ? [.opened(id)] : []
+  }
+
+  /// Memory ends before patience with PostgreSQL does: the journal has them all the same.
+  private static let unrecordedFactor = 10
+
+  /// Lets closed orders beyond the limit go that PostgreSQL has, at most so many at a time.
+  mutating func evict(recorded: UInt64, atMost most: Int) {
+    var left = most
+    while left > 0, closed.count > ordersMax, let (old, closedAt) = closed.first,
+      closedAt <= recorded || closed.count > ordersMax * Self.unrecordedFactor
+    {
+      closed.removeFirst()
+      left -= 1
+      // One that lives again is not done.
+      guard !open.contains(old), let row = rows[old] else { continue }
+      rows.remove(old)
+      clients.evict(
+        ClientKey(account: row.order.account, clientOrderID: row.order.clientOrderID), old)
+      hasEvicted = true
+    }
+  }
+
+  // MARK: Records
+
+  mutating func fold(_ record: JournalRecord) throws {
+    let decoded = try OmsV1.JournalRecord(decoding: record.payload)
+    switch decoded.record {
+    case .instrument(let told): _ = try learn(told)
+    case .event(let journaled): try fold(journaled, record.sequence)
+    case nil: throw RPCError(.dataLoss, "it is empty, or of a later version")
+    }
+  }
+
+  private mutating func fold(_ journaled: OmsV1.JournaledEvent, _ sequence: UInt64) throws {
+    if journaled.reportSequence > 0 {
+      // The newest, not the largest: it counts from 1 again when the router's log was another one.
+      reports = LogPosition(sequence: journaled.reportSequence, mark: journaled.reportMark)
+    }
+    lastEvent = sequence
+    // What an order was made under stays its own, whatever its name means later.
+    guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
+      let instrument = rows[id].map({ instruments[$0.order.instrument] })
+        ?? instruments[wire.venue, wire.symbol]
+    else { throw RPCError(.dataLoss, "it names no known order or instrument") }
+    let event = try JournaledEvent(journaled, instrument)
+    if case .accepted = event.event {
+      let order = try Order(wire, id: id, instrument, createdTime: event.time)
+      guard rows.last.map({ $0 < id }) ?? true else {
+        throw RPCError(.dataLoss, "order \(id) is accepted after a later one")
+      }
+      add(
+        OrderRow(
+          order, createdBy: wire.createdBy, routerInstance: journaled.routerInstance))
+    }
+    guard try rows.update(id, { try $0.lifecycle.apply(event.event, at: event.time) }) != nil
+    else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
+    if case .filled = event.event { book(journaled.event?.execution, sequence) }
+    _ = settle(id)
+  }
+
+  // MARK: Snapshots
+
+  static let snapshotForm: UInt32 = 2
+
+  func write(to snapshot: some SnapshotSink) throws(JournalError) {
+    try OrderSnapshot.write(self, closed, to: snapshot)
+  }
+
+  mutating func read(_ piece: [UInt8]) throws {
+    switch try OrderSnapshot.Piece(piece) {
+    case .head(let reports, let lastEvent, let hasEvicted, let accounts):
+      self.reports = reports
+      self.lastEvent = lastEvent
+      self.hasEvicted = hasEvicted
+      self.accounts = accounts
+    case .instrument(let told): _ = try learn(told)
+    case .rows(let some):
+      for row in some {
+        guard listings.indices.contains(Int(row.order.instrument.index)) else {
+          throw SnapshotFault("order \(row.order.id) is of an instrument that is not there")
+        }
+        guard rows.last.map({ $0 < row.order.id }) ?? true else {
+          throw SnapshotFault("order \(row.order.id) comes after a later one")
+        }
+        add(row)
+        if row.lifecycle.isTerminal { _ = open.remove(row.order.id) }
+      }
+    case .closed(let closed): for (id, at) in closed { self.closed.append(id, at) }
+    case .executions(let executions):
+      for execution in executions { self.executions.append(execution) }
+    case .clients(let clients): for (key, id) in clients { self.clients.restore(key, id) }
+    }
+  }
+}
+
+extension Order {
+  fileprivate var textBytes: Int {
+    2 * (clientOrderID.utf8.count + account.utf8.count + strategy.utf8.count)
+  }
+}
+
+extension OmsV1.JournalRecord {
+  init(_ instrument: MarketV1.Instrument) {
+    self.init()
+    record = .instrument(instrument)
+  }
+}

@@ -1,0 +1,93 @@
+import Calls
+import Chrono
+import Contracts
+import Glibc
+import Journal
+import Loop
+import OMSService
+import ServiceKit
+
+/// `oms.recovery`: from opening the journal to orders, after a million events of half a million orders
+/// that the oms has taken itself, with the snapshots that it has written meanwhile, as a crash at that
+/// moment finds them. PostgreSQL has what is older; `whole_s` is the same without snapshots.
+///
+/// `oms.snapshot.1m`: what orders wait for while a million done ones are being written down, again and
+/// again: the longest time in which the oms's loop did nothing else (`pause_ms`), and submits by 64
+/// tasks.
+enum OrderRecovery {
+  private static let events = 1_000_000
+
+  static func run() throws -> [Figures] {
+    let workspace = try Workspace("oms-recovery")
+    return [try recovery(workspace.path), try pause(workspace.path)]
+  }
+
+  private static func recovery(_ path: String) throws -> Figures {
+    let (live, crashed) = ("\(path)/live", "\(path)/crashed")
+    let count = events / 2
+    try onLoop { loop in
+      let oms = try await OMSUnderLoad(live, RecordedStore(), [], loop)
+      _ = try await oms.submit(count, "o")
+      try copy(live, crashed)
+      await oms.stop()
+    }
+    var figures = Figures("oms.recovery", samples: try starts(crashed, 5))
+    let whole = "\(path)/whole"
+    try copy(crashed, whole)
+    _ = try Child.output(of: ["/bin/sh", "-c", "rm \(whole)/journal/oms/*.snapshot"])
+    figures.more = [
+      ("events", Double(events)), ("resident_mb", OMSUnderLoad.residentMegabytes),
+      ("whole_s", try starts(whole, 1)[0] / 1e9),
+    ]
+    return figures
+  }
+
+  private static func starts(_ path: String, _ times: Int) throws -> [Double] {
+    try (0..<times).map { number in
+      let folder = "\(path)-\(number)"
+      try copy(path, folder)
+      return try onLoop { loop in
+        let start = loop.uptime.nanoseconds
+        let (oms, _) = try OMSUnderLoad.open(folder, RecordedStore(), [], loop)
+        let took = Double(loop.uptime.nanoseconds - start)
+        await oms.stop()
+        return took
+      }
+    }
+  }
+
+  private static func pause(_ path: String) throws -> Figures {
+    let folder = "\(path)/large"
+    return try onLoop { loop in
+      try await SubmitsWithHistory.write(1_000_000, folder + "/journal/oms", loop)
+      let oms = try await OMSUnderLoad(
+        folder, RecordedStore(), ["oms.orders_kept_max=1000000", "oms.snapshot_records=1000"], loop)
+      let ticker = loop.spawn { await longestGap(loop) }
+      let times = try await oms.submit(100_000, "p")
+      ticker.cancel()
+      let gap = await ticker.value
+      await oms.stop()
+      var figures = Figures("oms.snapshot.1m", samples: times)
+      figures.more = [
+        ("pause_ms", gap / 1e6), ("p999_ns", times.sorted().quantile(0.999)),
+        ("max_ms", (times.max() ?? 0) / 1e6),
+      ]
+      return figures
+    }
+  }
+
+  /// Beyond the millisecond that was asked for.
+  private static func longestGap(_ loop: EventLoop) async -> Double {
+    var longest = 0.0
+    while !Task.isCancelled {
+      let start = loop.uptime.nanoseconds
+      await loop.sleep(for: .milliseconds(1))
+      longest = max(longest, Double(loop.uptime.nanoseconds - start) - 1e6)
+    }
+    return longest
+  }
+
+  private static func copy(_ from: String, _ to: String) throws {
+    _ = try Child.output(of: ["/bin/cp", "-r", from, to])
+  }
+}
