@@ -25,7 +25,7 @@ actor Router {
   let journal: Journal
   /// Of this start, and no other one.
   nonisolated let instance: UInt64
-  /// Another instance has left orders in the journal, and may have sent some that are not in it.
+  /// Another instance has written the journal, and may have sent orders that are not in it.
   nonisolated let hasPredecessor: Bool
   private let config: Config
   private let context: ServiceContext
@@ -46,7 +46,7 @@ actor Router {
     self.log = log
     self.journal = log.journal
     self.instance = context.loop.randomNumber() | 1
-    self.hasPredecessor = !log.state.ledger.orders.isEmpty
+    self.hasPredecessor = log.journal.recovery.last > 0
     let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.reports = Dictionary(
