@@ -22,7 +22,9 @@ package final class BusSubscription<Event: Sendable>: Sendable {
       bell.reset()
       // All are asked: one that has something now does not ring later.
       var isEmpty = true
-      for topic in lanes.joined() where !topic.ringsWhenNotEmpty() { isEmpty = false }
+      for lane in lanes {
+        for topic in lane where !topic.ringsWhenNotEmpty() { isEmpty = false }
+      }
       if isEmpty { await bell.wait() }
     }
   }
@@ -39,7 +41,7 @@ package final class BusSubscription<Event: Sendable>: Sendable {
     return nil
   }
 
-  private var isFinished: Bool { lanes.joined().allSatisfy { $0.topic.isFinished() } }
+  private var isFinished: Bool { lanes.allSatisfy { $0.allSatisfy { $0.topic.isFinished() } } }
 
   /// Events that wait to be read, by lane.
   package var pending: [Int] { lanes.map { $0.reduce(0) { $0 + $1.pending } } }
