@@ -1,7 +1,11 @@
-"""Rounds of chaos over a real mesh: bursts of orders at three venues while its processes and its
-PostgreSQL are killed and stopped and its venues go wrong; afterwards everybody must agree.
+"""Rounds of chaos over a real mesh: bursts of orders at three venues while its processes, its venues
+and its PostgreSQL are killed and stopped, its connections cut and its disk filled, and its venues go
+wrong; afterwards everybody must agree.
 
     chaos.py --program PATH [--rounds N] [--seed N] [--orders N] [--port-offset N] [--state DIR]
+
+As root the state lies on a small disk of its own, which is filled and freed, and connections are cut with
+`ss -K`; what cannot be done here is said and left out.
 
 The mesh is brought up on a state folder of its own and taken down at the end. Everything that a round
 does follows from its seed. After each round, once the mesh is whole and nothing is open:
@@ -30,6 +34,9 @@ import tempfile
 import threading
 import time
 
+from mesh import WHOLE_WITHIN, Mesh, again, cuts_sockets, decimal_of
+from small_disk import SmallDisk
+
 VENUES = {
     "binance": ["BTCUSDT", "ETHUSDT", "SOLUSDT"],
     "kraken": ["BTCUSDT", "ETHUSDT"],
@@ -40,131 +47,24 @@ SERVICES = [
     "discovery", "auth", "market-connector", "orderbook", "risk-manager", "oms",
     "execution-router", "trading-gateway", "portfolio-manager", "gateway",
 ]
+KINDS = [
+    "kill", "kill", "kill", "stop", "stop", "away", "postgres", "postgres stopped", "simulator",
+    "venue", "venue", "venue",
+]
 VENUE_FAULTS = [
     ("LOST_ACKNOWLEDGEMENT", {"count": 2}), ("STATUS_UNKNOWN", {"count": 2}),
     ("INTERNAL_ERROR", {"count": 2}), ("TOO_MANY_REQUESTS", {"count": 3}),
     ("LOST_FILL", {"count": 2}), ("LATE_FILL", {"count": 2}), ("BAN", {"duration": "3s"}),
     ("STREAM_DISCONNECT", {"scope": "PRIVATE_STREAMS"}), ("MAINTENANCE", {"duration": "3s"}),
 ]
-WHOLE_WITHIN = 120
 DONE = {"FILLED", "CANCELLED", "REJECTED", "EXPIRED"}
 
 
-def decimal_of(text):
-    return decimal.Decimal(text or "0")
-
-
-class Mesh:
-    def __init__(self, options, state):
-        self.program, self.state, self.offset = options.program, state, options.port_offset
-        self.environment = dict(os.environ)
-        if options.ports:
-            self.environment["SHRIVENQUANT_PORTS"] = options.ports
-        self.tokens = {}
-
-    def run(self, *words, within=60, check=True):
-        ended = subprocess.run(
-            [self.program, *words, "--state", self.state], capture_output=True, text=True,
-            timeout=within, env=self.environment)
-        if check and ended.returncode != 0:
-            raise RuntimeError(f"{' '.join(words)}: {ended.stderr.strip()[-400:]}")
-        return ended.stdout
-
-    def up(self):
-        raised = [
-            "risk-manager.orders_per_second=100000", "risk-manager.orders_per_minute=1000000",
-            "risk-manager.max_long=1000000", "risk-manager.max_short=1000000",
-        ]
-        flags = [word for setting in raised for word in ("--set", setting)]
-        self.run("up", "--detach", "--port-offset", str(self.offset), *flags, within=300)
-
-    def down(self, purge):
-        self.run("down", *(["--purge"] if purge else []), within=120, check=False)
-
-    def token(self, user):
-        if user not in self.tokens:
-            self.tokens[user] = again(lambda: self.run(
-                "token", "--user", user, "--port-offset", str(self.offset))).strip()
-        return self.tokens[user]
-
-    def rest(self, method, path, body=None, user="trader", within=15):
-        connection = http.client.HTTPConnection("127.0.0.1", 8080 + self.offset, timeout=within)
-        headers = {"Authorization": "Bearer " + self.token(user)}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or b"{}")
-        finally:
-            connection.close()
-
-    def simulator(self, method, body):
-        return json.loads(self.run(
-            "call", f"SimulatorService/{method}", json.dumps(body), "--to", "venue-sim",
-            "--port-offset", str(self.offset)))
-
-    def psql(self, query):
-        ended = subprocess.run(
-            ["psql", "-h", f"{self.state}/postgres/socket", "-d", "shrivenquant", "-AtX", "-F", "|",
-             "-v", "ON_ERROR_STOP=1", "-c", query], capture_output=True, text=True, timeout=60)
-        if ended.returncode != 0:
-            raise RuntimeError(f"psql: {ended.stderr.strip()}")
-        return [line.split("|") for line in ended.stdout.splitlines() if line]
-
-    def process(self, service):
-        """The process of a service now, by the table of `status`; None while it has none."""
-        table = self.run("status", "--port-offset", str(self.offset), check=False)
-        for line in table.splitlines():
-            words = line.split()
-            if words and words[0] == service and len(words) > 2 and words[2].isdigit():
-                return int(words[2])
-        return None
-
-    def postmaster(self):
-        """PostgreSQL's first process: the parent of those whose socket is ours."""
-        for number in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{number}/cmdline", "rb") as file:
-                    words = file.read().split(b"\0")
-                with open(f"/proc/{number}/stat") as file:
-                    parent = int(file.read().rsplit(")", 1)[1].split()[1])
-            except (OSError, IndexError, ValueError):
-                continue
-            if words[0].endswith(b"/postgres") and b"-D" in words:
-                folder = os.path.realpath(words[words.index(b"-D") + 1].decode())
-                ours = os.path.realpath(f"{self.state}/postgres")
-                if folder.startswith(ours) or self.is_ours(folder):
-                    return int(number)
-        return None
-
-    def is_ours(self, folder):
-        """A cluster of root's mesh may lie elsewhere: its socket's folder tells whose it is."""
-        try:
-            with open(f"{folder}/postmaster.pid") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            return False
-        sockets = [os.path.realpath(line) for line in lines[4:5] if line]
-        return os.path.realpath(f"{self.state}/postgres/socket") in sockets
-
-    def whole(self):
-        deadline = time.monotonic() + WHOLE_WITHIN
-        text = ""
-        while time.monotonic() < deadline:
-            ended = subprocess.run(
-                [self.program, "status", "--state", self.state, "--port-offset", str(self.offset)],
-                capture_output=True, text=True, timeout=60, env=self.environment)
-            text = ended.stdout
-            if ended.returncode == 0:
-                return
-            time.sleep(0.25)
-        raise RuntimeError(f"not whole again within {WHOLE_WITHIN} s:\n{text}")
-
-
 class Round:
-    def __init__(self, mesh, seed, orders):
+    def __init__(self, mesh, seed, orders, disk=None, cuts=False):
         self.mesh, self.seed, self.count = mesh, seed, orders
+        self.disk = disk
+        self.kinds = KINDS + ["disk", "disk"] * (disk is not None) + ["cut", "cut"] * cuts
         self.random = random.Random(seed)
         self.acknowledged = {}
         self.refused = collections.Counter()
@@ -239,35 +139,88 @@ class Round:
 
     def chaos(self):
         chance = random.Random(self.seed * 7919 + 1)
+        acts = {
+            "kill": self.kill, "stop": self.stop, "away": self.away, "postgres": self.kill_postgres,
+            "postgres stopped": self.stop_postgres, "simulator": self.kill_simulator,
+            "venue": self.fault, "disk": self.fill, "cut": self.cut,
+        }
         while not self.over.wait(chance.uniform(0.3, 1.2)):
-            kind = chance.choice(["kill", "kill", "stop", "postgres", "venue", "venue"])
+            kind = chance.choice(self.kinds)
             try:
-                if kind == "kill":
-                    service = chance.choice(SERVICES)
-                    self.note(f"kill {service}")
-                    process = self.mesh.process(service)
-                    if process:
-                        os.kill(process, signal.SIGKILL)
-                elif kind == "stop":
-                    service, pause = chance.choice(SERVICES), chance.uniform(0.5, 3)
-                    self.note(f"stop {service} for {pause:.1f} s")
-                    process = self.mesh.process(service)
-                    if process:
-                        os.kill(process, signal.SIGSTOP)
-                        time.sleep(pause)
-                        os.kill(process, signal.SIGCONT)
-                elif kind == "postgres":
-                    self.note("kill PostgreSQL")
-                    process = self.mesh.postmaster()
-                    if process:
-                        os.kill(process, signal.SIGKILL)
-                else:
-                    venue = chance.choice(list(VENUES))
-                    fault, terms = chance.choice(VENUE_FAULTS)
-                    self.note(f"{fault} at {venue}")
-                    self.mesh.simulator("InjectFault", dict(terms, venue=venue, kind=fault))
+                acts[kind](chance)
             except (OSError, RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
                 self.note(f"({kind} failed: {str(error)[:80]})")
+
+    def kill(self, chance):
+        self.kill_one(chance.choice(SERVICES))
+
+    def kill_simulator(self, chance):
+        self.kill_one("venue-sim")
+
+    def kill_one(self, service):
+        self.note(f"kill {service}")
+        process = self.mesh.process(service)
+        if process:
+            os.kill(process, signal.SIGKILL)
+
+    def stop(self, chance):
+        self.pause(chance.choice(SERVICES), chance.uniform(0.5, 3))
+
+    def away(self, chance):
+        """For longer than a lease lasts."""
+        self.pause(chance.choice(["auth", "discovery"]), chance.uniform(6, 12))
+
+    def pause(self, service, seconds):
+        self.note(f"stop {service} for {seconds:.1f} s")
+        process = self.mesh.process(service)
+        self.pause_all([process] if process else [], seconds)
+
+    def pause_all(self, processes, seconds):
+        for process in processes:
+            signal_if_there(process, signal.SIGSTOP)
+        time.sleep(seconds)
+        for process in processes:
+            signal_if_there(process, signal.SIGCONT)
+
+    def kill_postgres(self, chance):
+        self.note("kill PostgreSQL")
+        process = self.mesh.postmaster()
+        if process:
+            os.kill(process, signal.SIGKILL)
+
+    def stop_postgres(self, chance):
+        seconds = chance.uniform(1, 6)
+        self.note(f"stop PostgreSQL for {seconds:.1f} s")
+        self.pause_all(self.mesh.postgres(), seconds)
+
+    def fault(self, chance):
+        venue = chance.choice(list(VENUES))
+        fault, terms = chance.choice(VENUE_FAULTS)
+        self.note(f"{fault} at {venue}")
+        self.mesh.simulator("InjectFault", dict(terms, venue=venue, kind=fault))
+
+    def fill(self, chance):
+        leave = chance.choice([0, 0, 4096, 65536, 3 << 20])
+        seconds = chance.uniform(0.5, 6)
+        self.note(f"fill the disk but {leave} bytes for {seconds:.1f} s")
+        try:
+            self.disk.fill(leave)
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                time.sleep(0.1)
+                self.disk.fill(leave)
+        finally:
+            self.disk.free()
+
+    def cut(self, chance):
+        service = chance.choice([*SERVICES, "venue-sim"])
+        seconds = chance.choice([0, chance.uniform(0.2, 3)])
+        self.note(f"cut every connection of {service}" + (f" for {seconds:.1f} s" if seconds else ""))
+        self.mesh.cut(service)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            self.mesh.cut(service)
 
     def note(self, what):
         self.actions.append(what)
@@ -394,6 +347,13 @@ class Round:
         return faults, len(mine), len(executions)
 
 
+def signal_if_there(process, number):
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        pass
+
+
 def eventually_none(problems, within=30):
     deadline = time.monotonic() + within
     while True:
@@ -404,17 +364,6 @@ def eventually_none(problems, within=30):
         if not found or time.monotonic() > deadline:
             return found[:5]
         time.sleep(0.5)
-
-
-def again(body, within=30):
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            return body()
-        except (OSError, RuntimeError, ValueError, subprocess.TimeoutExpired):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.3)
 
 
 def pages(mesh, path, name):
@@ -457,12 +406,21 @@ def main():
     # PostgreSQL runs as a user of its own, and would lie elsewhere than in a folder that is root's alone.
     os.chmod(state, 0o755)
     mesh = Mesh(options, state)
+    disk = None if options.state else SmallDisk(state)
+    if disk is None or disk.problem:
+        print(f"the disk is not filled: {disk.problem if disk else 'the state folder is given'}", flush=True)
+    cuts = cuts_sockets()
+    if not cuts:
+        print("connections are not cut: `ss -K` cannot do it here", flush=True)
     passed = failed = 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     try:
-        mesh.up()
+        # Small segments: their edges are where a full disk hurts.
+        mesh.up("oms.journal_segment_bytes=4194304", "execution-router.journal_segment_bytes=4194304")
         for number in range(options.rounds):
             seed = options.seed + number
-            one = Round(mesh, seed, options.orders)
+            one = Round(
+                mesh, seed, options.orders, disk if disk and not disk.problem else None, cuts)
             began = time.monotonic()
             try:
                 faults, orders, executions = one.run()
@@ -483,6 +441,9 @@ def main():
     finally:
         # What a failed round has left is worth a look.
         mesh.down(purge=not options.state and not failed)
+        if disk and not failed:
+            disk.unmount()
+            os.rmdir(state)
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)
 

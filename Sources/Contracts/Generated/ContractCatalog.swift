@@ -142,6 +142,8 @@ package enum ContractCatalog {
     MarketV1.AmendVenueOrderRequest.self,
     MarketV1.CancelAllVenueOrdersRequest.self,
     MarketV1.CancelAllVenueOrdersResponse.self,
+    MarketV1.HoldOrdersRequest.self,
+    MarketV1.HoldOrdersResponse.self,
     MarketV1.QueryVenueOrderRequest.self,
     MarketV1.ListOpenVenueOrdersRequest.self,
     MarketV1.ListOpenVenueOrdersResponse.self,

@@ -2,6 +2,8 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import EventBus
+internal import Loop
+internal import ServiceKit
 internal import Telemetry
 internal import Translation
 internal import Units
@@ -167,8 +169,8 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
   let links: [VenueLink]
   var failed: [FailedVenue] = []
   let config: Config
-  let time: any TimeSource
-  let log: Log
+  let hold: OrderHold
+  let service: ServiceContext
 
   func link(_ venue: String) throws(RPCError) -> VenueLink {
     if let link = links.first(where: { $0.venue == venue }) { return link }
@@ -198,12 +200,42 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
     return MarketV1.VenueOrderOutcome(await link.session.orders.place(order), instrument)
   }
 
+  /// Longest time of one hold: whoever wants it longer says so again.
+  private static let holdMax: UInt32 = 60_000
+
+  func holdOrders(
+    _ request: MarketV1.HoldOrdersRequest, _ context: ServerContext
+  ) async throws -> MarketV1.HoldOrdersResponse {
+    guard request.forMs <= Self.holdMax else {
+      throw RPCError.invalid("forMs", "must be at most \(Self.holdMax), not \(request.forMs)")
+    }
+    let now = service.loop.uptime
+    let wasClosed = hold.isClosed(at: now)
+    if request.forMs == 0 {
+      hold.open()
+      do { try HoldMark(service.state).remove() } catch {
+        throw RPCError(.unavailable, "\(error)")
+      }
+    } else {
+      hold.close(until: now + .milliseconds(Int64(request.forMs)))
+    }
+    if hold.isClosed(at: now) != wasClosed {
+      service.log.warning(
+        wasClosed ? "orders pass again" : "orders are held: the kill switch is engaged",
+        ["caller": .text(context.identity.service ?? "")])
+    }
+    return MarketV1.HoldOrdersResponse()
+  }
+
   /// What the registry says before the venue is asked.
   func refusal(_ link: VenueLink, _ instrument: Instrument) -> VenueOutcome? {
+    if hold.isClosed(at: service.loop.uptime) {
+      return .rejected(.killSwitch, text: OrderHold.reason)
+    }
     if config.isShadowOnly(link.known) {
       return .rejected(.venuePolicy, text: "\(link.venue) is for market data and simulation only")
     }
-    if case .closed(let reason) = config.hours(of: link.known).state(at: time.now) {
+    if case .closed(let reason) = config.hours(of: link.known).state(at: service.time.now) {
       return .rejected(.marketClosed, text: "\(link.venue) is closed: \(reason)")
     }
     guard instrument.isTrading else {

@@ -1,5 +1,6 @@
 internal import Calls
 internal import Contracts
+internal import ServiceKit
 internal import Telemetry
 internal import Translation
 internal import Units
@@ -55,7 +56,7 @@ extension OrderHandlers {
     } catch {
       throw unproven(error.reason, error.description, request)
     }
-    log.warning(
+    service.log.warning(
       "every order was cancelled on demand",
       [
         "venue": .text(link.venue), "symbol": .text(instrument.symbol),

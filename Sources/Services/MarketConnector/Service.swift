@@ -20,22 +20,29 @@ package struct MarketConnector: ServiceDefinition {
   private let failed: [FailedVenue]
   private let notices: NoticeBoard
   private let ticks: TickOutlet
+  private let hold: OrderHold
   package let methods: [ServerMethod]
 
   package init(_ context: ServiceContext, _ config: Config) throws {
-    try self.init(context, config) { venue in
-      try venue.session(
-        Self.settings(venue, context, config), loop: context.loop, time: context.time,
-        log: context.log, metrics: context.metrics)
+    // What is left on the machine counts here too, also while nobody else lives.
+    let (kill, held) = (KillMark(context.state), HoldMark(context.state))
+    let hold = OrderHold { held.isFresh || kill.isThere }
+    try self.init(context, config, hold) { venue in
+      var settings = try Self.settings(venue, context, config)
+      settings.hold = hold
+      return try venue.session(
+        settings, loop: context.loop, time: context.time, log: context.log,
+        metrics: context.metrics)
     }
   }
 
   /// With sessions of somebody's choice.
   package init(
-    _ context: ServiceContext, _ config: Config,
+    _ context: ServiceContext, _ config: Config, _ hold: OrderHold = OrderHold(),
     session: (KnownVenue) throws -> any VenueSession
   ) throws {
     self.context = context
+    self.hold = hold
     let notices = NoticeBoard(config)
     self.notices = notices
     try makeFolder(context.state.run)
@@ -61,7 +68,7 @@ package struct MarketConnector: ServiceDefinition {
         links: links, failed: failed, config: config, notices: notices, time: context.time
       ).methods
       + OrderHandlers(
-        links: links, failed: failed, config: config, time: context.time, log: context.log
+        links: links, failed: failed, config: config, hold: hold, service: context
       ).methods
   }
 
@@ -119,6 +126,7 @@ package struct MarketConnector: ServiceDefinition {
 
   package func start() async throws {
     writeTicks()
+    countHolds()
     let anyListed = context.readiness.require(
       "instruments", reason: "no venue has told its instruments yet")
     tellOfFailed()
@@ -145,6 +153,12 @@ package struct MarketConnector: ServiceDefinition {
         }
       }
     }
+  }
+
+  private func countHolds() {
+    context.metrics.gauge(
+      "market_connector_orders_held", help: "1 while the kill switch keeps new orders here."
+    ) { [hold, loop = context.loop] in hold.isClosed(at: loop.uptime) ? 1 : 0 }
   }
 
   private func tellOfFailed() {

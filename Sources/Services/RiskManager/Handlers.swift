@@ -68,13 +68,7 @@ struct Handlers: RiskV1.RiskServiceHandler {
     _ request: RiskV1.GetLimitsRequest, _ responses: Outgoing<RiskV1.Limits>,
     _ context: ServerContext
   ) async throws {
-    try await book.subscribe()
-    do {
-      try await tell(responses)
-    } catch {
-      await book.unsubscribe()
-      throw error
-    }
+    try await book.changes.subscribed(limitedBy: "readers_max") { try await tell(responses) }
   }
 
   private func tell(_ responses: Outgoing<RiskV1.Limits>) async throws {

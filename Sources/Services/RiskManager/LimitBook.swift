@@ -32,9 +32,8 @@ actor LimitBook {
   private let limitsKnown: ReadinessBoard.Requirement
   private var isChanging = false
   private var queue: [CheckedContinuation<Void, Never>] = []
-  private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
-  private var lastWaiter = 0
-  private var readers = 0
+  /// Grows with everything that somebody may wait for, also what leaves the register as it is.
+  nonisolated let changes: Watched<Void>
 
   init(
     _ register: RiskRegister, _ log: any ChangeLog, _ listings: any Listings, _ config: Config,
@@ -46,6 +45,7 @@ actor LimitBook {
     self.config = config
     self.context = context
     mark = KillMark(context.state)
+    changes = Watched((), subscribersMax: config.readersMax)
     lastNumber = register.killSwitch.number
     journalHolds = context.readiness.require("journal")
     journalHolds.hold()
@@ -216,15 +216,6 @@ actor LimitBook {
 
   // MARK: Readers
 
-  func subscribe() throws(RPCError) {
-    guard readers < config.readersMax else {
-      throw RPCError(.resourceExhausted, "\(config.readersMax) streams are open (readers_max)")
-    }
-    readers += 1
-  }
-
-  func unsubscribe() { readers -= 1 }
-
   /// Waits until the version is past `known`, or for `limit`.
   func change(after known: UInt64, within limit: Duration) async {
     await wait(within: limit) { register.version > known }
@@ -236,27 +227,9 @@ actor LimitBook {
     while !isOver(), !Task.isCancelled {
       let left = deadline - context.loop.uptime
       guard left > .zero else { return }
-      lastWaiter += 1
-      let id = lastWaiter
-      let loop = context.loop
-      let alarm = loop.spawn { [weak self] in
-        await loop.sleep(for: left)
-        await self?.wake(id)
-      }
-      await withTaskCancellationHandler {
-        await withCheckedContinuation { waiters[id] = $0 }
-      } onCancel: {
-        _ = loop.spawn { [weak self] in await self?.wake(id) }
-      }
-      alarm.cancel()
+      await changes.change(after: changes.current.version, within: left, context.loop)
     }
   }
 
-  private func wake(_ id: Int) { waiters.removeValue(forKey: id)?.resume() }
-
-  func wakeAll() {
-    let waiting = waiters
-    waiters.removeAll()
-    for waiter in waiting.values { waiter.resume() }
-  }
+  func wakeAll() { changes.set(()) }
 }

@@ -46,9 +46,7 @@ package struct RiskManager: ServiceDefinition {
 
   package func start() async throws {
     await book.absorbMark()
-    context.spawn("watch for the mark", every: context.state.markInterval) { [book] in
-      await book.absorbMark()
-    }
+    context.watchMark { [book] in await book.absorbMark() }
     context.spawn("record") { [recorder] in try await recorder.run() }
   }
 

@@ -36,7 +36,7 @@ struct Handlers: TradingV1.TradingServiceHandler {
     }
     let caller = context.identity.user?.name ?? context.identity.service ?? "unknown"
     desk.kill.engage(reason: request.reason, by: caller)
-    desk.clearance.ring()
+    desk.killSwitchChanged()
     var response = TradingV1.StopTradingResponse()
     response.openOrders = UInt32(clamping: await desk.openCount)
     return response

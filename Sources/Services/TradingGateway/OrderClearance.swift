@@ -5,7 +5,6 @@ internal import Loop
 internal import Mutants
 internal import Risk
 internal import ServiceKit
-private import Synchronization
 internal import Telemetry
 
 /// Nothing stays open while the kill switch is engaged.
@@ -18,12 +17,7 @@ final class OrderClearance: Sendable {
   private let context: ServiceContext
   private let oms: OmsV1.OrderServiceClient
   private let requests: Counter
-  private let bell: Mutex<Bell>
-
-  private struct Bell {
-    var isRung = false
-    var waiter: CheckedContinuation<Void, Never>?
-  }
+  private let bell: Bell
 
   private static let pauseMin = Duration.milliseconds(50)
   private static let pauseMax = Duration.seconds(1)
@@ -33,28 +27,21 @@ final class OrderClearance: Sendable {
     self.killSwitch = killSwitch
     self.context = context
     oms = .init(channel: context.channel(to: "oms"))
-    bell = Mutex(Bell())
+    bell = Bell(context.loop)
     requests = context.metrics.counter(
       "trading_gateway_kill_cancels_total",
       help: "Cancels that the oms was made to ask for by the kill switch.")
   }
 
   /// Look now: the switch was thrown, or an order has appeared meanwhile.
-  func ring() {
-    let waiter = bell.withLock { bell -> CheckedContinuation<Void, Never>? in
-      bell.isRung = true
-      defer { bell.waiter = nil }
-      return bell.waiter
-    }
-    waiter?.resume()
-  }
+  func ring() { bell.ring() }
 
   func run() async {
     var pause = Self.pauseMin
     while !Task.isCancelled {
       guard killSwitch.isEngaged else {
         pause = Self.pauseMin
-        await wait(Self.pauseMax)
+        await bell.wait(Self.pauseMax)
         continue
       }
       do throws(RPCError) {
@@ -64,7 +51,11 @@ final class OrderClearance: Sendable {
         context.log.warning(
           "open orders could not be cancelled", ["error": .text(error.message)])
       }
-      if await wait(pause) { pause = Self.pauseMin } else { pause = min(pause * 2, Self.pauseMax) }
+      if await bell.wait(pause) {
+        pause = Self.pauseMin
+      } else {
+        pause = min(pause * 2, Self.pauseMax)
+      }
     }
   }
 
@@ -93,34 +84,5 @@ final class OrderClearance: Sendable {
     var options = CallOptions(deadline: context.loop.uptime + Self.callTimeMax)
     options.waitsForReady = true
     return options
-  }
-
-  /// True when the bell ended it.
-  @discardableResult
-  private func wait(_ limit: Duration) async -> Bool {
-    let alarm = context.loop.spawn { [weak self, loop = context.loop] in
-      await loop.sleep(for: limit)
-      if !Task.isCancelled { self?.wake() }
-    }
-    await withCheckedContinuation { continuation in
-      let isDue = bell.withLock { bell -> Bool in
-        if bell.isRung { return true }
-        bell.waiter = continuation
-        return false
-      }
-      if isDue { continuation.resume() }
-    }
-    alarm.cancel()
-    return bell.withLock { bell in
-      defer { bell.isRung = false }
-      return bell.isRung
-    }
-  }
-
-  private func wake() {
-    bell.withLock { bell -> CheckedContinuation<Void, Never>? in
-      defer { bell.waiter = nil }
-      return bell.waiter
-    }?.resume()
   }
 }

@@ -46,10 +46,6 @@ package struct TradingGateway: ServiceDefinition {
     PriceFollower(config, desk, context).run()
     followOrders()
     watchBus()
-    for strategy in strategies {
-      let events = desk.bus.subscribe(strategy.id)
-      context.spawn("run \(strategy.id)") { await strategy.follow(events) }
-    }
   }
 
   /// Names the slow subscribers of the bus.
@@ -88,11 +84,12 @@ package struct TradingGateway: ServiceDefinition {
   /// Whoever engages it, however the risk-manager is: it is known, kept, passed on and carried through.
   private func holdKillSwitch() {
     context.spawn("clear orders") { [desk] in await desk.clearance.run() }
-    context.spawn("watch for the mark", every: context.state.markInterval) { [desk] in
+    context.spawn("hold the venues") { [desk] in await desk.hold.run() }
+    context.watchMark { [desk] in
       let wasEngaged = desk.killSwitch.isEngaged
       desk.kill.lookForMark()
       desk.kill.saveIfNeeded()
-      if desk.killSwitch.isEngaged, !wasEngaged { desk.clearance.ring() }
+      if desk.killSwitch.isEngaged, !wasEngaged { desk.killSwitchChanged() }
     }
     let risk = RiskV1.RiskServiceClient(channel: context.channel(to: "risk-manager"))
     context.spawn("tell of the kill switch") { [context, desk] in

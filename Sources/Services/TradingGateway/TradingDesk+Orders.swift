@@ -63,10 +63,11 @@ extension TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try ticket(request, fallbackID: freshID(strategy))
+    let isNamed = !request.clientOrderId.isEmpty
+    let ticket = try ticket(request, fallbackID: isNamed ? "" : freshID(strategy))
     let wish = OrderWish(
       ticket: ticket, strategy: strategy, createdBy: createdBy,
-      isNamed: !request.clientOrderId.isEmpty, options: options)
+      isNamed: isNamed, options: options)
     publish(
       .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
     if case .open = book!.standing(ticket, strategy: strategy),

@@ -21,6 +21,7 @@ actor TradingDesk {
   nonisolated let killSwitch: KillSwitch
   nonisolated let kill: KillKeeper
   nonisolated let clearance: OrderClearance
+  nonisolated let hold: VenueHold
   let config: Config
   let context: ServiceContext
   let oms: OmsV1.OrderServiceClient
@@ -40,7 +41,7 @@ actor TradingDesk {
   var syncedSince: Uptime?
   var day: TradingDay
   private let counters = RiskCounters()
-  private let events: CounterFamily
+  private let events: [TradingEvent.Kind: Counter]
   let admission: Histogram
 
   init(_ config: Config, _ context: ServiceContext) throws {
@@ -49,11 +50,14 @@ actor TradingDesk {
     killSwitch = KillSwitch()
     kill = try KillKeeper(killSwitch, context)
     clearance = OrderClearance(killSwitch, context)
+    hold = VenueHold(killSwitch, context)
     day = try TradingDay(context)
     self.bus = BusLane.bus(config)
     self.oms = .init(channel: context.channel(to: "oms"))
-    self.events = context.metrics.counters(
+    let events = context.metrics.counters(
       "trading_gateway_events_total", help: "Events on the bus.", labels: ["kind"])
+    self.events = Dictionary(
+      uniqueKeysWithValues: TradingEvent.Kind.allCases.map { ($0, events.with($0.rawValue)) })
     self.admission = context.metrics.histogram(
       "trading_gateway_admission_seconds", help: "Time of a decision of the risk gate.",
       bounds: [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3])
@@ -119,11 +123,18 @@ actor TradingDesk {
     let wasEngaged = killSwitch.isEngaged
     if Mutant.isOn(.killSwitchUnheard) { return }
     kill.hear(wire)
+    if killSwitch.isEngaged != wasEngaged { hold.ring() }
     guard killSwitch.isEngaged, !wasEngaged else { return }
     clearance.ring()
     context.log.warning(
       "kill switch engaged: every open order is cancelled",
       ["by": .text(wire.actor), "reason": .text(wire.reason)])
+  }
+
+  /// Whoever carries it through is told.
+  nonisolated func killSwitchChanged() {
+    hold.ring()
+    clearance.ring()
   }
 
   /// Limits; false when these are none yet.
@@ -184,7 +195,7 @@ actor TradingDesk {
     if killSwitch.isEngaged, !order.isDone { clearance.ring() }
     book!.heard(through: lastEvent)
     let report = TradingEvent.executionReport(event)
-    events.with(report.kind).increment()
+    events[report.kind]?.increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
   }
 
@@ -201,7 +212,7 @@ actor TradingDesk {
   }
 
   func publish(_ event: TradingEvent) {
-    events.with(event.kind).increment()
+    events[event.kind]?.increment()
     let (lane, key) = event.lane
     do throws(TopicError) { try bus.publishNow(event, on: lane.rawValue, key: key) } catch {
       // Its lane has counted it; orders go on without.

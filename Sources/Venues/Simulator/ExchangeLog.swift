@@ -15,8 +15,9 @@ package struct ExchangeLogError: Error, Sendable, Hashable, CustomStringConverti
 /// The accounts' orders, fills and balances in a file of JSON lines, so that a killed simulator
 /// comes back knowing every order that it has acknowledged.
 ///
-/// Records go out in one write(2) before the answer does: the page cache outlives the process. A
-/// torn last line was never acknowledged and is cut.
+/// What happens at once goes out in one write(2), before the answer does, and ends with an empty line:
+/// the page cache outlives the process. Of what a kill or a full disk has torn, nobody was told: all of
+/// it is cut, for an order with half of what happened to it would trade again.
 final class ExchangeLog {
   private let path: String
   private let names: RecordNames
@@ -35,7 +36,7 @@ final class ExchangeLog {
     guard access(path, F_OK) == 0 else { return [] }
     let bytes = try FileBytes.read(path)
     var records: [ExchangeRecord] = []
-    let end = bytes.lastIndex(of: UInt8(ascii: "\n")) ?? bytes.startIndex
+    let end = Self.end(bytes)
     for (number, line) in bytes[..<end].split(separator: UInt8(ascii: "\n")).enumerated() {
       do throws(JSONError) {
         if let record = try ExchangeRecord(line: Array(line), names) { records.append(record) }
@@ -44,6 +45,17 @@ final class ExchangeLog {
       }
     }
     return records
+  }
+
+  /// Behind the last group that is whole; files of earlier versions have no groups, and lines instead.
+  private static func end(_ bytes: [UInt8]) -> Int {
+    let newline = UInt8(ascii: "\n")
+    var next = bytes.endIndex
+    while let last = bytes[..<next].lastIndex(of: newline), last > bytes.startIndex {
+      if bytes[last - 1] == newline { return last }
+      next = last
+    }
+    return bytes.lastIndex(of: newline) ?? bytes.startIndex
   }
 
   /// Begins a fresh file that holds `records`; the old one stays until the new one is whole.
@@ -65,11 +77,17 @@ final class ExchangeLog {
       bytes += record.line(names)
       bytes.append(UInt8(ascii: "\n"))
     }
+    bytes.append(UInt8(ascii: "\n"))
+    let before = lseek(file, 0, SEEK_END)
     var done = 0
     while done < bytes.count {
       let count = bytes.withUnsafeBytes { write(file, $0.baseAddress! + done, $0.count - done) }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw .system(path, "write") }
+      guard count > 0 else {
+        let error = ExchangeLogError.system(path, "write")
+        _ = ftruncate(file, before)
+        throw error
+      }
       done += count
     }
   }

@@ -33,6 +33,8 @@ package struct VenueSettings: Sendable {
   /// Our own bound on request weight a minute and on orders in the venue's interval; nil: the venue's.
   package var requestWeightMax: Int?
   package var orderRateMax: Int?
+  /// The door that closes with the kill switch.
+  package var hold = OrderHold()
   /// When requests are held back because too many fail.
   package var breaker = CircuitBreaker.Limits()
   /// Where nonces survive a restart, at venues that have them; nil: they begin at the clock.

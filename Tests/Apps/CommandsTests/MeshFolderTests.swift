@@ -1,4 +1,5 @@
 import Calls
+import Chrono
 import Contracts
 import Glibc
 import ServiceKit
@@ -165,5 +166,20 @@ import VenueSimulator
     #expect(throws: UsageError.self) { try MethodName.find("discovery/LstServices", in: methods) }
     #expect(throws: UsageError.self) { try MethodName.find("discvery/ListServices", in: methods) }
     #expect(throws: UsageError.self) { try MethodName.find("discovery", in: methods) }
+  }
+
+  @Test func `KS-01 a state that starts over is not engaged by the mark of the one before`() throws
+  {
+    let folder = try TemporaryFolder()
+    let state = StateFolder(folder.path)
+    let mark = KillMark(state)
+    try mark.leave(.init(reason: "why", actor: "operator"), at: Instant(nanoseconds: 1))
+    try writeFile(state.path + "/mesh.toml", "[mesh]\n", mode: 0o644)
+    var said: [String] = []
+
+    try removeState(state) { said.append($0) }
+
+    #expect(!mark.isThere && fileExists(state.path + "/mesh.toml"))
+    #expect(said == ["removing the mark of the kill switch, \(mark.path)"])
   }
 }

@@ -117,6 +117,40 @@ import Transport
     #expect(asked.withLock { $0 } == 1)
   }
 
+  @Test func `a request that waits for a connection is kept here by its own objection`()
+    async throws
+  {
+    let asked = Mutex<[String]>([])
+    let (goOn, letGo) = AsyncStream<Void>.makeStream()
+    let server = try await EdgeServer { request in
+      asked.withLock { $0.append(request.target) }
+      if request.target == "/first" { for await _ in goOn { break } }
+      return HTTPResponse(status: 200)
+    }
+    defer { server.stop() }
+    let client = HTTPClient(loop: server.loop, connectionsMax: 1)
+    let url = "http://127.0.0.1:\(server.port)"
+    let isHeld = Mutex(false)
+    var held = HTTPClientRequest(method: "POST", url: url + "/held")
+    held.objection = { isHeld.withLock { $0 } ? "not now" : nil }
+
+    async let first = client.send(HTTPClientRequest(url: url + "/first"))
+    #expect(await eventually { asked.withLock { $0 } == ["/first"] })
+    // It waits behind the first one, and the objection comes while it does.
+    async let second = failure(client, held)
+    isHeld.withLock { $0 = true }
+    letGo.yield()
+
+    let (status, error) = (try await first.status, await second)
+    #expect(status == 200)
+    #expect(error?.kind == .withheld && error?.mayHaveReachedPeer == false)
+    #expect(error?.description == "not now")
+    isHeld.withLock { $0 = false }
+    let later = try await client.send(held)
+    #expect(later.status == 200)
+    #expect(asked.withLock { $0 } == ["/first", "/held"])
+  }
+
   @Test func `a TLS handshake that never ends has carried nothing`() async throws {
     let peer = try await ScriptedPeer()
     defer { peer.stop() }

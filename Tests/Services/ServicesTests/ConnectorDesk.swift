@@ -49,7 +49,7 @@ struct ConnectorDesk: Sendable {
         links: links, failed: failed, config: loaded.config, notices: notices, time: world.time
       ).methods
       + OrderHandlers(
-        links: links, failed: failed, config: loaded.config, time: world.time, log: context.log
+        links: links, failed: failed, config: loaded.config, hold: OrderHold(), service: context
       ).methods
     world.serve(MarketConnector.name, methods)
     let channel = InProcessChannel(

@@ -10,6 +10,8 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
 
   private struct State {
     var routed: [OmsV1.Order] = []
+    var instance: UInt64 = 0
+    var named: [UInt64] = []
     var cancelled: [String] = []
     var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] = []
     /// Cancels and replacements, in the order in which they came.
@@ -55,6 +57,14 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     for waiter in lost { waiter.resume() }
   }
 
+  /// What it tells of itself to those who begin to read its reports.
+  var instance: UInt64 {
+    get { state.withLock { $0.instance } }
+    set { state.withLock { $0.instance = newValue } }
+  }
+
+  /// The instances named in requests for orders and for their cancels.
+  var named: [UInt64] { state.withLock { $0.named } }
   var routed: [OmsV1.Order] { state.withLock { $0.routed } }
   var cancelled: [String] { state.withLock { $0.cancelled } }
   var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] { state.withLock { $0.replaced } }
@@ -90,7 +100,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   ) async throws -> ExecutionV1.RouteOrderResponse {
     let order = request.order ?? .init()
     if refusesLate, order.type == .market { throw RPCError(.failedPrecondition, "too late") }
-    state.withLock { $0.routed.append(order) }
+    state.withLock { state in
+      state.routed.append(order)
+      state.named.append(request.instance)
+    }
     if state.withLock({ $0.losesAnswers }) {
       await withCheckedContinuation { waiter in state.withLock { $0.lost.append(waiter) } }
       throw RPCError(.unavailable, "the connection was lost")
@@ -106,6 +119,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     if knowsNothing { throw RPCError(.notFound, "never routed here") }
     state.withLock { state in
       state.cancelled.append(request.orderId)
+      state.named.append(request.instance)
       state.changes.append("cancel \(request.orderId)")
     }
     return .init()
@@ -126,6 +140,11 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.StreamReportsRequest,
     _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
   ) async throws {
+    if request.withInstance, instance != 0 {
+      var opening = ExecutionV1.ExecutionReport()
+      opening.instance = instance
+      try await responses.send(opening)
+    }
     for await report in reports.read() where report.sequence > request.afterSequence {
       try await responses.send(report)
     }

@@ -30,6 +30,7 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     var cancelsAtOnce = 0
     var cancelsAtOnceMax = 0
     var listed = 0
+    var holds: [UInt32] = []
     var gathered: [CheckedContinuation<Void, Never>] = []
     var beforePlacing: @Sendable (MarketV1.VenueOrder) throws -> Void = { _ in }
     var beforeAmending: @Sendable () throws -> Void = {}
@@ -67,6 +68,8 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
         .map(\.clientOrderId).sorted()
     }
   }
+  /// How long each hold was to last, in milliseconds.
+  var holds: [UInt32] { state.withLock { $0.holds } }
   var listed: Int { state.withLock { $0.listed } }
 
   private let state = Mutex(State())
@@ -227,6 +230,13 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
   func cancelAllOrders(
     _ request: MarketV1.CancelAllVenueOrdersRequest, _ context: ServerContext
   ) async throws -> MarketV1.CancelAllVenueOrdersResponse { throw RPCError(.unimplemented, "") }
+
+  func holdOrders(
+    _ request: MarketV1.HoldOrdersRequest, _ context: ServerContext
+  ) async throws -> MarketV1.HoldOrdersResponse {
+    state.withLock { $0.holds.append(request.forMs) }
+    return MarketV1.HoldOrdersResponse()
+  }
 
   func queryOrder(
     _ request: MarketV1.QueryVenueOrderRequest, _ context: ServerContext

@@ -15,8 +15,8 @@ enum KillCommand {
       ],
       notes: """
         Leaves a mark in the state folder (run/kill-switch), which no service trades against, and \
-        tells the trading-gateway and the risk-manager directly, with the operator's certificate: \
-        no gateway, auth, discovery or database is needed. Exit code 0: it is engaged, and a \
+        tells the trading-gateway, the risk-manager and the market-connector directly, with the \
+        operator's certificate: no gateway, auth, discovery or database is needed. Exit code 0: it is engaged, and a \
         restart knows of it; 1: it could neither be kept nor told.
         """)
   ) { arguments in
@@ -34,28 +34,46 @@ enum KillCommand {
 
   private static func engage(_ options: MeshOptions, _ reason: String) throws -> Int32 {
     let mark = KillMark(options.state)
-    var isKept = false
+    var isLeft = false
     do throws(FileError) {
-      try mark.leave(.init(reason: reason, actor: actor), at: SystemTime().now)
-      isKept = true
+      try mark.announce(.init(reason: reason, actor: actor), at: SystemTime().now)
+      isLeft = true
+      try HoldMark(options.state).touch()
     } catch {
       Terminal.complain("no mark could be left: \(error)")
     }
-    let marked = isKept
+    let marked = isLeft
     return try onLoop { loop in
       let mesh: OperatorChannel
       do { mesh = try OperatorChannel(options) } catch {
         guard marked else { throw error }
         Terminal.complain("nobody can be told: \(errorText(error))")
+        guard keep(mark) else { return 1 }
         Terminal.say("\(mark.path) is left for those that start")
         return 0
       }
       async let trading = stop(mesh, reason, loop)
       async let risk = tell(mesh, reason, loop)
-      let told = await [trading, risk]
+      async let venues = hold(mesh, loop)
+      // They are on their way before the disk is waited for.
+      await loop.sleep(for: diskPause)
+      let kept = marked && keep(mark)
+      let told = await [trading, risk, venues]
       for line in told { Terminal.say(line.text) }
-      if marked { Terminal.say("\(mark.path): left for those that are not there; gone once kept") }
-      return marked || told[1].isDone ? 0 : 1
+      if kept { Terminal.say("\(mark.path): left for those that are not there; gone once kept") }
+      return kept || told[1].isDone ? 0 : 1
+    }
+  }
+
+  private static let diskPause = Duration.milliseconds(10)
+
+  private static func keep(_ mark: KillMark) -> Bool {
+    do throws(FileError) {
+      try mark.keep()
+      return true
+    } catch {
+      Terminal.complain("the mark may not survive this machine: \(error)")
+      return false
     }
   }
 
@@ -85,6 +103,16 @@ enum KillCommand {
       let answer = try await RiskV1.RiskServiceClient(channel: channel)
         .engageKillSwitch(request, options)
       return answer.warning.isEmpty ? "engaged" : answer.warning
+    }
+  }
+
+  private static func hold(_ mesh: OperatorChannel, _ loop: EventLoop) async -> Line {
+    await ask("market-connector", mesh, loop) { channel, options in
+      var request = MarketV1.HoldOrdersRequest()
+      request.forMs = UInt32(HoldMark.time.wholeNanoseconds / 1_000_000)
+      _ = try await MarketV1.VenueOrderServiceClient(channel: channel)
+        .holdOrders(request, options)
+      return "holds what is not at a venue yet"
     }
   }
 

@@ -13,6 +13,12 @@ func removeState(_ state: StateFolder, say: (String) -> Void = { _ in }) throws 
     try removeTree(folder)
   }
   try removeTree(ClusterMark.path(state))
+  // It would engage the kill switch of a mesh that has nothing to do with it.
+  let mark = KillMark(state)
+  if mark.isThere {
+    say("removing the mark of the kill switch, \(mark.path)")
+    try mark.remove()
+  }
 }
 
 /// The stand-in of this state's cluster; nil when there is none, or when it is another state's, which

@@ -22,6 +22,8 @@ final class MeshRun: @unchecked Sendable {
 
   private static let startTimeMax = Duration.seconds(180)
   private static let stopTimeMax = Duration.seconds(20)
+  /// Longer than those that lost their supervisor take to go (`drain_time_max`).
+  private static let portsTimeMax = Duration.seconds(12)
   /// How long the books wait for a first event before the held capture begins without the rest.
   private static let quietTimeMax = Duration.seconds(3)
   private static let simulator: ServiceName = "venue-sim"
@@ -82,6 +84,7 @@ final class MeshRun: @unchecked Sendable {
   // MARK: Starting
 
   private func start() async throws {
+    try await awaitPorts()
     try MeshFolder.prepare(plan, services: Catalog.services.map(\.name)) { say($0) }
     var record = MeshRecord(
       supervisor: getpid(), portOffset: plan.options.portOffset, ports: plan.options.portsPath)
@@ -108,6 +111,27 @@ final class MeshRun: @unchecked Sendable {
         environment: environment, log: state.log(of: Self.simulator)))
     try await startServices(environment)
     if stopsRequested == 0 { try startReplay() }
+  }
+
+  /// What a mesh before has left ends by itself, and a connection may; whoever stays is named.
+  private func awaitPorts() async throws {
+    let names = Catalog.services.map(\.name) + [Self.simulator]
+    let deadline = loop.uptime + Self.portsTimeMax
+    var said = ""
+    while stopsRequested == 0 {
+      let taken = names.compactMap { name in
+        ports.port(of: name).flatMap(PortHolder.of).map { "\(name): \($0.text)" }
+      }
+      if taken.isEmpty { return }
+      guard loop.uptime < deadline else {
+        throw CommandError(
+          taken.joined(separator: "\n")
+            + "\nnothing was started; --port-offset N or --ports FILE choose other ports")
+      }
+      if said.isEmpty { say("waiting for ports: \(taken.joined(separator: "; "))") }
+      said = taken.joined()
+      await loop.sleep(for: .milliseconds(200))
+    }
   }
 
   /// Everybody listens: the capture, if there is one, may begin, and again whenever the simulator does.

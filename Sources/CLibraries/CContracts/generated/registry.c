@@ -160,6 +160,8 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__fill__descriptor,
   &shrivenquant__market__v1__get_venue_health_request__descriptor,
   &shrivenquant__market__v1__get_venue_request__descriptor,
+  &shrivenquant__market__v1__hold_orders_request__descriptor,
+  &shrivenquant__market__v1__hold_orders_response__descriptor,
   &shrivenquant__market__v1__instrument__descriptor,
   &shrivenquant__market__v1__instrument_status__descriptor,
   &shrivenquant__market__v1__level__descriptor,
@@ -284,7 +286,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 247;
+const unsigned ccontracts_messages_count = 249;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -90,8 +91,12 @@ void clinux_set_thread_loop(void *_Nullable loop);
 void *clinux_thread_buffer(int which);
 
 /// Unmaps the pages of code and constants, which the page cache keeps: those that are used come back
-/// by a fault each, those that only the start has used do not.
+/// by a fault each, those that only the start has used do not. Gives back what the heap has free, too.
 void clinux_let_go_of_code(void);
+
+/// The heap keeps what was freed for what comes next, instead of giving its end back to the kernel and
+/// asking for it again with every burst.
+void clinux_keep_heap(void);
 
 /// accept4(2): nonblocking and closed on exec.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
@@ -105,12 +110,23 @@ static inline int clinux_epoll_control(int epoll, int operation, int fd, uint32_
 }
 
 static const uint32_t CLINUX_READABLE = EPOLLIN;
+static const uint32_t CLINUX_EDGE = EPOLLET;
 static const uint32_t CLINUX_WRITABLE = EPOLLOUT;
 static const uint32_t CLINUX_ERROR = EPOLLERR;
 static const uint32_t CLINUX_HANGUP = EPOLLHUP;
 static const uint32_t CLINUX_PEER_CLOSED = EPOLLRDHUP;
 static inline uint32_t clinux_event_mask(const struct epoll_event *event) { return event->events; }
 static inline uint64_t clinux_event_tag(const struct epoll_event *event) { return event->data.u64; }
+
+/// Readable when a name comes into the folder or leaves it; -1 when it cannot be watched.
+static inline int clinux_watch_folder(const char *path) {
+  int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) return -1;
+  uint32_t names = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
+  if (inotify_add_watch(fd, path, names) >= 0) return fd;
+  close(fd);
+  return -1;
+}
 
 /// The child gets no descriptor from `lowest` on (glibc 2.34).
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest);

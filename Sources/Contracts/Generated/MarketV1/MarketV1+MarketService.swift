@@ -175,6 +175,11 @@ extension MarketV1 {
       scope: .mesh, isIdempotent: false,
       request: "shrivenquant.market.v1.CancelAllVenueOrdersRequest",
       response: "shrivenquant.market.v1.CancelAllVenueOrdersResponse")
+    package static let holdOrders = Calls.MethodDescriptor(
+      service: name, name: "HoldOrders", shape: .unary,
+      scope: .mesh, isIdempotent: true,
+      request: "shrivenquant.market.v1.HoldOrdersRequest",
+      response: "shrivenquant.market.v1.HoldOrdersResponse")
     package static let queryOrder = Calls.MethodDescriptor(
       service: name, name: "QueryOrder", shape: .unary,
       scope: .mesh, isIdempotent: true,
@@ -202,6 +207,7 @@ extension MarketV1 {
       cancelOrder,
       amendOrder,
       cancelAllOrders,
+      holdOrders,
       queryOrder,
       listOpenOrders,
       listFills,
@@ -228,6 +234,12 @@ extension MarketV1 {
     func cancelAllOrders(
       _ request: MarketV1.CancelAllVenueOrdersRequest, _ context: Calls.ServerContext
     ) async throws -> MarketV1.CancelAllVenueOrdersResponse
+    /// For a while nothing new leaves for any venue: orders and amendments that are not on the wire yet,
+    /// those that wait here too, are refused with KILL_SWITCH; cancels and questions pass. Said again and
+    /// again by whoever keeps the kill switch, so that a hold ends when nobody does.
+    func holdOrders(
+      _ request: MarketV1.HoldOrdersRequest, _ context: Calls.ServerContext
+    ) async throws -> MarketV1.HoldOrdersResponse
     /// What the venue knows of an order; rejected with UNKNOWN_ORDER when it never saw it.
     func queryOrder(
       _ request: MarketV1.QueryVenueOrderRequest, _ context: Calls.ServerContext
@@ -281,6 +293,15 @@ extension MarketV1 {
       try await channel.unary(VenueOrderService.cancelAllOrders, request, options, as: MarketV1.CancelAllVenueOrdersResponse.self)
     }
 
+    /// For a while nothing new leaves for any venue: orders and amendments that are not on the wire yet,
+    /// those that wait here too, are refused with KILL_SWITCH; cancels and questions pass. Said again and
+    /// again by whoever keeps the kill switch, so that a hold ends when nobody does.
+    package func holdOrders(
+      _ request: MarketV1.HoldOrdersRequest, _ options: Calls.CallOptions = Calls.CallOptions()
+    ) async throws(Calls.RPCError) -> MarketV1.HoldOrdersResponse {
+      try await channel.unary(VenueOrderService.holdOrders, request, options, as: MarketV1.HoldOrdersResponse.self)
+    }
+
     /// What the venue knows of an order; rejected with UNKNOWN_ORDER when it never saw it.
     package func queryOrder(
       _ request: MarketV1.QueryVenueOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
@@ -319,6 +340,7 @@ extension MarketV1.VenueOrderServiceHandler {
       .unary(MarketV1.VenueOrderService.cancelOrder, self.cancelOrder),
       .unary(MarketV1.VenueOrderService.amendOrder, self.amendOrder),
       .unary(MarketV1.VenueOrderService.cancelAllOrders, self.cancelAllOrders),
+      .unary(MarketV1.VenueOrderService.holdOrders, self.holdOrders),
       .unary(MarketV1.VenueOrderService.queryOrder, self.queryOrder),
       .unary(MarketV1.VenueOrderService.listOpenOrders, self.listOpenOrders),
       .unary(MarketV1.VenueOrderService.listFills, self.listFills),
@@ -2154,6 +2176,64 @@ extension MarketV1 {
         switch tag {
         case 0: return
         case 10: try reader.message(appendingTo: &self.cancelled)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct HoldOrdersRequest: Message {
+    package static let typeName = "shrivenquant.market.v1.HoldOrdersRequest"
+    /// From now on, 60,000 at most; 0 ends the hold.
+    package var forMs: UInt32 = 0
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if self.forMs != 0 { size += 1 + WireSize.varint(UInt64(self.forMs)) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if self.forMs != 0 { writer.varint(8, UInt64(self.forMs)) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 8: self.forMs = try reader.uint32()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  package struct HoldOrdersResponse: Message {
+    package static let typeName = "shrivenquant.market.v1.HoldOrdersResponse"
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int { self.unknownFields.bytes.count }
+
+    package func encode(into writer: inout WireWriter) {
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -1,4 +1,5 @@
 internal import Calls
+package import Loop
 private import Synchronization
 
 /// A value with a version that grows with each change, and those who wait for the next one. However
@@ -58,6 +59,20 @@ package final class Watched<Value: Sendable>: Sendable {
         cancel(id)
       }
       state.withLock { _ = $0.cancelled.remove(id) }
+    }
+    return current
+  }
+
+  /// The same, for `limit` at most.
+  @discardableResult
+  package func change(
+    after known: UInt64, within limit: Duration, _ loop: EventLoop
+  ) async -> Change {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = await self.change(after: known) }
+      group.addTask { await loop.sleep(for: limit) }
+      await group.next()
+      group.cancelAll()
     }
     return current
   }

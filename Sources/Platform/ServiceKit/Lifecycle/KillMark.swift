@@ -11,7 +11,7 @@ internal import JSON
 package struct KillMark: Sendable {
   package let path: String
 
-  /// How often it is looked for: a `stat` of a microsecond.
+  /// How often it is looked for besides what the kernel tells: a `stat` of a microsecond.
   package static let interval = Duration.milliseconds(20)
 
   package struct Content: Sendable, Hashable {
@@ -39,9 +39,9 @@ package struct KillMark: Sendable {
     }
   }
 
-  /// Durable when it returns. On a disk without room the name alone is left.
-  package func leave(_ content: Content, at time: Instant) throws(FileError) {
-    let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+  /// There at once, for those that watch, and not durable yet: see `keep`. On a disk without room the
+  /// name alone is left.
+  package func announce(_ content: Content, at time: Instant) throws(FileError) {
     try makeFolder(folder)
     var json = JSONWriter()
     json.beginObject()
@@ -50,13 +50,34 @@ package struct KillMark: Sendable {
     json.member("time", "\(time)")
     json.endObject()
     do throws(FileError) {
-      try writeFile(path, json.text + "\n", mode: 0o600)
+      try placeFile(path, json.text + "\n", mode: 0o600)
     } catch {
       let file = clinux_open(path, O_WRONLY | O_CREAT, 0o600)
       guard file >= 0 else { throw error }
       close(file)
     }
+  }
+
+  /// What was announced survives the machine when it returns. One that is gone was taken over.
+  package func keep() throws(FileError) {
+    let file = clinux_open(path, O_RDONLY, 0)
+    guard file >= 0 else {
+      if clinux_errno() == ENOENT { return }
+      throw FileError(path)
+    }
+    defer { close(file) }
+    guard fsync(file) == 0 else { throw FileError(path) }
     try syncFolder(folder)
+  }
+
+  /// Durable when it returns.
+  package func leave(_ content: Content, at time: Instant) throws(FileError) {
+    try announce(content, at: time)
+    try keep()
+  }
+
+  private var folder: String {
+    String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
   }
 
   package func remove() throws(FileError) {

@@ -49,11 +49,26 @@ package func readText(_ path: String) throws(FileError) -> String {
 
 /// Writes beside and renames, so that a reader sees the old file or the new one, never half of one.
 package func writeFile(_ path: String, _ text: String, mode: UInt32) throws(FileError) {
+  try replaceFile(path, text, mode: mode) { file in fsync(file) == 0 }
+}
+
+/// The same, there at once and not durable yet.
+package func placeFile(_ path: String, _ text: String, mode: UInt32) throws(FileError) {
+  try replaceFile(path, text, mode: mode) { _ in true }
+}
+
+private func replaceFile(
+  _ path: String, _ text: String, mode: UInt32, _ settles: (Int32) -> Bool
+) throws(FileError) {
   let draft = "\(path).\(getpid()).new"
   unlink(draft)
   let file = clinux_open(draft, O_WRONLY | O_CREAT | O_EXCL, mode_t(mode))
   guard file >= 0 else { throw FileError(draft) }
-  defer { close(file) }
+  var isPlaced = false
+  defer {
+    close(file)
+    if !isPlaced { unlink(draft) }
+  }
   // The umask may have taken bits away; the mode asked for is the mode meant.
   fchmod(file, mode_t(mode))
   var bytes = Array(text.utf8)[...]
@@ -63,7 +78,8 @@ package func writeFile(_ path: String, _ text: String, mode: UInt32) throws(File
     guard count > 0 else { throw FileError(draft) }
     bytes = bytes.dropFirst(count)
   }
-  guard fsync(file) == 0, rename(draft, path) == 0 else { throw FileError(path) }
+  guard settles(file), rename(draft, path) == 0 else { throw FileError(path) }
+  isPlaced = true
 }
 
 /// The folder and those above it.

@@ -10,6 +10,8 @@ package struct HTTPClientError: Error, Sendable, Hashable, CustomStringConvertib
     case timeout
     /// Its time was over while it waited for a free connection of ours: it says nothing of the peer.
     case queued
+    /// The request's own objection kept it here.
+    case withheld
     /// The connection broke while sending or receiving, or the response is malformed.
     case broken
     case bodyTooLarge

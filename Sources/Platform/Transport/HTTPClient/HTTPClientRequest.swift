@@ -12,6 +12,9 @@ package struct HTTPClientRequest: Sendable {
   package var maySendTwice: Bool
   /// Bytes of the response's body, decompressed.
   package var bodyMax: Int
+  /// Asked at the last moment, with a connection at hand and not a byte sent; a reason keeps the
+  /// request here. On the client's loop.
+  package var objection: (@Sendable () -> String?)?
 
   package init(
     method: String = "GET", url: String, headers: [HTTPHeader] = [], body: [UInt8] = [],

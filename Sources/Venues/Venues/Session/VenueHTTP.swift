@@ -46,6 +46,7 @@ final class VenueHTTP: Sendable {
   private let loop: EventLoop
   private let log: Log
   private let breaker: Mutex<CircuitBreaker>
+  private let hold: OrderHold
 
   private static let cancelConnectionsMax = 4
 
@@ -57,6 +58,7 @@ final class VenueHTTP: Sendable {
     self.log = log
     self.counters = counters
     breaker = Mutex(CircuitBreaker(settings.breaker))
+    hold = settings.hold
   }
 
   /// An answer of any status. `judge` says what it means for the venue's health.
@@ -64,6 +66,13 @@ final class VenueHTTP: Sendable {
     _ request: HTTPClientRequest, _ purpose: RequestPurpose,
     judge: (HTTPClientResponse) -> AnswerVerdict
   ) async throws(VenueFailure) -> HTTPClientResponse {
+    var request = request
+    if purpose == .order {
+      guard !hold.isClosed(at: loop.uptime) else { throw Self.held }
+      request.objection = { [hold, loop] in
+        hold.isClosed(at: loop.uptime) ? OrderHold.reason : nil
+      }
+    }
     let ticket = try admit(purpose)
     counters.requests.increment()
     let began = loop.uptime
@@ -81,6 +90,10 @@ final class VenueHTTP: Sendable {
       }
       return response
     } catch {
+      guard error.kind != .withheld else {
+        ended(ticket, .unjudged)
+        throw Self.held
+      }
       counters.failures.increment()
       let isOurs = Self.isOurs(error, after: loop.uptime - began, of: request.timeout)
       ended(ticket, isOurs ? .unjudged : .failed(error.description))
@@ -90,6 +103,8 @@ final class VenueHTTP: Sendable {
         : .definite(.venueUnavailable, text: error.description)
     }
   }
+
+  private static let held = VenueFailure.definite(.killSwitch, text: OrderHold.reason)
 
   /// The time was over in our own queue, or was looked at late: then the venue may well have answered.
   private static func isOurs(

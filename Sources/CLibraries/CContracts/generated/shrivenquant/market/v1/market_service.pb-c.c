@@ -1582,6 +1582,96 @@ void   shrivenquant__market__v1__cancel_all_venue_orders_response__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__hold_orders_request__init
+                     (Shrivenquant__Market__V1__HoldOrdersRequest         *message)
+{
+  static const Shrivenquant__Market__V1__HoldOrdersRequest init_value = SHRIVENQUANT__MARKET__V1__HOLD_ORDERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__hold_orders_request__get_packed_size
+                     (const Shrivenquant__Market__V1__HoldOrdersRequest *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__hold_orders_request__pack
+                     (const Shrivenquant__Market__V1__HoldOrdersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__hold_orders_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__HoldOrdersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__HoldOrdersRequest *
+       shrivenquant__market__v1__hold_orders_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__HoldOrdersRequest *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__hold_orders_request__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__hold_orders_request__free_unpacked
+                     (Shrivenquant__Market__V1__HoldOrdersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   shrivenquant__market__v1__hold_orders_response__init
+                     (Shrivenquant__Market__V1__HoldOrdersResponse         *message)
+{
+  static const Shrivenquant__Market__V1__HoldOrdersResponse init_value = SHRIVENQUANT__MARKET__V1__HOLD_ORDERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__hold_orders_response__get_packed_size
+                     (const Shrivenquant__Market__V1__HoldOrdersResponse *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__hold_orders_response__pack
+                     (const Shrivenquant__Market__V1__HoldOrdersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__hold_orders_response__pack_to_buffer
+                     (const Shrivenquant__Market__V1__HoldOrdersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__HoldOrdersResponse *
+       shrivenquant__market__v1__hold_orders_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__HoldOrdersResponse *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__hold_orders_response__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__hold_orders_response__free_unpacked
+                     (Shrivenquant__Market__V1__HoldOrdersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__hold_orders_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__query_venue_order_request__init
                      (Shrivenquant__Market__V1__QueryVenueOrderRequest         *message)
 {
@@ -5251,6 +5341,62 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orde
   (ProtobufCMessageInit) shrivenquant__market__v1__cancel_all_venue_orders_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__hold_orders_request__field_descriptors[1] =
+{
+  {
+    "for_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__HoldOrdersRequest, for_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__hold_orders_request__field_indices_by_name[] = {
+  0,   /* field[0] = for_ms */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__hold_orders_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__hold_orders_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.HoldOrdersRequest",
+  "HoldOrdersRequest",
+  "Shrivenquant__Market__V1__HoldOrdersRequest",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__HoldOrdersRequest),
+  1,
+  shrivenquant__market__v1__hold_orders_request__field_descriptors,
+  shrivenquant__market__v1__hold_orders_request__field_indices_by_name,
+  1,  shrivenquant__market__v1__hold_orders_request__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__hold_orders_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define shrivenquant__market__v1__hold_orders_response__field_descriptors NULL
+#define shrivenquant__market__v1__hold_orders_response__field_indices_by_name NULL
+#define shrivenquant__market__v1__hold_orders_response__number_ranges NULL
+const ProtobufCMessageDescriptor shrivenquant__market__v1__hold_orders_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.HoldOrdersResponse",
+  "HoldOrdersResponse",
+  "Shrivenquant__Market__V1__HoldOrdersResponse",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__HoldOrdersResponse),
+  0,
+  shrivenquant__market__v1__hold_orders_response__field_descriptors,
+  shrivenquant__market__v1__hold_orders_response__field_indices_by_name,
+  0,  shrivenquant__market__v1__hold_orders_response__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__hold_orders_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__query_venue_order_request__field_descriptors[3] =
 {
   {
@@ -6209,12 +6355,13 @@ void shrivenquant__market__v1__market_service__init (Shrivenquant__Market__V1__M
                                      &shrivenquant__market__v1__market_service__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor shrivenquant__market__v1__venue_order_service__method_descriptors[8] =
+static const ProtobufCMethodDescriptor shrivenquant__market__v1__venue_order_service__method_descriptors[9] =
 {
   { "PlaceOrder", &shrivenquant__market__v1__place_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "CancelOrder", &shrivenquant__market__v1__cancel_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "AmendOrder", &shrivenquant__market__v1__amend_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "CancelAllOrders", &shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor, &shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor },
+  { "HoldOrders", &shrivenquant__market__v1__hold_orders_request__descriptor, &shrivenquant__market__v1__hold_orders_response__descriptor },
   { "QueryOrder", &shrivenquant__market__v1__query_venue_order_request__descriptor, &shrivenquant__market__v1__venue_order_outcome__descriptor },
   { "ListOpenOrders", &shrivenquant__market__v1__list_open_venue_orders_request__descriptor, &shrivenquant__market__v1__list_open_venue_orders_response__descriptor },
   { "ListFills", &shrivenquant__market__v1__list_venue_fills_request__descriptor, &shrivenquant__market__v1__list_venue_fills_response__descriptor },
@@ -6224,11 +6371,12 @@ const unsigned shrivenquant__market__v1__venue_order_service__method_indices_by_
   2,        /* AmendOrder */
   3,        /* CancelAllOrders */
   1,        /* CancelOrder */
-  6,        /* ListFills */
-  5,        /* ListOpenOrders */
+  4,        /* HoldOrders */
+  7,        /* ListFills */
+  6,        /* ListOpenOrders */
   0,        /* PlaceOrder */
-  4,        /* QueryOrder */
-  7         /* StreamReports */
+  5,        /* QueryOrder */
+  8         /* StreamReports */
 };
 const ProtobufCServiceDescriptor shrivenquant__market__v1__venue_order_service__descriptor =
 {
@@ -6237,7 +6385,7 @@ const ProtobufCServiceDescriptor shrivenquant__market__v1__venue_order_service__
   "VenueOrderService",
   "Shrivenquant__Market__V1__VenueOrderService",
   "shrivenquant.market.v1",
-  8,
+  9,
   shrivenquant__market__v1__venue_order_service__method_descriptors,
   shrivenquant__market__v1__venue_order_service__method_indices_by_name
 };
@@ -6273,13 +6421,21 @@ void shrivenquant__market__v1__venue_order_service__cancel_all_orders(ProtobufCS
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
   service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void shrivenquant__market__v1__venue_order_service__hold_orders(ProtobufCService *service,
+                                                                const Shrivenquant__Market__V1__HoldOrdersRequest *input,
+                                                                Shrivenquant__Market__V1__HoldOrdersResponse_Closure closure,
+                                                                void *closure_data)
+{
+  assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void shrivenquant__market__v1__venue_order_service__query_order(ProtobufCService *service,
                                                                 const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                                                                 Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
                                                                 void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__list_open_orders(ProtobufCService *service,
                                                                      const Shrivenquant__Market__V1__ListOpenVenueOrdersRequest *input,
@@ -6287,7 +6443,7 @@ void shrivenquant__market__v1__venue_order_service__list_open_orders(ProtobufCSe
                                                                      void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__list_fills(ProtobufCService *service,
                                                                const Shrivenquant__Market__V1__ListVenueFillsRequest *input,
@@ -6295,7 +6451,7 @@ void shrivenquant__market__v1__venue_order_service__list_fills(ProtobufCService 
                                                                void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCService *service,
                                                                    const Shrivenquant__Market__V1__StreamVenueReportsRequest *input,
@@ -6303,7 +6459,7 @@ void shrivenquant__market__v1__venue_order_service__stream_reports(ProtobufCServ
                                                                    void *closure_data)
 {
   assert(service->descriptor == &shrivenquant__market__v1__venue_order_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void shrivenquant__market__v1__venue_order_service__init (Shrivenquant__Market__V1__VenueOrderService_Service *service,
                                                           Shrivenquant__Market__V1__VenueOrderService_ServiceDestroy destroy)

@@ -55,6 +55,8 @@ typedef struct Shrivenquant__Market__V1__CancelVenueOrderRequest Shrivenquant__M
 typedef struct Shrivenquant__Market__V1__AmendVenueOrderRequest Shrivenquant__Market__V1__AmendVenueOrderRequest;
 typedef struct Shrivenquant__Market__V1__CancelAllVenueOrdersRequest Shrivenquant__Market__V1__CancelAllVenueOrdersRequest;
 typedef struct Shrivenquant__Market__V1__CancelAllVenueOrdersResponse Shrivenquant__Market__V1__CancelAllVenueOrdersResponse;
+typedef struct Shrivenquant__Market__V1__HoldOrdersRequest Shrivenquant__Market__V1__HoldOrdersRequest;
+typedef struct Shrivenquant__Market__V1__HoldOrdersResponse Shrivenquant__Market__V1__HoldOrdersResponse;
 typedef struct Shrivenquant__Market__V1__QueryVenueOrderRequest Shrivenquant__Market__V1__QueryVenueOrderRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersRequest Shrivenquant__Market__V1__ListOpenVenueOrdersRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersResponse Shrivenquant__Market__V1__ListOpenVenueOrdersResponse;
@@ -822,6 +824,28 @@ struct  Shrivenquant__Market__V1__CancelAllVenueOrdersResponse
 #define SHRIVENQUANT__MARKET__V1__CANCEL_ALL_VENUE_ORDERS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor) \
     , 0,NULL }
+
+
+struct  Shrivenquant__Market__V1__HoldOrdersRequest
+{
+  ProtobufCMessage base;
+  /*
+   * From now on, 60,000 at most; 0 ends the hold.
+   */
+  uint32_t for_ms;
+};
+#define SHRIVENQUANT__MARKET__V1__HOLD_ORDERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__hold_orders_request__descriptor) \
+    , 0 }
+
+
+struct  Shrivenquant__Market__V1__HoldOrdersResponse
+{
+  ProtobufCMessage base;
+};
+#define SHRIVENQUANT__MARKET__V1__HOLD_ORDERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__hold_orders_response__descriptor) \
+     }
 
 
 struct  Shrivenquant__Market__V1__QueryVenueOrderRequest
@@ -1687,6 +1711,44 @@ Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *
 void   shrivenquant__market__v1__cancel_all_venue_orders_response__free_unpacked
                      (Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__HoldOrdersRequest methods */
+void   shrivenquant__market__v1__hold_orders_request__init
+                     (Shrivenquant__Market__V1__HoldOrdersRequest         *message);
+size_t shrivenquant__market__v1__hold_orders_request__get_packed_size
+                     (const Shrivenquant__Market__V1__HoldOrdersRequest   *message);
+size_t shrivenquant__market__v1__hold_orders_request__pack
+                     (const Shrivenquant__Market__V1__HoldOrdersRequest   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__hold_orders_request__pack_to_buffer
+                     (const Shrivenquant__Market__V1__HoldOrdersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__HoldOrdersRequest *
+       shrivenquant__market__v1__hold_orders_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__hold_orders_request__free_unpacked
+                     (Shrivenquant__Market__V1__HoldOrdersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__HoldOrdersResponse methods */
+void   shrivenquant__market__v1__hold_orders_response__init
+                     (Shrivenquant__Market__V1__HoldOrdersResponse         *message);
+size_t shrivenquant__market__v1__hold_orders_response__get_packed_size
+                     (const Shrivenquant__Market__V1__HoldOrdersResponse   *message);
+size_t shrivenquant__market__v1__hold_orders_response__pack
+                     (const Shrivenquant__Market__V1__HoldOrdersResponse   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__hold_orders_response__pack_to_buffer
+                     (const Shrivenquant__Market__V1__HoldOrdersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__HoldOrdersResponse *
+       shrivenquant__market__v1__hold_orders_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__hold_orders_response__free_unpacked
+                     (Shrivenquant__Market__V1__HoldOrdersResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__QueryVenueOrderRequest methods */
 void   shrivenquant__market__v1__query_venue_order_request__init
                      (Shrivenquant__Market__V1__QueryVenueOrderRequest         *message);
@@ -2025,6 +2087,12 @@ typedef void (*Shrivenquant__Market__V1__CancelAllVenueOrdersRequest_Closure)
 typedef void (*Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure)
                  (const Shrivenquant__Market__V1__CancelAllVenueOrdersResponse *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__HoldOrdersRequest_Closure)
+                 (const Shrivenquant__Market__V1__HoldOrdersRequest *message,
+                  void *closure_data);
+typedef void (*Shrivenquant__Market__V1__HoldOrdersResponse_Closure)
+                 (const Shrivenquant__Market__V1__HoldOrdersResponse *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__QueryVenueOrderRequest_Closure)
                  (const Shrivenquant__Market__V1__QueryVenueOrderRequest *message,
                   void *closure_data);
@@ -2153,6 +2221,10 @@ struct Shrivenquant__Market__V1__VenueOrderService_Service
                             const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
                             Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
                             void *closure_data);
+  void (*hold_orders)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
+                      const Shrivenquant__Market__V1__HoldOrdersRequest *input,
+                      Shrivenquant__Market__V1__HoldOrdersResponse_Closure closure,
+                      void *closure_data);
   void (*query_order)(Shrivenquant__Market__V1__VenueOrderService_Service *service,
                       const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                       Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
@@ -2181,6 +2253,7 @@ void shrivenquant__market__v1__venue_order_service__init (Shrivenquant__Market__
       function_prefix__ ## cancel_order,\
       function_prefix__ ## amend_order,\
       function_prefix__ ## cancel_all_orders,\
+      function_prefix__ ## hold_orders,\
       function_prefix__ ## query_order,\
       function_prefix__ ## list_open_orders,\
       function_prefix__ ## list_fills,\
@@ -2201,6 +2274,10 @@ void shrivenquant__market__v1__venue_order_service__cancel_all_orders(ProtobufCS
                                                                       const Shrivenquant__Market__V1__CancelAllVenueOrdersRequest *input,
                                                                       Shrivenquant__Market__V1__CancelAllVenueOrdersResponse_Closure closure,
                                                                       void *closure_data);
+void shrivenquant__market__v1__venue_order_service__hold_orders(ProtobufCService *service,
+                                                                const Shrivenquant__Market__V1__HoldOrdersRequest *input,
+                                                                Shrivenquant__Market__V1__HoldOrdersResponse_Closure closure,
+                                                                void *closure_data);
 void shrivenquant__market__v1__venue_order_service__query_order(ProtobufCService *service,
                                                                 const Shrivenquant__Market__V1__QueryVenueOrderRequest *input,
                                                                 Shrivenquant__Market__V1__VenueOrderOutcome_Closure closure,
@@ -2257,6 +2334,8 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_venue_o
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__amend_venue_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__cancel_all_venue_orders_response__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__hold_orders_request__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__hold_orders_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__query_venue_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_response__descriptor;
