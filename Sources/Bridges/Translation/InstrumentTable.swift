@@ -69,14 +69,17 @@ package struct InstrumentTable: Sendable {
     return instrument
   }
 
-  /// The instrument under whose terms an order was made, told by the places of its numbers: the one in
-  /// force where it fits, else the newest one that does.
-  package func instrument(of order: OmsV1.Order) -> Instrument? {
+  /// The instrument under whose terms an order was made, told by the places of its numbers and of its
+  /// execution's: the one in force where it fits, else the newest one that does.
+  package func instrument(
+    of order: OmsV1.Order, _ execution: OmsV1.Execution? = nil
+  ) -> Instrument? {
     let key = Key(venue: order.venue, symbol: order.symbol)
     guard let id = ids[key] else { return nil }
+    let priceScale = (order.price ?? execution?.price)?.scale
     return ([self[id]] + earlier(than: id, under: key)).first { instrument in
       order.quantity.map { $0.scale == UInt32(instrument.quantityScale) } ?? true
-        && order.price.map { $0.scale == UInt32(instrument.priceScale) } ?? true
+        && priceScale.map { $0 == UInt32(instrument.priceScale) } ?? true
     }
   }
 

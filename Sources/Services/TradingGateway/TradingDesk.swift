@@ -119,7 +119,7 @@ actor TradingDesk {
     }
     // The ring's numbers of what was not traded here may be traded now.
     ringInstruments.removeAll(keepingCapacity: true)
-    try takeEarly()
+    takeEarly()
   }
 
   /// The kill switch alone, at once: it waits for nobody's turn.
@@ -149,7 +149,7 @@ actor TradingDesk {
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
-      try takeEarly()
+      takeEarly()
     }
     try follow(wire.tradingState, wire.dailyLossReset)
     return true
@@ -168,18 +168,18 @@ actor TradingDesk {
   var openCount: Int { book?.openCount ?? 0 }
 
   /// Tops that came before their instruments did.
-  private func takeEarly() throws {
+  private func takeEarly() {
     guard hasGate else { return }
     for (key, top) in early where instruments[key.venue, key.symbol] != nil {
       early[key] = nil
-      try take(top)
+      take(top)
     }
   }
 
   /// Returns when subscribers have room for it.
   func take(_ event: OmsV1.OrderEvent) async throws {
     guard event.sequence > lastEvent, let wire = event.order else { return }
-    guard let instrument = try instrument(of: wire, event.terms) else {
+    guard let instrument = try instrument(of: wire, event) else {
       // What is quoted in another currency is not traded here.
       return pass(event.sequence)
     }
@@ -204,14 +204,19 @@ actor TradingDesk {
   /// What an order is counted under: what it was made under, whatever is listed by now. Where that is
   /// not known any more, or not yet, it is learned from the terms that the event carries.
   private func instrument(
-    of wire: OmsV1.Order, _ terms: OmsV1.InstrumentTerms?
+    of wire: OmsV1.Order, _ event: OmsV1.OrderEvent
   ) throws -> Instrument? {
     if let id = OrderID(parsing: wire.orderId), let known = book?.orders[id] {
       return instruments[known.instrument]
     }
-    if let fitting = instruments.instrument(of: wire) { return fitting }
-    guard let terms else { return instruments[wire.venue, wire.symbol] }
+    if let fitting = instruments.instrument(of: wire, event.execution) {
+      return fitting
+    }
+    guard var terms = event.terms else { return instruments[wire.venue, wire.symbol] }
     guard terms.quoteAsset == RiskLimits.standard.currency else { return nil }
+    // Those of today where its own are not known any more; its numbers say how they are counted.
+    if let price = wire.price ?? event.execution?.price { terms.priceScale = price.scale }
+    if let quantity = wire.quantity { terms.quantityScale = quantity.scale }
     let instrument = try instruments.remember(MarketV1.Instrument(wire, terms))
     try grow()
     return instrument
