@@ -93,11 +93,15 @@ final class StormDoor: @unchecked Sendable {
   /// A next child goes out for an order that is to be cancelled: since when; nil when that may be.
   func overtaken(by order: VenueOrder) -> Uptime? {
     guard let child = ChildID(parsing: order.clientOrderID), child.sequence > 1,
-      let cancelled = tickets["\(child.parent)"]?.cancelled
+      let ticket = tickets["\(child.parent)"], let cancelled = ticket.cancelled
     else { return nil }
     let now = world.scheduler.uptime
-    // A router that has just begun has not heard all of what is wanted.
-    if let began = world.runningSince("execution-router"), now - began < .seconds(1) { return nil }
+    // A router that has just begun goes on with what it had, and has not heard yet of what is wanted;
+    // what was wanted while it was away it has from nobody but the oms.
+    let isNew = world.runningSince("execution-router").map { now - $0 < .seconds(1) } ?? true
+    let hadIt =
+      (ticket.replaced ?? Uptime(nanoseconds: 0)) < world.lastEnd(of: "execution-router")
+    if isNew, hadIt { return nil }
     return now - cancelled > slack ? cancelled : nil
   }
 

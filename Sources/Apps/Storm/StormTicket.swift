@@ -24,6 +24,8 @@ final class StormTicket: @unchecked Sendable {
   var wasCancelled = false
   /// When that was first answered.
   var cancelled: Uptime?
+  /// When it was last to be changed.
+  var replaced: Uptime?
 
   init(
     act: Int, clientID: String, venue: StormVenue, instrument: Instrument, side: Side,

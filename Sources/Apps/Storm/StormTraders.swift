@@ -202,6 +202,7 @@ final class StormTraders: @unchecked Sendable {
     if way != 0 { request.quantity = ticket.instrument.wire(size) }
     do throws(RPCError) {
       world.trace.note("replace \(ticket.clientID)")
+      ticket.replaced = loop.uptime
       _ = try await gate.replaceOrder(request, patience(.seconds(4)))
     } catch {
       world.trace.note("replace \(ticket.clientID): \(error.code.name) \(error.message)")
@@ -260,6 +261,7 @@ final class StormTraders: @unchecked Sendable {
       Quantity(ticket.quantity.raw * 2 + 100_000_000 * Self.scale(ticket.instrument.symbol)))
     do throws(RPCError) {
       world.trace.note("enlarge \(ticket.clientID)")
+      ticket.replaced = loop.uptime
       _ = try await gate.replaceOrder(request, patience(.seconds(4)))
     } catch {
       world.trace.note("enlarge \(ticket.clientID): \(error.code.name) \(error.message)")

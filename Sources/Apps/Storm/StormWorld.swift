@@ -43,6 +43,7 @@ final class StormWorld: @unchecked Sendable {
   private var runs = 0
   private let loaded: LoadedStormSettings
   private var awaySince: [ServiceName: Uptime] = [:]
+  private var lastEnds: [ServiceName: Uptime] = [:]
 
   static let services: [ServiceName] = [
     "market-connector", "orderbook", "risk-manager", "execution-router", "oms", "trading-gateway",
@@ -100,6 +101,8 @@ final class StormWorld: @unchecked Sendable {
   /// Since when it has not run; nil while it does.
   func awaySince(_ name: ServiceName) -> Uptime? { awaySince[name] }
 
+  /// When it ended last.
+  func lastEnd(of name: ServiceName) -> Uptime { lastEnds[name] ?? Uptime(nanoseconds: 0) }
   func runningSince(_ name: ServiceName) -> Uptime? { processes[name]?.began }
 
   /// A figure of a process that is told nowhere else.
@@ -265,6 +268,7 @@ final class StormWorld: @unchecked Sendable {
     crashes += 1
     trace.note("\(name) ends (\(kind))")
     awaySince[name] = scheduler.uptime
+    lastEnds[name] = scheduler.uptime
     process.endpoint.kill()
     disks[name]?.crash(kind, using: &scheduler.random)
     // A lost write behind which nothing follows is a shorter log: nothing in it could tell.

@@ -35,7 +35,8 @@ extension Mutant {
     case .dayRollsByEvents: MutantTrial("bans", seconds: 130, round: 130)
     case .dayForgotten: MutantTrial("fills")
     case .termsAreForever: MutantTrial("terms,delistings")
-    case .replaceOvertakesCancel: MutantTrial("crashes")
+    // The router is away for long, and comes back to a replacement first: that is rare.
+    case .replaceOvertakesCancel: MutantTrial("crashes", seconds: 600, round: 300, density: 2)
     case .endsWithoutFills, .fillCountsTwice: MutantTrial("silence,streams,fills")
     case .doubtReleases: MutantTrial("cuts")
     case .refusalKeepsReservation: MutantTrial("space,crashes,slow")

@@ -38,14 +38,14 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
   package var keys: [Key] {
     var keys: [Key] = []
     keys.reserveCapacity(count)
-    for shard in shards { keys += shard.keys }
+    for shard in shards where !shard.isEmpty { keys += shard.keys }
     return keys
   }
 
   package var values: [Value] {
     var values: [Value] = []
     values.reserveCapacity(count)
-    for shard in shards { values += shard.values }
+    for shard in shards where !shard.isEmpty { values += shard.values }
     return values
   }
 

@@ -142,9 +142,8 @@ actor Router {
     }
     waiting += 1
     defer { waiting -= 1 }
-    let isOnOmsWord = instance != 0
     try await apply(
-      .routed(parent), at: instrument, for: .business, isOnOmsWord ? .atOnce : .whenDurable)
+      .routed(parent), at: instrument, for: .business, instance != 0 ? .atOnce : .whenDurable)
     return ChildID(parent: parent.id, sequence: 1).text
   }
 
@@ -272,16 +271,14 @@ actor Router {
     _ departure: Departure = .whenDurable
   ) async throws {
     let (ticket, effects) = try commit(event, at: instrument, for: use)
-    let isAtOnce = departure == .atOnce
-    if isAtOnce { finish(effects) }
+    if case .atOnce = departure { finish(effects) }
     try await untilDurable(ticket)
-    if isAtOnce { return }
-    guard departure == .asked else { return finish(effects) }
-    for effect in effects {
-      if case .place(let order) = effect {
+    switch departure {
+    case .atOnce: break
+    case .whenDurable: finish(effects)
+    case .asked:
+      for case .place(let order) in effects {
         desk?.query(order.clientOrderID, at: instruments[order.instrument])
-      } else {
-        carryOut(effect)
       }
     }
   }
@@ -301,7 +298,7 @@ actor Router {
     return (ticket ?? log.lastTicket, effects)
   }
 
-  /// What follows from an event that may leave.
+  /// What follows from an event that is on disk.
   private func finish(_ effects: [RoutingEffect]) {
     if Mutant.isOn(.effectBeforeRecord) { return }
     for effect in effects { carryOut(effect) }
