@@ -161,7 +161,7 @@ let rooms: [Room] = [
 
   // Domain: policy, pure.
   room(.domain, "Venue", uses: ["Chrono", "Units"]),
-  room(.domain, "Orders", uses: ["Chrono", "Units", "Venue"]),
+  room(.domain, "Orders", uses: ["Chrono", "Mutants", "Units", "Venue"]),
   room(.domain, "OrderBook", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "MarketQuality", uses: ["Chrono", "Units", "Venue"]),
   room(.domain, "Portfolio", uses: ["Chrono", "Mutants", "Units", "Venue"]),

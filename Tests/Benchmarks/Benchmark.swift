@@ -103,6 +103,19 @@ struct Benchmark {
         question: "how long from a POST to its answer, and how many orders a second, in a mesh?",
         run: OrdersThroughGateway.run),
       Benchmark(
+        name: "order.post.wire", question: "how long from a POST to the venue's socket?",
+        run: OrderMeasurements.wire),
+      Benchmark(
+        name: "order.cancel-all", question: "how long until 10,000 resting orders are cancelled?",
+        run: OrderMeasurements.cancelAll),
+      Benchmark(
+        name: "order.life",
+        question: "what does an order's whole life cost each process, in time and allocations?",
+        run: OrderMeasurements.life),
+      Benchmark(
+        name: "oms.follow", question: "what does an event cost that a reader follows?",
+        run: FollowedEvents.run),
+      Benchmark(
         name: "idle.resident", question: "how much memory does an idle service hold?",
         run: IdleMemory.run),
     ]

@@ -47,6 +47,26 @@ final class MeshUnderTest {
 
   var gatewayPort: Int { 8_080 + Self.offset }
 
+  /// Of ports.toml, before the offset.
+  static func plainPort(of service: String) throws -> Int {
+    let text = readWhole("\(Workspace.root)/ports.toml") ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix(service + " ") }
+    guard let port = line?.split(separator: "=").last.flatMap({ Int($0.filter(\.isNumber)) }) else {
+      throw Broken("ports.toml has no port of \(service)")
+    }
+    return port
+  }
+
+  static func port(of service: String) throws -> Int { try plainPort(of: service) + offset }
+
+  /// A POST by REST; the body of its answer.
+  func post(_ path: String, _ body: String, token: String) throws -> String {
+    try Child.output(of: [
+      "curl", "-sS", "-f", "-m", "60", "-H", "Authorization: Bearer \(token)", "-H",
+      "Content-Type: application/json", "-d", body, "http://127.0.0.1:\(gatewayPort)\(path)",
+    ])
+  }
+
   func token(user: String) throws -> String {
     let text = try Child.output(
       of: [program, "token", "--state", state, "--user", user], silent: true)
@@ -63,18 +83,22 @@ final class MeshUnderTest {
 
   /// CPU time of each process so far, by the names of `status`.
   func processorSeconds() throws -> [String: Double] {
+    try processes().mapValues { Process.processorSeconds(of: $0) }
+  }
+
+  func processes() throws -> [String: pid_t] {
     let table = try Child.output(
       of: [
         program, "status", "--state", state, "--port-offset", String(Self.offset), "--ports",
         "\(Workspace.root)/ports.toml",
       ], silent: true)
-    var spent: [String: Double] = [:]
+    var found: [String: pid_t] = [:]
     for line in table.split(separator: "\n") {
       let words = line.split(separator: " ")
       guard words.count > 3, let pid = pid_t(words[2]) else { continue }
-      spent[String(words[0])] = Process.processorSeconds(of: pid)
+      found[String(words[0])] = pid
     }
-    return spent
+    return found
   }
 
   func metrics(port: Int) throws -> Scrape {

@@ -27,7 +27,8 @@ struct OMSUnderLoad {
     _ folder: String, _ store: any OrderStore, _ settings: [String], _ loop: EventLoop
   ) async throws {
     let began = loop.uptime.nanoseconds
-    (oms, context) = try Self.open(folder, store, settings, loop)
+    let router = RejectingRouter()
+    (oms, context) = try Self.open(folder, router.methods, store, settings, loop)
     openingSeconds = Double(loop.uptime.nanoseconds - began) / 1e9
     self.loop = loop
     try await oms.start()
@@ -39,14 +40,14 @@ struct OMSUnderLoad {
 
   /// Reads the journal, and no more.
   static func open(
-    _ folder: String, _ store: any OrderStore, _ settings: [String], _ loop: EventLoop
+    _ folder: String, _ router: [ServerMethod], _ store: any OrderStore, _ settings: [String],
+    _ loop: EventLoop
   ) throws -> (OMS, ServiceContext) {
-    let router = RejectingRouter()
     let context = ServiceContext(
       name: OMS.name, loop: loop, state: StateFolder(folder),
       connect: { name in
         InProcessChannel(
-          methods: name == "execution-router" ? router.methods : [],
+          methods: name == "execution-router" ? router : [],
           identity: Identity(service: "benchmark"), loop: loop)
       })
     let flags = try (["oms.unsent_orders_max=1000000"] + settings).map {
@@ -55,6 +56,17 @@ struct OMSUnderLoad {
     let loaded = try LoadedSettings<OMS.Config>(
       OMS.name, from: SettingsSources(flags: flags), sections: [])
     return (try OMS(context, loaded.config, store, JournalSettings()), context)
+  }
+
+  /// Started and ready for orders.
+  static func start(
+    _ folder: String, _ router: [ServerMethod], _ store: any OrderStore, _ settings: [String],
+    _ loop: EventLoop
+  ) async throws -> (OMS, ServiceContext) {
+    let (oms, context) = try open(folder, router, store, settings, loop)
+    try await oms.start()
+    context.readiness.require("instruments").hold()
+    return (oms, context)
   }
 
   func stop() async {

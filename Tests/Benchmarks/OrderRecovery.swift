@@ -6,6 +6,7 @@ import Journal
 import Loop
 import OMSService
 import ServiceKit
+import Synchronization
 
 /// `oms.recovery`: from opening the journal to orders, after a million events of half a million orders
 /// that the oms has taken itself, with the snapshots that it has written meanwhile, as a crash at that
@@ -48,7 +49,7 @@ enum OrderRecovery {
       try copy(path, folder)
       return try onLoop { loop in
         let start = loop.uptime.nanoseconds
-        let (oms, _) = try OMSUnderLoad.open(folder, RecordedStore(), [], loop)
+        let (oms, _) = try OMSUnderLoad.open(folder, [], RecordedStore(), [], loop)
         let took = Double(loop.uptime.nanoseconds - start)
         await oms.stop()
         return took
@@ -62,32 +63,37 @@ enum OrderRecovery {
       try await SubmitsWithHistory.write(1_000_000, folder + "/journal/oms", loop)
       let oms = try await OMSUnderLoad(
         folder, RecordedStore(), ["oms.orders_kept_max=1000000", "oms.snapshot_records=1000"], loop)
-      let ticker = loop.spawn { await longestGap(loop) }
+      let gaps = LongestGap()
+      let ticker = loop.spawn { await gaps.watch(loop) }
       let times = try await oms.submit(100_000, "p")
       ticker.cancel()
-      let gap = await ticker.value
       await oms.stop()
       var figures = Figures("oms.snapshot.1m", samples: times)
       figures.more = [
-        ("pause_ms", gap / 1e6), ("p999_ns", times.sorted().quantile(0.999)),
+        ("pause_ms", gaps.nanoseconds / 1e6), ("p999_ns", times.sorted().quantile(0.999)),
         ("max_ms", (times.max() ?? 0) / 1e6),
       ]
       return figures
     }
   }
 
-  /// Beyond the millisecond that was asked for.
-  private static func longestGap(_ loop: EventLoop) async -> Double {
-    var longest = 0.0
+  private static func copy(_ from: String, _ to: String) throws {
+    _ = try Child.output(of: ["/bin/cp", "-r", from, to])
+  }
+}
+
+/// Beyond the millisecond that was asked for, the longest time until a sleeper was woken.
+private final class LongestGap: Sendable {
+  private let longest = Mutex(0.0)
+
+  var nanoseconds: Double { longest.withLock { $0 } }
+
+  func watch(_ loop: EventLoop) async {
     while !Task.isCancelled {
       let start = loop.uptime.nanoseconds
       await loop.sleep(for: .milliseconds(1))
-      longest = max(longest, Double(loop.uptime.nanoseconds - start) - 1e6)
+      let gap = Double(loop.uptime.nanoseconds - start) - 1e6
+      longest.withLock { $0 = max($0, gap) }
     }
-    return longest
-  }
-
-  private static func copy(_ from: String, _ to: String) throws {
-    _ = try Child.output(of: ["/bin/cp", "-r", from, to])
   }
 }

@@ -1,3 +1,4 @@
+import Chrono
 import Contracts
 import Journal
 import Loop

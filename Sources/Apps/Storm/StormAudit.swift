@@ -227,10 +227,10 @@ final class StormAudit: @unchecked Sendable {
     let key = SimulatedRecord.ExecutionKey(
       venue: venue.name, symbol: venue.instruments[Int(report.instrument.index)].symbol,
       executionID: fill.executionID, orderID: parent)
-    let until = world.scheduler.uptime + .seconds(30)
+    let until = world.scheduler.uptime + .seconds(15)
     world.scheduler.schedule(on: nil, at: until) { [unowned self] in
       guard world.record.executions[key] == nil else { return }
-      world.broke(.told, "execution \(key.executionID) of \(parent) is not known after 30 s")
+      world.broke(.told, "execution \(key.executionID) of \(parent) is not known after 15 s")
     }
   }
 

@@ -45,8 +45,11 @@ struct StormCalm {
 
   /// The gate starts again while the market stands still, and knows the day's profit as before.
   private func valueTheSame() async {
-    // A clock that has jumped puts fills of the same moment into different days.
-    guard world.violation == nil, !world.settings.faults.contains(.clock) else { return }
+    // A clock that has jumped puts fills of the same moment into different days, and under finer terms
+    // marks have more digits.
+    guard world.violation == nil, world.settings.faults.isDisjoint(with: [.clock, .terms]) else {
+      return
+    }
     for venue in world.venues { venue.isStill = true }
     defer { for venue in world.venues { venue.isStill = false } }
     await loop.sleep(for: .seconds(4))

@@ -97,7 +97,7 @@ final class StormDoor: @unchecked Sendable {
     else { return nil }
     let now = world.scheduler.uptime
     // A router that has just begun has not heard all of what is wanted.
-    if let began = world.runningSince("execution-router"), now - began < .seconds(3) { return nil }
+    if let began = world.runningSince("execution-router"), now - began < .seconds(1) { return nil }
     return now - cancelled > slack ? cancelled : nil
   }
 

@@ -20,7 +20,8 @@ struct StormFaultPlan {
       var random = SeededRandom(seed: settings.seed &* 0x6a09_e667 &+ salt)
       let usual = Self.mean(fault)
       // A short storm is a dense one.
-      let mean = length < .seconds(120) ? min(usual, length / 4) : usual
+      let mean =
+        (length < .seconds(120) ? min(usual, length / 4) : usual) / max(1, settings.density)
       var time = Duration.zero
       var count = 0
       while true {

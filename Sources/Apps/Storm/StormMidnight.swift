@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import Loop
+internal import ServiceKit
 internal import Units
 internal import Venue
 
@@ -13,26 +14,31 @@ struct StormMidnight {
 
   private static let day = Int64(86_400_000_000_000)
 
-  /// Wide of every clock that may have jumped.
-  private var margin: Duration {
-    world.settings.faults.contains(.clock) ? .seconds(70) : .seconds(5)
-  }
+  private static let margin = Duration.seconds(5)
 
   func watch(until length: Duration) async {
     let loop = traders.loop
     let start = StormSettings.start.nanoseconds + Int64(loop.uptime.nanoseconds)
     let midnight = Duration.nanoseconds((start / Self.day + 1) * Self.day - start)
     let before = Duration.seconds(40)
-    guard midnight > before, midnight + margin + .seconds(30) < length else { return }
+    guard midnight > before, midnight + Self.margin + .seconds(30) < length else { return }
+    let day = start / Self.day + 1
     await loop.sleep(for: midnight - before)
     await traders.setDailyLoss(1)
-    await loop.sleep(for: before + margin)
+    await loop.sleep(for: before + Self.margin)
+    // A clock that has jumped back has its midnight later.
+    while world.violation == nil, !hasRolled(day) { await loop.sleep(for: .seconds(1)) }
     guard world.violation == nil else { return }
-    await traders.setDailyLoss(2_000)
+    await traders.setDailyLoss(5_000)
     await loop.sleep(for: .seconds(10))
     guard await isRefused() else { return await traders.setDailyLoss(50_000_000) }
     // The day is new, and its loss was small a moment ago: only yesterday's is so large.
     world.broke(.rolled, "a loss limit that was reached before midnight still refuses after it")
+  }
+
+  private func hasRolled(_ day: Int64) -> Bool {
+    guard let clock = world.clock(of: "trading-gateway") else { return false }
+    return clock.now.nanoseconds - Self.margin.wholeNanoseconds > day * Self.day
   }
 
   private func isRefused() async -> Bool {

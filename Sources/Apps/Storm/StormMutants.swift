@@ -45,6 +45,7 @@ struct StormMutants {
     one.faults = try StormProgram.faults(trial.faults)
     one.duration = .seconds(trial.seconds)
     one.round = .seconds(trial.round)
+    one.density = trial.density
     return one
   }
 

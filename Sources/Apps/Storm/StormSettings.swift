@@ -55,6 +55,8 @@ package struct StormSettings: Sendable, Hashable {
   package var duration = Duration.seconds(3_600)
   package var faults = Set(StormFault.allCases)
   package var ordersPerSecond = 20
+  /// Faults come so many times as often as usual.
+  package var density = 1
   /// Rounds end with a calm in which everything must agree.
   package var round = Duration.seconds(300)
   /// Keeps the last lines of what happened; costs time.

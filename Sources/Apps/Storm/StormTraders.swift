@@ -67,7 +67,8 @@ final class StormTraders: @unchecked Sendable {
     case 940..<980: await check(act, &random)
     case 980..<986: await changeLimits(&random)
     case 986..<987: await cancelAll()
-    case 987..<989: await kill(&random)
+    case 987..<988: await kill(&random)
+    case 988..<989 where world.settings.isPrompt: await kill(&random)
     case 989..<997: await burst(act, &random)
     default: await submit(act, &random)
     }
@@ -369,7 +370,12 @@ final class StormTraders: @unchecked Sendable {
     do throws(RPCError) {
       world.trace.note("cancel all")
       audit.cancelledAll()
+      let known = tickets.suffix(400).filter { $0.orderID != nil }
       _ = try await oms.cancelAllOrders(.init(), patience(.seconds(10)))
+      for ticket in known {
+        ticket.wasCancelled = true
+        ticket.cancelled = ticket.cancelled ?? loop.uptime
+      }
     } catch {
       world.trace.note("cancel all: \(error.code.name)")
     }

@@ -74,6 +74,7 @@ extension StormProgram {
               : "this build has no mutants: make storm-mutants makes one")
         }
       case "--only": options.mutants = value.split(separator: ",").map(String.init)
+      case "--density": options.settings.density = try number(value, word)
       case "--round": options.settings.round = .seconds(try number(value, word))
       case "--seconds": options.settings.duration = .seconds(try number(value, word))
       case "--faults": options.settings.faults = try faults(value)

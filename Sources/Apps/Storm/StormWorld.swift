@@ -230,7 +230,7 @@ final class StormWorld: @unchecked Sendable {
     settings.driver = .on(context.loop, latency: .microseconds(150))
     settings.recordBytesMax = 64 * 1024
     // Small enough that every storm sees their edges.
-    settings.segmentBytesMax = 512 * 1024
+    settings.segmentBytesMax = 128 * 1024
     return settings
   }
 
@@ -324,6 +324,7 @@ final class StormWorld: @unchecked Sendable {
     network.heal()
     record.isAway = false
     for venue in venues { venue.heal() }
+    for process in processes.values { scheduler.letBe(process.endpoint.loop) }
     if venues.contains(where: \.isMisread) {
       trace.note("market-connector is started again, for its venues list other markets")
       kill("market-connector", .process, restart: .milliseconds(300))

@@ -179,6 +179,11 @@ package struct Outgoing<M: Message>: Sendable {
     try await sink.send(message.encoded())
   }
 
+  /// The bytes of a message that the sender has not read.
+  package func send(encoded message: [UInt8]) async throws(RPCError) {
+    try await sink.send(message)
+  }
+
   /// As it is, whatever the call's encoding.
   package func sendUncompressed(_ message: M) async throws(RPCError) {
     try await sink.sendUncompressed(message.encoded())

@@ -82,6 +82,10 @@ package enum Mutant: String, Sendable, CaseIterable {
   case earlyCancelForgotten = "early-cancel"
   /// An order that is routed again is placed again.
   case routedTwice = "routed-twice"
+  /// An order that another instance of the router may have sent is sent again.
+  case strangerSent = "stranger-sent"
+  /// An order that this instance of the router does not know was never sent, says its cancel.
+  case cancelBelievesAbsence = "absence-believed"
   /// The journal does not sync.
   case syncSkipped = "sync-skipped"
   /// After a broken stream positions resume one event too far.

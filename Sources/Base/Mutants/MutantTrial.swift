@@ -5,11 +5,14 @@ package struct MutantTrial: Sendable, Hashable {
   /// Simulated, in rounds of `round` seconds.
   package let seconds: Int
   package let round: Int
+  /// Faults come so many times as often as usual.
+  package let density: Int
 
-  package init(_ faults: String, seconds: Int = 110, round: Int = 110) {
+  package init(_ faults: String, seconds: Int = 110, round: Int = 110, density: Int = 3) {
     self.faults = faults
     self.seconds = seconds
     self.round = round
+    self.density = density
   }
 
   package static let usual = MutantTrial(

@@ -36,14 +36,24 @@ package struct Decimal: Sendable {
 
   /// `-?[0-9]+(\.[0-9]+)?` and nothing else.
   package init(parsing text: some StringProtocol) throws(DecimalError) {
+    // Of a native string the bytes are at hand, and generic iteration is most of the cost.
+    let read = text.utf8.withContiguousStorageIfAvailable { bytes in
+      Result { () throws(DecimalError) in try Self(digits: bytes) }
+    }
+    self = try (read ?? Result { () throws(DecimalError) in try Self(digits: text.utf8) }).get()
+  }
+
+  private init(digits text: some Collection<UInt8>) throws(DecimalError) {
     var units: Int64 = 0
     var scale: UInt8 = 0
     var negative = false
     var digits = 0
     var inFraction = false
-    for (index, byte) in text.utf8.enumerated() {
+    var isFirst = true
+    for byte in text {
+      defer { isFirst = false }
       switch byte {
-      case UInt8(ascii: "-") where index == 0:
+      case UInt8(ascii: "-") where isFirst:
         negative = true
       case UInt8(ascii: ".") where !inFraction && digits > 0:
         inFraction = true
@@ -135,6 +145,9 @@ extension Decimal: CustomStringConvertible {
 
 /// `units / 10^scale` as plain text, every digit of the scale shown: `5012350, 2` is `50123.50`.
 package func decimalText(_ units: Int128, scale: UInt8) -> String {
+  if units.magnitude <= UInt128(UInt64.max) {
+    return decimalText(UInt64(units.magnitude), isNegative: units < 0, places: Int(scale))
+  }
   guard scale > 0 else { return String(units) }
   var digits = Array(String(units.magnitude).utf8)
   let places = Int(scale)
@@ -145,6 +158,33 @@ package func decimalText(_ units: Int128, scale: UInt8) -> String {
   digits.insert(UInt8(ascii: "."), at: digits.count - places)
   if units < 0 { digits.insert(UInt8(ascii: "-"), at: 0) }
   return String(decoding: digits, as: UTF8.self)
+}
+
+/// From the last digit to the first; at least one before the point.
+private func decimalText(_ magnitude: UInt64, isNegative: Bool, places: Int) -> String {
+  var count = 1
+  var power = magnitude / 10
+  while power > 0 {
+    count += 1
+    power /= 10
+  }
+  let digits = max(count, places + 1)
+  let length = digits + (places > 0 ? 1 : 0) + (isNegative ? 1 : 0)
+  return String(unsafeUninitializedCapacity: length) { bytes in
+    var left = magnitude
+    var index = length - 1
+    for place in 0..<digits {
+      if place == places, places > 0 {
+        bytes[index] = UInt8(ascii: ".")
+        index -= 1
+      }
+      bytes[index] = UInt8(ascii: "0") + UInt8(left % 10)
+      left /= 10
+      index -= 1
+    }
+    if isNegative { bytes[0] = UInt8(ascii: "-") }
+    return length
+  }
 }
 
 extension Decimal: Comparable {

@@ -4,6 +4,7 @@
 #include "clinux.h"
 
 #include <link.h>
+#include <malloc.h>
 #include <sys/mman.h>
 
 static _Thread_local void *current_loop;
@@ -33,7 +34,17 @@ static int let_go(struct dl_phdr_info *object, size_t size, void *unused) {
   return 0;
 }
 
-void clinux_let_go_of_code(void) { dl_iterate_phdr(let_go, 0); }
+void clinux_keep_heap(void) {
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
+  mallopt(M_TOP_PAD, 1 << 20);
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+}
+
+void clinux_let_go_of_code(void) {
+  dl_iterate_phdr(let_go, 0);
+  // What the start has freed at the heap's end, which `clinux_keep_heap` would keep.
+  malloc_trim(0);
+}
 
 int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {
   return posix_spawn_file_actions_addclosefrom_np(actions, lowest);

@@ -31,7 +31,8 @@ package struct RoutingLedger: Sendable {
     guard let before = orders[id] else { return (false, []) }
     var order = before
     Self.apply(event, to: &order, &effects)
-    guard order != before || !effects.isEmpty else { return (false, []) }
+    // To compare two orders is dear, and seldom needed.
+    guard !effects.isEmpty || order != before else { return (false, []) }
     orders[id] = order
     if order.isSettled { open.remove(id) } else { open.insert(id) }
     return (true, effects)
@@ -56,6 +57,7 @@ package struct RoutingLedger: Sendable {
     if !order.isSettled { open.insert(order.parent.id) }
   }
 
+  /// The order that an event is about; nil where it names none of ours.
   package static func parent(of event: RoutingEvent) -> OrderID? {
     switch event {
     case .routed(let parent): parent.id

@@ -11,15 +11,16 @@ package struct OrderID: Sendable, Hashable, Comparable {
   package init(_ raw: UInt64) { self.raw = raw }
 
   /// Exactly 13 characters as `description` writes them; anything else is nil.
-  package init?(parsing text: some StringProtocol) {
+  package init?(parsing text: some StringProtocol) { self.init(digits: text.utf8) }
+
+  /// The same of the bytes of a text.
+  package init?(digits: some Collection<UInt8>) {
     var raw: UInt64 = 0
     var count = 0
-    for byte in text.utf8 {
-      guard count < Self.textLength, let digit = Self.alphabet.firstIndex(of: byte) else {
-        return nil
-      }
+    for byte in digits {
+      guard count < Self.textLength, let digit = Self.digit(byte) else { return nil }
       if count == 0, digit > 15 { return nil }
-      raw = raw << 5 | UInt64(digit)
+      raw = raw << 5 | digit
       count += 1
     }
     guard count == Self.textLength else { return nil }
@@ -28,16 +29,41 @@ package struct OrderID: Sendable, Hashable, Comparable {
 
   package static func < (left: OrderID, right: OrderID) -> Bool { left.raw < right.raw }
 
-  private static let textLength = 13
-  private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+  package static let textLength = 13
+
+  /// Crockford's alphabet has no I, L, O and U.
+  private static func digit(_ byte: UInt8) -> UInt64? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte) - 48
+    case UInt8(ascii: "A")...UInt8(ascii: "H"): UInt64(byte) - 55
+    case UInt8(ascii: "J"), UInt8(ascii: "K"): UInt64(byte) - 56
+    case UInt8(ascii: "M"), UInt8(ascii: "N"): UInt64(byte) - 57
+    case UInt8(ascii: "P")...UInt8(ascii: "T"): UInt64(byte) - 58
+    case UInt8(ascii: "V")...UInt8(ascii: "Z"): UInt64(byte) - 59
+    default: nil
+    }
+  }
+
+  private static func byte(_ digit: UInt64) -> UInt8 {
+    switch digit {
+    case ...9: UInt8(digit + 48)
+    case ...17: UInt8(digit + 55)
+    case ...19: UInt8(digit + 56)
+    case ...21: UInt8(digit + 57)
+    case ...26: UInt8(digit + 58)
+    default: UInt8(digit + 59)
+    }
+  }
 }
 
 extension OrderID: CustomStringConvertible {
   package var description: String {
-    let digits = (0..<Self.textLength).map { place in
-      Self.alphabet[Int(raw >> UInt64(5 * (Self.textLength - 1 - place)) & 31)]
+    String(unsafeUninitializedCapacity: Self.textLength) { bytes in
+      for place in 0..<Self.textLength {
+        bytes[place] = Self.byte(raw >> UInt64(5 * (Self.textLength - 1 - place)) & 31)
+      }
+      return Self.textLength
     }
-    return String(decoding: digits, as: UTF8.self)
   }
 }
 

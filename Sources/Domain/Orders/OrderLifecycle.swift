@@ -1,4 +1,5 @@
 package import Chrono
+internal import Mutants
 package import Units
 internal import Venue
 
@@ -158,7 +159,9 @@ package struct OrderLifecycle: Sendable, Hashable {
   }
 
   private func judge(_ fill: VenueFill, total: Quantity?) -> Judgement {
-    if executions.contains(fill.executionID) { return .ignored(.duplicateExecution) }
+    if executions.contains(fill.executionID), !Mutant.isOn(.fillCountsTwice) {
+      return .ignored(.duplicateExecution)
+    }
     guard fill.price > .zero, fill.quantity > .zero,
       !filledQuantity.raw.addingReportingOverflow(fill.quantity.raw).overflow
     else { return .setAside(.malformedFill(executionID: fill.executionID)) }

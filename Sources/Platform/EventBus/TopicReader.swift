@@ -7,16 +7,20 @@ private import Synchronization
 /// It claims a stretch of events, reads it, releases it. A topic makes it lose events by claiming and
 /// releasing them itself, which it can do only while the subscriber is not in between.
 ///
-/// `@unchecked Sendable`: the atomics are anybody's; `isAsleep` and what `lookAt` remembers are touched
-/// under the topic's lock only.
+/// `@unchecked Sendable`: the atomics are anybody's; what `lookAt` remembers is touched under the topic's
+/// lock only.
 @usableFromInline
 final class TopicReader: @unchecked Sendable {
   let name: String
   let capacity: UInt64
   let overflow: Overflow
   let bell: Bell
-  /// The next event rings its bell.
-  var isAsleep = false
+  /// The next event rings its bell. Set and unset under the topic's lock, before the bell rings.
+  var isAsleep: Bool {
+    get { sleeps.load(ordering: .sequentiallyConsistent) }
+    set { sleeps.store(newValue, ordering: .sequentiallyConsistent) }
+  }
+  private let sleeps = Atomic<Bool>(false)
 
   private let lastClaimed: Atomic<UInt64>
   private let lastReleased: Atomic<UInt64>

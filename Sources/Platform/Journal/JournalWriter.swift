@@ -1,4 +1,5 @@
 internal import Chrono
+internal import Loop
 internal import Synchronization
 
 /// The one writer of a journal, on a thread or in steps: what any thread may ask of it. Appends of
@@ -134,9 +135,15 @@ final class JournalWriter: @unchecked Sendable {
       defer { state.isIdle = false }
       return (state.next - 1, state.isIdle, state.spareFailure != nil)
     }
-    if wakes { wake(after: latency) }
+    if wakes { wakeWriter() }
     if isFilling { tellObservers() }
     return last
+  }
+
+  /// A loop's turn that appends more than once is one commit, so that the writer is woken at its end.
+  private func wakeWriter() {
+    guard let bell, let loop = EventLoop.current else { return wake(after: latency) }
+    loop.atTickEnd { bell.ring() }
   }
 
   /// Waits until a sequence that was given is on the disk; `untilFailure`: or until the disk fails.

@@ -48,9 +48,12 @@ final class WriterBell: @unchecked Sendable {
 
   /// Until the bell has rung, also if it rang before, or the time is over.
   func wait(_ limit: Duration?) {
-    var watched = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-    let milliseconds = limit.map { min($0.wholeNanoseconds / 1_000_000 + 1, 60_000) } ?? -1
-    guard poll(&watched, 1, Int32(milliseconds)) > 0 else { return }
+    if let limit {
+      var watched = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+      let milliseconds = min(limit.wholeNanoseconds / 1_000_000 + 1, 60_000)
+      guard poll(&watched, 1, Int32(milliseconds)) > 0 else { return }
+    }
+    // Blocks until it has rung.
     var count: UInt64 = 0
     _ = read(fd, &count, 8)
   }

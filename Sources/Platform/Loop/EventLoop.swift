@@ -59,8 +59,9 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     self.wakeup = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
     precondition(epoll >= 0 && wakeup >= 0, "no file descriptors left for an event loop")
     self.events = Array(repeating: epoll_event(), count: Self.eventsPerTickMax)
+    // Edge-triggered: each write is an event, and nobody has to read the count back.
     let armed = clinux_epoll_control(
-      epoll, EPOLL_CTL_ADD, wakeup, CLINUX_READABLE, Self.wakeupTag)
+      epoll, EPOLL_CTL_ADD, wakeup, CLINUX_READABLE | CLINUX_EDGE, Self.wakeupTag)
     precondition(armed == 0, "the event loop's eventfd could not be armed")
   }
 
@@ -116,6 +117,11 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   package func stop() {
     stopping.store(true, ordering: .releasing)
     wake()
+  }
+
+  /// The loop that runs on this thread; nil on others.
+  package static var current: EventLoop? {
+    clinux_thread_loop().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
   }
 
   package var isCurrent: Bool {
@@ -193,11 +199,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   private func dispatch(_ index: Int) {
     let (mask, tag) = (clinux_event_mask(&events[index]), clinux_event_tag(&events[index]))
-    if tag == Self.wakeupTag {
-      var count: UInt64 = 0
-      _ = read(wakeup, &count, 8)
-      return
-    }
+    if tag == Self.wakeupTag { return }
     let slot = slots[Int(tag & 0xffff_ffff)]
     // A stale event of this batch: its descriptor was let go by an earlier handler.
     guard slot.generation == UInt32(tag >> 32), let handler = slot.handler else { return }

@@ -68,6 +68,9 @@ package final class SimulatedScheduler: @unchecked Sendable {
     loop.simulation.interruption = body
   }
 
+  /// It is not interrupted after all.
+  package func letBe(_ loop: EventLoop) { loop.simulation.interruption = nil }
+
   /// A process that is stopped, or starved: nothing of the loop runs before the moment.
   package func pause(_ loop: EventLoop, until moment: Uptime) {
     loop.simulation.pausedUntil = max(loop.simulation.pausedUntil, moment)

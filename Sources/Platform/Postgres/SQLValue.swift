@@ -22,6 +22,8 @@ package enum SQLValue: Sendable, Hashable {
   case texts([String])
   /// `int8[]`
   case integers([Int64])
+  /// A column of many rows.
+  case column(SQLColumn)
 
   package static func decimal(_ decimal: Decimal) -> SQLValue { .numeric(decimal.description) }
 
@@ -46,13 +48,16 @@ extension SQLValue {
     case .json: 3802
     case .texts: 1009
     case .integers: 1016
+    case .column(let column): column.typeIdentifier
     }
   }
 
-  /// Only bytes travel in binary, as they are.
+  /// Bytes travel in binary, as they are, and columns.
   var isBinary: Bool {
-    if case .bytes = self { return true }
-    return false
+    switch self {
+    case .bytes, .column: true
+    default: false
+    }
   }
 
   /// Nil for NULL.
@@ -67,6 +72,7 @@ extension SQLValue {
     case .instant(let instant): Array(Self.microseconds(instant).rfc3339.utf8)
     case .texts(let texts): Array(Self.array(texts.map(Self.quoted)).utf8)
     case .integers(let integers): Array(Self.array(integers.map { "\($0)" }).utf8)
+    case .column(let column): column.encoded
     }
   }
 

@@ -15,7 +15,8 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws -> ExecutionV1.RouteOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
     var response = ExecutionV1.RouteOrderResponse()
-    do { response.childOrderId = try await router.route(order) } catch let refusal as JournalRefusal
+    do { response.childOrderId = try await router.route(order, for: request.instance) } catch let
+      refusal as JournalRefusal
     {
       throw refusal.rpcError
     }
@@ -25,7 +26,7 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   func cancelOrder(
     _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
-    do { try await router.cancel(request.orderId) } catch let refusal as JournalRefusal {
+    do { try await router.cancel(request) } catch let refusal as JournalRefusal {
       throw refusal.rpcError
     }
     return .init()
@@ -47,16 +48,31 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
     let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
     var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
     told.sequence = position.sequence
+    if request.withInstance {
+      var opening = ExecutionV1.ExecutionReport()
+      opening.instance = router.instance
+      try await responses.send(opening)
+    }
     while let record = try await cursor.followingRecord() {
-      let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
-      guard case .report(var report) = decoded.record else { continue }
-      report.sequence = record.sequence
-      report.logMark = LogPosition(record).mark
-      try await responses.send(report)
+      if let report = try Self.report(of: record) { try await responses.send(encoded: report) }
     }
     try Task.checkCancellation()
     throw RPCError(.unavailable, "the execution-router is stopping; resume after the last sequence")
   }
+
+  /// A report goes out as the journal has it, with what it lacks behind it; nil for other records.
+  private static func report(of record: JournalRecord) throws -> [UInt8]? {
+    try record.payload.withUnsafeBytes { payload in
+      guard let report = try WireReader.field(Self.reportField, in: payload) else { return nil }
+      var rest = ExecutionV1.ExecutionReport()
+      rest.sequence = record.sequence
+      rest.logMark = LogPosition(record).mark
+      return Array(report) + rest.encoded()
+    }
+  }
+
+  /// Of a `JournalRecord` in journal.proto.
+  private static let reportField: UInt32 = 7
 }
 
 /// Up to which record the oms has the reports, as it has said last.

@@ -17,8 +17,14 @@ internal import Wire
 /// The routing ledger over its journal: what an event comes to is journaled with its reports, and when
 /// all is on disk, and not before, its commands are carried out. What cannot be journaled changes
 /// nothing.
+///
+/// An order that the oms has journaled for this very instance goes to the venue at once: the oms's
+/// record is the intent, and ours may be lost with this instance. Any other instance takes such an order
+/// in without sending it, and asks the venue (ADR 10).
 actor Router {
   let journal: Journal
+  /// Of this start, and no other one.
+  nonisolated let instance: UInt64
   private let config: Config
   private let context: ServiceContext
   private var log: Journaled<RoutingState>
@@ -37,6 +43,7 @@ actor Router {
     self.context = context
     self.log = log
     self.journal = log.journal
+    self.instance = context.loop.randomNumber() | 1
     let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.reports = Dictionary(
@@ -103,7 +110,8 @@ actor Router {
 
   // MARK: Requests
 
-  func route(_ wire: OmsV1.Order) async throws -> String {
+  /// `instance`: the one that may send it on the oms's word; 0 for none.
+  func route(_ wire: OmsV1.Order, for instance: UInt64) async throws -> String {
     let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
     let parent = try ParentOrder(wire, instrument)
     guard ledger.orders[parent.id] == nil || Mutant.isOn(.routedTwice) else {
@@ -112,6 +120,9 @@ actor Router {
         throw JournalRefusal(error)
       }
       return ChildID(parent: parent.id, sequence: 1).text
+    }
+    guard instance == 0 || instance == self.instance else {
+      return try await takeIn(parent, at: instrument)
     }
     if !Mutant.isOn(.routesHaveNoAge) { try refuseIfLate(wire, parent) }
     guard withdrawn[parent.id] == nil || Mutant.isOn(.routesHaveNoAge) else {
@@ -128,7 +139,19 @@ actor Router {
     }
     waiting += 1
     defer { waiting -= 1 }
-    try await apply(.routed(parent), at: instrument, for: .business)
+    let isOnOmsWord = instance != 0
+    try await apply(
+      .routed(parent), at: instrument, for: .business, isOnOmsWord ? .atOnce : .whenDurable)
+    return ChildID(parent: parent.id, sequence: 1).text
+  }
+
+  /// An order that an earlier instance may have sent, and lost the record of: the venue is asked, as after
+  /// a restart about every order that is open. It is never sent again, and its age is no reason to refuse
+  /// it.
+  private func takeIn(_ parent: ParentOrder, at instrument: Instrument) async throws -> String {
+    let isSent = Mutant.isOn(.strangerSent) || Mutant.isOn(.effectBeforeRecord)
+    try await apply(
+      .routed(parent), at: instrument, for: .essential, isSent ? .whenDurable : .asked)
     return ChildID(parent: parent.id, sequence: 1).text
   }
 
@@ -149,9 +172,17 @@ actor Router {
       ])
   }
 
-  func cancel(_ orderID: String) async throws {
-    let id = try RoutingCodec.orderID(orderID)
-    if ledger.orders[id] == nil { withdraw(id) }
+  func cancel(_ request: ExecutionV1.CancelRoutedOrderRequest) async throws {
+    let id = try RoutingCodec.orderID(request.orderId)
+    if ledger.orders[id] == nil {
+      let isOurs = request.instance == 0 || request.instance == instance
+      if isOurs || Mutant.isOn(.cancelBelievesAbsence) {
+        withdraw(id)
+      } else if let wire = request.order {
+        let instrument = try instruments.find(venue: wire.venue, symbol: wire.symbol)
+        _ = try await takeIn(try ParentOrder(wire, instrument), at: instrument)
+      }
+    }
     try await apply(.cancelRequested(parent: id), at: try known(id), for: .essential)
   }
 
@@ -224,12 +255,32 @@ actor Router {
 
   // MARK: Applying
 
+  /// When commands are carried out that follow from an event.
+  private enum Departure {
+    case whenDurable
+    /// The oms's record proves the intent.
+    case atOnce
+    /// Another instance may have carried them out: it is asked what came of it.
+    case asked
+  }
+
   private func apply(
-    _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse
+    _ event: RoutingEvent, at instrument: Instrument, for use: JournalUse,
+    _ departure: Departure = .whenDurable
   ) async throws {
     let (ticket, effects) = try commit(event, at: instrument, for: use)
+    let isAtOnce = departure == .atOnce
+    if isAtOnce { finish(effects) }
     try await untilDurable(ticket)
-    finish(effects)
+    if isAtOnce { return }
+    guard departure == .asked else { return finish(effects) }
+    for effect in effects {
+      if case .place(let order) = effect {
+        desk?.query(order.clientOrderID, at: instruments[order.instrument])
+      } else {
+        carryOut(effect)
+      }
+    }
   }
 
   /// The ticket of what is known already is the newest one: whoever tells it again may go on when it
@@ -247,7 +298,7 @@ actor Router {
     return (ticket ?? log.lastTicket, effects)
   }
 
-  /// What follows from an event that is on disk.
+  /// What follows from an event that may leave.
   private func finish(_ effects: [RoutingEffect]) {
     if Mutant.isOn(.effectBeforeRecord) { return }
     for effect in effects { carryOut(effect) }

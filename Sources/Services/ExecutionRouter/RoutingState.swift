@@ -30,8 +30,7 @@ struct RoutingState: JournaledState {
   /// is on disk when those before it are.
   private(set) var owed: [ExecutionV1.ExecutionReport] = []
   /// Orders that are done, in the order of their ends; those that live again are passed over.
-  private var done: [OrderID] = []
-  private var doneHead = 0
+  private var done = DoneOrders()
   private let ordersMax: Int
 
   init(_ config: Config) { ordersMax = config.ordersKeptMax }
@@ -96,14 +95,8 @@ struct RoutingState: JournaledState {
   private mutating func settle(_ id: OrderID?) {
     guard let id, !ledger.open.contains(id) else { return }
     done.append(id)
-    for _ in 0..<2 where done.count - doneHead > ordersMax {
-      let old = done[doneHead]
-      doneHead += 1
+    while done.count > ordersMax, let old = done.popFirst() {
       ledger.forget(CollectionOfOne(old))
-    }
-    if doneHead > 4096 {
-      done.removeFirst(doneHead)
-      doneHead = 0
     }
   }
 
@@ -162,7 +155,7 @@ struct RoutingState: JournaledState {
   static let snapshotForm: UInt32 = 1
 
   func write(to snapshot: some SnapshotSink) throws(JournalError) {
-    try RoutingSnapshot.write(self, done: done[doneHead...], to: snapshot)
+    try RoutingSnapshot.write(self, done: done.all, to: snapshot)
   }
 
   mutating func read(_ piece: [UInt8]) throws {
@@ -176,7 +169,7 @@ struct RoutingState: JournaledState {
         }
         ledger.restore(order)
       }
-    case .done(let ids): done += ids
+    case .done(let ids): for id in ids { done.append(id) }
     }
   }
 }

@@ -81,6 +81,18 @@ extension VenueDesk {
 
   /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
   /// ever look after it.
+  /// What an earlier instance has sent on the oms's word, the oms hands over to this one as soon as it
+  /// hears it: until then it is no orphan.
+  private func waitForTheOms() async throws {
+    let age = context.loop.uptime - began
+    guard age < Self.patience * 10 else { return }
+    await context.loop.sleep(for: Self.patience)
+    try Task.checkCancellation()
+  }
+
+  /// The oms tries again every quarter of a second.
+  private static let patience = Duration.seconds(1)
+
   func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
     let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
     guard open(key, at: instrument.venue.name) else { return }
@@ -94,7 +106,13 @@ extension VenueDesk {
     context.spawn("cancel orphan") {
       var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
       matters.begin(key)
+      try await waitForTheOms()
       while true {
+        if await router.child(wire.clientOrderId) != nil {
+          // An earlier instance had sent it, and the oms has handed it over meanwhile.
+          _ = matters.close(key)
+          return query(wire.clientOrderId, at: instrument)
+        }
         switch try await sendCancel(wire.clientOrderId, at: instrument) {
         case .acknowledged(let report) where report.status.isTerminal:
           _ = matters.close(key)

@@ -30,6 +30,8 @@ struct VenueDesk: Sendable {
   let verifications: Counter
   let orphans: CounterFamily
   let strays: CounterFamily
+  /// Of this instance.
+  let began: Uptime
   private let placed: Histogram
   private let openCounts: GaugeFamily
 
@@ -37,6 +39,7 @@ struct VenueDesk: Sendable {
     self.router = router
     self.config = config
     self.context = context
+    self.began = context.loop.uptime
     self.venues = .init(channel: context.channel(to: "market-connector"))
     self.market = .init(channel: context.channel(to: "market-connector"))
     lanes = VenueLanes(config, context)

@@ -186,7 +186,7 @@ struct Handlers: OmsV1.OrderServiceHandler {
     var cursor = try desk.journal.records(behind: position, of: OMS.name)
     var published = PublishedEvents(await desk.instruments.all)
     while let record = try await cursor.followingRecord() {
-      if let event = try published.event(of: record) { try await responses.send(event) }
+      if let event = try published.event(of: record) { try await responses.send(encoded: event) }
     }
     try Task.checkCancellation()
     throw RPCError(.unavailable, "the oms is stopping; resume after the last sequence")

@@ -40,7 +40,8 @@ struct JournaledEvent {
       journaled.price = terms.price.map { instrument.wire($0) }
       journaled.quantity = instrument.wire(terms.quantity)
     case .cancelled(_, let text), .setAside(let text): published.text = text
-    case .accepted, .sentToVenue, .expired: break
+    case .accepted: journaled.routerInstance = row.routerInstance
+    case .sentToVenue, .expired: break
     }
     journaled.event = published
     var record = OmsV1.JournalRecord()

@@ -30,6 +30,8 @@ actor OrderDesk {
   private(set) var unsent = UnsentOrders()
   /// Orders whose last wish to be cancelled is with the router, or on its way there.
   private var cancelsSent: Set<OrderID> = []
+  /// The execution-router that is heard now; 0 while none is.
+  var routerInstance: UInt64 = 0
   private var mint: OrderIDMint
   private var waiters: [OrderID: [CheckedContinuation<Void, Never>]] = [:]
   private let accepted: Counter
@@ -107,7 +109,9 @@ actor OrderDesk {
     try requireCapacity(instrument, order.createdTime)
     order.id = mint.next(now: order.createdTime)
     // Nothing is refused behind this.
-    let ticket = try log.commit(.accepted(order, createdBy: wire.createdBy), for: .business).ticket
+    let ticket = try log.commit(
+      .accepted(order, createdBy: wire.createdBy, routerInstance: routerInstance), for: .business
+    ).ticket
     accepting[order.id] = ticket
     openOrders.set(Double(log.state.open.count))
     markUnsent(order.id)

@@ -9,16 +9,20 @@ internal import Venue
 struct OrderRow: Sendable {
   var lifecycle: OrderLifecycle
   let createdBy: String
+  /// The instance of the execution-router that may send it on our record alone; 0, which is always safe,
+  /// for none.
+  let routerInstance: UInt64
 
   var order: Order { lifecycle.order }
 
-  init(_ order: Order, createdBy: String) {
-    self.init(OrderLifecycle(order), createdBy: createdBy)
+  init(_ order: Order, createdBy: String, routerInstance: UInt64 = 0) {
+    self.init(OrderLifecycle(order), createdBy: createdBy, routerInstance: routerInstance)
   }
 
-  init(_ lifecycle: OrderLifecycle, createdBy: String) {
+  init(_ lifecycle: OrderLifecycle, createdBy: String, routerInstance: UInt64) {
     self.lifecycle = lifecycle
     self.createdBy = createdBy
+    self.routerInstance = routerInstance
   }
 
   /// The order as the contract shows it.

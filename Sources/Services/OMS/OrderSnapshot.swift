@@ -78,6 +78,7 @@ enum OrderSnapshot {
   static func write(_ row: OrderRow, _ bytes: inout ByteWriter) {
     let order = row.lifecycle.memento
     bytes.write(row.createdBy)
+    bytes.write(row.routerInstance)
     write(order.order, &bytes)
     bytes.write(order.terms)
     bytes.write(order.venueOrderID)
@@ -172,6 +173,7 @@ extension OrderSnapshot.Piece {
 
   static func row(_ reader: inout ByteReader) throws -> OrderRow {
     let createdBy = try reader.readCountedText()
+    let routerInstance = try reader.read(UInt64.self)
     let memento = OrderLifecycle.Memento(
       order: try order(&reader), terms: try reader.readTerms(),
       venueOrderID: try reader.readOptionalText(), filledQuantity: try reader.readQuantity(),
@@ -182,7 +184,7 @@ extension OrderSnapshot.Piece {
     guard let lifecycle = OrderLifecycle(memento) else {
       throw SnapshotFault("order \(memento.order.id) is in no known phase")
     }
-    return OrderRow(lifecycle, createdBy: createdBy)
+    return OrderRow(lifecycle, createdBy: createdBy, routerInstance: routerInstance)
   }
 
   private static func order(_ reader: inout ByteReader) throws -> Order {

@@ -15,7 +15,7 @@ internal import Wire
 enum OrderChange: Sendable {
   /// The rules of an instrument, before its first order and after each change.
   case instrument(MarketV1.Instrument)
-  case accepted(Order, createdBy: String)
+  case accepted(Order, createdBy: String, routerInstance: UInt64)
   /// `report`: how far the router's reports are taken with it; the start for what began here.
   case event(OrderID, OrderEvent, Instant, report: LogPosition)
 }
@@ -67,7 +67,7 @@ struct OrderState: JournaledState {
     let bytes =
       switch change {
       case .instrument(let told): told.encoded().count + 64
-      case .accepted(let order, let createdBy):
+      case .accepted(let order, let createdBy, _):
         Self.eventBytesMax + order.textBytes + createdBy.utf8.count
       case .event(let id, let event, _, _):
         Self.eventBytesMax + event.textBytes
@@ -86,8 +86,8 @@ struct OrderState: JournaledState {
     case .instrument(let told):
       guard try learn(told) else { return Applied(records: []) }
       return Applied(records: [OmsV1.JournalRecord(told).encoded()])
-    case .accepted(let order, let createdBy):
-      var row = OrderRow(order, createdBy: createdBy)
+    case .accepted(let order, let createdBy, let routerInstance):
+      var row = OrderRow(order, createdBy: createdBy, routerInstance: routerInstance)
       _ = try row.lifecycle.apply(.accepted, at: order.createdTime)
       let event = JournaledEvent(event: .accepted, time: order.createdTime, report: .start)
       let record = event.record(row, instruments[order.instrument])
@@ -189,7 +189,8 @@ struct OrderState: JournaledState {
       guard rows.last.map({ $0 < id }) ?? true else {
         throw RPCError(.dataLoss, "order \(id) is accepted after a later one")
       }
-      add(OrderRow(order, createdBy: wire.createdBy))
+      add(
+        OrderRow(order, createdBy: wire.createdBy, routerInstance: journaled.routerInstance))
     }
     guard try rows.update(id, { try $0.lifecycle.apply(event.event, at: event.time) }) != nil
     else { throw RPCError(.dataLoss, "order \(id) was never accepted") }

@@ -7,6 +7,9 @@ internal import Wire
 
 /// Journal records as readers of the stream get them: with their mark, and with the terms of their
 /// instrument, which the journal has before every first use.
+///
+/// An event goes out as the journal has it, with what it lacks behind it: reading it and writing it
+/// again for each reader cost as much as taking an order in.
 struct PublishedEvents {
   private var terms: [InstrumentTable.Key: OmsV1.InstrumentTerms] = [:]
 
@@ -23,18 +26,62 @@ struct PublishedEvents {
     }
   }
 
-  /// Nil for a record that is no event.
-  mutating func event(of record: JournalRecord) throws -> OmsV1.OrderEvent? {
-    guard var event = try OrderDesk.published(record) else {
+  /// The bytes of an `OrderEvent`; nil for a record that is no event.
+  mutating func event(of record: JournalRecord) throws -> [UInt8]? {
+    let event = try record.payload.withUnsafeBytes { payload -> [UInt8]? in
+      guard let journaled = try WireReader.field(Field.event, in: payload),
+        let event = try WireReader.field(Field.published, in: journaled)
+      else { return nil }
+      let rest = try missing(event, record).encoded()
+      return [UInt8](unsafeUninitializedCapacity: event.count + rest.count) { bytes, count in
+        _ = bytes.update(fromContentsOf: event.bindMemory(to: UInt8.self))
+        _ = bytes[event.count...].update(fromContentsOf: rest)
+        count = event.count + rest.count
+      }
+    }
+    if event == nil {
       let decoded = try OmsV1.JournalRecord(decoding: record.payload)
       if case .instrument(let instrument) = decoded.record { learn(instrument) }
-      return nil
-    }
-    event.logMark = LogPosition(record).mark
-    if event.terms == nil, let order = event.order {
-      event.terms = terms[InstrumentTable.Key(venue: order.venue, symbol: order.symbol)]
     }
     return event
+  }
+
+  /// What the journal does not keep of an event.
+  private func missing(
+    _ event: UnsafeRawBufferPointer, _ record: JournalRecord
+  ) throws -> OmsV1.OrderEvent {
+    var rest = OmsV1.OrderEvent()
+    rest.sequence = record.sequence
+    rest.logMark = LogPosition(record).mark
+    if try WireReader.field(Field.execution, in: event) != nil {
+      var execution = OmsV1.Execution()
+      execution.sequence = record.sequence
+      rest.execution = execution
+    }
+    if let order = try WireReader.field(Field.order, in: event) {
+      let key = InstrumentTable.Key(
+        venue: try Self.text(Field.venue, order), symbol: try Self.text(Field.symbol, order))
+      rest.terms = terms[key]
+    }
+    return rest
+  }
+
+  private static func text(_ number: UInt32, _ message: UnsafeRawBufferPointer) throws -> String {
+    guard let text = try WireReader.field(number, in: message) else { return "" }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Numbers in journal.proto and order.proto.
+  private enum Field {
+    /// Of a `JournalRecord`, and in it of a `JournaledEvent`.
+    static let event: UInt32 = 2
+    static let published: UInt32 = 1
+    /// Of an `OrderEvent`.
+    static let order: UInt32 = 4
+    static let execution: UInt32 = 5
+    /// Of an `Order`.
+    static let venue: UInt32 = 5
+    static let symbol: UInt32 = 6
   }
 
   private mutating func learn(_ instrument: MarketV1.Instrument) {

@@ -15,6 +15,9 @@ internal import Venue
 /// Everything out is idempotent by order id (and by version for replacements), so that it is sent
 /// again until it is answered, also after a restart. But an order goes out in its time or not at all:
 /// one that was cancelled before the router had it, or that is too old, is withdrawn.
+///
+/// The instance of the router that is heard when an order is accepted may send it on our record of it
+/// (ADR 10): it is journaled with the order, and never changes.
 struct RouterLink: Sendable {
   let desk: OrderDesk
   let context: ServiceContext
@@ -44,10 +47,29 @@ struct RouterLink: Sendable {
     var request = ExecutionV1.StreamReportsRequest()
     request.afterSequence = position.sequence
     request.afterMark = position.mark
+    request.withInstance = true
     let reports = try await router.streamReports(request)
     defer { reports.cancel() }
+    do {
+      try await read(reports, behind: position)
+      await desk.lostRouter()
+    } catch {
+      await desk.lostRouter()
+      throw error
+    }
+    throw RPCError(.unavailable, "the execution-router ended its stream of reports")
+  }
+
+  private func read(
+    _ reports: ClientCall<ExecutionV1.StreamReportsRequest, ExecutionV1.ExecutionReport>,
+    behind position: LogPosition
+  ) async throws {
     var isSkipping = Mutant.isOn(.reportSkipped) && position.sequence > 0
     while let report = try await reports.next() {
+      if report.instance != 0 {
+        await desk.heardRouter(report.instance)
+        continue
+      }
       if isSkipping {
         isSkipping = false
         continue
@@ -64,7 +86,6 @@ struct RouterLink: Sendable {
         }
       }
     }
-    throw RPCError(.unavailable, "the execution-router ended its stream of reports")
   }
 
   /// Sends what the journal says is still to be sent.
@@ -122,8 +143,7 @@ struct RouterLink: Sendable {
     case .send, .expire:
       // The router has the last word on what is too old: it knows whether it has it.
       mayBeThere = true
-      var request = ExecutionV1.RouteOrderRequest()
-      request.order = await desk.message(id)
+      let request = await desk.routeRequest(id)
       do throws(RPCError) {
         _ = try await router.routeOrder(request, within)
         await desk.markSent(id)
@@ -150,14 +170,16 @@ struct RouterLink: Sendable {
   }
 
   private func sendCancel(_ id: OrderID) async throws(RPCError) {
-    var request = ExecutionV1.CancelRoutedOrderRequest()
-    request.orderId = id.description
-    _ = try await router.cancelOrder(request, within)
+    _ = try await router.cancelOrder(await desk.cancelRequest(id), within)
   }
 
   func replace(_ id: OrderID, version: UInt32) {
     context.spawn("replace order") {
       guard let request = await desk.replacement(of: id, version: version) else { return }
+      // The cancel comes first: then the router refuses the new terms, where it would place them anew,
+      // long after a kill switch. They are to be refused all the same: an order that has filled
+      // meanwhile ends with that, and with nothing else.
+      if await desk.isToGo(id), !Mutant.isOn(.replaceOvertakesCancel) { try await sendCancel(id) }
       _ = try await router.replaceOrder(request, within)
     }
   }
@@ -180,6 +202,25 @@ enum DeliveryStep: Sendable {
 }
 
 extension OrderDesk {
+  func heardRouter(_ instance: UInt64) { routerInstance = instance }
+  /// Orders that are accepted now wait for its record, whichever instance comes.
+  func lostRouter() { routerInstance = 0 }
+
+  func routeRequest(_ id: OrderID) -> ExecutionV1.RouteOrderRequest {
+    var request = ExecutionV1.RouteOrderRequest()
+    request.order = message(id)
+    request.instance = log.state[id]?.routerInstance ?? 0
+    return request
+  }
+
+  func cancelRequest(_ id: OrderID) -> ExecutionV1.CancelRoutedOrderRequest {
+    var request = ExecutionV1.CancelRoutedOrderRequest()
+    request.orderId = id.description
+    request.order = message(id)
+    request.instance = log.state[id]?.routerInstance ?? 0
+    return request
+  }
+
   /// Nil when the order is no longer to be sent.
   func nextStep(for id: OrderID, now: Instant) -> DeliveryStep? {
     guard let row = log.state[id], !row.lifecycle.isTerminal, isUnsent(row) else { return nil }
@@ -190,6 +231,8 @@ extension OrderDesk {
     let most = endsAtOnce ? config.routeAgeMax : config.restingRouteAgeMax
     return now - order.createdTime > most ? .expire : .send
   }
+
+  func isToGo(_ id: OrderID) -> Bool { log.state[id]?.lifecycle.isCancelRequested ?? false }
 
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
     guard let row = log.state[id] else { return false }
@@ -219,9 +262,6 @@ extension OrderDesk {
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
     guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
-    // The cancel ends both. New terms that came before it, when the router is back, would be placed
-    // anew, long after a kill switch.
-    if row.lifecycle.isCancelRequested, !Mutant.isOn(.replaceOvertakesCancel) { return nil }
     let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description

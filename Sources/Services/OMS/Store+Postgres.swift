@@ -114,47 +114,60 @@ struct PostgresOrderStore: OrderStore {
       guard let order = event.order else { continue }
       newest[order.orderId] = order
     }
+    // In one order everywhere, so that two writers never wait for each other.
+    let orders = newest.sorted { $0.key < $1.key }.map(\.value)
     if progress.isAgain {
       // Their stories are told anew: what an earlier generation had of them goes.
       statements.append(
         Statement(
           "DELETE FROM oms.order_events WHERE generation < $1 AND order_id = ANY($2)",
-          [.integer(progress.generation), .texts(newest.keys.sorted())]))
+          [.integer(progress.generation), .texts(orders.map(\.orderId))]))
     }
-    for event in events {
-      guard let order = event.order else { continue }
-      statements.append(insert(event, order, progress.generation))
-      if let execution = event.execution {
-        statements.append(upsert(execution, progress.generation))
-      }
-    }
-    // In one order everywhere, so that two writers never wait for each other.
+    let told = events.contains { $0.order == nil } ? events.filter { $0.order != nil } : events
+    let executions = firstOfEach(told.compactMap(\.execution))
+    if !told.isEmpty { statements.append(insert(told, progress.generation)) }
+    if !executions.isEmpty { statements.append(upsert(executions, progress.generation)) }
+    if !orders.isEmpty { statements.append(upsert(orders, progress.generation)) }
     return statements
-      + newest.sorted { $0.key < $1.key }.map { upsert($0.value, progress.generation) }
+  }
+
+  /// One statement may write a row once.
+  private static func firstOfEach(_ executions: [OmsV1.Execution]) -> [OmsV1.Execution] {
+    var seen: Set<[String]> = []
+    return executions.filter {
+      seen.insert([$0.venue, $0.symbol, $0.executionId, $0.orderId]).inserted
+    }
   }
 
   private static func insert(
-    _ event: OmsV1.OrderEvent, _ order: OmsV1.Order, _ generation: Int64
+    _ rows: [OmsV1.OrderEvent], _ generation: Int64
   ) -> Statement {
     Statement(
       """
       INSERT INTO oms.order_events (generation, sequence, order_id, kind, time, status, message)
-      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (generation, sequence) DO NOTHING
+      SELECT $1, * FROM unnest($2::int8[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
+        $7::bytea[])
+      ON CONFLICT (generation, sequence) DO NOTHING
       """,
       [
-        .integer(generation), .integer(Int64(event.sequence)), text(order.orderId),
-        .text(event.kind.name), instant(event.time), .text(order.status.name),
-        .bytes(event.encoded()),
+        .integer(generation), SQLColumn.integers(rows.count) { Int64(rows[$0].sequence) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].order?.orderId ?? "") },
+        SQLColumn.texts(rows.count) { rows[$0].kind.name },
+        SQLColumn.instants(rows.count) { instant(rows[$0].time) },
+        SQLColumn.texts(rows.count) { rows[$0].order?.status.name },
+        SQLColumn.bytes(rows.count) { rows[$0].encoded() },
       ])
   }
 
-  private static func upsert(_ execution: OmsV1.Execution, _ generation: Int64) -> Statement {
+  private static func upsert(_ rows: [OmsV1.Execution], _ generation: Int64) -> Statement {
     Statement(
       """
-      INSERT INTO oms.executions (sequence, venue, symbol, execution_id, order_id, client_order_id,
-        account, strategy_id, side, price, quantity, fee, fee_asset, maker, exchange_time, message,
-        generation)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+      INSERT INTO oms.executions (generation, sequence, venue, symbol, execution_id, order_id,
+        client_order_id, account, strategy_id, side, price, quantity, fee, fee_asset, maker,
+        exchange_time, message)
+      SELECT $1, * FROM unnest($2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::text[], $11::text[]::numeric[], $12::text[]::numeric[],
+        $13::text[]::numeric[], $14::text[], $15::bool[], $16::timestamptz[], $17::bytea[])
       ON CONFLICT (venue, symbol, execution_id, order_id) DO UPDATE SET
         sequence = EXCLUDED.sequence, client_order_id = EXCLUDED.client_order_id,
         account = EXCLUDED.account, strategy_id = EXCLUDED.strategy_id, side = EXCLUDED.side,
@@ -165,25 +178,37 @@ struct PostgresOrderStore: OrderStore {
       WHERE oms.executions.generation < EXCLUDED.generation
       """,
       [
-        .integer(Int64(execution.sequence)), text(execution.venue), text(execution.symbol),
-        text(execution.executionId), text(execution.orderId), text(execution.clientOrderId),
-        text(execution.account), text(execution.strategyId), .text(execution.side.name),
-        numeric(execution.price), numeric(execution.quantity),
-        execution.fee == nil ? .numeric("0") : numeric(execution.fee), text(execution.feeAsset),
-        .boolean(execution.maker), instant(execution.exchangeTime), .bytes(execution.encoded()),
-        .integer(generation),
+        .integer(generation), SQLColumn.integers(rows.count) { Int64(rows[$0].sequence) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].venue) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].symbol) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].executionId) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].orderId) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].clientOrderId) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].account) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].strategyId) },
+        SQLColumn.texts(rows.count) { rows[$0].side.name },
+        SQLColumn.texts(rows.count) { numeric(rows[$0].price) },
+        SQLColumn.texts(rows.count) { numeric(rows[$0].quantity) },
+        SQLColumn.texts(rows.count) { rows[$0].fee == nil ? "0" : numeric(rows[$0].fee) },
+        SQLColumn.texts(rows.count) { plain(rows[$0].feeAsset) },
+        SQLColumn.booleans(rows.count) { rows[$0].maker },
+        SQLColumn.instants(rows.count) { instant(rows[$0].exchangeTime) },
+        SQLColumn.bytes(rows.count) { rows[$0].encoded() },
       ])
   }
 
-  private static func upsert(_ order: OmsV1.Order, _ generation: Int64) -> Statement {
+  private static func upsert(_ rows: [OmsV1.Order], _ generation: Int64) -> Statement {
     Statement(
       """
-      INSERT INTO oms.orders (order_id, client_order_id, account, strategy_id, venue, symbol, side,
-        type, time_in_force, price, quantity, status, filled_quantity, filled_notional,
-        average_price, reject_reason, reject_text, created_at, updated_at, version, created_by, message,
-        generation)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-        $20, $21, $22, $23)
+      INSERT INTO oms.orders (generation, order_id, client_order_id, account, strategy_id, venue,
+        symbol, side, type, time_in_force, price, quantity, status, filled_quantity,
+        filled_notional, average_price, reject_reason, reject_text, created_at, updated_at, version,
+        created_by, message)
+      SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::text[], $11::text[]::numeric[], $12::text[]::numeric[],
+        $13::text[], $14::text[]::numeric[], $15::text[]::numeric[], $16::text[]::numeric[],
+        $17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::int8[], $22::text[],
+        $23::bytea[])
       ON CONFLICT (order_id) DO UPDATE SET client_order_id = EXCLUDED.client_order_id,
         account = EXCLUDED.account, strategy_id = EXCLUDED.strategy_id, venue = EXCLUDED.venue,
         symbol = EXCLUDED.symbol, side = EXCLUDED.side, type = EXCLUDED.type,
@@ -195,35 +220,56 @@ struct PostgresOrderStore: OrderStore {
         updated_at = EXCLUDED.updated_at, version = EXCLUDED.version, message = EXCLUDED.message,
         generation = EXCLUDED.generation
       WHERE oms.orders.generation < EXCLUDED.generation OR oms.orders.version < EXCLUDED.version
-      """,
-      [
-        text(order.orderId), text(order.clientOrderId), text(order.account),
-        text(order.strategyId), text(order.venue), text(order.symbol), .text(order.side.name),
-        .text(order.type.name), .text(order.timeInForce.name), numeric(order.price),
-        numeric(order.quantity), .text(order.status.name), numeric(order.filledQuantity),
-        numeric(order.filledNotional), numeric(order.averagePrice),
-        order.rejectReason.rawValue == 0 ? .null : .text(order.rejectReason.name),
-        order.rejectText.isEmpty ? .null : text(order.rejectText), instant(order.createdAt),
-        instant(order.updatedAt), .integer(Int64(order.version)), text(order.createdBy),
-        .bytes(order.encoded()), .integer(generation),
-      ])
+      """, [.integer(generation)] + columns(rows))
   }
+
+  private static func columns(_ rows: [OmsV1.Order]) -> [SQLValue] {
+    [
+      SQLColumn.texts(rows.count) { plain(rows[$0].orderId) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].clientOrderId) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].account) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].strategyId) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].venue) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].symbol) },
+      SQLColumn.texts(rows.count) { rows[$0].side.name },
+      SQLColumn.texts(rows.count) { rows[$0].type.name },
+      SQLColumn.texts(rows.count) { rows[$0].timeInForce.name },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].price) },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].quantity) },
+      SQLColumn.texts(rows.count) { rows[$0].status.name },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].filledQuantity) },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].filledNotional) },
+      SQLColumn.texts(rows.count) { numeric(rows[$0].averagePrice) },
+      SQLColumn.texts(rows.count) {
+        rows[$0].rejectReason.rawValue == 0 ? nil : rows[$0].rejectReason.name
+      },
+      SQLColumn.texts(rows.count) {
+        rows[$0].rejectText.isEmpty ? nil : plain(rows[$0].rejectText)
+      },
+      SQLColumn.instants(rows.count) { instant(rows[$0].createdAt) },
+      SQLColumn.instants(rows.count) { instant(rows[$0].updatedAt) },
+      SQLColumn.integers(rows.count) { Int64(rows[$0].version) },
+      SQLColumn.texts(rows.count) { plain(rows[$0].createdBy) },
+      SQLColumn.bytes(rows.count) { rows[$0].encoded() },
+    ]
+  }
+
+  private static func text(_ text: String) -> SQLValue { .text(plain(text)) }
 
   /// PostgreSQL's text has no zero character; the message beside it has what was said.
-  private static func text(_ text: String) -> SQLValue {
-    guard text.utf8.contains(0) else { return .text(text) }
-    return .text(
-      String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "\u{FFFD}" : $0 })))
+  private static func plain(_ text: String) -> String {
+    guard text.utf8.contains(0) else { return text }
+    return String(
+      String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "\u{FFFD}" : $0 }))
   }
 
-  private static func numeric(_ wire: TypeV1.Decimal?) -> SQLValue {
-    guard let wire, wire.scale <= 18 else { return .null }
-    return .decimal(Units.Decimal(units: wire.units, scale: UInt8(wire.scale)))
+  private static func numeric(_ wire: TypeV1.Decimal?) -> String? {
+    guard let wire, wire.scale <= 18 else { return nil }
+    return Units.Decimal(units: wire.units, scale: UInt8(wire.scale)).description
   }
 
-  private static func instant(_ wire: GoogleProtobuf.Timestamp?) -> SQLValue {
-    guard let wire else { return .null }
-    return .instant(Instant(nanoseconds: wire.seconds * 1_000_000_000 + Int64(wire.nanos)))
+  private static func instant(_ wire: GoogleProtobuf.Timestamp?) -> Instant? {
+    wire.map { Instant(nanoseconds: $0.seconds * 1_000_000_000 + Int64($0.nanos)) }
   }
 
   // MARK: Reading

@@ -19,8 +19,15 @@ struct OrderTicket: Sendable {
   /// Children append a dash and a number to our ids, and venues take 36 characters; the caller's own
   /// id never travels there.
   static let clientOrderIDLengthMax = 36
-  private static let alphabet = Set(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+  private static func isInAlphabet(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
 
   init(
     _ request: TradingV1.SubmitOrderRequest, _ instruments: InstrumentTable,
@@ -29,7 +36,8 @@ struct OrderTicket: Sendable {
     instrument = try instruments.find(
       venue: request.venue, symbol: request.symbol, standard: defaultVenue)
     let id = request.clientOrderId
-    guard id.count <= Self.clientOrderIDLengthMax, id.allSatisfy(Self.alphabet.contains) else {
+    guard id.utf8.count <= Self.clientOrderIDLengthMax, id.utf8.allSatisfy(Self.isInAlphabet)
+    else {
       throw .invalid("clientOrderId", "must be 1 to 36 characters of [A-Za-z0-9_-]")
     }
     clientOrderID = id.isEmpty ? fallbackID : id

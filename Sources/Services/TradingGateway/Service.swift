@@ -46,10 +46,6 @@ package struct TradingGateway: ServiceDefinition {
     PriceFollower(config, desk, context).run()
     followOrders()
     watchBus()
-    for strategy in strategies {
-      let events = desk.bus.subscribe(strategy.id)
-      context.spawn("run \(strategy.id)") { await strategy.follow(events) }
-    }
   }
 
   /// Names the slow subscribers of the bus.

@@ -20,6 +20,8 @@ actor StrategyRunner {
   private var strategy: Strategy?
   private var instrument: Instrument?
   private(set) var isRunning = false
+  /// Counts the starts: who hears the bus for an earlier one ends.
+  private var run: UInt64 = 0
   private var status = "stopped"
   private var ordersSent: UInt64 = 0
   private var fills: UInt64 = 0
@@ -42,8 +44,12 @@ actor StrategyRunner {
     strategy = .marketMaker(MarketMaker(try settings(instrument)))
     self.instrument = instrument
     isRunning = true
+    run += 1
     status = "waiting for the market"
     context.log.info("strategy started", ["strategy": .text(id)])
+    // A strategy that does not run costs the bus, and so every order, nothing.
+    let events = desk.bus.subscribe(id)
+    context.spawn("run \(id)") { [self, run] in await follow(events, run) }
   }
 
   /// No more quotes, and the standing ones are cancelled.
@@ -81,10 +87,10 @@ actor StrategyRunner {
 
   // MARK: Deciding
 
-  /// Hears the bus until it ends.
-  func follow(_ events: BusSubscription<TradingEvent>) async {
-    while let event = await events.next() {
-      guard isRunning, let instrument else { continue }
+  /// Hears the bus until it ends, or this run does.
+  private func follow(_ events: BusSubscription<TradingEvent>, _ run: UInt64) async {
+    while isRunning, run == self.run, let event = await events.next() {
+      guard isRunning, run == self.run, let instrument else { return }
       switch event {
       case .marketUpdate(let id, _, let arrival) where id == instrument.id: await decide(arrival)
       case .executionReport(let report) where report.order?.strategyId == id:

@@ -63,10 +63,11 @@ extension TradingDesk {
     _ options: CallOptions
   ) async throws -> OmsV1.Order {
     try requireSynced()
-    let ticket = try ticket(request, fallbackID: freshID(strategy))
+    let isNamed = !request.clientOrderId.isEmpty
+    let ticket = try ticket(request, fallbackID: isNamed ? "" : freshID(strategy))
     let wish = OrderWish(
       ticket: ticket, strategy: strategy, createdBy: createdBy,
-      isNamed: !request.clientOrderId.isEmpty, options: options)
+      isNamed: isNamed, options: options)
     publish(
       .orderRequest(clientOrderID: ticket.clientOrderID, ticket.instrument.id, strategy: strategy))
     if case .open = book!.standing(ticket, strategy: strategy),
@@ -226,7 +227,15 @@ extension TradingDesk {
       try Task.checkCancellation()
       asking.options.waitsForReady = true
       let isLate = context.loop.uptime - began >= config.resolveAfter
-      guard try await existing(asking) == nil, isLate else { continue }
+      let answer: OmsV1.Order?
+      do {
+        answer = try await existing(asking)
+      } catch let error as RPCError where error.code == .alreadyExists {
+        // The name is another order's: under these terms the oms has none, and never will.
+        if book!.proveAbsent(wish.ticket.clientOrderID) { return }
+        continue
+      }
+      guard answer == nil, isLate else { continue }
       // A later call of the same order may be under way: then it is not over yet.
       if book!.proveAbsent(wish.ticket.clientOrderID) { return }
     }

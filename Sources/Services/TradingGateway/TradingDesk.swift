@@ -41,7 +41,7 @@ actor TradingDesk {
   var syncedSince: Uptime?
   var day: TradingDay
   private let counters = RiskCounters()
-  private let events: CounterFamily
+  private let events: [TradingEvent.Kind: Counter]
   let admission: Histogram
 
   init(_ config: Config, _ context: ServiceContext) throws {
@@ -54,8 +54,10 @@ actor TradingDesk {
     day = try TradingDay(context)
     self.bus = BusLane.bus(config)
     self.oms = .init(channel: context.channel(to: "oms"))
-    self.events = context.metrics.counters(
+    let events = context.metrics.counters(
       "trading_gateway_events_total", help: "Events on the bus.", labels: ["kind"])
+    self.events = Dictionary(
+      uniqueKeysWithValues: TradingEvent.Kind.allCases.map { ($0, events.with($0.rawValue)) })
     self.admission = context.metrics.histogram(
       "trading_gateway_admission_seconds", help: "Time of a decision of the risk gate.",
       bounds: [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3])
@@ -193,7 +195,7 @@ actor TradingDesk {
     if killSwitch.isEngaged, !order.isDone { clearance.ring() }
     book!.heard(through: lastEvent)
     let report = TradingEvent.executionReport(event)
-    events.with(report.kind).increment()
+    events[report.kind]?.increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
   }
 
@@ -210,7 +212,7 @@ actor TradingDesk {
   }
 
   func publish(_ event: TradingEvent) {
-    events.with(event.kind).increment()
+    events[event.kind]?.increment()
     let (lane, key) = event.lane
     do throws(TopicError) { try bus.publishNow(event, on: lane.rawValue, key: key) } catch {
       // Its lane has counted it; orders go on without.

@@ -13,14 +13,21 @@ enum TradingEvent: Sendable {
   case executionReport(OmsV1.OrderEvent)
   case riskAlert(RejectReason, text: String)
 
-  /// The label of its counter.
-  var kind: String {
+  enum Kind: String, CaseIterable {
+    case marketUpdate = "market_update"
+    case signal
+    case orderRequest = "order_request"
+    case executionReport = "execution_report"
+    case riskAlert = "risk_alert"
+  }
+
+  var kind: Kind {
     switch self {
-    case .marketUpdate: "market_update"
-    case .signal: "signal"
-    case .orderRequest: "order_request"
-    case .executionReport: "execution_report"
-    case .riskAlert: "risk_alert"
+    case .marketUpdate: .marketUpdate
+    case .signal: .signal
+    case .orderRequest: .orderRequest
+    case .executionReport: .executionReport
+    case .riskAlert: .riskAlert
     }
   }
 

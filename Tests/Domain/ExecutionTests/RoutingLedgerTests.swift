@@ -25,6 +25,21 @@ import Venue
     #expect(ledger.orders[OrderID(1)]?.children.count == 1)
   }
 
+  @Test(arguments: [1, 9, 10, 4_294_967_295] as [UInt32])
+  func `a child's id reads back from its text`(sequence: UInt32) {
+    let id = ChildID(parent: OrderID(42), sequence: sequence)
+
+    #expect(ChildID(parsing: id.text) == id)
+  }
+
+  @Test(arguments: [
+    "", "-", "-1", "0000000000001", "0000000000001-", "0000000000001-0", "0000000000001-01",
+    "0000000000001-+1", "0000000000001--1", "0000000000001-1-1", "0000000000001-1 ",
+    "0000000000001-4294967296", "0000000000001-99999999999", "000000000001-1", "0000000000001_1",
+    "0000000000001-１",
+  ])
+  func `what is no child's id is refused`(text: String) { #expect(ChildID(parsing: text) == nil) }
+
   @Test func `a fill is told once, whichever mouth of the venue says it first`() {
     var (ledger, _) = ledger([.routed(parent()), .reported(report(.new))])
     let filled = RoutingEvent.reported(report(.partiallyFilled, filled: 40, fill: ("E1", 40)))

@@ -38,6 +38,41 @@ import Units
     #expect(try row.read("first", as: Int.self) == 7)
   }
 
+  @Test func `takes columns of many rows, with their gaps, as it takes single values`()
+    async throws
+  {
+    let database = try TestCluster.database()
+    let before = Instant(nanoseconds: -1_723_107_903_123_456_789)
+    let texts: [String?] = ["quote ' \" \\ {a,b} é 😀", nil, "", "NULL"]
+    let columns = [
+      SQLColumn.integers(4) { [Int64.min, -1, 0, .max][$0] },
+      SQLColumn.texts(4) { texts[$0] }, SQLColumn.texts(4) { texts[$0] == nil ? "-0.50" : nil },
+      SQLColumn.bytes(4) { $0 == 0 ? [] : [0, 255, UInt8($0)] },
+      SQLColumn.booleans(4) { $0.isMultiple(of: 2) },
+      SQLColumn.instants(4) { [before, nil, .epoch, before][$0] },
+    ]
+
+    let rows = try await database.query(
+      """
+      SELECT * FROM unnest($1::int8[], $2::text[], $3::text[]::numeric[], $4::bytea[], $5::bool[],
+        $6::timestamptz[]) AS row (i, t, n, b, f, at)
+      """, columns)
+    let none = try await database.query(
+      "SELECT * FROM unnest($1::text[])", [SQLColumn.texts(0) { _ in "" }])
+
+    #expect(try rows.map { try $0.read("i", as: Int64.self) } == [.min, -1, 0, .max])
+    #expect(try rows.map { try $0.readIfPresent("t", as: String.self) } == texts)
+    #expect(
+      try rows.map { try $0.readIfPresent("n", as: Decimal.self)?.description }
+        == [nil, "-0.50", nil, nil])
+    #expect(try rows.map { try $0.read("b", as: [UInt8].self) }[2] == [0, 255, 2])
+    #expect(try rows.map { try $0.read("f", as: Bool.self) } == [true, false, true, false])
+    #expect(
+      try rows.map { try $0.readIfPresent("at", as: Instant.self)?.nanoseconds }
+        == [-1_723_107_903_123_457_000, nil, 0, -1_723_107_903_123_457_000])
+    #expect(none.count == 0)
+  }
+
   @Test func `names the column that cannot be read`() async throws {
     let database = try TestCluster.database()
     let row = try #require(

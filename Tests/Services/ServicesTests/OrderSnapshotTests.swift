@@ -72,10 +72,11 @@ extension JournaledState {
       let lifecycle = try #require(OrderLifecycle(memento))
       #expect(lifecycle.memento == memento)
       var bytes = ByteWriter()
-      OrderSnapshot.write(OrderRow(lifecycle, createdBy: "ada"), &bytes)
+      OrderSnapshot.write(OrderRow(lifecycle, createdBy: "ada", routerInstance: 5), &bytes)
       var reader = ByteReader(bytes.bytes)
       let row = try OrderSnapshot.Piece.row(&reader)
       #expect(row.lifecycle == lifecycle && row.createdBy == "ada" && reader.isAtEnd)
+      #expect(row.routerInstance == 5)
     }
   }
 

@@ -1,38 +1,61 @@
 import Calls
 import Contracts
+import ServiceKit
 import TestKit
 import Testing
 
 /// What waits for the router and comes after a cancel.
 @Suite struct `Requests that overtake each other` {
-  @Test func `KS-01 a replacement that waited is not sent once its order is to be cancelled`()
-    async throws
-  {
-    try await withOMS { desk in
-      let first = try await desk.place("c-1")
-      let second = try await desk.place("c-2")
-      for id in [first, second] {
-        desk.router.report(.acknowledged, id)
-        _ = try await desk.order(id) { $0.status == .new }
-      }
-      desk.router.holdsReplacements = true
-      for id in [first, second] {
-        var request = OmsV1.AcceptReplaceRequest()
-        request.orderId = id
-        request.price = wire("49000")
-        _ = try await desk.oms.acceptReplace(request)
-      }
-      _ = try await desk.cancel(first)
-      #expect(await eventually { desk.router.cancelled == [first] })
+  /// An order at the venue whose replacement waits for the router.
+  private func open(
+    _ desk: OMSDesk, _ name: String, quantity: String? = nil
+  ) async throws -> String {
+    let id = try await desk.place(name)
+    desk.router.report(.acknowledged, id)
+    _ = try await desk.order(id) { $0.status == .new }
+    desk.router.holdsReplacements = true
+    var request = OmsV1.AcceptReplaceRequest()
+    request.orderId = id
+    request.price = wire("49000")
+    request.quantity = quantity.map { wire($0) }
+    _ = try await desk.oms.acceptReplace(request)
+    return id
+  }
 
-      // Everything that is still to be sent is sent again, the first order's before the second's.
+  @Test func `KS-01 a replacement that waited comes behind its order's cancel`() async throws {
+    try await withOMS { desk in
+      let id = try await open(desk, "c-1")
+      desk.world.cut("execution-router", .requests)
+      _ = try await desk.cancel(id)
+
+      // Whatever is still to be sent is sent again, in no order of its own.
+      desk.world.cut("execution-router", nil)
       desk.router.holdsReplacements = false
       let after = try await desk.reopened()
 
-      #expect(await eventually { desk.router.replaced.contains { $0.orderId == second } })
-      #expect(await eventually { desk.router.cancelled.count == 2 })
-      #expect(!desk.router.replaced.contains { $0.orderId == first })
+      #expect(await eventually { desk.router.replaced.contains { $0.orderId == id } })
+      #expect(desk.router.changes.first == "cancel \(id)")
       await after.running.drop()
+    }
+  }
+
+  @Test func `OMS-05 an order that fills while its replacement and its cancel wait ends filled`()
+    async throws
+  {
+    try await withOMS { desk in
+      let id = try await open(desk, "c-1", quantity: "2")
+      _ = try await desk.cancel(id)
+      #expect(await eventually { desk.router.cancelled == [id] })
+      desk.router.report(.fill, id, fill: fill("E1", "1", at: "50000"))
+      _ = try await desk.order(id) { text($0.filledQuantity) == "1" }
+
+      // Done with it, the router says no more, unless it is asked.
+      desk.router.holdsReplacements = false
+      #expect(await eventually { desk.router.replaced.contains { $0.orderId == id } })
+      desk.router.report(.replaceRejected, id)
+
+      let ended = try await desk.order(id) { $0.status == .filled }
+      #expect(text(ended.quantity) == "1")
     }
   }
 

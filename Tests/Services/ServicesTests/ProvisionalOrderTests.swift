@@ -110,6 +110,28 @@ import Wire
     }
   }
 
+  @Test func `RSK-04 an order in doubt under the name of another goes when the oms says so`()
+    async throws
+  {
+    try await withFloor { floor in
+      let first = try await floor.submit("1", clientOrderID: "c-1")
+      floor.oms.router.report(.rejected, first.orderId)
+      // The gate has heard of its end, and knows the name no more.
+      #expect(await eventually { (try? await floor.admits("10")) == true })
+      floor.oms.world.cut("oms", .requests)
+      let lost = await refusal { try await floor.submit("6", clientOrderID: "c-1") }
+      #expect(lost.code == .unavailable)
+      let held = try await floor.check("4.00001")
+      #expect(held.reason == .positionLimit)
+
+      floor.oms.world.cut("oms", nil)
+
+      #expect(await eventually { (try? await floor.admits("10")) == true })
+      let all = try await floor.oms.all()
+      #expect(all.count == 1)
+    }
+  }
+
   @Test func `RSK-04 a check changes nothing, also under the id of an order in doubt`()
     async throws
   {

@@ -10,8 +10,12 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
 
   private struct State {
     var routed: [OmsV1.Order] = []
+    var instance: UInt64 = 0
+    var named: [UInt64] = []
     var cancelled: [String] = []
     var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] = []
+    /// Cancels and replacements, in the order in which they came.
+    var changes: [String] = []
     var lastSequence: UInt64 = 0
     var refusesLate = false
     var knowsNothing = false
@@ -53,9 +57,19 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     for waiter in lost { waiter.resume() }
   }
 
+  /// What it tells of itself to those who begin to read its reports.
+  var instance: UInt64 {
+    get { state.withLock { $0.instance } }
+    set { state.withLock { $0.instance = newValue } }
+  }
+
+  /// The instances named in requests for orders and for their cancels.
+  var named: [UInt64] { state.withLock { $0.named } }
   var routed: [OmsV1.Order] { state.withLock { $0.routed } }
   var cancelled: [String] { state.withLock { $0.cancelled } }
   var replaced: [ExecutionV1.ReplaceRoutedOrderRequest] { state.withLock { $0.replaced } }
+
+  var changes: [String] { state.withLock { $0.changes } }
 
   /// Reports about an order, in order, with the next sequence.
   func report(
@@ -86,7 +100,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   ) async throws -> ExecutionV1.RouteOrderResponse {
     let order = request.order ?? .init()
     if refusesLate, order.type == .market { throw RPCError(.failedPrecondition, "too late") }
-    state.withLock { $0.routed.append(order) }
+    state.withLock { state in
+      state.routed.append(order)
+      state.named.append(request.instance)
+    }
     if state.withLock({ $0.losesAnswers }) {
       await withCheckedContinuation { waiter in state.withLock { $0.lost.append(waiter) } }
       throw RPCError(.unavailable, "the connection was lost")
@@ -100,7 +117,11 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.CancelRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.CancelRoutedOrderResponse {
     if knowsNothing { throw RPCError(.notFound, "never routed here") }
-    state.withLock { $0.cancelled.append(request.orderId) }
+    state.withLock { state in
+      state.cancelled.append(request.orderId)
+      state.named.append(request.instance)
+      state.changes.append("cancel \(request.orderId)")
+    }
     return .init()
   }
 
@@ -108,7 +129,10 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
     if holdsReplacements { throw RPCError(.unavailable, "nobody is there") }
-    state.withLock { $0.replaced.append(request) }
+    state.withLock { state in
+      state.replaced.append(request)
+      state.changes.append("replace \(request.orderId)")
+    }
     return .init()
   }
 
@@ -116,6 +140,11 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.StreamReportsRequest,
     _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
   ) async throws {
+    if request.withInstance, instance != 0 {
+      var opening = ExecutionV1.ExecutionReport()
+      opening.instance = instance
+      try await responses.send(opening)
+    }
     for await report in reports.read() where report.sequence > request.afterSequence {
       try await responses.send(report)
     }

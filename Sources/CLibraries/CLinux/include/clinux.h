@@ -91,8 +91,12 @@ void clinux_set_thread_loop(void *_Nullable loop);
 void *clinux_thread_buffer(int which);
 
 /// Unmaps the pages of code and constants, which the page cache keeps: those that are used come back
-/// by a fault each, those that only the start has used do not.
+/// by a fault each, those that only the start has used do not. Gives back what the heap has free, too.
 void clinux_let_go_of_code(void);
+
+/// The heap keeps what was freed for what comes next, instead of giving its end back to the kernel and
+/// asking for it again with every burst.
+void clinux_keep_heap(void);
 
 /// accept4(2): nonblocking and closed on exec.
 int clinux_accept(int listener, struct sockaddr *address, socklen_t *length);
@@ -106,6 +110,7 @@ static inline int clinux_epoll_control(int epoll, int operation, int fd, uint32_
 }
 
 static const uint32_t CLINUX_READABLE = EPOLLIN;
+static const uint32_t CLINUX_EDGE = EPOLLET;
 static const uint32_t CLINUX_WRITABLE = EPOLLOUT;
 static const uint32_t CLINUX_ERROR = EPOLLERR;
 static const uint32_t CLINUX_HANGUP = EPOLLHUP;

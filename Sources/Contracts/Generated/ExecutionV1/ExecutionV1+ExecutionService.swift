@@ -39,8 +39,8 @@ extension ExecutionV1 {
 
   /// What a server of ExecutionService does, one function per method.
   package protocol ExecutionServiceHandler: Sendable {
-    /// Takes charge of a parent order; answered when the intent is on disk. The same order again is no
-    /// new order.
+    /// Takes charge of a parent order; answered when that is on disk. The same order again is no new
+    /// order.
     func routeOrder(
       _ request: ExecutionV1.RouteOrderRequest, _ context: Calls.ServerContext
     ) async throws -> ExecutionV1.RouteOrderResponse
@@ -64,8 +64,8 @@ extension ExecutionV1 {
 
     package init(channel: any Calls.Channel) { self.channel = channel }
 
-    /// Takes charge of a parent order; answered when the intent is on disk. The same order again is no
-    /// new order.
+    /// Takes charge of a parent order; answered when that is on disk. The same order again is no new
+    /// order.
     package func routeOrder(
       _ request: ExecutionV1.RouteOrderRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> ExecutionV1.RouteOrderResponse {
@@ -111,6 +111,11 @@ extension ExecutionV1 {
   package struct RouteOrderRequest: Message {
     package static let typeName = "shrivenquant.execution.v1.RouteOrderRequest"
     package var order: OmsV1.Order?
+    /// The instance of the execution-router that the oms heard when it accepted the order; journaled there,
+    /// and the same in every request for the order. That instance sends the order on the oms's word, before
+    /// its own record is on disk; any other one never sends it, and asks the venue whether it is there. 0:
+    /// the record comes first, whichever instance it is.
+    package var instance: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -118,11 +123,13 @@ extension ExecutionV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if let value = self.order { size += 1 + WireSize.message(value) }
+      if self.instance != 0 { size += 1 + 8 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if let value = self.order { writer.message(10, value) }
+      if self.instance != 0 { writer.fixed64(17, self.instance) }
       writer.unknown(self.unknownFields)
     }
 
@@ -132,6 +139,7 @@ extension ExecutionV1 {
         switch tag {
         case 0: return
         case 10: try reader.message(&self.order)
+        case 17: self.instance = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -176,6 +184,11 @@ extension ExecutionV1 {
   package struct CancelRoutedOrderRequest: Message {
     package static let typeName = "shrivenquant.execution.v1.CancelRoutedOrderRequest"
     package var orderId: String = ""
+    /// The order and its instance as in RouteOrderRequest: where the order is not known, and another
+    /// instance may have sent it, it is taken in charge, asked about and cancelled. Else it is NOT_FOUND, and
+    /// never was sent.
+    package var order: OmsV1.Order?
+    package var instance: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -183,11 +196,15 @@ extension ExecutionV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if !self.orderId.isEmpty { size += 1 + WireSize.text(self.orderId) }
+      if let value = self.order { size += 1 + WireSize.message(value) }
+      if self.instance != 0 { size += 1 + 8 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if !self.orderId.isEmpty { writer.text(10, self.orderId) }
+      if let value = self.order { writer.message(18, value) }
+      if self.instance != 0 { writer.fixed64(25, self.instance) }
       writer.unknown(self.unknownFields)
     }
 
@@ -197,6 +214,8 @@ extension ExecutionV1 {
         switch tag {
         case 0: return
         case 10: self.orderId = try reader.text()
+        case 18: try reader.message(&self.order)
+        case 25: self.instance = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -310,6 +329,8 @@ extension ExecutionV1 {
     /// another report there, or ends before it, the log was replaced or restored from a copy:
     /// FAILED_PRECONDITION with the reason LOG_REPLACED. 0 asks for no such check.
     package var afterMark: UInt64 = 0
+    /// The first message is to tell the instance, and nothing else.
+    package var withInstance: Bool = false
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -318,12 +339,14 @@ extension ExecutionV1 {
       var size = self.unknownFields.bytes.count
       if self.afterSequence != 0 { size += 1 + WireSize.varint(self.afterSequence) }
       if self.afterMark != 0 { size += 1 + 8 }
+      if self.withInstance { size += 1 + 1 }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if self.afterSequence != 0 { writer.varint(8, self.afterSequence) }
       if self.afterMark != 0 { writer.fixed64(17, self.afterMark) }
+      if self.withInstance { writer.varint(24, self.withInstance ? 1 : 0) }
       writer.unknown(self.unknownFields)
     }
 
@@ -334,6 +357,7 @@ extension ExecutionV1 {
         case 0: return
         case 8: self.afterSequence = try reader.uint64()
         case 17: self.afterMark = try reader.fixed64()
+        case 24: self.withInstance = try reader.bool()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -361,6 +385,9 @@ extension ExecutionV1 {
     /// Tells the execution-router's log from any other one at this sequence; given back as after_mark by
     /// a reader that resumes behind this report. Not journaled.
     package var logMark: UInt64 = 0
+    /// Of the first message of a stream that was asked for it, which is no report and has no sequence: the
+    /// instance that tells, a number of its own for each start of the execution-router. Not journaled.
+    package var instance: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -378,6 +405,7 @@ extension ExecutionV1 {
       if !self.text.isEmpty { size += 1 + WireSize.text(self.text) }
       if self.timeNs != 0 { size += 1 + 8 }
       if self.logMark != 0 { size += 1 + 8 }
+      if self.instance != 0 { size += 1 + 8 }
       return size
     }
 
@@ -393,6 +421,7 @@ extension ExecutionV1 {
       if !self.text.isEmpty { writer.text(74, self.text) }
       if self.timeNs != 0 { writer.fixed64(81, self.timeNs) }
       if self.logMark != 0 { writer.fixed64(89, self.logMark) }
+      if self.instance != 0 { writer.fixed64(97, self.instance) }
       writer.unknown(self.unknownFields)
     }
 
@@ -412,6 +441,7 @@ extension ExecutionV1 {
         case 74: self.text = try reader.text()
         case 81: self.timeNs = try reader.fixed64()
         case 89: self.logMark = try reader.fixed64()
+        case 97: self.instance = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -70,6 +70,9 @@ extension OmsV1 {
     package var quantity: TypeV1.Decimal?
     /// The log_mark of the report that caused it: with report_sequence, where reports are resumed.
     package var reportMark: UInt64 = 0
+    /// With ACCEPTED: the instance of the execution-router that may send the order on this record alone; 0
+    /// for none.
+    package var routerInstance: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -82,6 +85,7 @@ extension OmsV1 {
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
       if self.reportMark != 0 { size += 1 + 8 }
+      if self.routerInstance != 0 { size += 1 + 8 }
       return size
     }
 
@@ -92,6 +96,7 @@ extension OmsV1 {
       if let value = self.price { writer.message(34, value) }
       if let value = self.quantity { writer.message(42, value) }
       if self.reportMark != 0 { writer.fixed64(49, self.reportMark) }
+      if self.routerInstance != 0 { writer.fixed64(57, self.routerInstance) }
       writer.unknown(self.unknownFields)
     }
 
@@ -106,6 +111,7 @@ extension OmsV1 {
         case 34: try reader.message(&self.price)
         case 42: try reader.message(&self.quantity)
         case 49: self.reportMark = try reader.fixed64()
+        case 57: self.routerInstance = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -38,11 +38,14 @@ package struct AccessControl: ServerInterceptor {
 
   /// `Bearer <token>` (RFC 6750), the scheme in any case.
   package static func bearer(_ header: String) throws(RPCError) -> String {
-    let parts = header.split(separator: " ", maxSplits: 1)
-    guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+    let bytes = header.utf8.drop { $0 == UInt8(ascii: " ") }
+    let scheme = bytes.prefix { $0 != UInt8(ascii: " ") }
+    let token = bytes.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") }
+    let isBearer = scheme.count == 6 && zip(scheme, "bearer".utf8).allSatisfy { $0 | 0x20 == $1 }
+    guard isBearer, !token.isEmpty else {
       throw RPCError(.unauthenticated, "the authorization is no bearer token")
     }
-    return String(parts[1].drop { $0 == " " })
+    return String(Substring(token))
   }
 
   package static func check(_ method: MethodDescriptor, _ identity: Identity) throws(RPCError) {

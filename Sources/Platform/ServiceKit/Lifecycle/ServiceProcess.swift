@@ -53,6 +53,7 @@ package enum ServiceProcess<Service: ServiceDefinition> {
       return ServiceExit.badSettings
     }
     SignalWatch.block()
+    clinux_keep_heap()
     let level = LogLevel(name: loaded.mesh.logLevel.rawValue) ?? .info
     let log = Log(LogSink(.descriptor(2), level: level), service: Service.name.text)
     let loop = EventLoop(name: Service.name.text)

@@ -1,5 +1,6 @@
 internal import CCurl
 internal import Chrono
+internal import Loop
 internal import Security
 
 /// One request on its way. `@unchecked Sendable`: made anywhere, then touched on the loop only.
@@ -7,7 +8,11 @@ final class CurlTransfer: @unchecked Sendable {
   typealias Outcome = Result<HTTPClientResponse, HTTPClientError>
 
   let request: HTTPClientRequest
-  var handle: UnsafeMutableRawPointer?
+  /// Nil before it has one and after it has ended.
+  var handle: CurlHandle?
+  /// While it waits for a free connection, until then.
+  var timer: TimerToken?
+  var deadline = Uptime(nanoseconds: 0)
   var waiter: CheckedContinuation<Outcome, Never>?
   var isCancelled = false
 
@@ -20,29 +25,30 @@ final class CurlTransfer: @unchecked Sendable {
   private var attempts = 0
   private var objection: String?
   private var headerList: UnsafeMutablePointer<curl_slist>?
-  private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
-  /// A connection that was idle for longer is not used again: servers close theirs after a minute or
-  /// so, and a POST that meets such a close may or may not have been carried out.
-  private static let idleSecondsMax = 15
   /// Bytes of a response's headers.
   private static let headerBytesMax = 64 * 1024
 
-  init(_ request: HTTPClientRequest) {
-    self.request = request
-    errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-  }
+  init(_ request: HTTPClientRequest) { self.request = request }
 
-  deinit {
-    curl_slist_free_all(headerList)
-    errorText.deallocate()
+  deinit { curl_slist_free_all(headerList) }
+
+  /// Scheme and authority: connections are counted for each.
+  var host: String {
+    var slashes = 0
+    let end = request.url.utf8.firstIndex { byte in
+      if byte == UInt8(ascii: "/") { slashes += 1 }
+      return slashes == 3
+    }
+    return String(request.url[..<(end ?? request.url.endIndex)])
   }
 
   var mayHaveReachedPeer: Bool { attempts > 0 }
 
   /// It has got a connection, or at least looked for the host.
   private var hasBegun: Bool {
-    attempts > 0 || ccurl_info_double(handle!, CURLINFO_NAMELOOKUP_TIME) > 0
+    guard let handle else { return false }
+    return attempts > 0 || ccurl_info_double(handle.curl, CURLINFO_NAMELOOKUP_TIME) > 0
   }
 
   // MARK: Setting up
@@ -60,8 +66,10 @@ final class CurlTransfer: @unchecked Sendable {
     return request.url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) ? nil : "the URL is malformed"
   }
 
-  func configure(_ curl: UnsafeMutableRawPointer, trust: Trust) {
-    handle = curl
+  /// `timeout` is what is left of the request's.
+  func configure(_ handle: CurlHandle, timeout: Duration) {
+    self.handle = handle
+    let curl = handle.curl
     let me = Unmanaged.passUnretained(self).toOpaque()
     ccurl_set_callbacks(
       curl, me,
@@ -69,31 +77,21 @@ final class CurlTransfer: @unchecked Sendable {
       { bytes, size, count, transfer in CurlTransfer.from(transfer).takeHeader(bytes, size * count)
       },
       { transfer, _, _, _, _ in CurlTransfer.from(transfer).aboutToSend() })
-    ccurl_set_pointer(curl, CURLOPT_ERRORBUFFER, errorText)
+    handle.errorText.pointee = 0
     ccurl_set_text(curl, CURLOPT_URL, request.url)
-    ccurl_set_text(curl, CURLOPT_PROTOCOLS_STR, "http,https")
-    ccurl_set_long(curl, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-    ccurl_set_long(curl, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-    ccurl_set_long(curl, CURLOPT_NOSIGNAL, 1)
-    ccurl_set_long(curl, CURLOPT_TCP_KEEPALIVE, 1)
-    ccurl_set_long(curl, CURLOPT_MAXAGE_CONN, Self.idleSecondsMax)
-    ccurl_set_text(curl, CURLOPT_ACCEPT_ENCODING, "gzip")
-    // The environment's proxies must not see, or break, what goes to a venue.
-    ccurl_set_text(curl, CURLOPT_PROXY, "")
-    let milliseconds = max(1, Int(request.timeout.wholeNanoseconds / 1_000_000))
+    let milliseconds = max(1, Int(timeout.wholeNanoseconds / 1_000_000))
     ccurl_set_long(curl, CURLOPT_TIMEOUT_MS, milliseconds)
     ccurl_set_long(curl, CURLOPT_CONNECTTIMEOUT_MS, milliseconds)
-    if case .authorities(let pem) = trust {
-      var pem = pem
-      pem.withUTF8 { _ = ccurl_set_authorities(curl, $0.baseAddress!, $0.count) }
-    }
     setMethod(curl)
     setHeaders(curl)
   }
 
   private func setMethod(_ curl: UnsafeMutableRawPointer) {
+    // Nothing of what the handle carried before.
+    ccurl_set_long(curl, CURLOPT_HTTPGET, 1)
     if request.method == "HEAD" {
       ccurl_set_long(curl, CURLOPT_NOBODY, 1)
+      ccurl_set_pointer(curl, CURLOPT_CUSTOMREQUEST, nil)
       return
     }
     if request.method != "GET" || !request.body.isEmpty {
@@ -131,7 +129,7 @@ final class CurlTransfer: @unchecked Sendable {
   /// curl sends again, on a new connection, what a kept connection may have swallowed. Not with us,
   /// unless the request says so or not a byte had left.
   private func aboutToSend() -> Int32 {
-    let hasLeft = attempts > 0 && ccurl_info_long(handle!, CURLINFO_REQUEST_SIZE) > 0
+    let hasLeft = attempts > 0 && ccurl_info_long(handle!.curl, CURLINFO_REQUEST_SIZE) > 0
     if hasLeft, !request.maySendTwice { return CURL_PREREQFUNC_ABORT }
     if !hasLeft, let objection = request.objection?() {
       self.objection = objection
@@ -182,7 +180,7 @@ final class CurlTransfer: @unchecked Sendable {
     }
     if code == CURLE_ABORTED_BY_CALLBACK, let objection { return fail(.withheld, objection) }
     guard code == CURLE_OK else { return fail(kind(code), words(code)) }
-    let status = ccurl_info_long(handle!, CURLINFO_RESPONSE_CODE)
+    let status = ccurl_info_long(handle!.curl, CURLINFO_RESPONSE_CODE)
     return .success(HTTPClientResponse(status: status, headers: headers, body: body))
   }
 
@@ -199,7 +197,7 @@ final class CurlTransfer: @unchecked Sendable {
     if code == CURLE_ABORTED_BY_CALLBACK {
       return "the connection was lost while the request was sent"
     }
-    let detail = String(cString: errorText)
+    let detail = handle.map { String(cString: $0.errorText) } ?? ""
     return detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
   }
 

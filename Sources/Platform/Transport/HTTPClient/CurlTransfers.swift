@@ -9,10 +9,41 @@ final class CurlTransfers: @unchecked Sendable {
   let loop: EventLoop
   private let trust: Trust
   private let multi: UnsafeMutableRawPointer
+  private let connectionsMax: Int
   private var running: [ObjectIdentifier: CurlTransfer] = [:]
+  private var hosts: [String: Host] = [:]
+  /// Handles between transfers, no more than have been under way at once.
+  private var resting: [CurlHandle] = []
   private var sockets: [Int32: CurlSocket] = [:]
   private var timer: TimerToken?
   private var isClosed = false
+
+  /// Who waits here for a free connection costs nothing. Of those who wait inside, curl looks at each
+  /// whenever another transfer ends.
+  private struct Host {
+    var running = 0
+    var waiting: [CurlTransfer] = []
+    /// Those before it have gone.
+    var head = 0
+
+    mutating func add(_ transfer: CurlTransfer) {
+      if head > 64, head > waiting.count / 2 {
+        waiting.removeFirst(head)
+        head = 0
+      }
+      waiting.append(transfer)
+    }
+
+    mutating func next() -> CurlTransfer? {
+      while head < waiting.count {
+        defer { head += 1 }
+        if waiting[head].waiter != nil { return waiting[head] }
+      }
+      waiting.removeAll(keepingCapacity: true)
+      head = 0
+      return nil
+    }
+  }
 
   private static let isReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
@@ -20,6 +51,7 @@ final class CurlTransfers: @unchecked Sendable {
     precondition(Self.isReady, "libcurl cannot be used")
     self.loop = loop
     self.trust = trust
+    self.connectionsMax = connectionsMax
     guard let multi = curl_multi_init() else { preconditionFailure("no memory for libcurl") }
     self.multi = multi
     ccurl_multi_set_long(self.multi, CURLMOPT_MAX_HOST_CONNECTIONS, connectionsMax)
@@ -53,27 +85,66 @@ final class CurlTransfers: @unchecked Sendable {
       transfer.finish(transfer.fail(.invalidRequest, problem))
       return
     }
-    guard !isClosed, let handle = curl_easy_init() else {
+    guard !isClosed else {
       transfer.finish(transfer.fail(.connect, "the client is closed"))
       return
     }
-    transfer.configure(handle, trust: trust)
+    let host = transfer.host
+    guard hosts[host, default: Host()].running < connectionsMax else {
+      hosts[host]?.add(transfer)
+      transfer.timer = loop.schedule(after: transfer.request.timeout) {
+        transfer.timer = nil
+        transfer.finish(transfer.fail(.queued, "no connection was free in time"))
+      }
+      transfer.deadline = loop.uptime + transfer.request.timeout
+      return
+    }
+    run(transfer, transfer.request.timeout)
+  }
+
+  private func run(_ transfer: CurlTransfer, _ timeout: Duration) {
+    guard let handle = resting.popLast() ?? CurlHandle(trust: trust) else {
+      transfer.finish(transfer.fail(.connect, "no memory for libcurl"))
+      return
+    }
+    hosts[transfer.host, default: Host()].running += 1
+    transfer.configure(handle, timeout: timeout)
     running[ObjectIdentifier(transfer)] = transfer
-    curl_multi_add_handle(multi, handle)
+    curl_multi_add_handle(multi, handle.curl)
   }
 
   func cancel(_ transfer: CurlTransfer) {
     transfer.isCancelled = true
-    guard running[ObjectIdentifier(transfer)] != nil else { return }
-    end(transfer, transfer.fail(.cancelled, "cancelled"))
+    if running[ObjectIdentifier(transfer)] != nil {
+      end(transfer, transfer.fail(.cancelled, "cancelled"))
+      runWaiting(for: transfer.host)
+    } else if transfer.waiter != nil {
+      if let timer = transfer.timer { loop.cancel(timer) }
+      transfer.timer = nil
+      transfer.finish(transfer.fail(.cancelled, "cancelled"))
+    }
   }
 
   private func end(_ transfer: CurlTransfer, _ outcome: CurlTransfer.Outcome) {
     running[ObjectIdentifier(transfer)] = nil
-    curl_multi_remove_handle(multi, transfer.handle)
-    curl_easy_cleanup(transfer.handle)
-    transfer.handle = nil
+    if let handle = transfer.handle {
+      curl_multi_remove_handle(multi, handle.curl)
+      handle.rest()
+      transfer.handle = nil
+      resting.append(handle)
+    }
+    hosts[transfer.host]?.running -= 1
     transfer.finish(outcome)
+  }
+
+  private func runWaiting(for host: String) {
+    while let running = hosts[host]?.running, running < connectionsMax,
+      let next = hosts[host]?.next()
+    {
+      if let timer = next.timer { loop.cancel(timer) }
+      next.timer = nil
+      run(next, next.deadline - loop.uptime)
+    }
   }
 
   fileprivate func act(_ socket: Int32, _ events: Int32) {
@@ -84,6 +155,7 @@ final class CurlTransfers: @unchecked Sendable {
       guard let pointer = ccurl_private(handle) else { continue }
       let transfer = Unmanaged<CurlTransfer>.fromOpaque(pointer).takeUnretainedValue()
       end(transfer, transfer.outcome(code))
+      runWaiting(for: transfer.host)
     }
   }
 
@@ -92,6 +164,10 @@ final class CurlTransfers: @unchecked Sendable {
     for transfer in Array(running.values) {
       end(transfer, transfer.fail(.cancelled, "the client is closed"))
     }
+    for host in hosts.values {
+      for transfer in host.waiting where transfer.waiter != nil { cancel(transfer) }
+    }
+    resting = []
     curl_multi_cleanup(multi)
     if let timer { loop.cancel(timer) }
     for socket in sockets.values { socket.stop() }

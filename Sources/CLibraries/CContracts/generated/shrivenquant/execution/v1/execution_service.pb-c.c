@@ -367,7 +367,7 @@ void   shrivenquant__execution__v1__execution_report__free_unpacked
   assert(message->base.descriptor == &shrivenquant__execution__v1__execution_report__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__route_order_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__route_order_request__field_descriptors[2] =
 {
   {
     "order",
@@ -381,14 +381,27 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__route_order_r
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "instance",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__RouteOrderRequest, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__route_order_request__field_indices_by_name[] = {
+  1,   /* field[1] = instance */
   0,   /* field[0] = order */
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__route_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__route_order_request__descriptor =
 {
@@ -398,7 +411,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__route_order_reques
   "Shrivenquant__Execution__V1__RouteOrderRequest",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__RouteOrderRequest),
-  1,
+  2,
   shrivenquant__execution__v1__route_order_request__field_descriptors,
   shrivenquant__execution__v1__route_order_request__field_indices_by_name,
   1,  shrivenquant__execution__v1__route_order_request__number_ranges,
@@ -443,7 +456,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__route_order_respon
   (ProtobufCMessageInit) shrivenquant__execution__v1__route_order_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__cancel_routed_order_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__cancel_routed_order_request__field_descriptors[3] =
 {
   {
     "order_id",
@@ -457,14 +470,40 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__cancel_routed
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "order",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__CancelRoutedOrderRequest, order),
+    &shrivenquant__oms__v1__order__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instance",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__CancelRoutedOrderRequest, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__cancel_routed_order_request__field_indices_by_name[] = {
+  2,   /* field[2] = instance */
+  1,   /* field[1] = order */
   0,   /* field[0] = order_id */
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__cancel_routed_order_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__cancel_routed_order_request__descriptor =
 {
@@ -474,7 +513,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__cancel_routed_orde
   "Shrivenquant__Execution__V1__CancelRoutedOrderRequest",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__CancelRoutedOrderRequest),
-  1,
+  3,
   shrivenquant__execution__v1__cancel_routed_order_request__field_descriptors,
   shrivenquant__execution__v1__cancel_routed_order_request__field_indices_by_name,
   1,  shrivenquant__execution__v1__cancel_routed_order_request__number_ranges,
@@ -594,7 +633,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__replace_routed_ord
   (ProtobufCMessageInit) shrivenquant__execution__v1__replace_routed_order_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__stream_reports_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__stream_reports_request__field_descriptors[3] =
 {
   {
     "after_sequence",
@@ -620,15 +659,28 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__stream_report
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "with_instance",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__StreamReportsRequest, with_instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__stream_reports_request__field_indices_by_name[] = {
   1,   /* field[1] = after_mark */
   0,   /* field[0] = after_sequence */
+  2,   /* field[2] = with_instance */
 };
 static const ProtobufCIntRange shrivenquant__execution__v1__stream_reports_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__stream_reports_request__descriptor =
 {
@@ -638,7 +690,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__stream_reports_req
   "Shrivenquant__Execution__V1__StreamReportsRequest",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__StreamReportsRequest),
-  2,
+  3,
   shrivenquant__execution__v1__stream_reports_request__field_descriptors,
   shrivenquant__execution__v1__stream_reports_request__field_indices_by_name,
   1,  shrivenquant__execution__v1__stream_reports_request__number_ranges,
@@ -693,7 +745,7 @@ const ProtobufCEnumDescriptor shrivenquant__execution__v1__execution_report__kin
   shrivenquant__execution__v1__execution_report__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__execution__v1__execution_report__field_descriptors[11] =
+static const ProtobufCFieldDescriptor shrivenquant__execution__v1__execution_report__field_descriptors[12] =
 {
   {
     "sequence",
@@ -827,9 +879,22 @@ static const ProtobufCFieldDescriptor shrivenquant__execution__v1__execution_rep
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "instance",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Execution__V1__ExecutionReport, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__execution__v1__execution_report__field_indices_by_name[] = {
   4,   /* field[4] = fill */
+  11,   /* field[11] = instance */
   2,   /* field[2] = kind */
   10,   /* field[10] = log_mark */
   1,   /* field[1] = order_id */
@@ -844,7 +909,7 @@ static const unsigned shrivenquant__execution__v1__execution_report__field_indic
 static const ProtobufCIntRange shrivenquant__execution__v1__execution_report__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor shrivenquant__execution__v1__execution_report__descriptor =
 {
@@ -854,7 +919,7 @@ const ProtobufCMessageDescriptor shrivenquant__execution__v1__execution_report__
   "Shrivenquant__Execution__V1__ExecutionReport",
   "shrivenquant.execution.v1",
   sizeof(Shrivenquant__Execution__V1__ExecutionReport),
-  11,
+  12,
   shrivenquant__execution__v1__execution_report__field_descriptors,
   shrivenquant__execution__v1__execution_report__field_indices_by_name,
   1,  shrivenquant__execution__v1__execution_report__number_ranges,

@@ -61,10 +61,17 @@ struct  Shrivenquant__Execution__V1__RouteOrderRequest
 {
   ProtobufCMessage base;
   Shrivenquant__Oms__V1__Order *order;
+  /*
+   * The instance of the execution-router that the oms heard when it accepted the order; journaled there,
+   * and the same in every request for the order. That instance sends the order on the oms's word, before
+   * its own record is on disk; any other one never sends it, and asks the venue whether it is there. 0:
+   * the record comes first, whichever instance it is.
+   */
+  uint64_t instance;
 };
 #define SHRIVENQUANT__EXECUTION__V1__ROUTE_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__route_order_request__descriptor) \
-    , NULL }
+    , NULL, 0 }
 
 
 struct  Shrivenquant__Execution__V1__RouteOrderResponse
@@ -84,10 +91,17 @@ struct  Shrivenquant__Execution__V1__CancelRoutedOrderRequest
 {
   ProtobufCMessage base;
   char *order_id;
+  /*
+   * The order and its instance as in RouteOrderRequest: where the order is not known, and another
+   * instance may have sent it, it is taken in charge, asked about and cancelled. Else it is NOT_FOUND, and
+   * never was sent.
+   */
+  Shrivenquant__Oms__V1__Order *order;
+  uint64_t instance;
 };
 #define SHRIVENQUANT__EXECUTION__V1__CANCEL_ROUTED_ORDER_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__cancel_routed_order_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, NULL, 0 }
 
 
 struct  Shrivenquant__Execution__V1__CancelRoutedOrderResponse
@@ -143,10 +157,14 @@ struct  Shrivenquant__Execution__V1__StreamReportsRequest
    * FAILED_PRECONDITION with the reason LOG_REPLACED. 0 asks for no such check.
    */
   uint64_t after_mark;
+  /*
+   * The first message is to tell the instance, and nothing else.
+   */
+  protobuf_c_boolean with_instance;
 };
 #define SHRIVENQUANT__EXECUTION__V1__STREAM_REPORTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__stream_reports_request__descriptor) \
-    , 0, 0 }
+    , 0, 0, 0 }
 
 
 /*
@@ -179,10 +197,15 @@ struct  Shrivenquant__Execution__V1__ExecutionReport
    * a reader that resumes behind this report. Not journaled.
    */
   uint64_t log_mark;
+  /*
+   * Of the first message of a stream that was asked for it, which is no report and has no sequence: the
+   * instance that tells, a number of its own for each start of the execution-router. Not journaled.
+   */
+  uint64_t instance;
 };
 #define SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__execution__v1__execution_report__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, SHRIVENQUANT__EXECUTION__V1__EXECUTION_REPORT__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, NULL, NULL, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, 0 }
 
 
 /* Shrivenquant__Execution__V1__RouteOrderRequest methods */

@@ -148,7 +148,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__journal_record__descript
   (ProtobufCMessageInit) shrivenquant__oms__v1__journal_record__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__journaled_event__field_descriptors[6] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__journaled_event__field_descriptors[7] =
 {
   {
     "event",
@@ -222,6 +222,18 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__journaled_event__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "router_instance",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__JournaledEvent, router_instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__journaled_event__field_indices_by_name[] = {
   0,   /* field[0] = event */
@@ -229,12 +241,13 @@ static const unsigned shrivenquant__oms__v1__journaled_event__field_indices_by_n
   4,   /* field[4] = quantity */
   5,   /* field[5] = report_mark */
   1,   /* field[1] = report_sequence */
+  6,   /* field[6] = router_instance */
   2,   /* field[2] = venue_order_id */
 };
 static const ProtobufCIntRange shrivenquant__oms__v1__journaled_event__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__journaled_event__descriptor =
 {
@@ -244,7 +257,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__journaled_event__descrip
   "Shrivenquant__Oms__V1__JournaledEvent",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__JournaledEvent),
-  6,
+  7,
   shrivenquant__oms__v1__journaled_event__field_descriptors,
   shrivenquant__oms__v1__journaled_event__field_indices_by_name,
   1,  shrivenquant__oms__v1__journaled_event__number_ranges,

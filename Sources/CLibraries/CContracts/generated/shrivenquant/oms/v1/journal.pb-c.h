@@ -72,10 +72,15 @@ struct  Shrivenquant__Oms__V1__JournaledEvent
    * The log_mark of the report that caused it: with report_sequence, where reports are resumed.
    */
   uint64_t report_mark;
+  /*
+   * With ACCEPTED: the instance of the execution-router that may send the order on this record alone; 0
+   * for none.
+   */
+  uint64_t router_instance;
 };
 #define SHRIVENQUANT__OMS__V1__JOURNALED_EVENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__journaled_event__descriptor) \
-    , NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0 }
+    , NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, 0 }
 
 
 /* Shrivenquant__Oms__V1__JournalRecord methods */
