@@ -60,7 +60,7 @@ final class OrderClearance: Sendable {
   }
 
   private func waitForRelease() async {
-    while killSwitch.isEngaged, !Task.isCancelled { await wait(Self.pauseMax) }
+    while killSwitch.isEngaged, !Task.isCancelled { await bell.wait(Self.pauseMax) }
   }
 
   /// True when no order is open.
