@@ -8,6 +8,7 @@ import OMSService
 import Orders
 import Postgres
 import ServiceKit
+import Synchronization
 import Telemetry
 import Transport
 import Wire
@@ -168,19 +169,30 @@ struct AbsentStore: OrderStore {
   func executions(_ query: ExecutionQuery) async throws -> [OmsV1.Execution] { throw away }
 }
 
-/// Has everything that it is asked to record, at once.
-struct RecordedStore: OrderStore {
+/// Has everything that it is asked to record, a millisecond after it was asked.
+final class RecordedStore: OrderStore {
+  private let loop: EventLoop
+  private let recorded = Mutex(
+    RecordProgress(generation: 1, position: LogPosition.start, againUntil: 0))
+
+  init(loop: EventLoop) { self.loop = loop }
+
   func prepare() async throws {}
-  func progress() async throws -> RecordProgress {
-    RecordProgress(
-      generation: 1, position: LogPosition(sequence: 0, mark: 0), againUntil: 0)
-  }
+  func progress() async throws -> RecordProgress { recorded.withLock { $0 } }
   func beginAgain(_ reason: String, until sequence: UInt64) async throws -> RecordProgress {
-    try await progress()
+    recorded.withLock { progress in
+      progress = RecordProgress(
+        generation: progress.generation + 1, position: .start, againUntil: sequence)
+      return progress
+    }
   }
   func record(
     _ events: [OmsV1.OrderEvent], through progress: RecordProgress
-  ) async throws -> [RefusedItem<OmsV1.OrderEvent>] { [] }
+  ) async throws -> [RefusedItem<OmsV1.OrderEvent>] {
+    await loop.sleep(for: .milliseconds(1))
+    recorded.withLock { $0 = progress }
+    return []
+  }
   func setAsideCount() async throws -> Int { 0 }
   func order(_ id: OrderID) async throws -> OmsV1.Order? { nil }
   func orders(_ query: OrderQuery) async throws -> [OmsV1.Order] { [] }

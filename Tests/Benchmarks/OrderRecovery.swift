@@ -27,7 +27,8 @@ enum OrderRecovery {
     let (live, crashed) = ("\(path)/live", "\(path)/crashed")
     let count = events / 2
     try onLoop { loop in
-      let oms = try await OMSUnderLoad(live, RecordedStore(), [], loop)
+      try await SubmitsWithHistory.write(0, live + "/journal/oms", loop)
+      let oms = try await OMSUnderLoad(live, RecordedStore(loop: loop), [], loop)
       _ = try await oms.submit(count, "o")
       try copy(live, crashed)
       await oms.stop()
@@ -49,7 +50,7 @@ enum OrderRecovery {
       try copy(path, folder)
       return try onLoop { loop in
         let start = loop.uptime.nanoseconds
-        let (oms, _) = try OMSUnderLoad.open(folder, [], RecordedStore(), [], loop)
+        let (oms, _) = try OMSUnderLoad.open(folder, [], RecordedStore(loop: loop), [], loop)
         let took = Double(loop.uptime.nanoseconds - start)
         await oms.stop()
         return took
@@ -62,7 +63,8 @@ enum OrderRecovery {
     return try onLoop { loop in
       try await SubmitsWithHistory.write(1_000_000, folder + "/journal/oms", loop)
       let oms = try await OMSUnderLoad(
-        folder, RecordedStore(), ["oms.orders_kept_max=1000000", "oms.snapshot_records=1000"], loop)
+        folder, RecordedStore(loop: loop),
+        ["oms.orders_kept_max=1000000", "oms.snapshot_records=1000"], loop)
       let gaps = LongestGap()
       let ticker = loop.spawn { await gaps.watch(loop) }
       let times = try await oms.submit(100_000, "p")

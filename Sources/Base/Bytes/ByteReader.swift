@@ -1,9 +1,9 @@
 /// Reads what `ByteWriter` wrote; every read is checked against the end.
 package struct ByteReader: Sendable {
-  private let bytes: [UInt8]
-  private let end: Int
+  @usableFromInline let bytes: [UInt8]
+  @usableFromInline let end: Int
   /// The offset of the next byte.
-  package private(set) var offset: Int
+  @usableFromInline package internal(set) var offset: Int
 
   package init(_ bytes: [UInt8]) {
     self.bytes = bytes
@@ -21,7 +21,7 @@ package struct ByteReader: Sendable {
   package var remaining: Int { end - offset }
   package var isAtEnd: Bool { offset == end }
 
-  package mutating func read<Value: FixedWidthInteger>(
+  @inlinable package mutating func read<Value: FixedWidthInteger>(
     _ type: Value.Type
   ) throws(ByteReaderError) -> Value {
     let size = MemoryLayout<Value>.size
@@ -60,7 +60,7 @@ package struct ByteReader: Sendable {
     guard isAtEnd else { throw .trailing(remaining, offset: offset) }
   }
 
-  private func require(_ count: Int) throws(ByteReaderError) {
+  @inlinable func require(_ count: Int) throws(ByteReaderError) {
     guard count >= 0, count <= remaining else {
       throw .truncated(offset: offset, wanted: count, remaining: remaining)
     }

@@ -1,12 +1,12 @@
 /// Appends integers (little-endian) and bytes to an array.
 package struct ByteWriter: Sendable {
-  package private(set) var bytes: [UInt8] = []
+  @usableFromInline package internal(set) var bytes: [UInt8] = []
 
   package init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
   package var count: Int { bytes.count }
 
-  package mutating func write(_ value: some FixedWidthInteger) {
+  @inlinable package mutating func write(_ value: some FixedWidthInteger) {
     withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }
 

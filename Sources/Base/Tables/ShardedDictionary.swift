@@ -1,14 +1,14 @@
 /// A dictionary in many small ones: growing stops nobody for long, and whoever holds a copy while it
 /// is changed costs the copy of one of them, never of all. Its order means nothing.
 package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-  private var shards: [[Key: Value]]
-  package private(set) var count = 0
+  @usableFromInline var shards: [[Key: Value]]
+  @usableFromInline package internal(set) var count = 0
 
-  private static var shardBits: Int { 10 }
+  @inlinable static var shardBits: Int { 10 }
 
-  package init() { shards = Array(repeating: [:], count: 1 << Self.shardBits) }
+  @inlinable package init() { shards = Array(repeating: [:], count: 1 << Self.shardBits) }
 
-  package subscript(key: Key) -> Value? {
+  @inlinable package subscript(key: Key) -> Value? {
     get { shards[Self.shard(key)][key] }
     set {
       let shard = Self.shard(key)
@@ -18,10 +18,10 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
     }
   }
 
-  package var isEmpty: Bool { count == 0 }
+  @inlinable package var isEmpty: Bool { count == 0 }
 
   /// Changes a value where it is; nil when there is none.
-  package mutating func update<Result>(
+  @inlinable package mutating func update<Result>(
     _ key: Key, _ body: (inout Value) throws -> Result
   ) rethrows -> Result? {
     let shard = Self.shard(key)
@@ -29,9 +29,11 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
     return try body(&shards[shard].values[index])
   }
 
-  package func contains(_ key: Key) -> Bool { shards[Self.shard(key)].index(forKey: key) != nil }
+  @inlinable package func contains(_ key: Key) -> Bool {
+    shards[Self.shard(key)].index(forKey: key) != nil
+  }
 
-  package func forEach(_ body: (Key, Value) throws -> Void) rethrows {
+  @inlinable package func forEach(_ body: (Key, Value) throws -> Void) rethrows {
     for shard in shards { for (key, value) in shard { try body(key, value) } }
   }
 
@@ -50,20 +52,20 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
   }
 
   /// By other bits of the hash than the small dictionaries use.
-  private static func shard(_ key: Key) -> Int {
+  @inlinable static func shard(_ key: Key) -> Int {
     Int(truncatingIfNeeded: UInt(bitPattern: key.hashValue) >> UInt(UInt.bitWidth - shardBits))
   }
 }
 
 extension ShardedDictionary where Value == Void {
   /// True when it was not in it.
-  package mutating func insert(_ key: Key) -> Bool {
+  @inlinable package mutating func insert(_ key: Key) -> Bool {
     guard !contains(key) else { return false }
     self[key] = ()
     return true
   }
 
-  package mutating func remove(_ key: Key) -> Bool {
+  @inlinable package mutating func remove(_ key: Key) -> Bool {
     guard contains(key) else { return false }
     self[key] = nil
     return true
