@@ -18,7 +18,7 @@ struct OMSUnderLoad {
   let openingSeconds: Double
   private let oms: OMS
   private let context: ServiceContext
-  private let client: OmsV1.OrderServiceClient
+  let client: OmsV1.OrderServiceClient
   private let loop: EventLoop
 
   private static let tasks = 64

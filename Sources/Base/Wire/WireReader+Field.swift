@@ -3,7 +3,7 @@
 extension WireReader {
   /// The last field of this number that is a message, text or bytes; nil when there is none. It points
   /// into `message`.
-  public static func field(
+  package static func field(
     _ number: UInt32, in message: UnsafeRawBufferPointer
   ) throws(WireError) -> UnsafeRawBufferPointer? {
     var reader = WireReader(message)

@@ -30,22 +30,9 @@ package struct InstrumentTable: Sendable {
     ids[Key(venue: venue, symbol: symbol)].map { self[$0] }
   }
 
-  /// Adds an instrument or takes its new rules; true when that changed anything. Scales never change:
-  /// every stored integer would change its meaning.
-  @discardableResult
-  package mutating func put(_ wire: MarketV1.Instrument) throws(RPCError) -> Bool {
-    guard let known = self[wire.venue, wire.symbol] else { return try learn(wire) }
-    let instrument = try Instrument(wire, id: known.id)
-    guard hasScales(of: instrument, known) else {
-      throw RPCError(
-        .failedPrecondition,
-        "\(wire.venue) changed the scales of \(wire.symbol); restart with a new state")
-    }
-    return try learn(wire)
-  }
-
-  /// The same for whoever keeps history: an instrument whose scales have changed is another one under
-  /// the same name, and what was made under the old ones keeps their id and its meaning.
+  /// Adds an instrument or takes its new rules; true when that changed anything. One whose scales have
+  /// changed is another one under the same name from now on: what was made under the old ones keeps their
+  /// id, for every stored integer would change its meaning.
   @discardableResult
   package mutating func learn(_ wire: MarketV1.Instrument) throws(RPCError) -> Bool {
     let key = Key(venue: wire.venue, symbol: wire.symbol)
@@ -64,6 +51,46 @@ package struct InstrumentTable: Sendable {
     ids[key] = instrument.id
     all.append(instrument)
     return true
+  }
+
+  /// Adds terms of before, which are not in force where others of their name are.
+  package mutating func remember(_ wire: MarketV1.Instrument) throws(RPCError) -> Instrument {
+    let key = Key(venue: wire.venue, symbol: wire.symbol)
+    guard let inForce = ids[key] else {
+      try learn(wire)
+      return all[all.count - 1]
+    }
+    let instrument = try Instrument(wire, id: InstrumentID(Int32(all.count)))
+    if let known = earlier(than: inForce, under: key).first(where: { hasScales(of: $0, instrument) }
+    ) {
+      return known
+    }
+    all.append(instrument)
+    return instrument
+  }
+
+  /// The instrument under whose terms an order was made, told by the places of its numbers and of its
+  /// execution's: the one in force where it fits, else the newest one that does.
+  package func instrument(
+    of order: OmsV1.Order, _ execution: OmsV1.Execution? = nil
+  ) -> Instrument? {
+    let key = Key(venue: order.venue, symbol: order.symbol)
+    guard let id = ids[key] else { return nil }
+    let priceScale = (order.price ?? execution?.price)?.scale
+    return ([self[id]] + earlier(than: id, under: key)).first { instrument in
+      order.quantity.map { $0.scale == UInt32(instrument.quantityScale) } ?? true
+        && priceScale.map { $0 == UInt32(instrument.priceScale) } ?? true
+    }
+  }
+
+  /// Those of the same name that are not in force, the newest first.
+  package func earlier(than instrument: Instrument) -> [Instrument] {
+    earlier(than: instrument.id, under: Key(instrument))
+  }
+
+  private func earlier(than id: InstrumentID, under key: Key) -> [Instrument] {
+    // Every one of them was in force once; as a rule there are none.
+    all.count == ids.count ? [] : all.reversed().filter { $0.id != id && Key($0) == key }
   }
 
   private func hasScales(of instrument: Instrument, _ known: Instrument) -> Bool {

@@ -178,7 +178,9 @@ package final class RiskGate {
   private func firstRefusal(
     of request: GateRequest, _ slot: UnsafeMutablePointer<GateSlot>
   ) -> Verdict {
-    for rule in RiskRule.allCases {
+    var index: UInt8 = 0
+    while let rule = RiskRule(rawValue: index) {
+      index += 1
       guard let finding = finding(of: rule, on: request, slot) else { continue }
       return .refused(
         Refusal(

@@ -71,6 +71,27 @@ package struct Instrument: Sendable, Hashable {
     self.isTrading = isTrading
   }
 
+  /// A price of ours in the places of another's, what does not fit there left out; the largest where it
+  /// is beyond 64 bits.
+  package func price(_ price: Price, in other: Instrument) -> Price {
+    Price(Self.rescaled(price.raw, from: priceScale, to: other.priceScale))
+  }
+
+  /// The same of a quantity.
+  package func quantity(_ quantity: Quantity, in other: Instrument) -> Quantity {
+    Quantity(Self.rescaled(quantity.raw, from: quantityScale, to: other.quantityScale))
+  }
+
+  private static func rescaled(_ raw: Int64, from scale: UInt8, to other: UInt8) -> Int64 {
+    if scale == other { return raw }
+    guard let factor = powerOfTen(scale > other ? scale - other : other - scale) else {
+      return scale > other ? 0 : raw.signum() * .max
+    }
+    if scale > other { return raw / factor }
+    let (product, overflow) = raw.multipliedReportingOverflow(by: factor)
+    return overflow ? raw.signum() * .max : product
+  }
+
   /// Decimal places of a raw notional.
   package var notionalScale: UInt8 { priceScale + quantityScale }
 

@@ -15,9 +15,9 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws -> ExecutionV1.RouteOrderResponse {
     guard let order = request.order else { throw RPCError.invalid("order", "is missing") }
     var response = ExecutionV1.RouteOrderResponse()
-    do { response.childOrderId = try await router.route(order, for: request.instance) } catch let
-      refusal as JournalRefusal
-    {
+    do {
+      response.childOrderId = try await router.route(order, for: request.instance)
+    } catch let refusal as JournalRefusal {
       throw refusal.rpcError
     }
     return response

@@ -25,6 +25,8 @@ actor Router {
   let journal: Journal
   /// Of this start, and no other one.
   nonisolated let instance: UInt64
+  /// Another instance has written the journal, and may have sent orders that are not in it.
+  nonisolated let hasPredecessor: Bool
   private let config: Config
   private let context: ServiceContext
   private var log: Journaled<RoutingState>
@@ -44,6 +46,7 @@ actor Router {
     self.log = log
     self.journal = log.journal
     self.instance = context.loop.randomNumber() | 1
+    self.hasPredecessor = log.journal.recovery.last > 0
     let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.reports = Dictionary(
@@ -139,9 +142,8 @@ actor Router {
     }
     waiting += 1
     defer { waiting -= 1 }
-    let isOnOmsWord = instance != 0
     try await apply(
-      .routed(parent), at: instrument, for: .business, isOnOmsWord ? .atOnce : .whenDurable)
+      .routed(parent), at: instrument, for: .business, instance != 0 ? .atOnce : .whenDurable)
     return ChildID(parent: parent.id, sequence: 1).text
   }
 
@@ -269,16 +271,14 @@ actor Router {
     _ departure: Departure = .whenDurable
   ) async throws {
     let (ticket, effects) = try commit(event, at: instrument, for: use)
-    let isAtOnce = departure == .atOnce
-    if isAtOnce { finish(effects) }
+    if case .atOnce = departure { finish(effects) }
     try await untilDurable(ticket)
-    if isAtOnce { return }
-    guard departure == .asked else { return finish(effects) }
-    for effect in effects {
-      if case .place(let order) = effect {
+    switch departure {
+    case .atOnce: break
+    case .whenDurable: finish(effects)
+    case .asked:
+      for case .place(let order) in effects {
         desk?.query(order.clientOrderID, at: instruments[order.instrument])
-      } else {
-        carryOut(effect)
       }
     }
   }
@@ -298,7 +298,7 @@ actor Router {
     return (ticket ?? log.lastTicket, effects)
   }
 
-  /// What follows from an event that may leave.
+  /// What follows from an event that is on disk.
   private func finish(_ effects: [RoutingEffect]) {
     if Mutant.isOn(.effectBeforeRecord) { return }
     for effect in effects { carryOut(effect) }

@@ -84,8 +84,8 @@ extension VenueDesk {
   /// What an earlier instance has sent on the oms's word, the oms hands over to this one as soon as it
   /// hears it: until then it is no orphan.
   private func waitForTheOms() async throws {
-    let age = context.loop.uptime - began
-    guard age < Self.patience * 10 else { return }
+    // An empty journal is of an instance that nobody was before.
+    guard router.hasPredecessor, context.loop.uptime - began < Self.patience * 10 else { return }
     await context.loop.sleep(for: Self.patience)
     try Task.checkCancellation()
   }

@@ -17,7 +17,6 @@ package struct Config: ServiceSettings {
   let restingRouteAgeMax: Duration
   let segmentBytes: Int
   let reserveBytes: Int
-  let keepBytes: Int
   let snapshotRecords: UInt64
 
   package init(_ settings: SettingsReader) {
@@ -75,10 +74,6 @@ package struct Config: ServiceSettings {
       "journal_reserve_bytes", in: 65_536...536_870_912, default: 16_777_216, unit: "bytes",
       "On a full disk new orders may not use the last of this (at most half a segment): it is kept "
         + "for cancels and for what the execution-router reports.")
-    keepBytes = settings.int(
-      "journal_keep_bytes", in: 0...1_000_000_000_000, default: 0, unit: "bytes",
-      "Segments beyond this are removed, oldest first, when two snapshots are behind them and "
-        + "PostgreSQL has what they hold; 0 keeps everything.")
     snapshotRecords = UInt64(
       settings.int(
         "snapshot_records", in: 0...1_000_000_000, default: 50_000, unit: "records",

@@ -37,9 +37,6 @@ package struct OMS: ServiceDefinition {
     var settings = journal
     settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
     settings.reserveBytes = config.reserveBytes
-    if config.keepBytes > 0 {
-      settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= record.sequence }
-    }
     let log = try context.openJournaled(
       settings, snapshotRecords: config.snapshotRecords, empty: OrderState(config))
     self.context = context

@@ -65,9 +65,11 @@ actor Books {
 
   func learn(_ known: [MarketV1.Instrument]) throws {
     for wire in known {
-      try instruments.put(wire)
+      try instruments.learn(wire)
       let key = Key(venue: wire.venue, symbol: wire.symbol)
-      if states[key] == nil, let instrument = instruments[wire.venue, wire.symbol] {
+      guard let instrument = instruments[wire.venue, wire.symbol] else { continue }
+      // Under other scales it is another book.
+      if states[key]?.instrument.id != instrument.id {
         states[key] = BookState(instrument, levelsMax: config.levelsMax)
         try consolidate(wire.symbol)
       }
@@ -93,7 +95,7 @@ actor Books {
 
   /// Every venue's book of a symbol, by the venues' names.
   func states(of symbol: String) -> [BookState] {
-    instruments.all.filter { $0.symbol == symbol }.map(\.venue.name).sorted()
+    Set(instruments.all.filter { $0.symbol == symbol }.map(\.venue.name)).sorted()
       .compactMap { states[Key(venue: $0, symbol: symbol)] }
   }
 

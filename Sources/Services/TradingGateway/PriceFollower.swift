@@ -85,7 +85,7 @@ struct PriceFollower: Sendable {
       let stream = try await orderbook.streamTops(.init(), options)
       defer { stream.cancel() }
       while let top = try await stream.next() {
-        try await desk.take(top)
+        await desk.take(top)
         told.hold()
       }
       throw RPCError(.unavailable, "the orderbook ended its stream")

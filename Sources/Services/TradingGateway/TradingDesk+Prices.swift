@@ -45,7 +45,7 @@ extension TradingDesk {
   // MARK: Prices
 
   /// From the orderbook's stream.
-  func take(_ wire: OrderbookV1.Top) throws {
+  func take(_ wire: OrderbookV1.Top) {
     guard let instrument = instruments[wire.venue, wire.symbol], hasGate else {
       early[InstrumentTable.Key(venue: wire.venue, symbol: wire.symbol)] = wire
       return
@@ -53,23 +53,36 @@ extension TradingDesk {
     let now = context.time.now
     let arrival = PriceArrival(
       source: .stream, received: Instant(nanoseconds: Int64(clamping: wire.receivedTimeNs)))
-    guard !wire.stale,
-      let bid = try instrument.raw(wire.bidPrice, scale: instrument.priceScale),
-      let ask = try instrument.raw(wire.askPrice, scale: instrument.priceScale)
-    else { return set(instrument.id, nil, arrival) }
-    let scale = instrument.quantityScale
-    let top = TopOfBook(
-      instrument: instrument.id, updateID: wire.updateId,
-      bid: PriceLevel(
-        price: Price(bid),
-        quantity: Quantity(try instrument.raw(wire.bidQuantity, scale: scale) ?? 0)),
-      ask: PriceLevel(
-        price: Price(ask),
-        quantity: Quantity(try instrument.raw(wire.askQuantity, scale: scale) ?? 0)),
-      // Ours, not the venue's: a recorded day is old, and its book is still fresh.
-      receivedTime: now)
+    guard let top = top(wire, instrument, now) else { return set(instrument.id, nil, arrival) }
     spans.arrived(arrival, at: now)
     set(instrument.id, top, arrival)
+  }
+
+  /// Nil for a book that is not to be trusted, and for one that counts in other steps than its market:
+  /// it has not heard of them, or we have not.
+  private func top(
+    _ wire: OrderbookV1.Top, _ instrument: Instrument, _ now: Instant
+  ) -> TopOfBook? {
+    guard !wire.stale else { return nil }
+    let (price, quantity) = (instrument.priceScale, instrument.quantityScale)
+    do {
+      guard let bid = try instrument.raw(wire.bidPrice, scale: price),
+        let ask = try instrument.raw(wire.askPrice, scale: price)
+      else { return nil }
+      let bidQuantity = try instrument.raw(wire.bidQuantity, scale: quantity) ?? 0
+      let askQuantity = try instrument.raw(wire.askQuantity, scale: quantity) ?? 0
+      return TopOfBook(
+        instrument: instrument.id, updateID: wire.updateId,
+        bid: PriceLevel(price: Price(bid), quantity: Quantity(bidQuantity)),
+        ask: PriceLevel(price: Price(ask), quantity: Quantity(askQuantity)),
+        // Ours, not the venue's: a recorded day is old, and its book is still fresh.
+        receivedTime: now)
+    } catch {
+      context.log.debug(
+        "a book counts in other steps than its market",
+        ["venue": .text(wire.venue), "symbol": .text(wire.symbol)])
+      return nil
+    }
   }
 
   /// From the ring of ticks.
@@ -115,17 +128,27 @@ extension TradingDesk {
 
   /// The touch of an instrument; nil: its book is not to be trusted.
   private func set(_ id: InstrumentID, _ top: TopOfBook?, _ arrival: PriceArrival?) {
-    guard let book else { return }
+    guard book != nil else { return }
     let now = context.loop.uptime
     guard let top, top.bid.price > .zero, top.ask.price > .zero else {
       tops[id] = nil
-      book.gate.setReference(id, nil, now: now)
+      setReference(id, nil, now)
       return publish(.marketUpdate(id, nil, arrival))
     }
     let (bid, ask) = (top.bid.price.raw, top.ask.price.raw)
     tops[id] = top
-    book.gate.setReference(id, Price(bid + (ask - bid) / 2), now: now)
+    setReference(id, Price(bid + (ask - bid) / 2), now)
     publish(.marketUpdate(id, top, arrival))
+  }
+
+  /// What is held under earlier terms of the same name is worth the same, to their last place.
+  private func setReference(_ id: InstrumentID, _ price: Price?, _ now: Uptime) {
+    guard let gate = book?.gate else { return }
+    gate.setReference(id, price, now: now)
+    let instrument = instruments[id]
+    for before in instruments.earlier(than: instrument) {
+      gate.setReference(before.id, price.map { instrument.price($0, in: before) }, now: now)
+    }
   }
 
   /// No price of these is to be trusted; by default of all.

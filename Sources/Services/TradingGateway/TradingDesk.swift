@@ -100,12 +100,16 @@ actor TradingDesk {
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
     for wire in known where wire.quoteAsset == currency {
-      try instruments.put(wire)
+      try instruments.learn(wire)
       let limits = try wire.orderLimits.map { wire throws(RPCError) in try OrderLimit(wire) }
       if let instrument = instruments[wire.venue, wire.symbol] {
         venueRates.set(limits, of: instrument)
       }
     }
+    try grow()
+  }
+
+  private func grow() throws {
     // A venue that came late brings its own; what is reserved and earned stays.
     if let book, book.gate.instrumentCount < instruments.all.count {
       try self.book?.grow(to: instruments.all)
@@ -115,7 +119,7 @@ actor TradingDesk {
     }
     // The ring's numbers of what was not traded here may be traded now.
     ringInstruments.removeAll(keepingCapacity: true)
-    try takeEarly()
+    takeEarly()
   }
 
   /// The kill switch alone, at once: it waits for nobody's turn.
@@ -145,7 +149,7 @@ actor TradingDesk {
     if fresh != limits {
       limits = fresh
       if let book { try book.gate.apply(fresh) } else { try makeGate() }
-      try takeEarly()
+      takeEarly()
     }
     try follow(wire.tradingState, wire.dailyLossReset)
     return true
@@ -164,24 +168,22 @@ actor TradingDesk {
   var openCount: Int { book?.openCount ?? 0 }
 
   /// Tops that came before their instruments did.
-  private func takeEarly() throws {
+  private func takeEarly() {
     guard hasGate else { return }
     for (key, top) in early where instruments[key.venue, key.symbol] != nil {
       early[key] = nil
-      try take(top)
+      take(top)
     }
   }
 
   /// Returns when subscribers have room for it.
   func take(_ event: OmsV1.OrderEvent) async throws {
     guard event.sequence > lastEvent, let wire = event.order else { return }
-    if let terms = event.terms, instruments[wire.venue, wire.symbol] == nil {
-      // Not listed today, or not yet: history is counted under the terms that it carries. What is
-      // quoted in another currency is not traded here.
-      guard terms.quoteAsset == RiskLimits.standard.currency else { return pass(event.sequence) }
-      try learn([MarketV1.Instrument(wire, terms)])
+    guard let instrument = try instrument(of: wire, event) else {
+      // What is quoted in another currency is not traded here.
+      return pass(event.sequence)
     }
-    guard let instrument = instruments[wire.venue, wire.symbol], book != nil else {
+    guard book != nil else {
       throw RPCError(.failedPrecondition, "\(wire.symbol) of \(wire.venue) is no known instrument")
     }
     guard let order = try OpenOrder(wire, instrument) else { return }
@@ -197,6 +199,27 @@ actor TradingDesk {
     let report = TradingEvent.executionReport(event)
     events[report.kind]?.increment()
     try await bus.publish(report, on: BusLane.orders.rawValue)
+  }
+
+  /// What an order is counted under: what it was made under, whatever is listed by now. Where that is
+  /// not known any more, or not yet, it is learned from the terms that the event carries.
+  private func instrument(
+    of wire: OmsV1.Order, _ event: OmsV1.OrderEvent
+  ) throws -> Instrument? {
+    if let id = OrderID(parsing: wire.orderId), let known = book?.orders[id] {
+      return instruments[known.instrument]
+    }
+    if let fitting = instruments.instrument(of: wire, event.execution) {
+      return fitting
+    }
+    guard var terms = event.terms else { return instruments[wire.venue, wire.symbol] }
+    guard terms.quoteAsset == RiskLimits.standard.currency else { return nil }
+    // Those of today where its own are not known any more; its numbers say how they are counted.
+    if let price = wire.price ?? event.execution?.price { terms.priceScale = price.scale }
+    if let quantity = wire.quantity { terms.quantityScale = quantity.scale }
+    let instrument = try instruments.remember(MarketV1.Instrument(wire, terms))
+    try grow()
+    return instrument
   }
 
   /// An event that changes nothing here.
@@ -220,6 +243,18 @@ actor TradingDesk {
     }
   }
 
+  /// Under all terms that its name has had, in lots of those in force: what is less than one is left
+  /// out.
+  private func position(in instrument: Instrument) -> Quantity {
+    guard let gate = book?.gate else { return .zero }
+    var position = gate.exposure(of: instrument.id)?.position ?? .zero
+    for before in instruments.earlier(than: instrument) {
+      guard let held = gate.exposure(of: before.id)?.position, held != .zero else { continue }
+      position += before.quantity(held, in: instrument)
+    }
+    return position
+  }
+
   // MARK: For strategies
 
   func instrument(_ symbol: String) throws(RPCError) -> Instrument {
@@ -227,9 +262,8 @@ actor TradingDesk {
   }
 
   func view(of strategy: String, _ instrument: Instrument) -> StrategyView {
-    let position = book?.gate.exposure(of: instrument.id)?.position ?? .zero
     return StrategyView(
-      instrument: instrument, top: tops[instrument.id], position: position,
+      instrument: instrument, top: tops[instrument.id], position: position(in: instrument),
       quotes: book?.quotes(of: strategy, instrument.id) ?? [],
       now: context.time.now)
   }

@@ -18,10 +18,20 @@ package struct ExchangeLogError: Error, Sendable, Hashable, CustomStringConverti
 /// What happens at once goes out in one write(2), before the answer does, and ends with an empty line:
 /// the page cache outlives the process. Of what a kill or a full disk has torn, nobody was told: all of
 /// it is cut, for an order with half of what happened to it would trade again.
+///
+/// An exchange does not stop because our disk is full: some megabytes are taken ahead, and a start
+/// that finds no room for a fresh file goes on with the old one.
 final class ExchangeLog {
   private let path: String
   private let names: RecordNames
   private var file: Int32 = -1
+  /// Bytes in the file, and those that the file system has given it.
+  private var size: off_t = 0
+  private var taken: off_t = 0
+  /// Of the old file, up to the end of its last whole group.
+  private var loaded: off_t = 0
+
+  private static let ahead: off_t = 8 << 20
 
   /// Each dialect's exchange has a file of its own.
   init(directory: String, _ dialect: VenueDialect = .binance, names: RecordNames) {
@@ -37,6 +47,7 @@ final class ExchangeLog {
     let bytes = try FileBytes.read(path)
     var records: [ExchangeRecord] = []
     let end = Self.end(bytes)
+    loaded = off_t(end)
     for (number, line) in bytes[..<end].split(separator: UInt8(ascii: "\n")).enumerated() {
       do throws(JSONError) {
         if let record = try ExchangeRecord(line: Array(line), names) { records.append(record) }
@@ -47,24 +58,52 @@ final class ExchangeLog {
     return records
   }
 
-  /// Behind the last group that is whole; files of earlier versions have no groups, and lines instead.
+  /// The length up to the end of the last whole group; files of earlier versions have lines instead.
   private static func end(_ bytes: [UInt8]) -> Int {
     let newline = UInt8(ascii: "\n")
     var next = bytes.endIndex
     while let last = bytes[..<next].lastIndex(of: newline), last > bytes.startIndex {
-      if bytes[last - 1] == newline { return last }
+      if bytes[last - 1] == newline { return last + 1 }
       next = last
     }
-    return bytes.lastIndex(of: newline) ?? bytes.startIndex
+    return bytes.lastIndex(of: newline).map { $0 + 1 } ?? 0
   }
 
   /// Begins a fresh file that holds `records`; the old one stays until the new one is whole.
   func begin(with records: [ExchangeRecord]) throws(ExchangeLogError) {
+    do throws(ExchangeLogError) {
+      try beginFresh(with: records)
+    } catch {
+      unlink(path + ".new")
+      guard access(path, F_OK) == 0 else { throw error }
+      try goOn()
+    }
+  }
+
+  /// Behind what was loaded.
+  private func goOn() throws(ExchangeLogError) {
+    let old = open(path, O_WRONLY | O_CLOEXEC)
+    guard old >= 0 else { throw .system(path, "open") }
+    if file >= 0 { Glibc.close(file) }
+    file = old
+    guard ftruncate(file, loaded) == 0 else { throw .system(path, "ftruncate") }
+    (size, taken) = (loaded, loaded)
+    reserve()
+  }
+
+  /// Room for what comes, zeros until then; where there is none, the file grows as long as it can.
+  private func reserve() {
+    guard taken - size < Self.ahead / 2 else { return }
+    if posix_fallocate(file, size, Self.ahead) == 0 { taken = size + Self.ahead }
+  }
+
+  private func beginFresh(with records: [ExchangeRecord]) throws(ExchangeLogError) {
     let fresh = path + ".new"
-    let descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o600)
+    let descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .system(fresh, "open") }
     if file >= 0 { Glibc.close(file) }
     file = descriptor
+    (size, taken) = (0, 0)
     try append(records)
     guard fsync(file) == 0 else { throw .system(fresh, "fsync") }
     guard rename(fresh, path) == 0 else { throw .system(path, "rename") }
@@ -78,18 +117,17 @@ final class ExchangeLog {
       bytes.append(UInt8(ascii: "\n"))
     }
     bytes.append(UInt8(ascii: "\n"))
-    let before = lseek(file, 0, SEEK_END)
+    reserve()
     var done = 0
     while done < bytes.count {
-      let count = bytes.withUnsafeBytes { write(file, $0.baseAddress! + done, $0.count - done) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else {
-        let error = ExchangeLogError.system(path, "write")
-        _ = ftruncate(file, before)
-        throw error
+      let count = bytes.withUnsafeBytes {
+        pwrite(file, $0.baseAddress! + done, $0.count - done, size + off_t(done))
       }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw .system(path, "write") }
       done += count
     }
+    size += off_t(done)
   }
 }
 

@@ -43,7 +43,7 @@ func keptRecords(_ name: String) throws -> [JournalRecord] {
 
     for record in try keptRecords("oms-2026-11") {
       switch try OmsV1.JournalRecord(decoding: record.payload).record {
-      case .instrument(let wire): try instruments.put(wire)
+      case .instrument(let wire): try instruments.learn(wire)
       case .event(let journaled):
         let wire = try #require(journaled.event?.order)
         let id = try #require(OrderID(parsing: wire.orderId))
@@ -76,7 +76,7 @@ func keptRecords(_ name: String) throws -> [JournalRecord] {
       let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
       switch decoded.record {
       case .instrument(let wire):
-        try instruments.put(wire)
+        try instruments.learn(wire)
         continue
       case .report(let report):
         #expect(!expected.isEmpty, "record \(record.sequence): nothing was told")

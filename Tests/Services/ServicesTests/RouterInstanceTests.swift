@@ -133,8 +133,6 @@ import Wire
       let world = try ServiceWorld(loop)
       let router = ScriptedRouter()
       router.instance = 41
-      world.serve("market-connector", ScriptedMarket().methods)
-      world.serve("execution-router", router.methods)
       let first = try await OMSDesk.open(world, router)
       var id = ""
       // The stream of reports may begin after the first orders.

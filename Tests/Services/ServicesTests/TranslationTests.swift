@@ -64,7 +64,6 @@ import Wire
     var finer = bitcoin()
     finer.priceScale = 3
     finer.tickSize = wire("0.001")
-    #expect(throws: RPCError.self) { try table.put(finer) }
     #expect(try table.learn(finer))
     #expect(try !table.learn(finer), "nothing new")
 
@@ -73,6 +72,45 @@ import Wire
     #expect(table[before.id] == before)
     #expect(try table.find(venue: "", symbol: "BTCUSDT") == now)
     #expect(try table.find(venue: "binance", symbol: "BTCUSDT") == now)
+    #expect(table.earlier(than: now) == [before])
+  }
+
+  @Test
+  func `an order is of the terms that its numbers are written in, also when others are in force`()
+    throws
+  {
+    var table = InstrumentTable()
+    try table.learn(bitcoin())
+    let before = try #require(table["binance", "BTCUSDT"])
+    var coarser = bitcoin()
+    coarser.priceScale = 1
+    coarser.tickSize = wire("0.1")
+    try table.learn(coarser)
+    let now = try #require(table["binance", "BTCUSDT"])
+    var order = OmsV1.Order()
+    order.venue = "binance"
+    order.symbol = "BTCUSDT"
+    order.quantity = before.wire(Quantity(1))
+
+    order.price = before.wire(Price(5_000_005))
+    #expect(table.instrument(of: order) == before)
+    order.price = now.wire(Price(500_001))
+    #expect(table.instrument(of: order) == now)
+    order.price = wire("50000.123")
+    #expect(table.instrument(of: order) == nil)
+    order.price = nil
+    #expect(table.instrument(of: order) == now)
+
+    var older = bitcoin()
+    older.priceScale = 3
+    let remembered = try table.remember(older)
+    #expect(try table.remember(older) == remembered)
+    #expect(table["binance", "BTCUSDT"] == now, "what was before is not in force")
+    order.price = wire("50000.123")
+    #expect(table.instrument(of: order) == remembered)
+    #expect(before.price(Price(5_000_005), in: now) == Price(500_000))
+    #expect(now.price(Price(500_001), in: before) == Price(5_000_010))
+    #expect(before.price(Price(.max), in: remembered) == Price(.max))
   }
 
   @Test func `what has finer digits than an order's terms is told to the nearest`() throws {
