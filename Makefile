@@ -7,6 +7,7 @@ SHELL := /bin/bash
 STATE ?= var
 TIME ?= 60
 ROUNDS ?= 2
+KILLS ?= 5
 BENCH ?=
 RELEASE := .build/release/shrivenquant
 VENV := .build/venv
@@ -48,9 +49,10 @@ test: deps-test ## run every test; the release is built for the journeys
 	$(TEST_ENVIRONMENT) swift test --skip-build --parallel --experimental-maximum-parallelization-width 4 --skip JourneyTests
 	$(TEST_ENVIRONMENT) swift test --skip-build --no-parallel --filter JourneyTests
 
-test-peers: deps-test ## what takes longer: rounds of chaos over real processes (ROUNDS=2)
+test-peers: deps-test ## what takes longer: rounds of chaos (ROUNDS=2), the kill switch under load (KILLS=5 of each case)
 	$(SWIFT_RELEASE) --product shrivenquant
 	$(VENV)/bin/python3 Tests/Peers/chaos.py --program $(CURDIR)/$(RELEASE) --ports $(CURDIR)/ports.toml --rounds $(ROUNDS) --orders 2000
+	$(VENV)/bin/python3 Tests/Peers/kill_switch.py --program $(CURDIR)/$(RELEASE) --ports $(CURDIR)/ports.toml --rounds $(KILLS)
 
 check: deps-test ## format, the rules of the house, generated code up to date
 	swift format lint --strict --recursive --parallel $$(git ls-files '*.swift' ':!Sources/Contracts/Generated')

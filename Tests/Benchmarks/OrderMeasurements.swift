@@ -8,8 +8,14 @@ enum OrderMeasurements {
   static func wire() throws -> [Figures] {
     let relay = try VenueRelay(toPort: MeshUnderTest.port(of: "venue-sim"))
     try relay.start()
-    let (_, client) = try mesh(
+    let (mesh, client) = try mesh(
       "wire", ["market-connector.binance_rest_url=https://127.0.0.1:\(relay.port)"])
+    let times = try withExtendedLifetime(mesh) { try timesToWire(client, relay) }
+    guard times.count > 200 else { throw Broken("\(times.count) orders were seen at the venue") }
+    return [Figures("order.post.wire", samples: times)]
+  }
+
+  private static func timesToWire(_ client: OrderClient, _ relay: VenueRelay) throws -> [Double] {
     _ = try client.alone(orders: 50, pause: 5_000)
     var times: [Double] = []
     for _ in 0..<300 {
@@ -19,8 +25,7 @@ enum OrderMeasurements {
       // What came before it was no order: a clock, a question.
       if let first = relay.firstAt, first > began { times.append(Double(first - began)) }
     }
-    guard times.count > 200 else { throw Broken("\(times.count) orders were seen at the venue") }
-    return [Figures("order.post.wire", samples: times)]
+    return times
   }
 
   /// `order.cancel-all`: 10,000 orders that rest at the venue, from the one request that cancels them until

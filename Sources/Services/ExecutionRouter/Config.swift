@@ -15,10 +15,8 @@ package struct Config: ServiceSettings {
   let routeAgeMax: Duration
   let restingRouteAgeMax: Duration
   let routesWaitingMax: Int
-  let segmentBytes: Int
-  let reserveBytes: Int
   let keepBytes: Int
-  let snapshotRecords: UInt64
+  let journal: JournalPlan
 
   package init(_ settings: SettingsReader) {
     placeTimeout = settings.duration(
@@ -65,21 +63,12 @@ package struct Config: ServiceSettings {
     routesWaitingMax = settings.int(
       "routes_waiting_max", in: 1...1_000_000, default: 4_096, unit: "orders",
       "Orders that wait for the journal; one more is refused with RESOURCE_EXHAUSTED.")
-    segmentBytes = settings.int(
-      "journal_segment_bytes", in: 4_194_304...1_073_741_824, default: 67_108_864, unit: "bytes",
-      "Size of a journal segment; preallocated, and the one after it too.")
-    reserveBytes = settings.int(
-      "journal_reserve_bytes", in: 65_536...536_870_912, default: 16_777_216, unit: "bytes",
-      "On a full disk new orders may not use the last of this (at most half a segment): it is kept "
-        + "for cancels and for what venues report.")
+    journal = JournalPlan(
+      settings, business: "new orders", essential: "cancels and for what venues report",
+      state: "the ledger is")
     keepBytes = settings.int(
       "journal_keep_bytes", in: 0...1_000_000_000_000, default: 0, unit: "bytes",
       "Segments beyond this are removed, oldest first, when two snapshots are behind them and the "
         + "oms has read their reports; 0 keeps everything.")
-    snapshotRecords = UInt64(
-      settings.int(
-        "snapshot_records", in: 0...1_000_000_000, default: 50_000, unit: "records",
-        "After so many the ledger is written beside the journal, so that a start reads what came "
-          + "later; never sooner than the journal has grown by a snapshot's size. 0: never."))
   }
 }

@@ -27,15 +27,13 @@ package struct ExecutionRouter: ServiceDefinition {
   package init(
     _ context: ServiceContext, _ config: Config, _ journal: JournalSettings
   ) throws {
-    var settings = journal
-    settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
-    settings.reserveBytes = config.reserveBytes
+    var settings = config.journal.journaling(on: journal)
     let told = ToldPosition()
     if config.keepBytes > 0 {
       settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= told.sequence }
     }
     let log = try context.openJournaled(
-      settings, snapshotRecords: config.snapshotRecords, empty: RoutingState(config))
+      settings, snapshotRecords: config.journal.snapshotRecords, empty: RoutingState(config))
     self.context = context
     self.router = Router(config, context, log)
     self.desk = VenueDesk(router, config, context)

@@ -15,9 +15,7 @@ package struct Config: ServiceSettings {
   let unsentAgeMax: Duration
   let routeAgeMax: Duration
   let restingRouteAgeMax: Duration
-  let segmentBytes: Int
-  let reserveBytes: Int
-  let snapshotRecords: UInt64
+  let journal: JournalPlan
 
   package init(_ settings: SettingsReader) {
     ordersOpenMax = settings.int(
@@ -67,17 +65,8 @@ package struct Config: ServiceSettings {
     restingRouteAgeMax = settings.duration(
       "resting_route_age_max", in: .milliseconds(100)...(.seconds(3_600)), default: .seconds(60),
       "The same for orders that may rest.")
-    segmentBytes = settings.int(
-      "journal_segment_bytes", in: 4_194_304...1_073_741_824, default: 67_108_864, unit: "bytes",
-      "Size of a journal segment; preallocated, and the one after it too.")
-    reserveBytes = settings.int(
-      "journal_reserve_bytes", in: 65_536...536_870_912, default: 16_777_216, unit: "bytes",
-      "On a full disk new orders may not use the last of this (at most half a segment): it is kept "
-        + "for cancels and for what the execution-router reports.")
-    snapshotRecords = UInt64(
-      settings.int(
-        "snapshot_records", in: 0...1_000_000_000, default: 50_000, unit: "records",
-        "After so many the orders are written beside the journal, so that a start reads what came "
-          + "later; never sooner than the journal has grown by a snapshot's size. 0: never."))
+    journal = JournalPlan(
+      settings, business: "new orders",
+      essential: "cancels and for what the execution-router reports", state: "the orders are")
   }
 }

@@ -34,11 +34,9 @@ package struct OMS: ServiceDefinition {
     _ journal: JournalSettings, _ database: DatabaseWatch? = nil
   ) throws {
     let record = RecordedPosition()
-    var settings = journal
-    settings.segmentBytes = min(config.segmentBytes, journal.segmentBytesMax)
-    settings.reserveBytes = config.reserveBytes
     let log = try context.openJournaled(
-      settings, snapshotRecords: config.snapshotRecords, empty: OrderState(config))
+      config.journal.journaling(on: journal), snapshotRecords: config.journal.snapshotRecords,
+      empty: OrderState(config))
     self.context = context
     self.database = database
     self.desk = OrderDesk(config, context, log) { record.sequence }

@@ -91,14 +91,18 @@ import Venue
   {
     try await withVenue { rest, hold, loop, asked in
       asked.isSlow = true
-      async let orders = Self.failures(rest, count: 20)
-      #expect(await eventually { asked.methods.count == 8 }, "the connections that there are")
+      async let orders = Self.failures(rest, count: 40)
+      #expect(
+        await eventually { asked.methods.count == VenueHTTP.connectionsMax },
+        "the connections that there are")
       hold.close(until: loop.uptime + .seconds(60))
       asked.isSlow = false
       let all = await orders
-      #expect(asked.methods.count == 8)
-      #expect(all.count { $0 == nil } == 8)
-      #expect(all.count { $0 == .definite(.killSwitch, text: OrderHold.reason) } == 12)
+      #expect(asked.methods.count == VenueHTTP.connectionsMax)
+      #expect(all.count { $0 == nil } == VenueHTTP.connectionsMax)
+      #expect(
+        all.count { $0 == .definite(.killSwitch, text: OrderHold.reason) } == 40
+          - VenueHTTP.connectionsMax)
     }
   }
 

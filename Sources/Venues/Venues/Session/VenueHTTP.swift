@@ -48,10 +48,14 @@ final class VenueHTTP: Sendable {
   private let breaker: Mutex<CircuitBreaker>
   private let hold: OrderHold
 
+  /// A connection carries one request at a time: 24 are 240 orders a second at a venue 100 ms away. What
+  /// waits for one longer than a request may take is in doubt, and costs a question besides.
+  static let connectionsMax = 24
   private static let cancelConnectionsMax = 4
 
   init(_ settings: VenueSettings, loop: EventLoop, log: Log, counters: VenueCounters) {
-    client = HTTPClient(loop: loop, trust: settings.trust)
+    client = HTTPClient(
+      loop: loop, trust: settings.trust, connectionsMax: Self.connectionsMax)
     cancels = HTTPClient(
       loop: loop, trust: settings.trust, connectionsMax: Self.cancelConnectionsMax)
     self.loop = loop
