@@ -252,7 +252,9 @@ final class StormAudit: @unchecked Sendable {
         .once, "\(ticket.clientID) is order \(known), and now \(order.orderId) too")
     }
     // Of an order that nobody ever took, the name is free.
-    if quantity != nil, ticket.orderID != nil {
+    let asked = quantity ?? ticket.quantity
+    if ticket.orderID == nil { ticket.taken = asked }
+    if ticket.taken != asked {
       return world.broke(
         .acknowledged, "\(ticket.clientID) was taken with other terms than the first time")
     }

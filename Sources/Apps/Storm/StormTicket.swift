@@ -19,6 +19,8 @@ final class StormTicket: @unchecked Sendable {
   let quantity: Quantity
   /// Set by the first answer that names it.
   var orderID: String?
+  /// With this quantity it was taken.
+  var taken: Quantity?
   var wasRefused = false
   /// Somebody wanted it gone.
   var wasCancelled = false

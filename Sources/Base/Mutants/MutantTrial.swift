@@ -27,6 +27,7 @@ extension Mutant {
     case .damageIsForgotten: MutantTrial("damage")
     case .logUncompared: MutantTrial("backups", seconds: 60, round: 60)
     case .limitsPerVenue, .baseFeeUncounted, .checkConsumes: MutantTrial("fills")
+    case .strangerSent, .cancelBelievesAbsence: MutantTrial("power,crashes,cuts")
     case .effectBeforeRecord, .changeBeforeRoom, .syncSkipped, .answerBeforeDisk:
       MutantTrial("power,space,crashes")
     case .acceptsWithoutEnd, .routesHaveNoAge: MutantTrial("crashes")

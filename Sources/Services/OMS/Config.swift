@@ -60,8 +60,8 @@ package struct Config: ServiceSettings {
       "When the first of them waits for longer, more are refused with VENUE_UNAVAILABLE.")
     routeAgeMax = settings.duration(
       "route_age_max", in: .milliseconds(100)...(.seconds(600)), default: .seconds(5),
-      "A market, IOC or FOK order that could not be handed to the execution-router in that time is "
-        + "rejected, or cancelled where it has it.")
+      "A market, IOC or FOK order, and any that waited for a start of the oms, that could not be "
+        + "handed to the execution-router in that time is rejected.")
     restingRouteAgeMax = settings.duration(
       "resting_route_age_max", in: .milliseconds(100)...(.seconds(3_600)), default: .seconds(60),
       "The same for orders that may rest.")

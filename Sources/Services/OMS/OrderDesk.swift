@@ -21,6 +21,8 @@ internal import Wire
 actor OrderDesk {
   let config: Config
   let context: ServiceContext
+  /// Of this process.
+  let started: Instant
   let journal: Journal
   /// How far PostgreSQL has the journal: what it has may leave memory.
   private let recorded: @Sendable () -> UInt64
@@ -47,6 +49,7 @@ actor OrderDesk {
   ) {
     self.config = config
     self.context = context
+    started = context.time.now
     self.journal = log.journal
     self.recorded = recorded
     self.log = log

@@ -58,6 +58,8 @@ struct Recorder: Sendable {
     var progress = known
     var cursor = journal.records(from: first(behind: progress))
     while let batch = try await nextBatch(&cursor) {
+      // What is told next closes up to what is there, or a gap would stay for good.
+      try await compare()
       progress.position = batch.end
       let refused = try await store.record(batch.events, through: progress)
       batches.increment()
@@ -73,16 +75,20 @@ struct Recorder: Sendable {
     while true {
       await context.loop.sleep(for: Self.compareInterval)
       try Task.checkCancellation()
-      guard let told = record.progress else { continue }
-      let stored = try await store.progress()
-      guard stored.generation == told.generation,
-        stored.position.sequence >= told.position.sequence
-      else {
-        throw RPCError(
-          .aborted,
-          "PostgreSQL was told up to event \(told.position.sequence), and has the record up to "
-            + "\(stored.position.sequence): it was put back from a copy")
-      }
+      try await compare()
+    }
+  }
+
+  private func compare() async throws {
+    guard let told = record.progress else { return }
+    let stored = try await store.progress()
+    guard stored.generation == told.generation,
+      stored.position.sequence >= told.position.sequence
+    else {
+      throw RPCError(
+        .aborted,
+        "PostgreSQL was told up to event \(told.position.sequence), and has the record up to "
+          + "\(stored.position.sequence): it was put back from a copy")
     }
   }
 

@@ -143,13 +143,16 @@ struct RouterLink: Sendable {
     case .send, .expire:
       // The router has the last word on what is too old: it knows whether it has it.
       mayBeThere = true
-      let request = await desk.routeRequest(id)
+      var request = await desk.routeRequest(id)
+      // What is too old here is too old there as well, whatever its clock and its settings say.
+      let isTooOld = step == .expire
+      if isTooOld { request.order?.createdAt = .init() }
       do throws(RPCError) {
         _ = try await router.routeOrder(request, within)
         await desk.markSent(id)
         return true
       } catch  where error.code == .failedPrecondition || error.code == .invalidArgument {
-        return try await desk.withdraw(id, error.message)
+        return try await desk.withdraw(id, isTooOld ? Self.tooLate : error.message)
       } catch {
         return false
       }
@@ -157,6 +160,8 @@ struct RouterLink: Sendable {
   }
 
   private static let neverSent = "the execution-router never had it"
+  private static let tooLate =
+    "too late: it could not be handed over in time (route_age_max, resting_route_age_max)"
 
   func cancel(_ id: OrderID) {
     context.spawn("cancel order") {
@@ -228,7 +233,10 @@ extension OrderDesk {
     if row.lifecycle.isCancelRequested { return .withdraw }
     let order = row.order
     let endsAtOnce = order.type == .market || [.ioc, .fok].contains(order.timeInForce)
-    let most = endsAtOnce ? config.routeAgeMax : config.restingRouteAgeMax
+    // Whoever threw the kill switch, or wished something else, while nobody was here has not been heard:
+    // what waited for this start is sent while it is fresh, or not at all.
+    let waitedForStart = order.createdTime < started
+    let most = endsAtOnce || waitedForStart ? config.routeAgeMax : config.restingRouteAgeMax
     return now - order.createdTime > most ? .expire : .send
   }
 

@@ -1,4 +1,5 @@
 import Calls
+import Chrono
 import Contracts
 import ServiceKit
 import TestKit
@@ -45,7 +46,7 @@ import Testing
     try await withOMS { desk in
       let id = try await open(desk, "c-1", quantity: "2")
       _ = try await desk.cancel(id)
-      #expect(await eventually { desk.router.cancelled == [id] })
+      #expect(await eventually { desk.router.cancelled.contains(id) })
       desk.router.report(.fill, id, fill: fill("E1", "1", at: "50000"))
       _ = try await desk.order(id) { text($0.filledQuantity) == "1" }
 
@@ -75,6 +76,31 @@ import Testing
 
       #expect(await eventually { desk.router.cancelled == [id] })
       #expect(desk.router.routed.count == 1)
+    }
+  }
+
+  @Test(arguments: [4, 6])
+  func `KS-01 EX-19 an oms that starts again hands over what is fresh and nothing else`(
+    seconds: Int64
+  ) async throws {
+    try await withOMS { desk in
+      desk.world.cut("execution-router", .requests)
+      let id = try await desk.place("c-1")
+      let world = try desk.world.afterPowerLoss()
+      await desk.running.drop()
+      world.time.advance(by: .seconds(seconds))
+
+      let after = try await OMSDesk.open(world, desk.router)
+
+      if seconds < 5 {
+        #expect(await eventually { desk.router.routed.contains { $0.orderId == id } })
+      } else {
+        let ended = try await after.order(id) { $0.status == .rejected }
+        #expect(ended.rejectReason == .venueUnavailable)
+        #expect(ended.rejectText.contains("too late"))
+        #expect(desk.router.routed.isEmpty)
+      }
+      await after.running.drop()
     }
   }
 }

@@ -99,6 +99,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.RouteOrderResponse {
     let order = request.order ?? .init()
+    if order.createdAt == .init() { throw RPCError(.failedPrecondition, "too late") }
     if refusesLate, order.type == .market { throw RPCError(.failedPrecondition, "too late") }
     state.withLock { state in
       state.routed.append(order)
