@@ -4,14 +4,18 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
   @usableFromInline var shards: [[Key: Value]]
   @usableFromInline package internal(set) var count = 0
 
-  @inlinable static var shardBits: Int { 10 }
+  @usableFromInline let shardBits: Int
 
-  @inlinable package init() { shards = Array(repeating: [:], count: 1 << Self.shardBits) }
+  /// `shardBits`: 2 to this power small ones; a copy that is changed costs about so much less.
+  @inlinable package init(shardBits: Int = 10) {
+    self.shardBits = shardBits
+    shards = Array(repeating: [:], count: 1 << shardBits)
+  }
 
   @inlinable package subscript(key: Key) -> Value? {
-    get { shards[Self.shard(key)][key] }
+    get { shards[shard(key)][key] }
     set {
-      let shard = Self.shard(key)
+      let shard = shard(key)
       let before = shards[shard].count
       shards[shard][key] = newValue
       count += shards[shard].count - before
@@ -24,13 +28,13 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
   @inlinable package mutating func update<Result>(
     _ key: Key, _ body: (inout Value) throws -> Result
   ) rethrows -> Result? {
-    let shard = Self.shard(key)
+    let shard = shard(key)
     guard let index = shards[shard].index(forKey: key) else { return nil }
     return try body(&shards[shard].values[index])
   }
 
   @inlinable package func contains(_ key: Key) -> Bool {
-    shards[Self.shard(key)].index(forKey: key) != nil
+    shards[shard(key)].index(forKey: key) != nil
   }
 
   @inlinable package func forEach(_ body: (Key, Value) throws -> Void) rethrows {
@@ -52,7 +56,7 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
   }
 
   /// By other bits of the hash than the small dictionaries use.
-  @inlinable static func shard(_ key: Key) -> Int {
+  @inlinable func shard(_ key: Key) -> Int {
     Int(truncatingIfNeeded: UInt(bitPattern: key.hashValue) >> UInt(UInt.bitWidth - shardBits))
   }
 }

@@ -45,16 +45,17 @@ struct JournalOpening {
       settings: settings)
   }
 
-  /// Checks the segments that hold `start` and later. A last segment without a header is removed.
+  /// Checks the segments that hold `start` and later, and some before. A last segment without a header is removed.
   private func scan(
     _ firsts: [UInt64], from start: UInt64, _ replay: (JournalRecord) -> Void
   ) throws(JournalError) -> Found {
     var found = Found(last: (firsts.first ?? 1) - 1)
     var headers: [SegmentHeader?] = []
     for first in firsts { headers.append(try header(first)) }
+    let unchecked = try unchecked(firsts, before: start)
     for (index, first) in firsts.enumerated() {
       let isLast = index == firsts.count - 1
-      if !isLast, firsts[index + 1] <= start, let header = headers[index] {
+      if index < unchecked, let header = headers[index] {
         found.last = firsts[index + 1] - 1
         found.headers.append(header)
         continue
@@ -77,6 +78,21 @@ struct JournalOpening {
       }
     }
     return found
+  }
+
+  /// How many segments are passed over: those before `start`, but for the newest of them, of which a
+  /// reader would find out otherwise, long after whoever opens it has said that all is well.
+  private func unchecked(
+    _ firsts: [UInt64], before start: UInt64
+  ) throws(JournalError) -> Int {
+    var count = firsts.dropFirst().prefix { $0 <= start }.count
+    var left = settings.checkedBytes
+    while count > 0 {
+      left -= try directory.open(first: firsts[count - 1], .reading).status().bytes
+      guard left >= 0 else { break }
+      count -= 1
+    }
+    return count
   }
 
   /// Nil when it does not check; the scan says what that means.

@@ -7,6 +7,8 @@ package struct JournalSettings: Sendable {
   package var segmentBytes = 64 << 20
   /// What whoever gives the disk allows for a segment, whatever the owner's settings say.
   package var segmentBytesMax = Int.max
+  /// Of what an opening need not replay, so many bytes before that are checked all the same.
+  package var checkedBytes = 256 << 20
   /// Larger records are refused.
   package var recordBytesMax = 1 << 20
   /// Appends that wait for the disk; one more is refused.

@@ -84,7 +84,7 @@ actor OrderDesk {
   func close() { log.close() }
 
   /// Lets go of what PostgreSQL has, a few at a time: nobody waits for many.
-  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 2048) } }
+  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 256) } }
 
   // MARK: Instruments
 

@@ -114,7 +114,8 @@ struct ClientKey: Hashable, Sendable {
 /// Orders by client order id. Of orders that have left memory a number made of the id is kept, 16
 /// bytes each, the newest of them: what repeats is recognised so long, and needs no database.
 struct ClientIndex: Sendable {
-  private var live = ShardedDictionary<ClientKey, OrderID>()
+  /// Keys are dear to copy: of a million, sixteen at a time.
+  private var live = ShardedDictionary<ClientKey, OrderID>(shardBits: 16)
   private var evicted: RecentKeys
 
   init(evictedMax: Int) { evicted = RecentKeys(countMax: evictedMax) }

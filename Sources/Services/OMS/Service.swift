@@ -83,7 +83,7 @@ package struct OMS: ServiceDefinition {
     context.spawn("count what is set aside", every: .seconds(1)) { [recorder] in
       try await recorder.recount()
     }
-    context.spawn("let go of old orders", every: .milliseconds(100)) { [desk] in
+    context.spawn("let go of old orders", every: .milliseconds(20)) { [desk] in
       await desk.evict()
     }
     await router.resume()

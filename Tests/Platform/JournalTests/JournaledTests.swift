@@ -203,6 +203,32 @@ private final class StateUnderTest {
     }
   }
 
+  @Test
+  mutating func
+    `REC-08 damage before the newest snapshot refuses to start, as far back as is checked`()
+    throws
+  {
+    let test = try StateUnderTest(every: 50)
+    try test.fill(300)
+    let segments = try #require(test.disk.bytes(of: "\(StateUnderTest.folder)/\(first)"))
+    #expect(test.log.snapshots.newest > 200 && segments.count > 1_000)
+    test.disk.change("\(StateUnderTest.folder)/\(first)") { $0[700] ^= 1 }
+
+    var refusal: JournalError?
+    do { try test.restart(.process, &random) } catch let error as JournalError { refusal = error }
+    guard case .damaged(let file, _, _) = refusal else {
+      Issue.record("it starts: \(String(describing: refusal))")
+      return
+    }
+    #expect(file.hasSuffix(first))
+
+    test.journaling.checkedBytes = 0
+    try test.restart(.process, &random)
+    #expect(test.log.state.folded < 100)
+  }
+
+  private var first: String { "00000000000000000001.journal" }
+
   @Test func `a change that does not apply changes nothing and those before it stand`() throws {
     let test = try StateUnderTest()
     #expect(throws: Sums.Odd.self) { try test.commit([[1, 2], [1], [1, 3]]) }
