@@ -389,17 +389,21 @@ final class StormTraders: @unchecked Sendable {
     defer { isKilling = false }
     var request = RiskV1.EngageKillSwitchRequest()
     request.reason = "storm"
+    var hasAnswered = false
     for _ in 0..<100 where world.violation == nil {
       do throws(RPCError) {
         world.trace.note("kill switch: engage")
         audit.cancelledAll()
         _ = try await risk.engageKillSwitch(request, patience(.seconds(4)))
+        hasAnswered = true
         break
       } catch {
         world.trace.note("kill switch: \(error.code.name)")
         await loop.sleep(for: .milliseconds(300))
       }
     }
+    // The risk-manager may be away for longer than anybody asks.
+    guard hasAnswered else { return await release() }
     world.trace.note("kill switch has answered")
     audit.killAnswered()
     await loop.sleep(for: random.duration(.seconds(25), .seconds(40)))
