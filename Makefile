@@ -49,9 +49,12 @@ test: deps-test ## run every test; the release is built for the journeys
 	$(TEST_ENVIRONMENT) swift test --skip-build --parallel --experimental-maximum-parallelization-width 4 --skip JourneyTests
 	$(TEST_ENVIRONMENT) swift test --skip-build --no-parallel --filter JourneyTests
 
-test-peers: deps-test ## what takes longer: rounds of chaos (ROUNDS=2), the kill switch under load (KILLS=5 of each case)
+test-peers: deps-test ## what takes longer: rounds of chaos over real processes (ROUNDS=2)
 	$(SWIFT_RELEASE) --product shrivenquant
 	$(VENV)/bin/python3 Tests/Peers/chaos.py --program $(CURDIR)/$(RELEASE) --ports $(CURDIR)/ports.toml --rounds $(ROUNDS) --orders 2000
+
+kill-switch: deps-test ## how fast the kill switch is under load with its neighbours dead (KILLS=5 of each case)
+	$(SWIFT_RELEASE) --product shrivenquant
 	$(VENV)/bin/python3 Tests/Peers/kill_switch.py --program $(CURDIR)/$(RELEASE) --ports $(CURDIR)/ports.toml --rounds $(KILLS)
 
 check: deps-test ## format, the rules of the house, generated code up to date
@@ -104,4 +107,4 @@ protos-check: protos-generate
 clean: ## remove what was built
 	rm -rf .build
 
-.PHONY: help swift-present deps deps-test build up down test test-peers storm storm-mutants fuzz check format bench protos protos-generate protos-check clean
+.PHONY: help swift-present deps deps-test build up down test test-peers kill-switch storm storm-mutants fuzz check format bench protos protos-generate protos-check clean
