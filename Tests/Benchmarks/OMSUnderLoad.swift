@@ -51,7 +51,8 @@ struct OMSUnderLoad {
           methods: name == "execution-router" ? router : [],
           identity: Identity(service: "benchmark"), loop: loop)
       })
-    let flags = try (["oms.unsent_orders_max=1000000"] + settings).map {
+    let roomy = ["oms.unsent_orders_max=1000000", "oms.orders_open_max=1000000"]
+    let flags = try (roomy + settings).map {
       try SettingsSources.Flag(parsing: $0)
     }
     let loaded = try LoadedSettings<OMS.Config>(

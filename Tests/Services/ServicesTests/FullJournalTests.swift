@@ -126,7 +126,7 @@ private struct ServiceDisk {
       let desk = RouterDesk(world: world, venue: venue, running: running)
       venue.beforePlacing { _ in
         // From here on nothing reaches the disk for a while.
-        disk.disk.inject(.failedSync(code: EIO), times: 40)
+        disk.disk.inject(.failedSync(code: EIO), times: 20_000)
       }
 
       _ = try await desk.route(OrderID(7))
