@@ -24,21 +24,8 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
 
   @inlinable package var isEmpty: Bool { count == 0 }
 
-  /// Changes a value where it is; nil when there is none.
-  @inlinable package mutating func update<Result>(
-    _ key: Key, _ body: (inout Value) throws -> Result
-  ) rethrows -> Result? {
-    let shard = shard(key)
-    guard let index = shards[shard].index(forKey: key) else { return nil }
-    return try body(&shards[shard].values[index])
-  }
-
   @inlinable package func contains(_ key: Key) -> Bool {
     shards[shard(key)].index(forKey: key) != nil
-  }
-
-  @inlinable package func forEach(_ body: (Key, Value) throws -> Void) rethrows {
-    for shard in shards { for (key, value) in shard { try body(key, value) } }
   }
 
   package var keys: [Key] {

@@ -20,6 +20,8 @@ package struct InstrumentTable: Sendable {
   }
 
   package private(set) var all: [Instrument] = []
+  /// As they were told, in the same order: whoever learns them in it numbers them alike.
+  package private(set) var told: [MarketV1.Instrument] = []
   private var ids: [Key: InstrumentID] = [:]
 
   package init() {}
@@ -41,6 +43,7 @@ package struct InstrumentTable: Sendable {
       let known = self[id]
       if hasScales(of: instrument, known) {
         all[Int(id.index)] = instrument
+        told[Int(id.index)] = wire
         return instrument != known
       }
       if Mutant.isOn(.termsAreForever) {
@@ -50,6 +53,7 @@ package struct InstrumentTable: Sendable {
     let instrument = try Instrument(wire, id: InstrumentID(Int32(all.count)))
     ids[key] = instrument.id
     all.append(instrument)
+    told.append(wire)
     return true
   }
 
@@ -66,6 +70,7 @@ package struct InstrumentTable: Sendable {
       return known
     }
     all.append(instrument)
+    told.append(wire)
     return instrument
   }
 
@@ -76,11 +81,13 @@ package struct InstrumentTable: Sendable {
   ) -> Instrument? {
     let key = Key(venue: order.venue, symbol: order.symbol)
     guard let id = ids[key] else { return nil }
-    let priceScale = (order.price ?? execution?.price)?.scale
-    return ([self[id]] + earlier(than: id, under: key)).first { instrument in
-      order.quantity.map { $0.scale == UInt32(instrument.quantityScale) } ?? true
-        && priceScale.map { $0 == UInt32(instrument.priceScale) } ?? true
+    let (quantity, price) = (order.quantity, order.price ?? execution?.price)
+    func fits(_ instrument: Instrument) -> Bool {
+      quantity.map { $0.scale == UInt32(instrument.quantityScale) } ?? true
+        && price.map { $0.scale == UInt32(instrument.priceScale) } ?? true
     }
+    let inForce = self[id]
+    return fits(inForce) ? inForce : earlier(than: id, under: key).first(where: fits)
   }
 
   /// Those of the same name that are not in force, the newest first.

@@ -78,6 +78,17 @@ extension ByteReader {
     return texts
   }
 
+  /// A u32 count, then so many.
+  package mutating func readMany<Element>(
+    _ read: (inout ByteReader) throws -> Element
+  ) throws -> [Element] {
+    let count = Int(try self.read(UInt32.self))
+    var elements: [Element] = []
+    elements.reserveCapacity(min(count, remaining))
+    for _ in 0..<count { elements.append(try read(&self)) }
+    return elements
+  }
+
   package mutating func readNotional() throws -> Notional { Notional(try read(Int128.self)) }
 
   package mutating func readQuantity() throws -> Quantity { Quantity(try read(Int64.self)) }

@@ -13,7 +13,8 @@ package final class Journal: Sendable {
   private let settings: JournalSettings
 
   /// Opens or creates the journal in `path` and calls `replay` with each record from `first` on, in
-  /// order, before it returns. Segments that end before `first` are not read, but for the newest of them, which are checked.
+  /// order, before it returns. Segments that end before `first` are not read, but for the newest of
+  /// them, which are checked.
   ///
   /// Blocks on the disk: for the start of a service, not for a loop that serves.
   package static func open(

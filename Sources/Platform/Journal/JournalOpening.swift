@@ -45,7 +45,8 @@ struct JournalOpening {
       settings: settings)
   }
 
-  /// Checks the segments that hold `start` and later, and some before. A last segment without a header is removed.
+  /// Checks the segments that hold `start` and later, and some before. A last segment without a header
+  /// is removed.
   private func scan(
     _ firsts: [UInt64], from start: UInt64, _ replay: (JournalRecord) -> Void
   ) throws(JournalError) -> Found {

@@ -64,6 +64,7 @@ package struct Journaled<State: JournaledState> {
   private var snapshotDue: UInt64
   /// Of records since the newest snapshot was asked for.
   private var bytesSince = 0
+  /// The sequence that the next record will have.
   private var next: UInt64
   /// Of the newest record, where a snapshot may be due.
   private var lastRecord: [UInt8] = []
@@ -83,9 +84,6 @@ package struct Journaled<State: JournaledState> {
     snapshotDue = marks.newest + snapshotting.every
     snapshots = SnapshotKeeper(journal, opening.directory, snapshotting, settings, marks)
   }
-
-  /// The sequence that the next record will have.
-  package var nextSequence: UInt64 { next }
 
   /// Applies changes and appends their records next to each other: a crash keeps all of them or none.
   /// Throws `JournalRefusal` when there is no room, and whatever a change that does not apply throws;

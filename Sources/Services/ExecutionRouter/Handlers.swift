@@ -2,13 +2,13 @@ internal import Calls
 internal import Contracts
 internal import Journal
 internal import ServiceKit
-private import Synchronization
 internal import Wire
 
 struct Handlers: ExecutionV1.ExecutionServiceHandler {
   let router: Router
   let context: ServiceContext
-  let told: ToldPosition
+  /// Up to which record the oms has the reports, as it has said last.
+  let told: SharedSequence
 
   func routeOrder(
     _ request: ExecutionV1.RouteOrderRequest, _ context: ServerContext
@@ -47,7 +47,8 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
   ) async throws {
     let position = LogPosition(sequence: request.afterSequence, mark: request.afterMark)
     var cursor = try router.journal.records(behind: position, of: ExecutionRouter.name)
-    told.sequence = position.sequence
+    // Others may read as well; what the oms has not is kept for it.
+    if context.identity.service == "oms" { told.value = position.sequence }
     if request.withInstance {
       var opening = ExecutionV1.ExecutionReport()
       opening.instance = router.instance
@@ -73,14 +74,4 @@ struct Handlers: ExecutionV1.ExecutionServiceHandler {
 
   /// Of a `JournalRecord` in journal.proto.
   private static let reportField: UInt32 = 7
-}
-
-/// Up to which record the oms has the reports, as it has said last.
-final class ToldPosition: Sendable {
-  private let state = Mutex<UInt64>(0)
-
-  var sequence: UInt64 {
-    get { state.withLock { $0 } }
-    set { state.withLock { $0 = newValue } }
-  }
 }

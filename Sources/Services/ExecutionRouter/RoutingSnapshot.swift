@@ -31,7 +31,7 @@ enum RoutingSnapshot {
   static func write(
     _ state: RoutingState, done: ArraySlice<OrderID>, to snapshot: some SnapshotSink
   ) throws(JournalError) {
-    for told in state.listings {
+    for told in state.instruments.told {
       try snapshot.write([Kind.instrument.rawValue] + told.encoded())
     }
     var owed = ByteWriter()
@@ -133,22 +133,12 @@ extension RoutingSnapshot.Piece {
       self = .instrument(try .init(decoding: try reader.read(count: reader.remaining)))
     case .owed:
       self = .owed(
-        try Self.many(&reader) { reader in try .init(decoding: try reader.readCounted()) })
-    case .orders: self = .orders(try Self.many(&reader, Self.order))
+        try reader.readMany { reader in try .init(decoding: try reader.readCounted()) })
+    case .orders: self = .orders(try reader.readMany(Self.order))
     case .done:
-      self = .done(try Self.many(&reader) { reader in OrderID(try reader.read(UInt64.self)) })
+      self = .done(try reader.readMany { reader in OrderID(try reader.read(UInt64.self)) })
     }
     try reader.requireEnd()
-  }
-
-  private static func many<Element>(
-    _ reader: inout ByteReader, _ read: (inout ByteReader) throws -> Element
-  ) throws -> [Element] {
-    let count = Int(try reader.read(UInt32.self))
-    var elements: [Element] = []
-    elements.reserveCapacity(min(count, reader.remaining))
-    for _ in 0..<count { elements.append(try read(&reader)) }
-    return elements
   }
 
   static func order(_ reader: inout ByteReader) throws -> RoutedOrder {
@@ -165,7 +155,7 @@ extension RoutingSnapshot.Piece {
       lastReplaceVersion: try reader.read(UInt32.self), isDone: try reader.readFlag(),
       isReopened: try reader.readFlag(), hasFilledSince: try reader.readFlag())
     var whole = memento
-    whole.children = try many(&reader, child)
+    whole.children = try reader.readMany(child)
     guard let order = RoutedOrder(whole) else {
       throw SnapshotFault("order \(parent.id) has children that are not in order")
     }
@@ -181,7 +171,7 @@ extension RoutingSnapshot.Piece {
           isDoubted: try reader.readFlag()) : nil,
       stage: try stage(&reader), venueOrderID: try reader.readCountedText(),
       filled: try reader.readQuantity(), venueFilled: try reader.readQuantity(),
-      disputes: try many(&reader) { reader in try reader.readCountedText() },
+      disputes: try reader.readMany { reader in try reader.readCountedText() },
       isUnwanted: try reader.readFlag(), isDenied: try reader.readFlag(),
       isCancelUnderWay: try reader.readFlag(),
       rejection: try reader.readFlag()

@@ -23,8 +23,6 @@ enum RoutingChange: Sendable {
 /// journal proves.
 struct RoutingState: JournaledState {
   private(set) var instruments = InstrumentTable()
-  /// As they were told, in the table's order.
-  private(set) var listings: [MarketV1.Instrument] = []
   private(set) var ledger = RoutingLedger()
   /// Reports of the newest event that no record has told so far. Only its own can be missing: a record
   /// is on disk when those before it are.
@@ -62,7 +60,7 @@ struct RoutingState: JournaledState {
   ) throws -> Applied<RoutingEffect> {
     switch change {
     case .instrument(let told):
-      guard try learn(told) else { return Applied(records: []) }
+      guard try instruments.learn(told) else { return Applied(records: []) }
       var record = ExecutionV1.JournalRecord()
       record.record = .instrument(told)
       return Applied(records: [record.encoded()])
@@ -83,14 +81,6 @@ struct RoutingState: JournaledState {
     }
   }
 
-  private mutating func learn(_ told: MarketV1.Instrument) throws(RPCError) -> Bool {
-    guard try instruments.learn(told) else { return false }
-    guard let known = instruments[told.venue, told.symbol] else { return false }
-    let index = Int(known.id.index)
-    if index == listings.count { listings.append(told) } else { listings[index] = told }
-    return true
-  }
-
   /// One comes, one goes: no order waits for many.
   private mutating func settle(_ id: OrderID?) {
     guard let id, !ledger.open.contains(id) else { return }
@@ -105,7 +95,7 @@ struct RoutingState: JournaledState {
   mutating func fold(_ record: JournalRecord) throws {
     let decoded = try ExecutionV1.JournalRecord(decoding: record.payload)
     switch decoded.record {
-    case .instrument(let told): _ = try learn(told)
+    case .instrument(let told): try instruments.learn(told)
     case .report(let told):
       if let index = owed.firstIndex(where: { $0.orderId == told.orderId && $0.kind == told.kind })
       {
@@ -160,11 +150,11 @@ struct RoutingState: JournaledState {
 
   mutating func read(_ piece: [UInt8]) throws {
     switch try RoutingSnapshot.Piece(piece) {
-    case .instrument(let told): _ = try learn(told)
+    case .instrument(let told): try instruments.learn(told)
     case .owed(let reports): owed = reports
     case .orders(let orders):
       for order in orders {
-        guard listings.indices.contains(Int(order.parent.instrument.index)) else {
+        guard instruments.all.indices.contains(Int(order.parent.instrument.index)) else {
           throw SnapshotFault("order \(order.parent.id) is of an instrument that is not there")
         }
         ledger.restore(order)

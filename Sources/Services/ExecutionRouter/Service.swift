@@ -28,9 +28,9 @@ package struct ExecutionRouter: ServiceDefinition {
     _ context: ServiceContext, _ config: Config, _ journal: JournalSettings
   ) throws {
     var settings = config.journal.journaling(on: journal)
-    let told = ToldPosition()
+    let told = SharedSequence()
     if config.keepBytes > 0 {
-      settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= told.sequence }
+      settings.retention = .init(ageMax: nil, bytesMax: config.keepBytes) { $0 <= told.value }
     }
     let log = try context.openJournaled(
       settings, snapshotRecords: config.journal.snapshotRecords, empty: RoutingState(config))

@@ -53,7 +53,7 @@ actor OrderDesk {
     self.journal = log.journal
     self.recorded = recorded
     self.log = log
-    mint = OrderIDMint(after: log.state.rows.last ?? OrderID(0))
+    mint = OrderIDMint(after: log.state.lastID)
     let metrics = context.metrics
     accepted = metrics.counter("oms_orders_accepted_total", help: "Orders journaled.")
     duplicates = metrics.counter(
@@ -84,7 +84,7 @@ actor OrderDesk {
   func close() { log.close() }
 
   /// Lets go of what PostgreSQL has, a few at a time: nobody waits for many.
-  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 256) } }
+  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 1024) } }
 
   // MARK: Instruments
 

@@ -14,7 +14,8 @@ internal import Wire
 enum OrderSnapshot {
   enum Piece {
     case head(
-      reports: LogPosition, lastEvent: UInt64, hasEvicted: Bool, accounts: Set<String>)
+      reports: LogPosition, lastEvent: UInt64, lastID: OrderID, hasEvicted: Bool,
+      accounts: Set<String>)
     case instrument(MarketV1.Instrument)
     case rows([OrderRow])
     case closed([(OrderID, UInt64)])
@@ -37,10 +38,11 @@ enum OrderSnapshot {
     head.write(state.reports.sequence)
     head.write(state.reports.mark)
     head.write(state.lastEvent)
+    head.write(state.lastID.raw)
     head.write(state.hasEvicted)
     head.write(state.accounts)
     try snapshot.write(head.bytes)
-    for told in state.listings {
+    for told in state.instruments.told {
       try snapshot.write([Kind.instrument.rawValue] + told.encoded())
     }
     try state.rows.forEachPiece { rows throws(JournalError) in
@@ -139,36 +141,27 @@ extension OrderSnapshot.Piece {
       self = .head(
         reports: LogPosition(
           sequence: try reader.read(UInt64.self), mark: try reader.read(UInt64.self)),
-        lastEvent: try reader.read(UInt64.self), hasEvicted: try reader.readFlag(),
+        lastEvent: try reader.read(UInt64.self), lastID: OrderID(try reader.read(UInt64.self)),
+        hasEvicted: try reader.readFlag(),
         accounts: try reader.readTexts())
     case .instrument:
       self = .instrument(try .init(decoding: try reader.read(count: reader.remaining)))
-    case .rows: self = .rows(try Self.many(&reader, Self.row))
+    case .rows: self = .rows(try reader.readMany(Self.row))
     case .closed:
       self = .closed(
-        try Self.many(&reader) { reader in
+        try reader.readMany { reader in
           (OrderID(try reader.read(UInt64.self)), try reader.read(UInt64.self))
         })
     case .executions:
       self = .executions(
-        try Self.many(&reader) { reader in try .init(decoding: try reader.readCounted()) })
+        try reader.readMany { reader in try .init(decoding: try reader.readCounted()) })
     case .clients:
       self = .clients(
-        try Self.many(&reader) { reader in
+        try reader.readMany { reader in
           (try reader.read(UInt64.self), OrderID(try reader.read(UInt64.self)))
         })
     }
     try reader.requireEnd()
-  }
-
-  private static func many<Element>(
-    _ reader: inout ByteReader, _ read: (inout ByteReader) throws -> Element
-  ) throws -> [Element] {
-    let count = Int(try reader.read(UInt32.self))
-    var elements: [Element] = []
-    elements.reserveCapacity(min(count, reader.remaining))
-    for _ in 0..<count { elements.append(try read(&reader)) }
-    return elements
   }
 
   static func row(_ reader: inout ByteReader) throws -> OrderRow {

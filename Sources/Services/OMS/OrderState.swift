@@ -33,8 +33,6 @@ enum OrderConsequence: Sendable, Hashable {
 /// journal proves.
 struct OrderState: JournaledState {
   private(set) var instruments = InstrumentTable()
-  /// As they were told, in the table's order.
-  private(set) var listings: [MarketV1.Instrument] = []
   var rows = OrderTable()
   private(set) var open = ShardedDictionary<OrderID, Void>()
   private(set) var clients: ClientIndex
@@ -48,6 +46,8 @@ struct OrderState: JournaledState {
   var reports = LogPosition.start
   /// The newest event, instruments not counted.
   private(set) var lastEvent: UInt64 = 0
+  /// The newest order ever, also when it has left memory: the next one is named after it.
+  private(set) var lastID = OrderID(0)
   private let ordersMax: Int
   private let executionsMax: Int
 
@@ -84,7 +84,7 @@ struct OrderState: JournaledState {
   ) throws -> Applied<OrderConsequence> {
     switch change {
     case .instrument(let told):
-      guard try learn(told) else { return Applied(records: []) }
+      guard try instruments.learn(told) else { return Applied(records: []) }
       return Applied(records: [OmsV1.JournalRecord(told).encoded()])
     case .accepted(let order, let createdBy, let routerInstance):
       var row = OrderRow(order, createdBy: createdBy, routerInstance: routerInstance)
@@ -108,17 +108,10 @@ struct OrderState: JournaledState {
     }
   }
 
-  private mutating func learn(_ told: MarketV1.Instrument) throws(RPCError) -> Bool {
-    guard try instruments.learn(told) else { return false }
-    guard let known = instruments[told.venue, told.symbol] else { return false }
-    let index = Int(known.id.index)
-    if index == listings.count { listings.append(told) } else { listings[index] = told }
-    return true
-  }
-
   private mutating func add(_ row: OrderRow) {
     let order = row.order
     rows.append(row)
+    lastID = max(lastID, order.id)
     clients[ClientKey(account: order.account, clientOrderID: order.clientOrderID)] = order.id
     accounts.insert(order.account)
     _ = open.insert(order.id)
@@ -166,7 +159,7 @@ struct OrderState: JournaledState {
   mutating func fold(_ record: JournalRecord) throws {
     let decoded = try OmsV1.JournalRecord(decoding: record.payload)
     switch decoded.record {
-    case .instrument(let told): _ = try learn(told)
+    case .instrument(let told): try instruments.learn(told)
     case .event(let journaled): try fold(journaled, record.sequence)
     case nil: throw RPCError(.dataLoss, "it is empty, or of a later version")
     }
@@ -186,7 +179,7 @@ struct OrderState: JournaledState {
     let event = try JournaledEvent(journaled, instrument)
     if case .accepted = event.event {
       let order = try Order(wire, id: id, instrument, createdTime: event.time)
-      guard rows.last.map({ $0 < id }) ?? true else {
+      guard lastID < id else {
         throw RPCError(.dataLoss, "order \(id) is accepted after a later one")
       }
       add(
@@ -208,15 +201,16 @@ struct OrderState: JournaledState {
 
   mutating func read(_ piece: [UInt8]) throws {
     switch try OrderSnapshot.Piece(piece) {
-    case .head(let reports, let lastEvent, let hasEvicted, let accounts):
+    case .head(let reports, let lastEvent, let lastID, let hasEvicted, let accounts):
       self.reports = reports
       self.lastEvent = lastEvent
+      self.lastID = lastID
       self.hasEvicted = hasEvicted
       self.accounts = accounts
-    case .instrument(let told): _ = try learn(told)
+    case .instrument(let told): try instruments.learn(told)
     case .rows(let some):
       for row in some {
-        guard listings.indices.contains(Int(row.order.instrument.index)) else {
+        guard instruments.all.indices.contains(Int(row.order.instrument.index)) else {
           throw SnapshotFault("order \(row.order.id) is of an instrument that is not there")
         }
         guard rows.last.map({ $0 < row.order.id }) ?? true else {

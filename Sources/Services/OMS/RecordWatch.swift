@@ -33,10 +33,11 @@ final class RecordWatch: Sendable {
   /// Shorter waits are what a batch costs.
   private static let toldAfter = Duration.seconds(2)
 
-  private let position: RecordedPosition
+  /// Up to which record PostgreSQL has everything; 0 before it has said so.
+  private let position: SharedSequence
 
   init(
-    _ journal: Journal, _ config: Config, _ context: ServiceContext, _ position: RecordedPosition
+    _ journal: Journal, _ config: Config, _ context: ServiceContext, _ position: SharedSequence
   ) {
     self.journal = journal
     self.position = position
@@ -59,7 +60,7 @@ final class RecordWatch: Sendable {
   // MARK: What it is told
 
   func begin(_ progress: RecordProgress) {
-    position.sequence = progress.isAgain ? 0 : progress.position.sequence
+    position.value = progress.isAgain ? 0 : progress.position.sequence
     state.withLock { state in
       state.progress = progress
       state.problem = nil
@@ -135,15 +136,5 @@ final class RecordWatch: Sendable {
     } else {
       condition.hold()
     }
-  }
-}
-
-/// Up to which record PostgreSQL has everything; 0 before it has said so.
-final class RecordedPosition: Sendable {
-  private let state = Mutex<UInt64>(0)
-
-  var sequence: UInt64 {
-    get { state.withLock { $0 } }
-    set { state.withLock { $0 = newValue } }
   }
 }

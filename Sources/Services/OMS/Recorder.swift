@@ -21,7 +21,7 @@ struct Recorder: Sendable {
 
   init(
     _ journal: Journal, _ store: any OrderStore, _ config: Config, _ context: ServiceContext,
-    _ position: RecordedPosition
+    _ position: SharedSequence
   ) {
     self.journal = journal
     self.store = store

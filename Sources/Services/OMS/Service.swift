@@ -33,13 +33,13 @@ package struct OMS: ServiceDefinition {
     _ context: ServiceContext, _ config: Config, _ store: any OrderStore,
     _ journal: JournalSettings, _ database: DatabaseWatch? = nil
   ) throws {
-    let record = RecordedPosition()
+    let record = SharedSequence()
     let log = try context.openJournaled(
       config.journal.journaling(on: journal), snapshotRecords: config.journal.snapshotRecords,
       empty: OrderState(config))
     self.context = context
     self.database = database
-    self.desk = OrderDesk(config, context, log) { record.sequence }
+    self.desk = OrderDesk(config, context, log) { record.value }
     self.router = RouterLink(desk, config, context)
     self.recorder = Recorder(log.journal, store, config, context, record)
     self.methods =
@@ -83,7 +83,7 @@ package struct OMS: ServiceDefinition {
     context.spawn("count what is set aside", every: .seconds(1)) { [recorder] in
       try await recorder.recount()
     }
-    context.spawn("let go of old orders", every: .milliseconds(20)) { [desk] in
+    context.spawn("let go of old orders", every: .milliseconds(100)) { [desk] in
       await desk.evict()
     }
     await router.resume()

@@ -182,6 +182,30 @@ private final class ScriptedLog: Sendable {
 }
 
 @Suite struct `A journal and who has read it` {
+  @Test func `REC-02 a reader before the oldest segment is told where the journal begins`()
+    async throws
+  {
+    let folder = try TemporaryFolder()
+    var settings = JournalSettings()
+    settings.segmentBytes = 4_096
+    settings.recordBytesMax = 1_024
+    settings.retention = .init(ageMax: nil, bytesMax: 1) { _ in true }
+    let journal = try Journal.open(folder.path, settings)
+    for _ in 0..<40 { _ = try await journal.append([UInt8](repeating: 7, count: 1_000)) }
+    journal.close()
+    let oldest = journal.oldest
+    #expect(oldest > 2)
+
+    let refusal = #expect(throws: RPCError.self) {
+      _ = try journal.records(behind: .start, of: "execution-router")
+    }
+    #expect(refusal?.code == .outOfRange)
+    #expect(refusal?.message.hasPrefix("records before \(oldest) have left the journal") == true)
+    let position = LogPosition(sequence: oldest - 1, mark: 0)
+    var cursor = try journal.records(behind: position, of: "execution-router")
+    #expect(try cursor.nextRecord()?.sequence == oldest)
+  }
+
   @Test func `REC-02 a reader of another history is told so, wherever it stands`() async throws {
     let (first, copy) = (try TemporaryFolder(), try TemporaryFolder())
     let settings = JournalSettings()

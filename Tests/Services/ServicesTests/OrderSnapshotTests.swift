@@ -50,6 +50,43 @@ extension JournaledState {
     #expect(whole.rows.count >= 15)
   }
 
+  @Test
+  func `REC-02 the next order is named after the newest ever, also when that has left memory`()
+    throws
+  {
+    let flag = try SettingsSources.Flag(parsing: "oms.orders_kept_max=1000")
+    let small = try LoadedSettings<Config>(
+      OMS.name, from: SettingsSources(flags: [flag]), sections: []
+    ).config
+    var state = OrderState(small)
+    var sequence: UInt64 = 1
+    func apply(_ change: OrderChange) throws {
+      _ = try state.apply(change, at: sequence)
+      sequence += 1
+    }
+    try apply(.instrument(bitcoin()))
+    let count: UInt64 = 1_001
+    for number in 1...count {
+      let order = Order(
+        id: OrderID(number), clientOrderID: "c-\(number)", account: "main", strategy: "",
+        instrument: InstrumentID(0), side: .buy, type: .limit, timeInForce: .gtc,
+        price: Price(1), quantity: Quantity(1), createdTime: .epoch)
+      try apply(.accepted(order, createdBy: "", routerInstance: 0))
+    }
+    // The newest ends first, and so leaves first.
+    for number in (1...count).reversed() {
+      try apply(.event(OrderID(number), .rejected(.minSize, text: ""), .epoch, report: .start))
+    }
+    state.evict(recorded: sequence, atMost: 10)
+    #expect(state.rows.count == Int(count) - 1 && state[OrderID(count)] == nil)
+
+    var restored = OrderState(small)
+    for piece in state.snapshotPieces { try restored.read(piece) }
+    #expect(restored.lastID == OrderID(count))
+    let key = ClientKey(account: "main", clientOrderID: "c-\(count)")
+    #expect(restored.clients[key] == OrderID(count))
+  }
+
   @Test func `REC-02 what an order can be comes back as it was`() throws {
     let order = Order(
       id: OrderID(7), clientOrderID: "c-ü", account: "main", strategy: "s",
