@@ -49,6 +49,8 @@ final class SimulatedCall: ClientStream, @unchecked Sendable {
 
   func start(whole: [UInt8]?) {
     client.made[number] = self
+    // From the first packet on: who dies before it arrives is missed as well.
+    server.served[number] = self
     if let deadline {
       alarm = network.scheduler.schedule(on: client.loop, at: deadline) { [self] in
         endClient(RPCError(.deadlineExceeded, "the deadline has passed"), tellingServer: true)
@@ -61,6 +63,7 @@ final class SimulatedCall: ClientStream, @unchecked Sendable {
       client, server, method, deadline: deadline, identity: identity, traceParent: traceParent,
       metadata: metadata)
     again.clientIsOver = true
+    server.served[again.number] = again
     again.sendToServer { call in call.serve(whole: whole) }
   }
 
@@ -123,12 +126,12 @@ final class SimulatedCall: ClientStream, @unchecked Sendable {
   private func serve(whole: [UInt8]?) {
     guard !serverIsOver else { return }
     guard let served = server.methods[method.path] else {
+      finishServer()
       return sendToClient {
         $0.endClient(
           RPCError(.unimplemented, "there is no method \($0.method.path)"), tellingServer: false)
       }
     }
-    server.served[number] = self
     if let whole {
       requests.offer(CallMessage(whole))
       requests.finish()

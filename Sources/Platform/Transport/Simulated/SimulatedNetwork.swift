@@ -124,7 +124,7 @@ package final class SimulatedEndpoint: @unchecked Sendable {
   let network: SimulatedNetwork
   private(set) var isAlive = true
   private(set) var methods: [String: ServerMethod] = [:]
-  /// Calls that this process makes, and those that it serves.
+  /// Calls that this process makes, and those that it serves or is about to.
   var made: [UInt64: SimulatedCall] = [:]
   var served: [UInt64: SimulatedCall] = [:]
 
