@@ -25,6 +25,8 @@ final class StormVenue: @unchecked Sendable {
   /// Told when an order leaves for here.
   var sent: ((VenueOrder) -> Void)?
   private(set) weak var session: EngineSession?
+  /// The newest one, also when it hears nothing now.
+  private weak var reader: EngineSession?
 
   // What goes wrong, in a million requests, and until when.
   var answersLost = 0
@@ -225,7 +227,10 @@ final class StormVenue: @unchecked Sendable {
 
   // MARK: The private stream
 
-  func connect(_ session: EngineSession) { self.session = session }
+  func connect(_ session: EngineSession) {
+    self.session = session
+    reader = session
+  }
 
   /// What is said until somebody connects again is said to nobody.
   func cutStream(for length: Duration) {
@@ -265,7 +270,7 @@ extension StormVenue {
   }
 
   /// A session that began under another listing goes on with what it knows.
-  var isMisread: Bool { session?.isOutdated ?? false }
+  var isMisread: Bool { reader?.isOutdated ?? false }
 
   /// Prices have one digit more from now on.
   func refine(_ index: Int) { digits[index] = min(4, (digits[index] ?? 0) + 1) }

@@ -82,7 +82,18 @@ final class StormWorld: @unchecked Sendable {
     guard violation == nil else { return }
     let found = StormViolation(rule: rule, text: text())
     trace.note("BROKEN \(found)")
+    noteShortfalls()
     violation = found
+  }
+
+  /// What each service says of itself, for who reads the trace.
+  private func noteShortfalls() {
+    for name in Self.services {
+      guard let board = processes[name]?.context?.readiness else { continue }
+      for lacking in board.missing + board.degraded {
+        trace.note("\(name) lacks \(lacking.name): \(lacking.reason)")
+      }
+    }
   }
 
   func venue(_ name: String) -> StormVenue? { venues.first { $0.name == name } }

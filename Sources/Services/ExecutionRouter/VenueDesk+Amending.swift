@@ -58,14 +58,11 @@ extension VenueDesk {
   private func answer(
     to request: MarketV1.AmendVenueOrderRequest, _ instrument: Instrument
   ) async -> AmendAnswer {
-    let outcome: VenueOutcome
     var notInPlace = false
-    do throws(RPCError) {
+    let outcome = await Self.outcome(at: instrument) { () throws(RPCError) in
       let wire = try await venues.amendOrder(request, within(config.placeTimeout))
       if case .rejected(let rejection) = wire.outcome { notInPlace = rejection.notInPlace }
-      outcome = try VenueOutcome(wire, instrument)
-    } catch {
-      outcome = Self.outcome(of: error)
+      return wire
     }
     return switch outcome {
     case .acknowledged(let report): .changed(report)

@@ -67,13 +67,8 @@ extension VenueDesk {
     request.symbol = instrument.symbol
     request.clientOrderId = clientOrderID
     return try await lanes.cancels(at: instrument.venue.name).run {
-      let outcome: VenueOutcome
-      do throws(RPCError) {
-        outcome = try VenueOutcome(
-          await venues.cancelOrder(request, within(config.placeTimeout)).fitted(to: instrument),
-          instrument)
-      } catch {
-        outcome = .unknown(reason: "\(error.code.name): \(error.message)")
+      let outcome = await Self.outcome(at: instrument) { () throws(RPCError) in
+        try await venues.cancelOrder(request, within(config.placeTimeout))
       }
       return VenueLane.Outcome(value: outcome, isAnswer: outcome.isOfTheOrder)
     }

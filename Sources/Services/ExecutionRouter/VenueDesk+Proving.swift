@@ -55,15 +55,18 @@ extension VenueDesk {
         matters.note(key, text)
         denials.count += 1
         isAnswered = try await believe(denials, of: childID, at: instrument)
-      case .silent(let reason): matters.note(key, reason)
+      case .silent(let reason, _): matters.note(key, reason)
       }
-      if case .silent = answer {
-        // It has waited in its lane.
-        wait = .zero
-      } else {
+      switch answer {
+      case .silent(_, hasWaited: true): wait = .zero
+      case .silent: break
+      case .known, .denied:
         // The last denial counts when it is late enough, and need not be later.
         let left = try await denialAfter(at: instrument) - (context.loop.uptime - denials.began)
-        wait = min(wait, max(config.queryInterval, left))
+        let isShort = denials.count > 0 && denials.count < config.denialsNeeded
+        if left > .zero || isShort {
+          wait = min(wait, max(config.queryInterval, left))
+        }
       }
       if let (_, child) = await router.child(childID), child.missesFills {
         try await listFills(child, childID, key, at: instrument)
@@ -138,25 +141,23 @@ extension VenueDesk {
   enum Answer: Sendable {
     case known(VenueReport)
     case denied(String)
-    case silent(reason: String)
+    /// `hasWaited`: in its lane, for a venue that says nothing to anybody.
+    case silent(reason: String, hasWaited: Bool)
   }
 
   /// One question. What the venue says of a child that had ended before it was asked is told as such.
   @discardableResult
   func ask(_ childID: String, at instrument: Instrument) async throws -> Answer {
-    guard let (_, before) = await router.child(childID) else { return .silent(reason: "unknown") }
+    guard let (_, before) = await router.child(childID) else {
+      return .silent(reason: "unknown", hasWaited: false)
+    }
     var request = MarketV1.QueryVenueOrderRequest()
     request.venue = instrument.venue.name
     request.symbol = instrument.symbol
     request.clientOrderId = childID
     let answer = try await lanes.questions(at: instrument.venue.name).run {
-      let outcome: VenueOutcome
-      do throws(RPCError) {
-        outcome = try VenueOutcome(
-          await venues.queryOrder(request, within(config.placeTimeout)).fitted(to: instrument),
-          instrument)
-      } catch {
-        outcome = .unknown(reason: "\(error.code.name): \(error.message)")
+      let outcome = await Self.outcome(at: instrument) { () throws(RPCError) in
+        try await venues.queryOrder(request, within(config.placeTimeout))
       }
       return VenueLane.Outcome(value: outcome, isAnswer: outcome.isOfTheOrder)
     }
@@ -166,8 +167,9 @@ extension VenueDesk {
         before.isLive ? .reported(report) : .appeared(report), at: instrument)
       return .known(report)
     case .rejected(.unknownOrder, let text): return .denied(text)
-    case .rejected(let reason, let text): return .silent(reason: "\(reason.name): \(text)")
-    case .unknown(let reason): return .silent(reason: reason)
+    case .rejected(let reason, let text):
+      return .silent(reason: "\(reason.name): \(text)", hasWaited: !answer.isOfTheOrder)
+    case .unknown(let reason): return .silent(reason: reason, hasWaited: true)
     }
   }
 

@@ -76,12 +76,8 @@ struct VenueDesk: Sendable {
       var request = MarketV1.PlaceOrderRequest()
       request.order = MarketV1.VenueOrder(order, instrument)
       let began = context.loop.uptime
-      let outcome: VenueOutcome
-      do throws(RPCError) {
-        outcome = try VenueOutcome(
-          await venues.placeOrder(request, within(config.placeTimeout)), instrument)
-      } catch {
-        outcome = Self.outcome(of: error)
+      let outcome = await Self.outcome(at: instrument) { () throws(RPCError) in
+        try await venues.placeOrder(request, within(config.placeTimeout))
       }
       placed.observe(context.loop.uptime - began)
       try await tell(outcome, order.clientOrderID, at: instrument)
@@ -101,9 +97,21 @@ struct VenueDesk: Sendable {
     }
   }
 
+  /// What the venue made of a request. An answer that cannot be read is one all the same: it may say that
+  /// the venue has done as it was asked.
+  static func outcome(
+    at instrument: Instrument, _ ask: () async throws(RPCError) -> MarketV1.VenueOrderOutcome
+  ) async -> VenueOutcome {
+    let wire: MarketV1.VenueOrderOutcome
+    do throws(RPCError) { wire = try await ask() } catch { return outcome(of: error) }
+    do throws(RPCError) { return try VenueOutcome(wire.fitted(to: instrument), instrument) } catch {
+      return .unknown(reason: "the venue's answer cannot be read: \(error.message)")
+    }
+  }
+
   /// What an error of the call to the market-connector proves. Only refusals before it could act are
   /// proof; everything else leaves it open whether the venue has the order.
-  static func outcome(of error: RPCError) -> VenueOutcome {
+  private static func outcome(of error: RPCError) -> VenueOutcome {
     switch error.code {
     case .invalidArgument: .rejected(.invalidOrder, text: error.message)
     case .permissionDenied, .unauthenticated, .unimplemented, .failedPrecondition:

@@ -60,9 +60,23 @@ import Transport
 
 /// The TCP sockets of this process.
 private enum Sockets {
+  /// The descriptors of this process, of which other tests may have opened thousands.
+  private static var open: [Int32] {
+    guard let folder = opendir("/proc/self/fd") else { return [] }
+    defer { closedir(folder) }
+    var open: [Int32] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if let descriptor = Int32(name) { open.append(descriptor) }
+    }
+    return open
+  }
+
   /// Those with a peer that have this port on one side.
   static func connected(through port: Int) -> [Int32] {
-    (0..<1_024).filter { fd in
+    open.filter { fd in
       let (own, peer) = (Self.port(fd, getsockname), Self.port(fd, getpeername))
       return peer != nil && (own == port || peer == port)
     }
@@ -70,7 +84,7 @@ private enum Sockets {
 
   /// Those that listen on this port.
   static func listening(on port: Int) -> [Int32] {
-    (0..<1_024).filter { fd in
+    open.filter { fd in
       Self.option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 && Self.port(fd, getsockname) == port
     }
   }

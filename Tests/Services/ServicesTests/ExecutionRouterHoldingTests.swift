@@ -128,6 +128,66 @@ extension RouterDesk {
     }
   }
 
+  /// A venue that answers, but not the question, is not asked without pause.
+  @Test(arguments: [
+    ScriptedVenue.Answering.refuses(.venuePolicy), .refuses(.rateLimit),
+    .fails(.invalid("symbol", "BTCUSDT is not listed at binance")),
+    .fails(RPCError(.unavailable, "nobody is there")),
+  ])
+  func `OMS-14 a question that leads to nothing is asked after longer and longer pauses`(
+    answering: ScriptedVenue.Answering
+  ) async throws {
+    let venue = ScriptedVenue()
+    venue.behave(.losesAnswers)
+    venue.asked(answering)
+    try await withRouter(venue, settings: ["execution-router.query_interval_max=1h"]) { desk in
+      let loop = desk.running.context.loop
+      let began = loop.uptime
+      _ = try await desk.route(OrderID(7))
+      #expect(await eventually { desk.venue.queried.count >= 5 })
+
+      // 10, 20, 40 and 80 ms.
+      #expect(loop.uptime - began >= .milliseconds(150))
+    }
+  }
+
+  /// It is about one order, or one market: the others are asked about as before.
+  @Test func `OMS-14 a market that is no longer listed holds up no cancel of another`() async throws
+  {
+    try await withRouter(
+      settings: ["execution-router.cancels_max=1", "execution-router.cancel_interval_max=1h"]
+    ) { desk in
+      for id in 1...2 { _ = try await desk.route(OrderID(UInt64(id))) }
+      _ = try await desk.reports(2)
+      desk.venue.cancels(.fails(.invalid("symbol", "BTCUSDT is not listed at binance")))
+      try await desk.cancel(OrderID(1))
+      #expect(await eventually { desk.venue.cancelled.count >= 8 })
+      desk.venue.cancels(.answers)
+      try await desk.cancel(OrderID(2))
+
+      let reports = try await desk.reports(4)
+
+      #expect(reports.suffix(2).map(\.kind) == [.cancelled, .cancelled])
+    }
+  }
+
+  @Test(arguments: [
+    (ScriptedVenue.Manner.answersStrangely, [ExecutionV1.ExecutionReport.Kind.unknown]),
+    (.answersFinely, []),
+  ])
+  func `OMS-14 an order is not rejected for a venue's answer that nobody can read`(
+    manner: ScriptedVenue.Manner, first: [ExecutionV1.ExecutionReport.Kind]
+  ) async throws {
+    try await withRouter { desk in
+      desk.venue.behave(manner)
+      _ = try await desk.route(OrderID(7))
+
+      let reports = try await desk.reports(first.count + 1)
+
+      #expect(reports.map(\.kind) == first + [.acknowledged])
+    }
+  }
+
   @Test
   func `REC-03 orphans are looked for until the venue lists its orders, and cancelled for good`()
     async throws

@@ -277,6 +277,7 @@ private func withRouter(
     venue.has("\(OrderID(99))-1")
     venue.has("somebody-elses")
     try await withRouter(venue) { desk in
+      #expect(await eventually { !desk.venue.cancelled.isEmpty })
       #expect(desk.venue.cancelled == ["\(OrderID(99))-1"])
     }
   }

@@ -10,6 +10,10 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     case answers
     /// Takes it, and the answer is lost.
     case losesAnswers
+    /// Takes it, and says so in a word that nobody knows.
+    case answersStrangely
+    /// Takes it, and says so with more digits than the order has.
+    case answersFinely
     /// Never gets it, and nobody is told.
     case losesOrders
     case refuses(TypeV1.RejectReason)
@@ -52,6 +56,8 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     /// It does as it is told, and the answer is lost.
     case losesAnswers
     case refuses(TypeV1.RejectReason)
+    /// Nobody gets to ask it.
+    case fails(RPCError)
     /// It has never heard of any order.
     case forgets
     /// It answers when so many wait.
@@ -153,6 +159,16 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
       has(order.clientOrderId)
       names(order.clientOrderId, order.price, order.quantity)
       throw RPCError(.deadlineExceeded, "no answer")
+    case .answersStrangely:
+      has(order.clientOrderId)
+      var report = names(order.clientOrderId, order.price, order.quantity)
+      report.status = .pendingNew
+      return acknowledged(report)
+    case .answersFinely:
+      has(order.clientOrderId)
+      var report = names(order.clientOrderId, order.price, order.quantity)
+      report.price = wire("50000.0000001")
+      return acknowledged(report)
     case .losesOrders: throw RPCError(.unavailable, "the connection broke")
     case .refuses(let reason): return rejected(reason)
     }
@@ -169,6 +185,7 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     }
     defer { state.withLock { $0.cancelsAtOnce -= 1 } }
     if case .refuses(let reason) = cancelling { return rejected(reason) }
+    if case .fails(let error) = cancelling { throw error }
     if case .gathers(let count) = cancelling { await gather(count) }
     let report = state.withLock { state -> MarketV1.VenueReport? in
       guard var report = state.orders[request.clientOrderId],
@@ -247,6 +264,7 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     }
     switch asking {
     case .refuses(let reason): return rejected(reason)
+    case .fails(let error): throw error
     case .forgets: return rejected(.unknownOrder)
     case .losesAnswers: throw RPCError(.deadlineExceeded, "no answer")
     case .answers, .gathers: break
