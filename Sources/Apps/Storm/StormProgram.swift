@@ -52,27 +52,59 @@ package enum StormProgram {
       let named = options.mutants.compactMap { Mutant(rawValue: $0) }
       return try hunt.run(named.isEmpty ? Mutant.allCases : named) ? 0 : 1
     }
-    let began = SystemTime().uptime
     var settings = options.settings
     settings.isTraced = options.isTraced
-    var count = 0
+    let result = try Storm.run(settings, folder: folder)
+    options.say(result.summary)
+    if let violation = result.violation {
+      try tell(settings, violation, options, folder: folder)
+      return 1
+    }
+    if options.isTraced { for line in result.trace { options.say(line) } }
+    return 0
+  }
+
+  /// One seed after another, each in a process of its own: tasks that died with a simulated process are
+  /// never freed, and a run of hours would fill the memory.
+  static func runMany(_ options: StormOptions) throws -> Int32 {
+    let began = SystemTime().uptime
+    var (seed, count) = (options.settings.seed, 0)
     while true {
-      let result = try Storm.run(settings, folder: folder)
-      options.say(result.summary)
-      if let violation = result.violation {
-        try tell(settings, violation, options, folder: folder)
-        return 1
-      }
-      if options.isTraced { for line in result.trace { options.say(line) } }
+      let code = try runAlone(seed)
+      guard code == 0 else { return code }
       count += 1
-      settings.seed &+= 1
+      seed &+= 1
       if let time = options.time {
-        if SystemTime().uptime - began >= time { break }
+        if SystemTime().uptime - began >= time { return 0 }
       } else if count >= options.seeds {
-        break
+        return 0
       }
     }
-    return 0
+  }
+
+  /// This program again, with the words that it was begun with, but for this seed.
+  private static func runAlone(_ seed: UInt64) throws -> Int32 {
+    var words: [String] = []
+    var rest = CommandLine.arguments[...]
+    while let word = rest.popFirst() {
+      if ["--seed", "--seeds", "--time"].contains(word) {
+        _ = rest.popFirst()
+      } else {
+        words.append(word)
+      }
+    }
+    words += ["--seed", "\(seed)"]
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var child = pid_t()
+    let problem = posix_spawn(&child, "/proc/self/exe", nil, nil, &arguments, environ)
+    guard problem == 0 else {
+      throw StormViolation(rule: .alive, text: "no process for seed \(seed): errno \(problem)")
+    }
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) == -1, errno == EINTR {}
+    // Ended by a signal: that is a fault as well.
+    return status & 0x7f == 0 ? status >> 8 & 0xff : 1
   }
 
   /// The run again with its trace, as short as it can be made.

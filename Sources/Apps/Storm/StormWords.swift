@@ -7,7 +7,9 @@ extension StormProgram {
     _ words: [String], say: @escaping @Sendable (String) -> Void
   ) -> Int32 {
     do {
-      return try run(try options(words, say))
+      let options = try options(words, say)
+      let isMany = (options.time != nil || options.seeds > 1) && !options.huntsMutants
+      return isMany ? try runMany(options) : try run(options)
     } catch {
       say("storm: \(error)")
       return 2

@@ -1,16 +1,21 @@
 /// Appends integers (little-endian) and bytes to an array.
-package struct ByteWriter: Sendable {
-  @usableFromInline package internal(set) var bytes: [UInt8] = []
+///
+/// Public, for only then are its writes specialised in another module.
+public struct ByteWriter: Sendable {
+  @usableFromInline var content: [UInt8] = []
 
-  package init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+  package init(capacity: Int = 0) { content.reserveCapacity(capacity) }
 
-  package var count: Int { bytes.count }
+  package var bytes: [UInt8] { content }
+  package var count: Int { content.count }
 
-  @inlinable package mutating func write(_ value: some FixedWidthInteger) {
-    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  @inlinable public mutating func write(_ value: some FixedWidthInteger) {
+    withUnsafeBytes(of: value.littleEndian) { content.append(contentsOf: $0) }
   }
 
-  package mutating func write(_ more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
+  @inlinable public mutating func write(_ more: some Sequence<UInt8>) {
+    content.append(contentsOf: more)
+  }
 
   /// A u32 length, then the bytes.
   package mutating func writeCounted(_ more: some Collection<UInt8>) {
@@ -22,5 +27,5 @@ package struct ByteWriter: Sendable {
   package mutating func writeCounted(_ text: String) { writeCounted(text.utf8) }
 
   /// Forgets the content and keeps the memory.
-  package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+  package mutating func removeAll() { content.removeAll(keepingCapacity: true) }
 }

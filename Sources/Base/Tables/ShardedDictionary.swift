@@ -1,43 +1,45 @@
 /// A dictionary in many small ones: growing stops nobody for long, and whoever holds a copy while it
 /// is changed costs the copy of one of them, never of all. Its order means nothing.
-package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+///
+/// Public, for only then is it specialised for the keys of another module.
+public struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   @usableFromInline var shards: [[Key: Value]]
-  @usableFromInline package internal(set) var count = 0
-
+  @usableFromInline var total = 0
   @usableFromInline let shardBits: Int
 
   /// `shardBits`: 2 to this power small ones; a copy that is changed costs about so much less.
-  @inlinable package init(shardBits: Int = 10) {
+  @inlinable public init(shardBits: Int = 10) {
     self.shardBits = shardBits
     shards = Array(repeating: [:], count: 1 << shardBits)
   }
 
-  @inlinable package subscript(key: Key) -> Value? {
+  @inlinable public subscript(key: Key) -> Value? {
     get { shards[shard(key)][key] }
     set {
       let shard = shard(key)
       let before = shards[shard].count
       shards[shard][key] = newValue
-      count += shards[shard].count - before
+      total += shards[shard].count - before
     }
   }
 
-  @inlinable package var isEmpty: Bool { count == 0 }
+  @inlinable public var count: Int { total }
+  @inlinable public var isEmpty: Bool { total == 0 }
 
-  @inlinable package func contains(_ key: Key) -> Bool {
+  @inlinable public func contains(_ key: Key) -> Bool {
     shards[shard(key)].index(forKey: key) != nil
   }
 
-  package var keys: [Key] {
+  @inlinable public var keys: [Key] {
     var keys: [Key] = []
-    keys.reserveCapacity(count)
+    keys.reserveCapacity(total)
     for shard in shards where !shard.isEmpty { keys += shard.keys }
     return keys
   }
 
-  package var values: [Value] {
+  @inlinable public var values: [Value] {
     var values: [Value] = []
-    values.reserveCapacity(count)
+    values.reserveCapacity(total)
     for shard in shards where !shard.isEmpty { values += shard.values }
     return values
   }
@@ -50,13 +52,13 @@ package struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Sen
 
 extension ShardedDictionary where Value == Void {
   /// True when it was not in it.
-  @inlinable package mutating func insert(_ key: Key) -> Bool {
+  @inlinable public mutating func insert(_ key: Key) -> Bool {
     guard !contains(key) else { return false }
     self[key] = ()
     return true
   }
 
-  @inlinable package mutating func remove(_ key: Key) -> Bool {
+  @inlinable public mutating func remove(_ key: Key) -> Bool {
     guard contains(key) else { return false }
     self[key] = nil
     return true

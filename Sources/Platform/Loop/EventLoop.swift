@@ -206,11 +206,14 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     handler.ready(Readiness(mask: mask))
   }
 
-  /// Jobs that keep making jobs give way to the sockets after so many rounds.
+  /// Jobs that keep making jobs give way to the sockets and timers after so many rounds, or so long.
   private static let roundsMax = 64
+  private static let roundsTimeMax = Duration.milliseconds(1)
 
   private func runJobs() {
-    for _ in 0..<Self.roundsMax {
+    let until = uptime + Self.roundsTimeMax
+    for round in 0..<Self.roundsMax {
+      if round > 0, uptime >= until { return }
       takeInbox()
       if jobs.isEmpty { return }
       let batch = jobs

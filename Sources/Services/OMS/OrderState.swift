@@ -96,15 +96,18 @@ struct OrderState: JournaledState {
       return Applied(records: [record.encoded()], effects: [.opened(order.id)])
     case .event(let id, let event, let time, let report):
       let journaled = JournaledEvent(event: event, time: time, report: report)
-      let record = try rows.update(id) { row -> OmsV1.JournalRecord? in
+      let updated = try rows.update(id) { row -> (record: OmsV1.JournalRecord, isClosed: Bool)? in
         guard case .applied = try row.lifecycle.apply(event, at: time) else { return nil }
-        return journaled.record(row, instruments[row.order.instrument])
+        return (
+          journaled.record(row, instruments[row.order.instrument]), row.lifecycle.isTerminal
+        )
       }
-      guard let record, let record else { return Applied(records: []) }
+      guard let updated, let (record, isClosed) = updated else { return Applied(records: []) }
       if case .event(let written) = record.record { book(written.event?.execution, sequence) }
       lastEvent = sequence
       return Applied(
-        records: [record.encoded()], effects: [.changed(id, event.kind)] + settle(id))
+        records: [record.encoded()],
+        effects: [.changed(id, event.kind)] + settle(id, isClosed: isClosed))
     }
   }
 
@@ -114,7 +117,7 @@ struct OrderState: JournaledState {
     lastID = max(lastID, order.id)
     clients[ClientKey(account: order.account, clientOrderID: order.clientOrderID)] = order.id
     accounts.insert(order.account)
-    _ = open.insert(order.id)
+    if !row.lifecycle.isTerminal { _ = open.insert(order.id) }
   }
 
   private mutating func book(_ execution: OmsV1.Execution?, _ sequence: UInt64) {
@@ -124,8 +127,8 @@ struct OrderState: JournaledState {
     if executions.trim(to: executionsMax) { hasEvicted = true }
   }
 
-  private mutating func settle(_ id: OrderID) -> [OrderConsequence] {
-    if rows[id]?.lifecycle.isTerminal ?? false {
+  private mutating func settle(_ id: OrderID, isClosed: Bool) -> [OrderConsequence] {
+    if isClosed {
       guard open.remove(id) else { return [] }
       closed.append(id, lastEvent)
       return [.closed(id)]
@@ -173,22 +176,27 @@ struct OrderState: JournaledState {
     lastEvent = sequence
     // What an order was made under stays its own, whatever its name means later.
     guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
-      let instrument = rows[id].map({ instruments[$0.order.instrument] })
+      let instrument = rows.instrument(of: id).map({ instruments[$0] })
         ?? instruments[wire.venue, wire.symbol]
     else { throw RPCError(.dataLoss, "it names no known order or instrument") }
     let event = try JournaledEvent(journaled, instrument)
     if case .accepted = event.event {
-      let order = try Order(wire, id: id, instrument, createdTime: event.time)
+      var row = OrderRow(
+        try Order(wire, id: id, instrument, createdTime: event.time), createdBy: wire.createdBy,
+        routerInstance: journaled.routerInstance)
       guard lastID < id else {
         throw RPCError(.dataLoss, "order \(id) is accepted after a later one")
       }
-      add(
-        OrderRow(order, createdBy: wire.createdBy, routerInstance: journaled.routerInstance))
+      _ = try row.lifecycle.apply(.accepted, at: event.time)
+      return add(row)
     }
-    guard try rows.update(id, { try $0.lifecycle.apply(event.event, at: event.time) }) != nil
-    else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
+    let isClosed = try rows.update(id) { row in
+      _ = try row.lifecycle.apply(event.event, at: event.time)
+      return row.lifecycle.isTerminal
+    }
+    guard let isClosed else { throw RPCError(.dataLoss, "order \(id) was never accepted") }
     if case .filled = event.event { book(journaled.event?.execution, sequence) }
-    _ = settle(id)
+    _ = settle(id, isClosed: isClosed)
   }
 
   // MARK: Snapshots
@@ -217,7 +225,6 @@ struct OrderState: JournaledState {
           throw SnapshotFault("order \(row.order.id) comes after a later one")
         }
         add(row)
-        if row.lifecycle.isTerminal { _ = open.remove(row.order.id) }
       }
     case .closed(let closed): for (id, at) in closed { self.closed.append(id, at) }
     case .executions(let executions):

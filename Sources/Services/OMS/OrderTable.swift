@@ -12,6 +12,7 @@ struct OrderTable: Sendable {
   private static let chunkSize = 512
 
   private struct Chunk: Sendable {
+    let first: OrderID
     var ids: [OrderID] = []
     /// Nil for what has been let go of.
     var rows: [OrderRow?] = []
@@ -29,11 +30,16 @@ struct OrderTable: Sendable {
     place(of: id).flatMap { chunks[$0.chunk].rows[$0.index] }
   }
 
+  /// Without a copy of the row.
+  func instrument(of id: OrderID) -> InstrumentID? {
+    place(of: id).flatMap { chunks[$0.chunk].rows[$0.index]?.lifecycle.order.instrument }
+  }
+
   mutating func append(_ row: OrderRow) {
     let id = row.order.id
     precondition(last.map { $0 < id } ?? true, "order \(id) comes after \(last!)")
     if chunks.last.map({ $0.ids.count == Self.chunkSize }) ?? true {
-      var chunk = Chunk()
+      var chunk = Chunk(first: id)
       chunk.ids.reserveCapacity(Self.chunkSize)
       chunk.rows.reserveCapacity(Self.chunkSize)
       chunks.append(chunk)
@@ -67,7 +73,7 @@ struct OrderTable: Sendable {
   /// The newest first, from below `before` on, until `body` says that it has enough.
   func newestFirst(before: OrderID?, _ body: (OrderRow) -> Bool) {
     for chunk in chunks.reversed() {
-      if let before, let first = chunk.ids.first, first >= before { continue }
+      if let before, chunk.first >= before { continue }
       for index in chunk.ids.indices.reversed() {
         if let before, chunk.ids[index] >= before { continue }
         guard let row = chunk.rows[index] else { continue }
@@ -87,7 +93,11 @@ struct OrderTable: Sendable {
   }
 
   private func place(of id: OrderID) -> Place? {
-    let chunk = Self.firstIndex(chunks.count) { chunks[$0].ids[0] > id } - 1
+    guard let newest = chunks.last else { return nil }
+    // Most of what happens happens to the newest.
+    let chunk =
+      newest.first <= id
+      ? chunks.count - 1 : Self.firstIndex(chunks.count) { chunks[$0].first > id } - 1
     guard chunk >= 0 else { return nil }
     let ids = chunks[chunk].ids
     let index = Self.firstIndex(ids.count) { ids[$0] >= id }
