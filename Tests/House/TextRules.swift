@@ -70,6 +70,9 @@ extension TextRule {
         ].map { ("Sources/Base/Wire/\($0).swift", "inlined into other modules only when public") }
           + ["EventRing", "Overflow", "Subscription", "Topic"].map {
             ("Sources/Platform/EventBus/\($0).swift", "inlined into other modules only when public")
+          }
+          + ["Bytes/ByteReader", "Bytes/ByteWriter", "Tables/ShardedDictionary"].map {
+            ("Sources/Base/\($0).swift", "specialised in other modules only when public")
           }),
       bad: ("Sources/A.swift", "  public let a: Int"), good: "  package let a: Int",
       offences: code { $0.drop { $0 == " " }.hasPrefix("public ") }),

@@ -24,6 +24,8 @@ final class StormTraders: @unchecked Sendable {
   private var isKilling = false
   private var idle = 0
   private var acts = 0
+  /// Symbols whose limits are being set.
+  private var limiting: Set<String> = []
 
   init(_ world: StormWorld, _ audit: StormAudit) {
     self.world = world
@@ -332,6 +334,9 @@ final class StormTraders: @unchecked Sendable {
     request.maxOrderSize = TypeV1.Decimal(Decimal(units: size.raw, scale: 8))
     request.maxLong = TypeV1.Decimal(Decimal(units: position.raw, scale: 8))
     request.maxShort = request.maxLong
+    // One wish at a time: whichever came last would count, and nobody could say which that was.
+    while !limiting.insert(symbol).inserted { await loop.sleep(for: .milliseconds(100)) }
+    defer { limiting.remove(symbol) }
     audit.limits(symbol, position: position, size: size)
     for _ in 0..<200 where world.violation == nil {
       do throws(RPCError) {

@@ -37,7 +37,9 @@ extension OrderLifecycle {
 
     package enum Phase: Sendable, Hashable {
       /// `progress`: 0 drafted, 1 journaled, 2 sent, 3 acknowledged.
-      case live(progress: UInt8, cancelReason: String?, replacement: OrderTerms?, doubt: String?)
+      case live(
+        progress: UInt8, cancelReason: String?, replacement: OrderTerms?,
+        replacementVersion: UInt32, doubt: String?)
       case closed(Closing)
     }
   }
@@ -48,7 +50,8 @@ extension OrderLifecycle {
       case .live(let flight):
         .live(
           progress: UInt8(flight.progress.rawValue), cancelReason: flight.cancelReason,
-          replacement: flight.replacement, doubt: flight.doubt)
+          replacement: flight.replacement, replacementVersion: flight.replacementVersion,
+          doubt: flight.doubt)
       case .closed(let closing): .closed(closing)
       }
     return Memento(
@@ -70,11 +73,12 @@ extension OrderLifecycle {
     restore(sequence: memento.sequence, updatedTime: memento.updatedTime)
     switch memento.phase {
     case .closed(let closing): phase = .closed(closing)
-    case .live(let progress, let cancelReason, let replacement, let doubt):
+    case .live(let progress, let cancelReason, let replacement, let version, let doubt):
       guard let progress = Progress(rawValue: Int(progress)) else { return nil }
       phase = .live(
         Flight(
-          progress: progress, cancelReason: cancelReason, replacement: replacement, doubt: doubt))
+          progress: progress, cancelReason: cancelReason, replacement: replacement,
+          replacementVersion: version, doubt: doubt))
     }
   }
 }

@@ -26,6 +26,12 @@ extension OrderLifecycle {
     if case .live(let flight) = phase { flight.replacement } else { nil }
   }
 
+  /// The version that it was asked for as, which no later event changes.
+  package var pendingVersion: UInt32? {
+    guard case .live(let flight) = phase, flight.replacement != nil else { return nil }
+    return flight.replacementVersion
+  }
+
   package var isCancelRequested: Bool {
     if case .live(let flight) = phase { flight.cancelReason != nil } else { false }
   }

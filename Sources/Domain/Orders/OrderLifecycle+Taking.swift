@@ -50,14 +50,16 @@ extension OrderLifecycle {
     case .cancelRejected:
       next.cancelReason = nil
       next = next.answered()
-    case .replaceRequested(let terms): next.replacement = terms
+    case .replaceRequested(let terms):
+      next.replacement = terms
+      next.replacementVersion = sequence + 1
     case .replaced(let id):
       terms = flight.replacement ?? terms
-      next.replacement = nil
+      (next.replacement, next.replacementVersion) = (nil, 0)
       next = next.answered()
       if let id { venueOrderID = id }
     case .replaceRejected:
-      next.replacement = nil
+      (next.replacement, next.replacementVersion) = (nil, 0)
       next = next.answered()
     default: break
     }

@@ -60,6 +60,8 @@ package struct OrderLifecycle: Sendable, Hashable {
     var progress = Progress.drafted
     var cancelReason: String?
     var replacement: OrderTerms?
+    /// The number of the event that asked for it: its name, also after a restart.
+    var replacementVersion: UInt32 = 0
     var doubt: String?
 
     var awaitsAnswer: Bool { cancelReason != nil || replacement != nil }

@@ -3,6 +3,7 @@ package import ServiceKit
 package struct Config: ServiceSettings {
   let ordersOpenMax: Int
   let ordersKeptMax: Int
+  let ordersKeptFor: Duration
   let executionsKeptMax: Int
   let clientOrderIDsKeptMax: Int
   let admissionAgeMax: Duration
@@ -25,6 +26,9 @@ package struct Config: ServiceSettings {
       "orders_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "orders",
       "Closed orders beyond this leave memory, oldest first, as soon as PostgreSQL has them, which "
         + "still answers for them.")
+    ordersKeptFor = settings.duration(
+      "orders_kept_for", in: .zero...(.seconds(86_400)), default: .seconds(60),
+      "Closed orders stay in memory at least so long, for the last words of venues about them.")
     executionsKeptMax = settings.int(
       "executions_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "executions",
       "Executions beyond this leave memory, oldest first; PostgreSQL still answers for them.")

@@ -94,20 +94,6 @@ extension OrderDesk {
     return state
   }
 
-  /// The events of one order after those already known, from the journal.
-  func eventsFromJournal(
-    _ id: OrderID, after sequence: UInt64, known: [OmsV1.OrderEvent]
-  ) throws -> [OmsV1.OrderEvent] {
-    var events = known
-    var cursor = journal.records(from: sequence + 1)
-    while let record = try cursor.nextRecord() {
-      guard let event = try Self.published(record), event.order?.orderId == id.description
-      else { continue }
-      events.append(event)
-    }
-    return events
-  }
-
   /// The public event of a journal record, with its sequence; nil for other records.
   static func published(_ record: JournalRecord) throws -> OmsV1.OrderEvent? {
     let decoded = try OmsV1.JournalRecord(decoding: record.payload)

@@ -26,6 +26,7 @@ actor OrderDesk {
   let journal: Journal
   /// How far PostgreSQL has the journal: what it has may leave memory.
   private let recorded: @Sendable () -> UInt64
+  nonisolated var recordedSequence: UInt64 { recorded() }
   private(set) var log: Journaled<OrderState>
   /// Orders that are not on disk yet: they do not exist for others.
   private(set) var accepting: [OrderID: JournalTicket] = [:]
@@ -41,6 +42,9 @@ actor OrderDesk {
   private let faults: Counter
   private let setAside: Counter
   private let openOrders: Gauge
+  private let reportsFit: ReadinessBoard.Requirement
+  /// Reports that are in no order.
+  private var misfits = 0
   private let unsentOrders: Gauge
 
   init(
@@ -67,6 +71,8 @@ actor OrderDesk {
     unsentOrders = metrics.gauge(
       "oms_orders_unsent", help: "Orders that the execution-router has not taken in charge yet.")
     openOrders.set(Double(log.state.open.count))
+    reportsFit = context.readiness.require("reports fit", weight: .told)
+    reportsFit.hold()
   }
 
   // MARK: What the journal proves
@@ -84,7 +90,10 @@ actor OrderDesk {
   func close() { log.close() }
 
   /// Lets go of what PostgreSQL has, a few at a time: nobody waits for many.
-  func evict() { log.withState { $0.evict(recorded: recorded(), atMost: 1024) } }
+  func evict() {
+    let now = context.time.now
+    log.withState { $0.evict(recorded: recorded(), now: now, atMost: 1024) }
+  }
 
   // MARK: Instruments
 
@@ -163,6 +172,13 @@ actor OrderDesk {
       throw RPCError(.notFound, "there is no order with clientOrderId \(asked.clientOrderID)")
     }
     return try await existing(known, asked)
+  }
+
+  /// The router will never carry a replacement out.
+  func refuseReplacement(_ id: OrderID, version: UInt32, _ text: String) async throws {
+    guard log.state[id]?.lifecycle.pendingVersion == version else { return }
+    try await untilDurable(
+      try change(id, .replaceRejected(.venuePolicy, text: text), report: .start, for: .essential))
   }
 
   /// What the gate admitted long ago it may have given up since, and admitted others in its place.
@@ -261,6 +277,7 @@ actor OrderDesk {
 
   func requestReplace(_ request: OmsV1.AcceptReplaceRequest) async throws -> (OrderID, UInt32) {
     let id = try orderID(request.orderId)
+    try requireFresh(request.admittedTimeNs, context.time.now)
     let row = try row(id)
     let instrument = log.state.instrument(of: row)
     var terms = row.lifecycle.terms
@@ -268,13 +285,16 @@ actor OrderDesk {
     if let quantity = request.quantity {
       terms.quantity = try instrument.quantity(quantity, field: "quantity")
     }
+    let ticket: JournalTicket?
     do {
-      try await untilDurable(
-        try change(id, .replaceRequested(terms), report: .start, for: .business))
+      ticket = try change(id, .replaceRequested(terms), report: .start, for: .business)
     } catch let fault as OrderFault {
       throw RPCError(.failedPrecondition, "order \(id): \(fault.problem)")
     }
-    return (id, try self.row(id).lifecycle.sequence)
+    // Its name is settled now: other events may come while this waits for the disk.
+    let version = try self.row(id).lifecycle.sequence
+    try await untilDurable(ticket)
+    return (id, version)
   }
 
   // MARK: Reports in
@@ -296,15 +316,25 @@ actor OrderDesk {
     } catch let refusal as JournalRefusal {
       throw refusal
     } catch {
-      faults.increment()
-      context.log.error(
-        "a report does not fit its order",
-        [
-          "order_id": .text(report.orderId), "report": .text("\(report.kind)"),
-          "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error),
-        ])
+      leaveOut(report, error)
     }
     log.withState { $0.reports = position }
+  }
+
+  /// Somebody has to look at it: what it says is in no order.
+  private func leaveOut(_ report: ExecutionV1.ExecutionReport, _ error: any Error) {
+    faults.increment()
+    misfits += 1
+    let what = "\(report.kind.name) of order \(report.orderId)"
+    reportsFit.fail(
+      "\(misfits) reports are in no order; the last is a \(what): \(errorText(error))")
+    context.log.error(
+      "a report does not fit its order",
+      [
+        "order_id": .text(report.orderId), "report": .text("\(report.kind)"),
+        "fill": .text(report.fill.map { "\($0)" } ?? ""),
+        "sequence": .text("\(report.sequence)"), "error": LogValue(describing: error),
+      ])
   }
 
   /// All of them are to be read again.
@@ -348,7 +378,8 @@ actor OrderDesk {
       markSent(id)
       cancelsSent.remove(id)
       // One comes, one goes: no order waits for the eviction of many.
-      log.withState { $0.evict(recorded: recorded(), atMost: 2) }
+      let now = context.time.now
+      log.withState { $0.evict(recorded: recorded(), now: now, atMost: 2) }
     }
   }
 

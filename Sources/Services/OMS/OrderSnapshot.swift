@@ -92,11 +92,12 @@ enum OrderSnapshot {
     bytes.write(order.setAsideCount)
     bytes.write(order.executions)
     switch order.phase {
-    case .live(let progress, let cancelReason, let replacement, let doubt):
+    case .live(let progress, let cancelReason, let replacement, let version, let doubt):
       bytes.write(UInt8(0))
       bytes.write(progress)
       bytes.write(cancelReason)
       bytes.write(replacement)
+      bytes.write(version)
       bytes.write(doubt)
     case .closed(let closing): write(closing, &bytes)
     }
@@ -201,7 +202,8 @@ extension OrderSnapshot.Piece {
     case 0:
       .live(
         progress: try reader.read(UInt8.self), cancelReason: try reader.readOptionalText(),
-        replacement: try reader.readOptionalTerms(), doubt: try reader.readOptionalText())
+        replacement: try reader.readOptionalTerms(),
+        replacementVersion: try reader.read(UInt32.self), doubt: try reader.readOptionalText())
     case 1: .closed(.filled)
     case 2: .closed(.cancelled(text: try reader.readCountedText()))
     case 3: .closed(.expired)

@@ -49,10 +49,12 @@ struct OrderState: JournaledState {
   /// The newest order ever, also when it has left memory: the next one is named after it.
   private(set) var lastID = OrderID(0)
   private let ordersMax: Int
+  private let keptFor: Duration
   private let executionsMax: Int
 
   init(_ config: Config) {
     ordersMax = config.ordersKeptMax
+    keptFor = config.ordersKeptFor
     executionsMax = config.executionsKeptMax
     clients = ClientIndex(evictedMax: config.clientOrderIDsKeptMax)
   }
@@ -71,7 +73,7 @@ struct OrderState: JournaledState {
         Self.eventBytesMax + order.textBytes + createdBy.utf8.count
       case .event(let id, let event, _, _):
         Self.eventBytesMax + event.textBytes
-          + (rows[id].map { $0.order.textBytes + $0.createdBy.utf8.count } ?? 0)
+          + (rows[id].map { $0.textBytes } ?? 0)
       }
     return JournalRoom.Size(records: 1, bytes: bytes, largest: bytes)
   }
@@ -141,11 +143,13 @@ struct OrderState: JournaledState {
   private static let unrecordedFactor = 10
 
   /// Lets closed orders beyond the limit go that PostgreSQL has, at most so many at a time.
-  mutating func evict(recorded: UInt64, atMost most: Int) {
+  mutating func evict(recorded: UInt64, now: Instant, atMost most: Int) {
     var left = most
-    while left > 0, closed.count > ordersMax, let (old, closedAt) = closed.first,
-      closedAt <= recorded || closed.count > ordersMax * Self.unrecordedFactor
-    {
+    while left > 0, closed.count > ordersMax, let (old, closedAt) = closed.first {
+      // A venue's last word of an order may come a while after its end.
+      let isYoung = rows[old].map { now - $0.lifecycle.updatedTime < keptFor } ?? false
+      guard (closedAt <= recorded && !isYoung) || closed.count > ordersMax * Self.unrecordedFactor
+      else { return }
       closed.removeFirst()
       left -= 1
       // One that lives again is not done.
@@ -201,7 +205,7 @@ struct OrderState: JournaledState {
 
   // MARK: Snapshots
 
-  static let snapshotForm: UInt32 = 1
+  static let snapshotForm: UInt32 = 2
 
   func write(to snapshot: some SnapshotSink) throws(JournalError) {
     try OrderSnapshot.write(self, closed, to: snapshot)
@@ -231,6 +235,18 @@ struct OrderState: JournaledState {
       for execution in executions { self.executions.append(execution) }
     case .clients(let clients): for (key, id) in clients { self.clients.restore(key, id) }
     }
+  }
+}
+
+extension OrderRow {
+  /// Of the texts that each record of its events repeats.
+  fileprivate var textBytes: Int {
+    let closing =
+      switch lifecycle.closing {
+      case .rejected(_, let text), .cancelled(let text): 2 * text.utf8.count
+      case .filled, .expired, nil: 0
+      }
+    return order.textBytes + createdBy.utf8.count + closing
   }
 }
 

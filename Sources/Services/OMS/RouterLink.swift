@@ -100,7 +100,7 @@ struct RouterLink: Sendable {
         // It may have gone out before the restart.
         route(id, mayBeThere: true)
       }
-      if row.lifecycle.pendingTerms != nil { replace(id, version: row.lifecycle.sequence) }
+      if let version = row.lifecycle.pendingVersion { replace(id, version: version) }
     }
   }
 
@@ -185,7 +185,16 @@ struct RouterLink: Sendable {
       // long after a kill switch. They are to be refused all the same: an order that has filled
       // meanwhile ends with that, and with nothing else.
       if await desk.isToGo(id), !Mutant.isOn(.replaceOvertakesCancel) { try await sendCancel(id) }
-      _ = try await router.replaceOrder(request, within)
+      let refusal: RPCError
+      do throws(RPCError) {
+        _ = try await router.replaceOrder(request, within)
+        return
+      } catch {
+        refusal = error
+      }
+      guard refusal.code == .invalidArgument || refusal.code == .notFound else { throw refusal }
+      // It would say so for ever.
+      try await desk.refuseReplacement(id, version: version, refusal.message)
     }
   }
 
@@ -269,7 +278,9 @@ extension OrderDesk {
   func replacement(
     of id: OrderID, version: UInt32
   ) -> ExecutionV1.ReplaceRoutedOrderRequest? {
-    guard let row = log.state[id], let terms = row.lifecycle.pendingTerms else { return nil }
+    guard let row = log.state[id], row.lifecycle.pendingVersion == version,
+      let terms = row.lifecycle.pendingTerms
+    else { return nil }
     let instrument = log.state.instrument(of: row)
     var request = ExecutionV1.ReplaceRoutedOrderRequest()
     request.orderId = id.description

@@ -8,6 +8,7 @@ package struct Config: ServiceSettings {
   let acceptTimeout: Duration
   let resolveAfter: Duration
   let riskSilenceMax: Duration
+  let ordersSilenceMax: Duration
   let ordersOpenMax: Int
   let ordersQueueMax: Int
   let signalsQueueMax: Int
@@ -64,6 +65,9 @@ package struct Config: ServiceSettings {
     riskSilenceMax = settings.duration(
       "risk_silence_max", in: .milliseconds(100)...(.seconds(300)), default: .seconds(3),
       "Limits not heard of for so long refuse new orders with RISK_TIMEOUT.")
+    ordersSilenceMax = settings.duration(
+      "orders_silence_max", in: .milliseconds(100)...(.seconds(300)), default: .seconds(5),
+      "The oms's events not heard for so long refuse new orders with RECONCILING; cancels pass.")
     ordersOpenMax = settings.int(
       "orders_open_max", in: 1...10_000_000, default: 100_000, unit: "orders",
       "New orders beyond this are refused with OVERLOADED.")

@@ -177,8 +177,12 @@ struct GateBook {
     if let known = orders[id], known.version >= version { follow(known) }
   }
 
-  /// The oms has refused it, or nobody knows: the order's next event says what is open.
-  mutating func giveUpReplacing(_ id: OrderID) { replacing[id] = nil }
+  /// It is proven that the oms has not taken it, and never will: what it had reserved beyond the order
+  /// goes back.
+  mutating func giveUpReplacing(_ id: OrderID) {
+    replacing[id] = nil
+    if let current = orders[id] { follow(current) }
+  }
 
   func isReplacing(_ id: OrderID) -> Bool { replacing[id] != nil }
 
@@ -212,6 +216,14 @@ struct GateBook {
     }
     replacing[order.id] = nil
     return .zero
+  }
+
+  /// An order that was counted under other terms than its own is counted under these from now on.
+  mutating func refile(_ order: OpenOrder) {
+    guard let known = orders[order.id], known.instrument != order.instrument else { return }
+    reservations.update(order.id, open: .zero)
+    reservations.restore(order.id, order.instrument, order.side, open: order.open)
+    orders[order.id] = order
   }
 
   /// A fill, before the order's new state is followed. One of an earlier day was there when this day

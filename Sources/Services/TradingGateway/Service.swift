@@ -131,6 +131,7 @@ package struct TradingGateway: ServiceDefinition {
       }
     ) { [desk] in try await desk.take($0) }
     context.spawn("follow orders") { [context, desk, strategies] in
+      await desk.hearOrders { follower.silence(now: $0) }
       while await !desk.hasGate { await context.loop.sleep(for: .milliseconds(20)) }
       if !context.readiness.isReady {
         // Quotes that an earlier run of this process left behind have nobody to look after them.

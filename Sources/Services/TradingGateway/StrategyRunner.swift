@@ -2,6 +2,7 @@ internal import Calls
 internal import Chrono
 internal import Contracts
 internal import EventBus
+internal import Loop
 internal import Orders
 internal import ServiceKit
 internal import Signals
@@ -27,6 +28,8 @@ actor StrategyRunner {
   private var fills: UInt64 = 0
   private var isBusy = false
   private var isDirty = false
+  /// Somebody sees to it that no order of it is left.
+  private var isClearing = false
 
   init(_ config: Config, _ context: ServiceContext, _ desk: TradingDesk, _ signals: SignalLog) {
     self.config = config
@@ -52,13 +55,48 @@ actor StrategyRunner {
     context.spawn("run \(id)") { [self, run] in await follow(events, run) }
   }
 
-  /// No more quotes, and the standing ones are cancelled.
+  /// No more quotes, and the standing ones are cancelled, also those that are on their way: it is asked
+  /// for until none is left. Throws when the oms does not answer the first time; a second stop asks anew.
   func stop() async throws {
-    guard isRunning else { return }
-    isRunning = false
-    status = "stopped"
-    context.log.info("strategy stopped", ["strategy": .text(id)])
-    try await desk.cancelAll(strategy: id, reason: "strategy stopped")
+    if isRunning {
+      isRunning = false
+      status = "stopped"
+      context.log.info("strategy stopped", ["strategy": .text(id)])
+    }
+    clear()
+    try await desk.cancelAll(strategy: id, reason: Self.stopped)
+  }
+
+  private static let stopped = "strategy stopped"
+
+  private func clear() {
+    guard !isClearing else { return }
+    isClearing = true
+    context.spawn("clear \(id)") { [self] in
+      var pause = Self.clearingPauseMin
+      repeat {
+        await context.loop.sleep(for: pause)
+        try Task.checkCancellation()
+        pause = min(pause * 2, Self.clearingPauseMax)
+      } while await !isCleared()
+    }
+  }
+
+  private static let clearingPauseMin = Duration.milliseconds(50)
+  private static let clearingPauseMax = Duration.seconds(2)
+
+  private func isCleared() async -> Bool {
+    if !isRunning, isBusy { return false }
+    if !isRunning, await desk.hasOrders(of: id) {
+      do { try await desk.cancelAll(strategy: id, reason: Self.stopped) } catch {
+        context.log.warning(
+          "quotes could not be cancelled, and are asked for again",
+          ["strategy": .text(id), "error": LogValue(describing: error)])
+      }
+      return false
+    }
+    isClearing = false
+    return true
   }
 
   private func settings(_ instrument: Instrument) throws -> MarketMakerSettings {
@@ -114,7 +152,11 @@ actor StrategyRunner {
       arrival = nil
       let actions = strategy?.decide(view) ?? []
       status = view.top == nil ? "waiting: the book is not to be trusted" : "quoting"
-      for action in actions { await carryOut(action, instrument) }
+      for action in actions {
+        // It may have been stopped while the one before was under way.
+        guard isRunning else { break }
+        await carryOut(action, instrument)
+      }
     }
     isBusy = false
   }

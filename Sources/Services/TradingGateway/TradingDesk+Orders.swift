@@ -201,16 +201,21 @@ extension TradingDesk {
   /// A call that failed: what is proven is released, what is not stays reserved until the oms is asked.
   private func unsettled(_ wish: OrderWish, _ error: any Error) {
     let id = wish.ticket.clientOrderID
-    switch (error as? RPCError)?.code ?? .unknown {
+    if Self.isProof((error as? RPCError)?.code ?? .unknown) { return book!.refused(id) }
+    context.log.warning(
+      "an order's fate is open",
+      ["client_order_id": .text(id), "error": LogValue(describing: error)])
+    guard book!.doubted(id) else { return }
+    context.spawn("resolve order") { [self] in try await resolve(wish) }
+  }
+
+  /// Whether the oms has said that it did nothing.
+  private static func isProof(_ code: StatusCode) -> Bool {
+    switch code {
     case .invalidArgument, .failedPrecondition, .alreadyExists, .permissionDenied, .unauthenticated,
       .unimplemented, .resourceExhausted, .outOfRange, .aborted:
-      book!.refused(id)
-    default:
-      context.log.warning(
-        "an order's fate is open",
-        ["client_order_id": .text(id), "error": LogValue(describing: error)])
-      guard book!.doubted(id) else { return }
-      context.spawn("resolve order") { [self] in try await resolve(wish) }
+      true
+    default: false
     }
   }
 
@@ -282,23 +287,36 @@ extension TradingDesk {
     if case .refused(let refusal) = verdict { throw error(refusal) }
     var accept = OmsV1.AcceptReplaceRequest()
     accept.orderId = request.orderId
-    accept.price = request.price
-    accept.quantity = request.quantity
+    // All of what was admitted: the oms may know newer terms than were judged here.
+    accept.price = price.map { instrument.wire($0) }
+    accept.quantity = instrument.wire(quantity)
+    accept.admittedTimeNs = UInt64(max(0, context.time.now.nanoseconds))
     do {
-      let accepted = try await oms.acceptReplace(accept, options)
+      let accepted = try await oms.acceptReplace(accept, bounded(options))
       book!.expect(id, version: accepted.version)
       return accepted
     } catch {
-      book!.giveUpReplacing(id)
-      // What the replacement had reserved beyond the order goes back with the order's next event, or
-      // now, when the oms has refused.
-      if error.code == .failedPrecondition || error.code == .invalidArgument,
-        let current = book!.orders[id]
-      {
-        book!.follow(current)
+      if Self.isProof(error.code) || error.code == .notFound {
+        book!.giveUpReplacing(id)
+      } else {
+        context.spawn("resolve replacement") { [self] in try await resolveReplacement(of: id) }
       }
       throw error
     }
+  }
+
+  /// A replacement that the oms may have taken stays reserved until it can no longer come to have it, and
+  /// all that it has told since was heard.
+  private func resolveReplacement(of id: OrderID) async throws {
+    await context.loop.sleep(for: config.resolveAfter)
+    var patient = CallOptions()
+    patient.waitsForReady = true
+    let told = try await oms.getTradingState(.init(), patient).sequence
+    while lastEvent < told {
+      await context.loop.sleep(for: .milliseconds(50))
+      try Task.checkCancellation()
+    }
+    book?.giveUpReplacing(id)
   }
 
   func cancel(_ id: OrderID) async throws {
@@ -306,6 +324,13 @@ extension TradingDesk {
     request.orderId = id.description
     request.reason = "strategy"
     _ = try await oms.cancelOrder(request)
+  }
+
+  /// Whether the strategy has an order that may still fill, as far as is known here.
+  func hasOrders(of strategy: String) -> Bool {
+    guard let book else { return true }
+    return book.orders.values.contains { $0.strategy == strategy }
+      || book.provisional.values.contains { $0.strategy == strategy }
   }
 
   func cancelAll(strategy: String, reason: String) async throws {

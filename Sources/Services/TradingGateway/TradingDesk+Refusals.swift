@@ -55,6 +55,13 @@ extension TradingDesk {
         "the trading-gateway is still reading the oms's journal", domain: Self.domain,
         retryAfter: .seconds(1))
     }
+    let silence = silence(context.loop.uptime)
+    guard silence <= config.ordersSilenceMax else {
+      throw RejectReason.reconciling.error(
+        "the oms's events have not been heard for \(DurationText.print(silence)), and "
+          + "\(DurationText.print(config.ordersSilenceMax)) is the most allowed (orders_silence_max): "
+          + "what has filled meanwhile is not known", domain: Self.domain, retryAfter: .seconds(1))
+    }
   }
 
   func requireFreshLimits() throws(RPCError) {

@@ -39,6 +39,8 @@ actor TradingDesk {
   private(set) var lastEvent: UInt64 = 0
   var isSynced = false
   var syncedSince: Uptime?
+  /// For how long the oms's events have not been heard.
+  private(set) var silence: @Sendable (Uptime) -> Duration = { _ in .zero }
   var day: TradingDay
   private let counters = RiskCounters()
   private let events: [TradingEvent.Kind: Counter]
@@ -189,6 +191,7 @@ actor TradingDesk {
     guard let order = try OpenOrder(wire, instrument) else { return }
     let time = try Instant(event.time, field: "time")
     if let time { book!.gate.roll(to: time) }
+    book!.refile(order)
     if let execution = event.execution {
       book!.fill(order, try VenueFill(execution, instrument), instrument, at: time)
     }
@@ -207,7 +210,11 @@ actor TradingDesk {
     of wire: OmsV1.Order, _ event: OmsV1.OrderEvent
   ) throws -> Instrument? {
     if let id = OrderID(parsing: wire.orderId), let known = book?.orders[id] {
-      return instruments[known.instrument]
+      let instrument = instruments[known.instrument]
+      // A market order has no price that would have told under which terms it was made; its fill has.
+      guard let told = event.execution?.price, told.scale != UInt32(instrument.priceScale) else {
+        return instrument
+      }
     }
     if let fitting = instruments.instrument(of: wire, event.execution) {
       return fitting
@@ -227,6 +234,8 @@ actor TradingDesk {
     lastEvent = sequence
     book?.heard(through: sequence)
   }
+
+  func hearOrders(_ silence: @escaping @Sendable (Uptime) -> Duration) { self.silence = silence }
 
   func setSynced(_ synced: Bool) {
     isSynced = synced

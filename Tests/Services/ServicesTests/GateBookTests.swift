@@ -53,6 +53,16 @@ import Venue
     }
   }
 
+  @Test func `RSK-04 a replacement in doubt gives nothing back until it is proven absent`() throws {
+    var book = try replacing(by: "3")
+
+    book.follow(try order(3, .partiallyFilled, "1", open: "0.5", filled: "0.5"))
+    #expect(reserved(book) == "2.5")
+    book.giveUpReplacing(id)
+
+    #expect(reserved(book) == "0.5" && !book.isReplacing(id))
+  }
+
   @Test func `RSK-04 what the oms told before it took a replacement gives nothing back`() throws {
     var book = try replacing(by: "3")
     #expect(reserved(book) == "3" && book.isReplacing(id))

@@ -68,7 +68,7 @@ private final class RecordInMemory: OrderStore {
       world.serve("market-connector", ScriptedMarket().methods)
       world.serve("execution-router", router.methods)
       let running = try await world.start(
-        OMSDesk.settings + ["oms.orders_kept_max=1000"]
+        OMSDesk.settings + ["oms.orders_kept_max=1000", "oms.orders_kept_for=0s"]
       ) { context, config in
         try OMS(context, config, store, JournalSettings())
       }

@@ -2,6 +2,7 @@ import Calls
 import Contracts
 import Loop
 import Seeds
+import ServiceKit
 import TestKit
 import Testing
 import Units
@@ -206,6 +207,77 @@ import Units
       let replaced = try await desk.order(id) { $0.status == .new }
       #expect(text(replaced.price) == "50001.5")
       #expect(text(replaced.quantity) == "2")
+    }
+  }
+
+  @Test func `OMS-05 a replacement keeps its version when the order fills and the oms restarts`()
+    async throws
+  {
+    try await withOMS { desk in
+      let id = try await desk.place("c-1")
+      desk.router.report(.acknowledged, id)
+      _ = try await desk.order(id) { $0.status == .new }
+      var request = OmsV1.AcceptReplaceRequest()
+      request.orderId = id
+      request.quantity = wire("2")
+      let pending = try await desk.oms.acceptReplace(request)
+      #expect(await eventually { desk.router.replaced.count == 1 })
+      desk.router.report(.fill, id, fill: fill("E1", "0.4", at: "50000"))
+      _ = try await desk.order(id) { text($0.filledQuantity) == "0.4" }
+
+      let after = try await desk.reopened()
+
+      #expect(await eventually { after.router.replaced.count == 2 })
+      #expect(after.router.replaced.map(\.version) == [pending.version, pending.version])
+      await after.running.drop()
+    }
+  }
+
+  @Test(arguments: [StatusCode.invalidArgument, .notFound])
+  func `OMS-05 a replacement that the router will never carry out is refused`(
+    code: StatusCode
+  ) async throws {
+    try await withOMS { desk in
+      let id = try await desk.place("c-1")
+      desk.router.report(.acknowledged, id)
+      _ = try await desk.order(id) { $0.status == .new }
+      desk.router.refuseReplacements(RPCError(code, "no such thing here"))
+      var request = OmsV1.AcceptReplaceRequest()
+      request.orderId = id
+      request.quantity = wire("2")
+      _ = try await desk.oms.acceptReplace(request)
+
+      let after = try await desk.order(id) { $0.status == .new }
+
+      #expect(text(after.quantity) == "1")
+      #expect(desk.router.replaced.count == 1)
+    }
+  }
+
+  @Test func `OMS-14 a report of no order is told of in readiness`() async throws {
+    try await withOMS { desk in
+      let stranger = "0000000000007"
+      desk.router.report(.fill, stranger, fill: fill("E1", "1", at: "50000"))
+
+      #expect(
+        await eventually {
+          desk.running.context.readiness.degraded.contains {
+            $0.name == "reports fit" && $0.reason.contains(stranger)
+          }
+        })
+      #expect(desk.running.context.readiness.isReady)
+    }
+  }
+
+  @Test func `OMS-14 a late fill behind a long reason is taken`() async throws {
+    try await withOMS { desk in
+      let id = try await desk.place("c-1")
+      desk.router.report(.acknowledged, id)
+      desk.router.report(.cancelled, id, text: String(repeating: "why ", count: 2_000))
+      _ = try await desk.order(id) { $0.status == .cancelled }
+      desk.router.report(.fill, id, fill: fill("E1", "1", at: "50000"))
+
+      _ = try await desk.order(id) { text($0.filledQuantity) == "1" }
     }
   }
 

@@ -156,6 +156,36 @@ import Wire
     }
   }
 
+  @Test func `RSK-02 a gate that hears no fills admits nothing`() async throws {
+    try await withFloor(settings: ["trading-gateway.orders_silence_max=100ms"]) { floor in
+      try await floor.submit("1")
+      await floor.oms.running.drop()
+
+      #expect(
+        await eventually { await refusal { try await floor.submit("1") }.reason == "RECONCILING" })
+    }
+  }
+
+  @Test func `KS-01 whoever stops a strategy again has its orders cancelled again`() async throws {
+    try await withFloor { floor in
+      let id = "mm-btcusdt"
+      _ = try await floor.trading.stopStrategy(.with { $0.strategyId = id })
+      // One that was on its way when the strategy was stopped.
+      var late = OMSDesk.order("late")
+      late.strategyId = id
+      var request = OmsV1.AcceptOrderRequest()
+      request.order = late
+      let order = try await floor.oms.oms.acceptOrder(request).order
+      let lateID = try #require(order?.orderId)
+      floor.oms.router.report(.acknowledged, lateID)
+      _ = try await floor.oms.order(lateID) { $0.status == .new }
+
+      _ = try await floor.trading.stopStrategy(.with { $0.strategyId = id })
+
+      _ = try await floor.oms.order(lateID) { $0.status == .pendingCancel }
+    }
+  }
+
   @Test func `OMS-05 a replacement that changes nothing is not asked for`() async throws {
     try await withFloor { floor in
       let order = try await floor.submit("2")

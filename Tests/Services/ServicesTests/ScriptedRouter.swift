@@ -18,6 +18,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var changes: [String] = []
     var lastSequence: UInt64 = 0
     var refusesLate = false
+    var replacementRefusal: RPCError?
     var knowsNothing = false
     var holdsReplacements = false
     var losesAnswers = false
@@ -25,6 +26,8 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
   }
 
   /// Market orders come too late from now on.
+  func refuseReplacements(_ error: RPCError) { state.withLock { $0.replacementRefusal = error } }
+
   var refusesLate: Bool {
     get { state.withLock { $0.refusesLate } }
     set { state.withLock { $0.refusesLate = newValue } }
@@ -130,10 +133,12 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.ReplaceRoutedOrderRequest, _ context: ServerContext
   ) async throws -> ExecutionV1.ReplaceRoutedOrderResponse {
     if holdsReplacements { throw RPCError(.unavailable, "nobody is there") }
-    state.withLock { state in
+    let refusal = state.withLock { state in
       state.replaced.append(request)
       state.changes.append("replace \(request.orderId)")
+      return state.replacementRefusal
     }
+    if let refusal { throw refusal }
     return .init()
   }
 

@@ -78,6 +78,34 @@ import Wire
     }
   }
 
+  @Test func `B5 a market order that filled in finer steps is counted after they got coarser`()
+    async throws
+  {
+    let market = ScriptedMarket()
+    try await withFloor(market: market) { floor in
+      let order = try await floor.submit("5", at: nil)
+      floor.oms.router.report(.acknowledged, order.orderId)
+      floor.oms.router.report(.fill, order.orderId, fill: fill("E1", "2", at: "50000.05"))
+      floor.oms.router.report(.fill, order.orderId, fill: fill("E2", "1", at: "50000.05"))
+      _ = try await floor.oms.order(order.orderId) { text($0.filledQuantity) == "3" }
+      #expect(await profit(floor.running.context, is: "-0.15"))
+      var coarser = bitcoin()
+      coarser.priceScale = 1
+      coarser.tickSize = wire("0.1")
+      market.changes(coarser)
+
+      let after = try await restarted(floor)
+      floor.books.say(bid: "50001", ask: "50001")
+
+      #expect(await profit(after.running.context, is: "2.85"))
+      // Ten is the most, three are held and two may still fill.
+      let (fits, isTooMuch) = (try await after.check("5"), try await after.check("5.00001"))
+      #expect(fits.admitted)
+      #expect(isTooMuch.reason == .positionLimit)
+      await after.running.drop()
+    }
+  }
+
   @Test func `RSK-08 a reached loss and the marks of the day outlive a restart`() async throws {
     try await withFloor { floor in
       try await hold("5", floor)

@@ -325,6 +325,8 @@ extension OmsV1 {
     package var price: TypeV1.Decimal?
     /// The new total quantity; absent: unchanged.
     package var quantity: TypeV1.Decimal?
+    /// When the gate admitted it, as for AcceptOrder.
+    package var admittedTimeNs: UInt64 = 0
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -334,6 +336,7 @@ extension OmsV1 {
       if !self.orderId.isEmpty { size += 1 + WireSize.text(self.orderId) }
       if let value = self.price { size += 1 + WireSize.message(value) }
       if let value = self.quantity { size += 1 + WireSize.message(value) }
+      if self.admittedTimeNs != 0 { size += 1 + 8 }
       return size
     }
 
@@ -341,6 +344,7 @@ extension OmsV1 {
       if !self.orderId.isEmpty { writer.text(10, self.orderId) }
       if let value = self.price { writer.message(18, value) }
       if let value = self.quantity { writer.message(26, value) }
+      if self.admittedTimeNs != 0 { writer.fixed64(33, self.admittedTimeNs) }
       writer.unknown(self.unknownFields)
     }
 
@@ -352,6 +356,7 @@ extension OmsV1 {
         case 10: self.orderId = try reader.text()
         case 18: try reader.message(&self.price)
         case 26: try reader.message(&self.quantity)
+        case 33: self.admittedTimeNs = try reader.fixed64()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -1,4 +1,5 @@
 internal import Calls
+package import Chrono
 internal import Loop
 internal import Mutants
 private import Synchronization
@@ -49,6 +50,8 @@ package final class Follower<Event: Sendable>: Sendable {
     var isCaughtUp = false
     var setAside: UInt64 = 0
     var hasStopped = false
+    /// Since when nothing is heard.
+    var silentSince: Uptime?
   }
 
   /// `position` is what is known already, of a journal of one's own for example. `whenCaughtUp` is
@@ -85,7 +88,7 @@ package final class Follower<Event: Sendable>: Sendable {
       help: "Times that a log was another one, and was read from its beginning.",
       labels: ["log"]
     ).with(source.name)
-    state = Mutex(State(position: position))
+    state = Mutex(State(position: position, silentSince: context.loop.uptime))
   }
 
   package var position: LogPosition { state.withLock { $0.position } }
@@ -93,9 +96,16 @@ package final class Follower<Event: Sendable>: Sendable {
   /// All has been read that there was when the log was last asked.
   package var isCaughtUp: Bool { state.withLock { $0.isCaughtUp } }
 
+  /// For how long nothing has been heard, as far as can be told; zero while the log is open. One that has
+  /// stopped hears nothing any more.
+  package func silence(now: Uptime) -> Duration {
+    state.withLock { state in state.silentSince.map { now - $0 } ?? .zero }
+  }
+
   /// One connection, until it breaks. Returns only when there is nothing more to be done.
   package func run() async throws {
     guard !state.withLock({ $0.hasStopped }) else { return }
+    defer { hear(nothingSince: context.loop.uptime) }
     do {
       try await follow()
     } catch let replaced as LogReplaced {
@@ -103,6 +113,12 @@ package final class Follower<Event: Sendable>: Sendable {
     } catch {
       if !Task.isCancelled { following.fail(errorText(error)) }
       throw error
+    }
+  }
+
+  private func hear(nothingSince moment: Uptime?) {
+    state.withLock { state in
+      state.silentSince = moment.map { state.silentSince ?? $0 }
     }
   }
 
@@ -124,6 +140,7 @@ package final class Follower<Event: Sendable>: Sendable {
     }
     defer { reading.cancel() }
     following.hold()
+    hear(nothingSince: nil)
     while true {
       let next: Event?
       do { next = try await reading.next() } catch let error as RPCError {

@@ -855,7 +855,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_order_response__d
   (ProtobufCMessageInit) shrivenquant__oms__v1__accept_order_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_replace_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_replace_request__field_descriptors[4] =
 {
   {
     "order_id",
@@ -893,8 +893,21 @@ static const ProtobufCFieldDescriptor shrivenquant__oms__v1__accept_replace_requ
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "admitted_time_ns",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Oms__V1__AcceptReplaceRequest, admitted_time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__oms__v1__accept_replace_request__field_indices_by_name[] = {
+  3,   /* field[3] = admitted_time_ns */
   0,   /* field[0] = order_id */
   1,   /* field[1] = price */
   2,   /* field[2] = quantity */
@@ -902,7 +915,7 @@ static const unsigned shrivenquant__oms__v1__accept_replace_request__field_indic
 static const ProtobufCIntRange shrivenquant__oms__v1__accept_replace_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_replace_request__descriptor =
 {
@@ -912,7 +925,7 @@ const ProtobufCMessageDescriptor shrivenquant__oms__v1__accept_replace_request__
   "Shrivenquant__Oms__V1__AcceptReplaceRequest",
   "shrivenquant.oms.v1",
   sizeof(Shrivenquant__Oms__V1__AcceptReplaceRequest),
-  3,
+  4,
   shrivenquant__oms__v1__accept_replace_request__field_descriptors,
   shrivenquant__oms__v1__accept_replace_request__field_indices_by_name,
   1,  shrivenquant__oms__v1__accept_replace_request__number_ranges,

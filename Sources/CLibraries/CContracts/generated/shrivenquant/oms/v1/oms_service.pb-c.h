@@ -96,10 +96,14 @@ struct  Shrivenquant__Oms__V1__AcceptReplaceRequest
    * The new total quantity; absent: unchanged.
    */
   Shrivenquant__Type__V1__Decimal *quantity;
+  /*
+   * When the gate admitted it, as for AcceptOrder.
+   */
+  uint64_t admitted_time_ns;
 };
 #define SHRIVENQUANT__OMS__V1__ACCEPT_REPLACE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__oms__v1__accept_replace_request__descriptor) \
-    , (char *)protobuf_c_empty_string, NULL, NULL }
+    , (char *)protobuf_c_empty_string, NULL, NULL, 0 }
 
 
 struct  Shrivenquant__Oms__V1__CancelOrderRequest
