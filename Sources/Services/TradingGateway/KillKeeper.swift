@@ -68,8 +68,9 @@ final class KillKeeper: Sendable {
         killSwitch.engage()
         state.known = Known(
           change: wire.change, isEngaged: true, reason: wire.reason, actor: wire.actor)
-      } else if known.isEngaged, isMarked || wire.change <= known.change {
-        // An older word, or one that does not know what was said here.
+      } else if known.isEngaged, isMarked || known.isOurs || wire.change <= known.change {
+        // An older word, or one that does not know what was said here, whatever its number: only who
+        // has confirmed the engagement can have released it.
         state.known.isOurs = true
         state.oursSince = state.oursSince ?? now
       } else {

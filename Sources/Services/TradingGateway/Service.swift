@@ -78,8 +78,15 @@ package struct TradingGateway: ServiceDefinition {
       try await market.learnInstruments(
         Self.patient, pause: { await context.loop.sleep(for: .seconds(1)) }
       ) { try await desk.learn($0) }
+      while !Task.isCancelled {
+        await context.loop.sleep(for: Self.statesInterval)
+        try await desk.hearStates(market.listInstruments(.init(), Self.patient).instruments)
+      }
     }
   }
+
+  /// A market that was halted opens again, and is to be traded then; the venue refuses meanwhile.
+  private static let statesInterval = Duration.seconds(1)
 
   /// Whoever engages it, however the risk-manager is: it is known, kept, passed on and carried through.
   private func holdKillSwitch() {

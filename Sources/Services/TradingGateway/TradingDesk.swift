@@ -111,6 +111,14 @@ actor TradingDesk {
     try grow()
   }
 
+  /// Which markets are open now, as their venues say.
+  func hearStates(_ known: [MarketV1.Instrument]) {
+    for wire in known {
+      guard let instrument = instruments[wire.venue, wire.symbol] else { continue }
+      book?.gate.setTrading(instrument.id, isOpen: wire.trading)
+    }
+  }
+
   private func grow() throws {
     // A venue that came late brings its own; what is reserved and earned stays.
     if let book, book.gate.instrumentCount < instruments.all.count {

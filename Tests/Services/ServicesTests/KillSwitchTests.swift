@@ -28,6 +28,34 @@ import Wire
     }
   }
 
+  @Test func `KS-01 engaged here it is not lifted by a release of before, whatever its number`()
+    async throws
+  {
+    try await withFloor { floor in
+      _ = try await floor.trading.stopTrading(.with { $0.reason = "by hand" })
+      // Made while nobody here heard it.
+      floor.risk.say(ScriptedRisk.standard(change: 50))
+
+      #expect(await eventually { !floor.risk.engagements.isEmpty })
+      let still = try await floor.check("0.01")
+      #expect(still.reason == .killSwitch)
+      floor.risk.say(ScriptedRisk.standard(change: 101))
+      #expect(await eventually { (try? await floor.admits("0.01")) == true })
+    }
+  }
+
+  @Test func `EX-10 a market that was halted at the start is traded when it opens`() async throws {
+    let market = ScriptedMarket()
+    var halted = bitcoin()
+    halted.trading = false
+    market.changes(halted)
+    try await withFloor(market: market) { floor in
+      #expect(await floor.comesToRefuse(.marketClosed))
+      market.changes(bitcoin())
+      #expect(await eventually { (try? await floor.admits("0.01")) == true })
+    }
+  }
+
   @Test func `KS-01 engaged directly it stops at once, cancels, and tells the risk-manager`()
     async throws
   {
