@@ -15,6 +15,9 @@ actor Positions {
   private var ledger = PositionLedger()
   /// The newest mark of every market, also of those without a position yet.
   private var marks: [Market: Amount] = [:]
+  /// All events have been read that there are: what a market is worth now, and which day it is, counts from
+  /// then on. Days that are folded are valued by their own fills.
+  private var isCurrent = false
   private var tallies: [PositionKey: Tally] = [:]
   private var versions: [PositionKey: UInt64] = [:]
   private var version: UInt64 = 0
@@ -62,6 +65,7 @@ actor Positions {
     tallies = [:]
     versions = [:]
     sequence = 0
+    isCurrent = false
     fold += 1
     touch([])
   }
@@ -79,7 +83,7 @@ actor Positions {
     tallies[position.key] = tally
     fills.increment()
     touch([position.key])
-    if position.mark == nil, let mark = marks[fill.market] {
+    if isCurrent, position.mark == nil, let mark = marks[fill.market] {
       try ledger.mark(fill.market, at: mark, time: fill.time)
     }
   }
@@ -93,6 +97,7 @@ actor Positions {
     do {
       let mid = try Amount(bid).middle(to: Amount(ask))
       marks[market] = mid
+      guard isCurrent else { return }
       try ledger.mark(market, at: mid, time: now)
     } catch {
       faults.increment()
@@ -101,7 +106,18 @@ actor Positions {
     touch(ledger.positions(in: market).map(\.key))
   }
 
+  /// The fold has come to the present.
+  func beginPresent(_ now: Instant) throws {
+    isCurrent = true
+    try roll(to: now)
+    for (market, mark) in marks {
+      try ledger.mark(market, at: mark, time: now)
+      touch(ledger.positions(in: market).map(\.key))
+    }
+  }
+
   func roll(to now: Instant) throws {
+    guard isCurrent else { return }
     if try ledger.roll(to: now) > 0 { touch(ledger.positions().map(\.key)) }
   }
 

@@ -5,6 +5,7 @@ internal import Loop
 internal import Mutants
 internal import Postgres
 package import ServiceKit
+internal import Telemetry
 internal import Translation
 
 /// Positions and realised and unrealised P&L with fees, exact to the last digit.
@@ -65,7 +66,12 @@ package struct PortfolioManager: ServiceDefinition {
     let oms = OmsV1.OrderServiceClient(channel: context.channel(to: "oms"))
     let follower = Follower(
       .orders(of: oms), context, misfit: .setAside,
-      replacement: .startOver { [positions] in await positions.startOver() }
+      replacement: .startOver { [positions] in await positions.startOver() },
+      whenCaughtUp: { [context, positions] in
+        do { try await positions.beginPresent(context.time.now) } catch {
+          context.log.error("positions cannot be valued", ["error": LogValue(describing: error)])
+        }
+      }
     ) { [positions] in try await positions.apply($0) }
     context.spawn("follow orders") { try await follower.run() }
     recorder.follow { follower.isCaughtUp }

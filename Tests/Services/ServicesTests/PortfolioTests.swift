@@ -1,4 +1,5 @@
 import Calls
+import Chrono
 import Contracts
 import Loop
 import PortfolioManagerService
@@ -70,6 +71,32 @@ import Wire
       #expect(text(portfolio.grossExposure) == "65260")
       let sequence = try await desk.oms.getTradingState(.init()).sequence
       #expect(portfolio.asOfSequence == sequence)
+    }
+  }
+
+  @Test func `POS-06 today's price is of today, also while earlier days are read`() async throws {
+    try await withOMS { desk in
+      let books = ScriptedBooks(bid: "50100", ask: "50100")
+      desk.world.serve("orderbook", books.methods)
+      // Enough of them that marks come before the last.
+      for number in 1...50 {
+        try await trade(desk, "\(number)", .buy, "0.02", at: "50000", fee: "0")
+      }
+      desk.world.time.advance(by: .seconds(86_400))
+      for _ in 0..<2 {
+        let running = try await desk.world.start(PortfolioManager.self)
+        let portfolio = PortfolioV1.PortfolioServiceClient(channel: running.channel)
+        try #require(await running.ready())
+        #expect(
+          await eventually {
+            books.say(bid: "50100", ask: "50100")
+            let told = try? await portfolio.getPortfolio(.init())
+            return text(told?.positions.first?.markPrice) == "50100"
+          })
+        let told = try await portfolio.getPortfolio(.init())
+        #expect(text(told.dailyPnl) == "100")
+        await running.drop()
+      }
     }
   }
 
