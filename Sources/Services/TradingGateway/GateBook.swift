@@ -99,12 +99,12 @@ struct GateBook {
   }
 
   /// A call to the oms has ended without proof; true for the first: somebody must find out.
-  mutating func doubted(_ clientOrderID: String) -> Bool {
+  mutating func doubted(_ clientOrderID: String, now: Uptime) -> Bool {
     guard var known = provisional[clientOrderID] else { return false }
     if Mutant.isOn(.doubtReleases) { return abandonInDoubt(clientOrderID) }
     let isFirst = !known.isInDoubt
     known.attempts -= 1
-    known.isInDoubt = true
+    known.doubtedAt = now
     provisional[clientOrderID] = known
     return isFirst
   }
@@ -265,10 +265,12 @@ struct ProvisionalOrder: Sendable {
   let strategy: String
   /// Calls to the oms that are under way.
   var attempts = 1
-  /// A call has ended without proof: the oms may have it.
-  var isInDoubt = false
+  /// When the last call ended without proof: the oms may have it, or come to have it; nil when none did.
+  var doubtedAt: Uptime?
   /// The event of the stream with which all of it has been told; nil while that is not known.
   var endsWith: UInt64?
+
+  var isInDoubt: Bool { doubtedAt != nil }
 
   var quote: OwnQuote? {
     guard let price = ticket.price else { return nil }

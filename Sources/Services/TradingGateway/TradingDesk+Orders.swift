@@ -205,7 +205,7 @@ extension TradingDesk {
     context.log.warning(
       "an order's fate is open",
       ["client_order_id": .text(id), "error": LogValue(describing: error)])
-    guard book!.doubted(id) else { return }
+    guard book!.doubted(id, now: context.loop.uptime) else { return }
     context.spawn("resolve order") { [self] in try await resolve(wish) }
   }
 
@@ -231,7 +231,9 @@ extension TradingDesk {
       await context.loop.sleep(for: .milliseconds(500))
       try Task.checkCancellation()
       asking.options.waitsForReady = true
-      let isLate = context.loop.uptime - began >= config.resolveAfter
+      // Sent again meanwhile, it was admitted anew.
+      let doubted = book!.provisional[wish.ticket.clientOrderID]?.doubtedAt ?? began
+      let isLate = context.loop.uptime - doubted >= config.resolveAfter
       let answer: OmsV1.Order?
       do {
         answer = try await existing(asking)

@@ -53,6 +53,31 @@ import Venue
     }
   }
 
+  @Test func `RSK-04 an order that is sent again in doubt is in doubt since then`() throws {
+    var book = try book()
+    var wire = TradingFloor.request("1", clientOrderID: "c")
+    wire.venue = "binance"
+    var instruments = InstrumentTable()
+    try instruments.learn(bitcoin())
+    let ticket = try OrderTicket(wire, instruments, defaultVenue: "binance", fallbackID: "")
+    let (first, again, last) = (
+      Uptime(nanoseconds: 1), Uptime(nanoseconds: 2), Uptime(nanoseconds: 3)
+    )
+    let verdict = book.admit(ticket, strategy: "", now: first)
+    let isFirst = book.doubted("c", now: first)
+    #expect(verdict.isAccepted && isFirst)
+    #expect(book.provisional["c"]?.doubtedAt == first)
+
+    _ = book.readmit(ticket, now: again)
+    let isAbsent = book.proveAbsent("c")
+    let isFirstAgain = book.doubted("c", now: last)
+    #expect(!isAbsent && !isFirstAgain)
+    #expect(book.provisional["c"]?.doubtedAt == last)
+
+    let isAbsentNow = book.proveAbsent("c")
+    #expect(isAbsentNow && book.provisional.isEmpty)
+  }
+
   @Test func `RSK-04 a replacement in doubt gives nothing back until it is proven absent`() throws {
     var book = try replacing(by: "3")
 
