@@ -39,11 +39,24 @@ package enum Storm {
 }
 
 extension Storm {
-  /// Nothing of one run comes into the next.
+  /// Nothing of one run comes into the next: no file is left in its folders.
   static func wipe(_ folder: String) {
-    for file in ["/run/kill-switch", "/journal/trading-gateway/kill-switch.json"] {
-      unlink(folder + file)
+    for path in StormWorld.services.map({ "\(folder)/journal/\($0)" }) + [folder + "/run"] {
+      for name in names(in: path) { unlink(path + "/" + name) }
     }
+  }
+
+  private static func names(in path: String) -> [String] {
+    guard let stream = opendir(path) else { return [] }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      names.append(
+        withUnsafePointer(to: &entry.pointee.d_name) {
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        })
+    }
+    return names.filter { $0 != "." && $0 != ".." }
   }
 }
 
