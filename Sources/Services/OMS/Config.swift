@@ -27,7 +27,7 @@ package struct Config: ServiceSettings {
       "Closed orders beyond this leave memory, oldest first, as soon as PostgreSQL has them, which "
         + "still answers for them.")
     ordersKeptFor = settings.duration(
-      "orders_kept_for", in: .zero...(.seconds(86_400)), default: .seconds(60),
+      "orders_kept_for", in: .zero...(.seconds(86_400)), default: .seconds(10),
       "Closed orders stay in memory at least so long, for the last words of venues about them.")
     executionsKeptMax = settings.int(
       "executions_kept_max", in: 1_000...100_000_000, default: 100_000, unit: "executions",

@@ -78,9 +78,9 @@ extension JournaledState {
       try apply(.event(OrderID(number), .rejected(.minSize, text: ""), .epoch, report: .start))
     }
     // What has just closed may yet hear the last of its venue.
-    state.evict(recorded: sequence, now: Instant(nanoseconds: 59_999_999_999), atMost: 10)
+    state.evict(recorded: sequence, now: Instant(nanoseconds: 9_999_999_999), atMost: 10)
     #expect(state.rows.count == Int(count))
-    state.evict(recorded: sequence, now: Instant(nanoseconds: 60_000_000_000), atMost: 10)
+    state.evict(recorded: sequence, now: Instant(nanoseconds: 10_000_000_000), atMost: 10)
     #expect(state.rows.count == Int(count) - 1 && state[OrderID(count)] == nil)
 
     var restored = OrderState(small)
