@@ -13,8 +13,8 @@ import Synchronization
 /// moment finds them. PostgreSQL has what is older; `whole_s` is the same without snapshots.
 ///
 /// `oms.snapshot.1m`: what orders wait for while a million done ones are being written down, again and
-/// again: the longest time in which the oms's loop did nothing else (`pause_ms`), and submits by 64
-/// tasks.
+/// again: the longest time in which the oms's loop did nothing else (`pause_ms`, and `pause_without_ms`
+/// of the same load without snapshots), and submits by 64 tasks.
 enum OrderRecovery {
   private static let events = 1_000_000
 
@@ -60,22 +60,33 @@ enum OrderRecovery {
 
   private static func pause(_ path: String) throws -> Figures {
     let folder = "\(path)/large"
-    return try onLoop { loop in
-      try await SubmitsWithHistory.write(1_000_000, folder + "/journal/oms", loop)
+    try onLoop { try await SubmitsWithHistory.write(1_000_000, folder + "/journal/oms", $0) }
+    try copy(folder, folder + "-still")
+    // The machine and its disk stop the loop as well: only what is more than that is the snapshots'.
+    let (_, still) = try submits(folder + "-still", snapshotEvery: 0)
+    let (times, pause) = try submits(folder, snapshotEvery: 1_000)
+    var figures = Figures("oms.snapshot.1m", samples: times)
+    figures.more = [
+      ("pause_ms", pause / 1e6), ("pause_without_ms", still / 1e6),
+      ("p999_ns", times.sorted().quantile(0.999)), ("max_ms", (times.max() ?? 0) / 1e6),
+    ]
+    return figures
+  }
+
+  /// The times of orders, and the longest pause of the loop.
+  private static func submits(
+    _ folder: String, snapshotEvery: Int
+  ) throws -> (times: [Double], pause: Double) {
+    try onLoop { loop in
       let oms = try await OMSUnderLoad(
         folder, RecordedStore(loop: loop),
-        ["oms.orders_kept_max=1000000", "oms.snapshot_records=1000"], loop)
+        ["oms.orders_kept_max=1000000", "oms.snapshot_records=\(snapshotEvery)"], loop)
       let gaps = LongestGap()
       let ticker = loop.spawn { await gaps.watch(loop) }
       let times = try await oms.submit(100_000, "p")
       ticker.cancel()
       await oms.stop()
-      var figures = Figures("oms.snapshot.1m", samples: times)
-      figures.more = [
-        ("pause_ms", gaps.nanoseconds / 1e6), ("p999_ns", times.sorted().quantile(0.999)),
-        ("max_ms", (times.max() ?? 0) / 1e6),
-      ]
-      return figures
+      return (times, gaps.nanoseconds)
     }
   }
 
