@@ -43,7 +43,8 @@ extension VenueDesk {
         // It has filled, it is gone, or it never came: the venue says which.
         matters.note(key, text)
         guard child.wasAcknowledged else { return query(childID, at: instrument) }
-        try await ask(childID, at: instrument)
+        // A venue that had it and denies it now is to prove that, as for any other order.
+        if case .denied = try await ask(childID, at: instrument) { query(childID, at: instrument) }
       case .rejected(let reason, let text): matters.note(key, "\(reason.name): \(text)")
       case .unknown(let reason):
         matters.note(key, reason)

@@ -151,6 +151,22 @@ extension RouterDesk {
     }
   }
 
+  @Test func `KS-01 a cancel of an order that the venue has forgotten comes to an end`()
+    async throws
+  {
+    try await withRouter { desk in
+      _ = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.cancels(.refuses(.unknownOrder))
+      desk.venue.asked(.forgets)
+      try await desk.cancel(OrderID(7))
+
+      let reports = try await desk.reports(3)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .setAside, .cancelled])
+    }
+  }
+
   /// It is about one order, or one market: the others are asked about as before.
   @Test func `OMS-14 a market that is no longer listed holds up no cancel of another`() async throws
   {

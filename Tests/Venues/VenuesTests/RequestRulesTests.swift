@@ -18,6 +18,39 @@ import Testing
     budget.uses(at: now).first { $0.name == limit }?.remaining
   }
 
+  @Test(arguments: [Int.min, -1, Int.max])
+  func `a venue's numbers that make no sense stop nobody for ever, and trap nothing`(_ told: Int) {
+    var budget = RequestBudget([RequestLimit("weight", max: 100, .window(.seconds(60)))])
+    budget.observe(told, of: "weight", at: at(0))
+    budget.block(for: .seconds(told), at: at(0))
+
+    let week: Int64 = 7 * 86_400_000
+    #expect(budget.take(cost(1), at: at(week)) == .granted)
+  }
+
+  @Test(arguments: [408, 409, 425, 499])
+  func `OMS-14 a status of somebody between is no refusal of the venue's`(_ status: Int) {
+    let failures = [
+      BinanceErrors.failure(status: status, body: Array("<html>".utf8)),
+      KrakenErrors.failure(status: status, errors: []),
+      OKXErrors.failure(status: status, code: "", text: ""),
+    ]
+    for failure in failures {
+      guard case .unknown = failure else {
+        Issue.record("\(status) is taken for \(failure)")
+        continue
+      }
+    }
+  }
+
+  @Test(arguments: ["EDatabase:Internal error", "EService:Internal error", "EGeneral:Timeout"])
+  func `OMS-14 what Kraken says of itself is no refusal of an order`(_ error: String) {
+    guard case .unknown = KrakenErrors.failure(status: 200, errors: [error]) else {
+      Issue.record("\(error) is taken for a refusal")
+      return
+    }
+  }
+
   @Test func `KS-01 cancels have a part of a shared limit that nothing else takes`() {
     var weight = RequestLimit("weight", max: 100, .window(.seconds(60)))
     weight.keptForCancels = 5

@@ -23,6 +23,8 @@ package enum KrakenErrors {
     guard let first = texts.first else {
       switch status {
       case 429: return .definite(.rateLimit, text: "status 429")
+      // Of somebody between: the venue may have it all the same.
+      case 408, 409, 425, 499: return .unknown("status \(status)")
       case 400..<500: return .definite(.venuePolicy, text: "status \(status)")
       default: return .unknown("status \(status)")
       }
@@ -35,7 +37,8 @@ package enum KrakenErrors {
   /// The engine was away, busy or too late to say: the request may have been carried out.
   private static func leavesFateOpen(_ error: String) -> Bool {
     let open = [
-      "EService:Unavailable", "EService:Busy", "EService:Timeout", "EGeneral:Internal error",
+      "EService:Unavailable", "EService:Busy", "EService:Timeout", "EService:Internal error",
+      "EGeneral:Internal error", "EGeneral:Timeout", "EDatabase:",
     ]
     return open.contains { error.hasPrefix($0) }
   }

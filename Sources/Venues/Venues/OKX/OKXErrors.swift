@@ -12,6 +12,8 @@ package enum OKXErrors {
       switch status {
       // The firewall and the limits let no request through.
       case 403, 429: return .definite(.rateLimit, text: words)
+      // Of somebody between: the venue may have it all the same.
+      case 408, 409, 425, 499: return .unknown(words)
       case 400..<500: return .definite(.venuePolicy, text: words)
       default: return .unknown(words)
       }

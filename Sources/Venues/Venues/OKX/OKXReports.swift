@@ -86,6 +86,7 @@ package struct OKXReports: Sendable {
     _ json: JSONValue, _ instrument: Instrument, fee: String, feeAsset: String
   ) throws(JSONError) -> VenueFill {
     let paid = try Self.decimal(json, fee)
+    guard paid.units != .min else { throw .unexpected("\(fee) is less than any fee") }
     return VenueFill(
       executionID: try json.string("tradeId"),
       price: Price(try json.scaled("fillPx", instrument.priceScale)),

@@ -102,12 +102,17 @@ package struct RequestBudget: Sendable {
   package mutating func observe(_ used: Int, of limit: String, at now: Instant) {
     guard let index = uses.firstIndex(where: { $0.limit.name == limit }) else { return }
     uses[index].advance(to: now)
-    uses[index].thousandths = max(uses[index].thousandths, Int64(used) * 1_000)
+    // A number from outside: what is beyond the limit is no more than all of it.
+    let told = Int64(min(max(0, used), uses[index].limit.max)) * 1_000
+    uses[index].thousandths = max(uses[index].thousandths, told)
   }
+
+  /// Longer than any venue's ban that its words should make us believe without asking again.
+  private static let blockMax = Duration.seconds(3 * 86_400)
 
   /// The venue said to stop (429, 418).
   package mutating func block(for time: Duration, at now: Instant) {
-    blockedUntil = max(blockedUntil, now + time)
+    blockedUntil = max(blockedUntil, now + min(max(.zero, time), Self.blockMax))
   }
 
   /// Every limit with what is taken of it now; all of it while the venue has told us to stop.
