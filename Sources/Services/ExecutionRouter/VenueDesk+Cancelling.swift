@@ -89,6 +89,20 @@ extension VenueDesk {
   /// The oms tries again every quarter of a second.
   private static let patience = Duration.seconds(1)
 
+  /// One try; true when the venue does not have it, or not any more.
+  private func isGone(
+    _ clientOrderID: String, _ key: OpenMatters.Key, at instrument: Instrument
+  ) async throws -> Bool {
+    switch try await sendCancel(clientOrderID, at: instrument) {
+    case .acknowledged(let report) where report.status.isTerminal: return true
+    case .rejected(.unknownOrder, _): return true
+    case .acknowledged: matters.note(key, "the venue is cancelling it")
+    case .rejected(let reason, let text): matters.note(key, "\(reason.name): \(text)")
+    case .unknown(let reason): matters.note(key, reason)
+    }
+    return false
+  }
+
   func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
     let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
     guard open(key, at: instrument.venue.name) else { return }
@@ -106,20 +120,12 @@ extension VenueDesk {
       while true {
         if await router.child(wire.clientOrderId) != nil {
           // An earlier instance had sent it, and the oms has handed it over meanwhile.
-          _ = matters.close(key)
-          return query(wire.clientOrderId, at: instrument)
-        }
-        switch try await sendCancel(wire.clientOrderId, at: instrument) {
-        case .acknowledged(let report) where report.status.isTerminal:
-          _ = matters.close(key)
+          if matters.close(key) { return query(wire.clientOrderId, at: instrument) }
+        } else if try await isGone(wire.clientOrderId, key, at: instrument), matters.close(key) {
           return
-        case .rejected(.unknownOrder, _):
-          _ = matters.close(key)
-          return
-        case .acknowledged: matters.note(key, "the venue is cancelling it")
-        case .rejected(let reason, let text): matters.note(key, "\(reason.name): \(text)")
-        case .unknown(let reason): matters.note(key, reason)
         }
+        // It may have been seen once more meanwhile.
+        matters.begin(key)
         await context.loop.sleep(for: pace.take())
         try Task.checkCancellation()
       }

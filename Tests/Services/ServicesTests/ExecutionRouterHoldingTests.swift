@@ -226,8 +226,16 @@ extension RouterDesk {
       venue.lists(.answers)
       #expect(await running.ready())
       #expect(await eventually { venue.cancelled.count > 3 })
+      // Seen once more while somebody is at it, and again when it was done.
+      venue.resynchronise()
+      let lists = venue.listed
+      #expect(await eventually { venue.listed > lists })
       venue.cancels(.answers)
 
+      #expect(await eventually { venue.open.isEmpty })
+      #expect(await eventually { running.context.readiness.degraded.isEmpty })
+      venue.has("\(OrderID(99))-1")
+      venue.resynchronise()
       #expect(await eventually { venue.open.isEmpty })
       await running.end()
     }
