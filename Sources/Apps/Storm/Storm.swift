@@ -1,5 +1,6 @@
 internal import Chrono
 internal import Glibc
+internal import Journal
 internal import Loop
 internal import Transport
 
@@ -42,21 +43,13 @@ extension Storm {
   /// Nothing of one run comes into the next: no file is left in its folders.
   static func wipe(_ folder: String) {
     for path in StormWorld.services.map({ "\(folder)/journal/\($0)" }) + [folder + "/run"] {
-      for name in names(in: path) { unlink(path + "/" + name) }
+      do throws(JournalError) {
+        for name in try SystemDisk().names(in: path) { unlink(path + "/" + name) }
+      } catch {
+        // A folder that nobody has made has nothing in it.
+        continue
+      }
     }
-  }
-
-  private static func names(in path: String) -> [String] {
-    guard let stream = opendir(path) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      names.append(
-        withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        })
-    }
-    return names.filter { $0 != "." && $0 != ".." }
   }
 }
 

@@ -75,8 +75,6 @@ extension VenueDesk {
     }
   }
 
-  /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
-  /// ever look after it.
   /// What an earlier instance has sent on the oms's word, the oms hands over to this one as soon as it
   /// hears it: until then it is no orphan.
   private func waitForTheOms() async throws {
@@ -103,6 +101,8 @@ extension VenueDesk {
     return false
   }
 
+  /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
+  /// ever look after it.
   func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
     let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
     guard open(key, at: instrument.venue.name) else { return }

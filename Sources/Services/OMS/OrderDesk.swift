@@ -26,7 +26,6 @@ actor OrderDesk {
   let journal: Journal
   /// How far PostgreSQL has the journal: what it has may leave memory.
   private let recorded: @Sendable () -> UInt64
-  nonisolated var recordedSequence: UInt64 { recorded() }
   private(set) var log: Journaled<OrderState>
   /// Orders that are not on disk yet: they do not exist for others.
   private(set) var accepting: [OrderID: JournalTicket] = [:]
@@ -77,6 +76,8 @@ actor OrderDesk {
 
   // MARK: What the journal proves
 
+  /// Up to which record PostgreSQL has the journal.
+  nonisolated var recordedSequence: UInt64 { recorded() }
   var instruments: InstrumentTable { log.state.instruments }
   /// The newest event, instruments not counted.
   var lastEvent: UInt64 { log.state.lastEvent }
@@ -327,7 +328,8 @@ actor OrderDesk {
     misfits += 1
     let what = "\(report.kind.name) of order \(report.orderId)"
     reportsFit.fail(
-      "\(misfits) reports are in no order; the last is a \(what): \(errorText(error))")
+      "reports that are in no order, and in the log: \(misfits), the last \(what): \(errorText(error))"
+    )
     context.log.error(
       "a report does not fit its order",
       [

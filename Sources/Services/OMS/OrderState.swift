@@ -146,8 +146,11 @@ struct OrderState: JournaledState {
   mutating func evict(recorded: UInt64, now: Instant, atMost most: Int) {
     var left = most
     while left > 0, closed.count > ordersMax, let (old, closedAt) = closed.first {
-      // A venue's last word of an order may come a while after its end.
-      let isYoung = rows[old].map { now - $0.lifecycle.updatedTime < keptFor } ?? false
+      // A venue's last word of an order may come a while after its end. One that lives again holds up
+      // nobody behind it.
+      let isYoung =
+        !open.contains(old)
+        && rows[old].map { now - $0.lifecycle.updatedTime < keptFor } ?? false
       guard (closedAt <= recorded && !isYoung) || closed.count > ordersMax * Self.unrecordedFactor
       else { return }
       closed.removeFirst()

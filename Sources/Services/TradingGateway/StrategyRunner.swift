@@ -78,16 +78,22 @@ actor StrategyRunner {
         await context.loop.sleep(for: pause)
         try Task.checkCancellation()
         pause = min(pause * 2, Self.clearingPauseMax)
-      } while await !isCleared()
+      } while await !clearOnce()
     }
   }
 
   private static let clearingPauseMin = Duration.milliseconds(50)
   private static let clearingPauseMax = Duration.seconds(2)
 
-  private func isCleared() async -> Bool {
-    if !isRunning, isBusy { return false }
-    if !isRunning, await desk.hasOrders(of: id) {
+  /// True when there is nothing left to be done.
+  private func clearOnce() async -> Bool {
+    guard !isRunning else {
+      isClearing = false
+      return true
+    }
+    // A decision of before the stop may still send one.
+    if isBusy { return false }
+    if await desk.hasOrders(of: id) {
       do { try await desk.cancelAll(strategy: id, reason: Self.stopped) } catch {
         context.log.warning(
           "quotes could not be cancelled, and are asked for again",

@@ -222,7 +222,6 @@ extension TradingDesk {
   /// Asks the oms until it has told the order, or can no longer come to have it: an admission of its
   /// age is refused there (`admission_age_max`).
   private func resolve(_ wish: OrderWish) async throws {
-    let began = context.loop.uptime
     var asking = wish
     asking.options = CallOptions()
     while book!.provisional[wish.ticket.clientOrderID]?.endsWith == nil,
@@ -232,7 +231,7 @@ extension TradingDesk {
       try Task.checkCancellation()
       asking.options.waitsForReady = true
       // Sent again meanwhile, it was admitted anew.
-      let doubted = book!.provisional[wish.ticket.clientOrderID]?.doubtedAt ?? began
+      guard let doubted = book!.provisional[wish.ticket.clientOrderID]?.doubtedAt else { return }
       let isLate = context.loop.uptime - doubted >= config.resolveAfter
       let answer: OmsV1.Order?
       do {

@@ -187,9 +187,7 @@ import Units
 
   @Test func `OMS-05 a replacement carries the new terms and its version`() async throws {
     try await withOMS { desk in
-      let id = try await desk.place("c-1")
-      desk.router.report(.acknowledged, id)
-      _ = try await desk.order(id) { $0.status == .new }
+      let id = try await desk.resting()
       var request = OmsV1.AcceptReplaceRequest()
       request.orderId = id
       request.price = wire("50001.5")
@@ -214,9 +212,7 @@ import Units
     async throws
   {
     try await withOMS { desk in
-      let id = try await desk.place("c-1")
-      desk.router.report(.acknowledged, id)
-      _ = try await desk.order(id) { $0.status == .new }
+      let id = try await desk.resting()
       var request = OmsV1.AcceptReplaceRequest()
       request.orderId = id
       request.quantity = wire("2")
@@ -224,6 +220,8 @@ import Units
       #expect(await eventually { desk.router.replaced.count == 1 })
       desk.router.report(.fill, id, fill: fill("E1", "0.4", at: "50000"))
       _ = try await desk.order(id) { text($0.filledQuantity) == "0.4" }
+      // What is told with a sequence is on the disk: the fill as well.
+      _ = try await desk.oms.getTradingState(.init())
 
       let after = try await desk.reopened()
 
@@ -238,9 +236,7 @@ import Units
     code: StatusCode
   ) async throws {
     try await withOMS { desk in
-      let id = try await desk.place("c-1")
-      desk.router.report(.acknowledged, id)
-      _ = try await desk.order(id) { $0.status == .new }
+      let id = try await desk.resting()
       desk.router.refuseReplacements(RPCError(code, "no such thing here"))
       var request = OmsV1.AcceptReplaceRequest()
       request.orderId = id
@@ -323,5 +319,15 @@ extension Sequence {
     var results: [Result] = []
     for element in self { results.append(try await body(element)) }
     return results
+  }
+}
+
+extension OMSDesk {
+  /// An order that the venue has acknowledged.
+  fileprivate func resting() async throws -> String {
+    let id = try await place("c-1")
+    router.report(.acknowledged, id)
+    _ = try await order(id) { $0.status == .new }
+    return id
   }
 }

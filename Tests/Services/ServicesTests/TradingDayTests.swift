@@ -19,6 +19,13 @@ import Wire
     _ = try await floor.oms.order(order.orderId) { $0.status == .filled }
   }
 
+  private var coarser: MarketV1.Instrument {
+    var coarser = bitcoin()
+    coarser.priceScale = 1
+    coarser.tickSize = wire("0.1")
+    return coarser
+  }
+
   private func profit(_ context: ServiceContext, is value: String) async -> Bool {
     await eventually {
       context.metrics.exposition().contains("trading_gateway_day_profit \(value)\n")
@@ -56,9 +63,6 @@ import Wire
       let resting = try await floor.submit("2", at: "50000.07")
       floor.oms.router.report(.acknowledged, resting.orderId)
       #expect(await profit(floor.running.context, is: "-0.25"))
-      var coarser = bitcoin()
-      coarser.priceScale = 1
-      coarser.tickSize = wire("0.1")
       market.changes(coarser)
 
       let after = try await restarted(floor)
@@ -89,9 +93,6 @@ import Wire
       floor.oms.router.report(.fill, order.orderId, fill: fill("E2", "1", at: "50000.05"))
       _ = try await floor.oms.order(order.orderId) { text($0.filledQuantity) == "3" }
       #expect(await profit(floor.running.context, is: "-0.15"))
-      var coarser = bitcoin()
-      coarser.priceScale = 1
-      coarser.tickSize = wire("0.1")
       market.changes(coarser)
 
       let after = try await restarted(floor)

@@ -13,8 +13,7 @@ package enum BinanceErrors {
       // 403 is the firewall, 418 and 429 are limits; none of them let a request through.
       switch status {
       case 403, 418, 429: return .definite(.rateLimit, text: words)
-      // Of somebody between: the venue may have it all the same.
-      case 408, 409, 425, 499: return .unknown(words)
+      case _ where VenueFailure.openStatuses.contains(status): return .unknown(words)
       case 400..<500: return .definite(.venuePolicy, text: words)
       default: return .unknown(words)
       }

@@ -23,8 +23,7 @@ package enum KrakenErrors {
     guard let first = texts.first else {
       switch status {
       case 429: return .definite(.rateLimit, text: "status 429")
-      // Of somebody between: the venue may have it all the same.
-      case 408, 409, 425, 499: return .unknown("status \(status)")
+      case _ where VenueFailure.openStatuses.contains(status): return .unknown("status \(status)")
       case 400..<500: return .definite(.venuePolicy, text: "status \(status)")
       default: return .unknown("status \(status)")
       }

@@ -12,8 +12,7 @@ package enum OKXErrors {
       switch status {
       // The firewall and the limits let no request through.
       case 403, 429: return .definite(.rateLimit, text: words)
-      // Of somebody between: the venue may have it all the same.
-      case 408, 409, 425, 499: return .unknown(words)
+      case _ where VenueFailure.openStatuses.contains(status): return .unknown(words)
       case 400..<500: return .definite(.venuePolicy, text: words)
       default: return .unknown(words)
       }

@@ -107,7 +107,7 @@ package struct RequestBudget: Sendable {
     uses[index].thousandths = max(uses[index].thousandths, told)
   }
 
-  /// Longer than any venue's ban that its words should make us believe without asking again.
+  /// Binance's longest ban; a header may say anything.
   private static let blockMax = Duration.seconds(3 * 86_400)
 
   /// The venue said to stop (429, 418).

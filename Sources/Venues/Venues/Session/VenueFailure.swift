@@ -7,6 +7,11 @@ package enum VenueFailure: Error, Sendable, Hashable {
   /// It may have done it.
   case unknown(String)
 
+  /// Statuses without a venue's code that somebody between may have answered with, when the venue has the
+  /// request: 408 Request Timeout, 409 Conflict, 425 Too Early (RFC 9110, RFC 8470), and 499, which nginx
+  /// writes for a client that closed.
+  static let openStatuses: Set<Int> = [408, 409, 425, 499]
+
   /// For questions that change nothing: silence is only an absence.
   var asVenueError: VenueError {
     switch self {
