@@ -22,8 +22,6 @@ struct OMSUnderLoad {
   let client: OmsV1.OrderServiceClient
   private let loop: EventLoop
 
-  private static let tasks = 64
-
   init(
     _ folder: String, _ store: any OrderStore, _ settings: [String], _ loop: EventLoop
   ) async throws {
@@ -76,12 +74,12 @@ struct OMSUnderLoad {
     await oms.stop()
   }
 
-  /// The times of `count` orders by 64 tasks.
-  func submit(_ count: Int, _ name: String) async throws -> [Double] {
+  /// The times of `count` orders.
+  func submit(_ count: Int, _ name: String, tasks: Int = 64) async throws -> [Double] {
     try await withThrowingTaskGroup(of: [Double].self) { group in
-      for task in 0..<Self.tasks {
+      for task in 0..<tasks {
         group.addTask(executorPreference: loop) {
-          try await times(count / Self.tasks, "\(name)-\(task)")
+          try await times(count / tasks, "\(name)-\(task)")
         }
       }
       return try await group.reduce(into: []) { $0 += $1 }

@@ -18,13 +18,16 @@ public struct ByteWriter: Sendable {
   }
 
   /// A u32 length, then the bytes.
-  package mutating func writeCounted(_ more: some Collection<UInt8>) {
+  @inlinable public mutating func writeCounted(_ more: some Collection<UInt8>) {
     write(UInt32(more.count))
     write(more)
   }
 
   /// A u32 length, then UTF-8.
-  package mutating func writeCounted(_ text: String) { writeCounted(text.utf8) }
+  package mutating func writeCounted(_ text: String) {
+    var text = text
+    text.withUTF8 { writeCounted($0) }
+  }
 
   /// Forgets the content and keeps the memory.
   package mutating func removeAll() { content.removeAll(keepingCapacity: true) }

@@ -17,9 +17,11 @@ public struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Send
     get { shards[shard(key)][key] }
     set {
       let shard = shard(key)
-      let before = shards[shard].count
-      shards[shard][key] = newValue
-      total += shards[shard].count - before
+      if let newValue {
+        if shards[shard].updateValue(newValue, forKey: key) == nil { total += 1 }
+      } else if shards[shard].removeValue(forKey: key) != nil {
+        total -= 1
+      }
     }
   }
 
@@ -53,14 +55,14 @@ public struct ShardedDictionary<Key: Hashable & Sendable, Value: Sendable>: Send
 extension ShardedDictionary where Value == Void {
   /// True when it was not in it.
   @inlinable public mutating func insert(_ key: Key) -> Bool {
-    guard !contains(key) else { return false }
-    self[key] = ()
+    guard shards[shard(key)].updateValue((), forKey: key) == nil else { return false }
+    total += 1
     return true
   }
 
   @inlinable public mutating func remove(_ key: Key) -> Bool {
-    guard contains(key) else { return false }
-    self[key] = nil
+    guard shards[shard(key)].removeValue(forKey: key) != nil else { return false }
+    total -= 1
     return true
   }
 }

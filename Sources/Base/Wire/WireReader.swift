@@ -198,16 +198,15 @@ extension WireReader {
 
   @inlinable
   public mutating func message<M: Message>(_ value: inout M?) throws(WireError) {
-    var merged = value ?? M()
-    try message(&merged)
-    value = merged
+    // In place: a message may be large.
+    if value == nil { value = M() }
+    try message(&value!)
   }
 
   @inlinable
   public mutating func message<M: Message>(appendingTo values: inout [M]) throws(WireError) {
-    var value = M()
-    try message(&value)
-    values.append(value)
+    values.append(M())
+    try message(&values[values.count - 1])
   }
 
   /// A packed run of elements, appended.

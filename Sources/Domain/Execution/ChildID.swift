@@ -12,20 +12,22 @@ package struct ChildID: Sendable, Hashable {
   }
 
   /// Nil for ids that are not ours.
-  package init?(parsing text: some StringProtocol) {
-    let bytes = text.utf8
-    guard let dash = bytes.firstIndex(of: UInt8(ascii: "-")),
-      let parent = OrderID(digits: bytes[..<dash]),
-      let sequence = Self.number(bytes[dash...].dropFirst())
+  package init?(parsing text: String) {
+    let bytes = text.utf8.span
+    let dash = OrderID.textLength
+    guard bytes.count > dash, bytes[dash] == UInt8(ascii: "-"),
+      let parent = OrderID(digits: bytes.extracting(..<dash)),
+      let sequence = Self.number(bytes.extracting((dash + 1)...))
     else { return nil }
     self.init(parent: parent, sequence: sequence)
   }
 
   /// As `text` writes it: from 1 on, and without a sign or leading zeros.
-  private static func number(_ digits: some Collection<UInt8>) -> UInt32? {
-    guard let first = digits.first, first != UInt8(ascii: "0") else { return nil }
+  private static func number(_ digits: Span<UInt8>) -> UInt32? {
+    guard !digits.isEmpty, digits[0] != UInt8(ascii: "0") else { return nil }
     var number: UInt32 = 0
-    for byte in digits {
+    for index in digits.indices {
+      let byte = digits[index]
       guard UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte else { return nil }
       let (tens, isTooLarge) = number.multipliedReportingOverflow(by: 10)
       let (sum, isOver) = tens.addingReportingOverflow(UInt32(byte - UInt8(ascii: "0")))

@@ -11,19 +11,18 @@ package struct OrderID: Sendable, Hashable, Comparable {
   package init(_ raw: UInt64) { self.raw = raw }
 
   /// Exactly 13 characters as `description` writes them; anything else is nil.
-  package init?(parsing text: some StringProtocol) { self.init(digits: text.utf8) }
+  package init?(parsing text: String) { self.init(digits: text.utf8.span) }
 
   /// The same of the bytes of a text.
-  package init?(digits: some Collection<UInt8>) {
+  package init?(digits: Span<UInt8>) {
+    guard digits.count == Self.textLength else { return nil }
     var raw: UInt64 = 0
-    var count = 0
-    for byte in digits {
-      guard count < Self.textLength, let digit = Self.digit(byte) else { return nil }
-      if count == 0, digit > 15 { return nil }
+    for index in digits.indices {
+      guard let digit = Self.digit(digits[index]) else { return nil }
+      // Of 13 digits of five bits the first has four.
+      if index == 0, digit > 15 { return nil }
       raw = raw << 5 | digit
-      count += 1
     }
-    guard count == Self.textLength else { return nil }
     self.raw = raw
   }
 

@@ -66,6 +66,7 @@ package struct Journaled<State: JournaledState> {
   private var bytesSince = 0
   /// The sequence that the next record will have.
   private var next: UInt64
+  private static var snapshotShareMax: Int { 4 }
   /// Of the newest record, where a snapshot may be due.
   private var lastRecord: [UInt8] = []
 
@@ -140,8 +141,11 @@ package struct Journaled<State: JournaledState> {
     lastTicket = ticket
     lastRecord = records[records.count - 1]
     for record in records { bytesSince += record.count }
-    // As many bytes for snapshots as for records, at most.
-    if snapshotEvery > 0, ticket.last >= snapshotDue, bytesSince >= snapshots.newestBytes {
+    // At most so many times the bytes of records for snapshots: a start reads the newest and what is
+    // behind it, and writing is somebody else's core.
+    if snapshotEvery > 0, ticket.last >= snapshotDue,
+      bytesSince >= snapshots.newestBytes / Self.snapshotShareMax
+    {
       takeSnapshot(ticket.last)
     }
     return ticket

@@ -3,7 +3,7 @@ private import Synchronization
 
 /// When a state is written down, so that a start need not read the whole journal.
 package struct SnapshotSettings: Sendable {
-  /// After so many records, and not before the journal has grown by the size of the one before; 0 for
+  /// After so many records, and not before the journal has grown by a quarter of the one before; 0 for
   /// never.
   package var every: UInt64 = 50_000
   /// Told of each snapshot, and of each that failed; on any thread.

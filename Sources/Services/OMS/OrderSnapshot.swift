@@ -46,7 +46,11 @@ enum OrderSnapshot {
       try snapshot.write([Kind.instrument.rawValue] + told.encoded())
     }
     try state.rows.forEachPiece { rows throws(JournalError) in
-      try writeMany(rows, .rows, to: snapshot) { write($0, &$1) }
+      let count = rows.count { $0 != nil }
+      guard count > 0 else { return }
+      var bytes = begin(.rows, count)
+      for case .some(let row) in rows { write(row, &bytes) }
+      try snapshot.write(bytes.bytes)
     }
     try closed.forEachPiece { closed throws(JournalError) in
       try writeMany(closed, .closed, to: snapshot) { closed, bytes in
@@ -70,11 +74,16 @@ enum OrderSnapshot {
     _ write: (Element, inout ByteWriter) -> Void
   ) throws(JournalError) {
     guard !elements.isEmpty else { return }
-    var bytes = ByteWriter(capacity: elements.count * 64)
-    bytes.write(kind.rawValue)
-    bytes.write(UInt32(elements.count))
+    var bytes = begin(kind, elements.count)
     for element in elements { write(element, &bytes) }
     try snapshot.write(bytes.bytes)
+  }
+
+  private static func begin(_ kind: Kind, _ count: Int) -> ByteWriter {
+    var bytes = ByteWriter(capacity: count * 256)
+    bytes.write(kind.rawValue)
+    bytes.write(UInt32(count))
+    return bytes
   }
 
   static func write(_ row: OrderRow, _ bytes: inout ByteWriter) {

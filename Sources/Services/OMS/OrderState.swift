@@ -113,13 +113,14 @@ struct OrderState: JournaledState {
     }
   }
 
-  private mutating func add(_ row: OrderRow) {
+  private mutating func add(_ row: consuming OrderRow) {
     let order = row.order
+    let isOpen = !row.lifecycle.isTerminal
     rows.append(row)
     lastID = max(lastID, order.id)
     clients[ClientKey(account: order.account, clientOrderID: order.clientOrderID)] = order.id
     accounts.insert(order.account)
-    if !row.lifecycle.isTerminal { _ = open.insert(order.id) }
+    if isOpen { _ = open.insert(order.id) }
   }
 
   private mutating func book(_ execution: OmsV1.Execution?, _ sequence: UInt64) {
@@ -167,12 +168,18 @@ struct OrderState: JournaledState {
   // MARK: Records
 
   mutating func fold(_ record: JournalRecord) throws {
-    let decoded = try OmsV1.JournalRecord(decoding: record.payload)
-    switch decoded.record {
-    case .instrument(let told): try instruments.learn(told)
-    case .event(let journaled): try fold(journaled, record.sequence)
-    case nil: throw RPCError(.dataLoss, "it is empty, or of a later version")
+    // Almost all are events; without the record around it, one is copied less.
+    let isEvent = try record.payload.withUnsafeBytes { payload in
+      guard let event = try WireReader.field(PublishedEvents.Field.event, in: payload) else {
+        return false
+      }
+      try fold(OmsV1.JournaledEvent(decoding: event), record.sequence)
+      return true
     }
+    if isEvent { return }
+    guard case .instrument(let told) = try OmsV1.JournalRecord(decoding: record.payload).record
+    else { throw RPCError(.dataLoss, "it is empty, or of a later version") }
+    try instruments.learn(told)
   }
 
   private mutating func fold(_ journaled: OmsV1.JournaledEvent, _ sequence: UInt64) throws {
@@ -182,12 +189,12 @@ struct OrderState: JournaledState {
     }
     lastEvent = sequence
     // What an order was made under stays its own, whatever its name means later.
-    guard let wire = journaled.event?.order, let id = OrderID(parsing: wire.orderId),
+    guard let id = journaled.event?.order.flatMap({ OrderID(parsing: $0.orderId) }),
       let instrument = rows.instrument(of: id).map({ instruments[$0] })
-        ?? instruments[wire.venue, wire.symbol]
+        ?? journaled.event?.order.flatMap({ instruments[$0.venue, $0.symbol] })
     else { throw RPCError(.dataLoss, "it names no known order or instrument") }
     let event = try JournaledEvent(journaled, instrument)
-    if case .accepted = event.event {
+    if case .accepted = event.event, let wire = journaled.event?.order {
       var row = OrderRow(
         try Order(wire, id: id, instrument, createdTime: event.time), createdBy: wire.createdBy,
         routerInstance: journaled.routerInstance)

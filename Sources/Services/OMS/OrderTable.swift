@@ -35,7 +35,7 @@ struct OrderTable: Sendable {
     place(of: id).flatMap { chunks[$0.chunk].rows[$0.index]?.lifecycle.order.instrument }
   }
 
-  mutating func append(_ row: OrderRow) {
+  mutating func append(_ row: consuming OrderRow) {
     let id = row.order.id
     precondition(last.map { $0 < id } ?? true, "order \(id) comes after \(last!)")
     if chunks.last.map({ $0.ids.count == Self.chunkSize }) ?? true {
@@ -87,9 +87,9 @@ struct OrderTable: Sendable {
     for chunk in chunks { for case .some(let row) in chunk.rows { body(row) } }
   }
 
-  /// Some at a time, the oldest first.
-  func forEachPiece<Fault: Error>(_ body: ([OrderRow]) throws(Fault) -> Void) throws(Fault) {
-    for chunk in chunks { try body(chunk.rows.compactMap { $0 }) }
+  /// Some at a time, the oldest first; nil for what has been let go of.
+  func forEachPiece<Fault: Error>(_ body: ([OrderRow?]) throws(Fault) -> Void) throws(Fault) {
+    for chunk in chunks { try body(chunk.rows) }
   }
 
   private func place(of id: OrderID) -> Place? {
@@ -124,8 +124,8 @@ struct ClientKey: Hashable, Sendable {
 /// Orders by client order id. Of orders that have left memory a number made of the id is kept, 16
 /// bytes each, the newest of them: what repeats is recognised so long, and needs no database.
 struct ClientIndex: Sendable {
-  /// Keys are dear to copy: of a million, sixteen at a time.
-  private var live = ShardedDictionary<ClientKey, OrderID>(shardBits: 16)
+  /// Keys are dear to copy: of a million, some hundred at a time.
+  private var live = ShardedDictionary<ClientKey, OrderID>(shardBits: 12)
   private var evicted: RecentKeys
 
   init(evictedMax: Int) { evicted = RecentKeys(countMax: evictedMax) }

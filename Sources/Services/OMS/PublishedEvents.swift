@@ -72,7 +72,7 @@ struct PublishedEvents {
   }
 
   /// Numbers in journal.proto and order.proto.
-  private enum Field {
+  enum Field {
     /// Of a `JournalRecord`, and in it of a `JournaledEvent`.
     static let event: UInt32 = 2
     static let published: UInt32 = 1
