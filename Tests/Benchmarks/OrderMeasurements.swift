@@ -89,8 +89,8 @@ enum OrderMeasurements {
   private static func mesh(
     _ name: String, _ settings: [String], timeInForce: String = "IOC"
   ) throws -> (MeshUnderTest, OrderClient) {
-    let all = OrdersThroughGateway.raised + settings
-    let mesh = try MeshUnderTest(name, all.flatMap { ["--set", $0] })
+    let mesh = try MeshUnderTest(
+      name, OrdersThroughGateway.roomy + settings.flatMap { ["--set", $0] })
     let token = try mesh.token(user: "trader")
     try pause(.seconds(2))
     let price = try OrdersThroughGateway.price(mesh, token)

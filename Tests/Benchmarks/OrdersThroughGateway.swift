@@ -15,13 +15,15 @@ enum OrdersThroughGateway {
     "market-connector.order_rate_max=1000000", "market-connector.request_weight_max=10000000",
     "market-connector.venues=binance", "risk-manager.max_long=1000000",
   ]
+  /// Of `up`: the simulated venue's limits too.
+  static let roomy = ["--limit-factor", "10000"] + raised.flatMap { ["--set", $0] }
   private static let idleOrders = 300
   private static let seconds = 10
   /// What is history when the last figure is taken.
   private static let history = 50_000
 
   static func run() throws -> [Figures] {
-    let mesh = try MeshUnderTest("orders", raised.flatMap { ["--set", $0] })
+    let mesh = try MeshUnderTest("orders", roomy)
     let token = try mesh.token(user: "trader")
     try pause(.seconds(2))
     let client = OrderClient(

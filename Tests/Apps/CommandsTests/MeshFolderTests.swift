@@ -116,6 +116,9 @@ import VenueSimulator
         "--replay", absolutePath(capture), "--symbol", "BTCUSDT", "--speed", "10x", "--hold",
       ])
     #expect(try words([]).contains("--hold") == false)
+    #expect(try words(["--limit-factor", "7"]).suffix(2) == ["--limit-factor", "7"])
+    #expect(try words([]).contains("--limit-factor") == false)
+    #expect(throws: UsageError.self) { try words(["--limit-factor", "0"]) }
   }
 
   @Test func `MD-23 a recording of Kraken or OKX says itself which market it is of`() throws {

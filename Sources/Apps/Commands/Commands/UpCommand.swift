@@ -13,6 +13,9 @@ enum UpCommand {
         CommandForm.Option(
           "--replay-speed", value: "SPEED", "instant, realtime (default) or a factor such as 10x"),
         CommandForm.Option(
+          "--limit-factor", value: "N",
+          "the venue lets through so many times the documented limits (default 10 to 100)"),
+        CommandForm.Option(
           "--fresh",
           "removes pki/ postgres/ journal/ log/ bootstrap/ of the state folder first, and its cluster"
         ),
@@ -73,6 +76,7 @@ enum UpCommand {
     if let replay = plan.replay, let market = plan.replayed {
       words += ["--replay", replay, "--symbol", market.listed, "--replay-speed", plan.replaySpeed]
     }
+    if let factor = plan.limitFactor { words += ["--limit-factor", String(factor)] }
     if plan.isFresh { words.append("--fresh") }
     // --fresh removes log/: the supervisor's own log lies beside it.
     let log = state.path + "/up.log"

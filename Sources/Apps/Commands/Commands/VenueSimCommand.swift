@@ -17,6 +17,8 @@ enum VenueSimCommand {
   /// 2024-01-01 00:00 UTC: every tape of a seed is the same.
   private static let tapeStart = Instant(nanoseconds: 1_704_067_200_000_000_000)
 
+  static let limitFactors = 1...10_000
+
   static let command = Command(
     CommandForm(
       "venue-sim",
@@ -157,7 +159,7 @@ enum VenueSimCommand {
       throw UsageError("--kraken-tier is \"\(named)\": starter, intermediate or pro is expected")
     }
     let factor = try arguments.value("--limit-factor").map { _ in
-      try arguments.int("--limit-factor", in: 1...10_000, default: 1)
+      try arguments.int("--limit-factor", in: limitFactors, default: 1)
     }
     return exchanges.map { exchange in
       var exchange = exchange

@@ -8,6 +8,8 @@ struct MeshPlan: Sendable {
   /// The market that the capture is of.
   let replayed: ReplayedMarket?
   let replaySpeed: String
+  /// How many times the venues' documented limits the simulator lets through; nil for its own default.
+  let limitFactor: Int?
   let isFresh: Bool
   /// Where progress goes as well, for a terminal that waits for a detached mesh.
   let report: Int32?
@@ -27,6 +29,9 @@ struct MeshPlan: Sendable {
       throw UsageError(
         "--replay-speed is \"\(replaySpeed)\": instant, realtime or a factor such as 10x is meant")
     }
+    limitFactor = try arguments.value("--limit-factor").map { _ in
+      try arguments.int("--limit-factor", in: VenueSimCommand.limitFactors, default: 1)
+    }
     isFresh = arguments.has("--fresh")
     report = arguments.value("--report").flatMap { Int32($0) }
   }
@@ -40,6 +45,7 @@ struct MeshPlan: Sendable {
   func simulatorWords(supervisor: Int32) -> [String] {
     var words = ["venue-sim", "--supervised", String(supervisor), "--state", options.state.path]
     words += ["--ports", options.portsPath, "--port-offset", String(options.portOffset)]
+    if let limitFactor { words += ["--limit-factor", String(limitFactor)] }
     if let replay, let replayed {
       words += ["--replay", replay, "--symbol", replayed.listed, "--speed", replaySpeed, "--hold"]
     }
