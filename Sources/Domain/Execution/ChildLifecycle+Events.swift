@@ -159,8 +159,8 @@ extension ChildLifecycle {
   /// Asked often and late enough, the venue knows nothing of it.
   mutating func deny(_ news: inout [ChildNews]) {
     guard isLive else { return }
+    isDenied = true
     guard wasAcknowledged else {
-      isDenied = true
       rejection = Rejection(reason: .venueUnavailable, text: "the order never reached the venue")
       return end(.rejected, &news)
     }

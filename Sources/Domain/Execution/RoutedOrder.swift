@@ -38,6 +38,11 @@ package struct RoutedOrder: Sendable, Hashable {
 
   package var live: ChildLifecycle? { children.last { $0.isLive } }
 
+  /// Of the longest text that a report about it may have to repeat.
+  package var textBytesMax: Int {
+    children.reduce(0) { max($0, $1.rejection?.text.utf8.count ?? 0, $1.venueOrderID.utf8.count) }
+  }
+
   /// Nothing is left to do or to find out.
   package var isSettled: Bool {
     isDone && children.allSatisfy { !$0.isLive && !$0.isUnproven }

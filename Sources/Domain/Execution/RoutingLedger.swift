@@ -10,6 +10,8 @@ package struct RoutingLedger: Sendable {
   package private(set) var orders = ShardedDictionary<OrderID, RoutedOrder>()
   /// Orders that are not done, and those of which something is still to be found out.
   package private(set) var open: Set<OrderID> = []
+  /// Orders with a child that the venue has denied: it may come to know it after all.
+  package private(set) var denied: Set<OrderID> = []
 
   package init() {}
 
@@ -35,6 +37,7 @@ package struct RoutingLedger: Sendable {
     guard !effects.isEmpty || order != before else { return (false, []) }
     orders[id] = order
     if order.isSettled { open.remove(id) } else { open.insert(id) }
+    if order.children.contains(where: \.isDenied) { denied.insert(id) } else { denied.remove(id) }
     return (true, effects)
   }
 
@@ -48,13 +51,17 @@ package struct RoutingLedger: Sendable {
 
   /// Lets go of orders that are done.
   package mutating func forget(_ ids: some Sequence<OrderID>) {
-    for id in ids where !open.contains(id) { orders[id] = nil }
+    for id in ids where !open.contains(id) {
+      orders[id] = nil
+      denied.remove(id)
+    }
   }
 
   /// Takes an order that a snapshot has kept.
   package mutating func restore(_ order: RoutedOrder) {
     orders[order.parent.id] = order
     if !order.isSettled { open.insert(order.parent.id) }
+    if order.children.contains(where: \.isDenied) { denied.insert(order.parent.id) }
   }
 
   /// The order that an event is about; nil where it names none of ours.

@@ -26,6 +26,13 @@ package struct OrderID: Sendable, Hashable, Comparable {
     self.raw = raw
   }
 
+  /// When it was made, to the millisecond.
+  package var time: Instant {
+    Instant(
+      nanoseconds: (Int64(raw >> OrderIDMint.countBits) + OrderIDMint.startMilliseconds) * 1_000_000
+    )
+  }
+
   package static func < (left: OrderID, right: OrderID) -> Bool { left.raw < right.raw }
 
   package static let textLength = 13
@@ -81,6 +88,6 @@ package struct OrderIDMint: Sendable {
   }
 
   /// 2020-01-01T00:00:00Z.
-  private static let startMilliseconds: Int64 = 1_577_836_800_000
-  private static let countBits: UInt64 = 22
+  fileprivate static let startMilliseconds: Int64 = 1_577_836_800_000
+  fileprivate static let countBits: UInt64 = 22
 }

@@ -244,6 +244,24 @@ actor Router {
     }
   }
 
+  /// Children that were denied, of orders made since `start`: the newest, no more than `most`.
+  func deniedChildren(
+    at venue: String, since start: Instant, most: Int
+  ) -> [(id: String, instrument: Instrument)] {
+    let late = ledger.denied.filter { $0.time >= start }.sorted(by: >)
+    let found = late.lazy.compactMap { self.ledger.orders[$0] }.filter {
+      self.instruments[$0.parent.instrument].venue.name == venue
+    }
+    return found.prefix(most).flatMap { order in
+      order.children.filter(\.isDenied).map {
+        (
+          ChildID(parent: order.parent.id, sequence: $0.sequence).text,
+          instruments[order.parent.instrument]
+        )
+      }
+    }
+  }
+
   /// A fill of an order that is not in memory, if ever it was: told to the oms, which knows its own.
   func takeStray(_ report: VenueReport, at instrument: Instrument) async throws {
     guard let fill = report.fill, let id = ChildID(parsing: report.clientOrderID)?.parent else {

@@ -44,7 +44,8 @@ struct RoutingState: JournaledState {
       return JournalRoom.Size(reports.map { ExecutionV1.JournalRecord(report: $0).encoded() })
     case .event(let event, _, _):
       // An event's reports repeat what it says itself, and what is known of its order.
-      let largest = Self.recordBytesMax + 2 * event.textBytes
+      let known = RoutingLedger.parent(of: event).flatMap { ledger.orders[$0]?.textBytesMax } ?? 0
+      let largest = Self.recordBytesMax + 2 * (event.textBytes + known)
       return JournalRoom.Size(
         records: 1 + Self.reportsMax, bytes: largest * (1 + Self.reportsMax), largest: largest)
     }

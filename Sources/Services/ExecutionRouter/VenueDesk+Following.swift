@@ -76,11 +76,18 @@ extension VenueDesk {
       query(id, at: instrument)
       if wantsCancel { cancel(id, at: instrument) }
     }
-    for (id, instrument) in lanes.denied(at: venue, now: context.loop.uptime) {
+    let start = context.time.now + Self.deniedFor * -1
+    for (id, instrument) in await router.deniedChildren(
+      at: venue, since: start, most: Self.deniedMax)
+    {
       query(id, at: instrument)
     }
     sweep(venue, reconciled: reconciled)
   }
+
+  /// A denied order is asked about again at each reconciliation for so long, and so many are.
+  private static var deniedFor: Duration { .seconds(3_600) }
+  private static var deniedMax: Int { 1_000 }
 
   /// Compares the venue's open orders with ours.
   private func sweep(_ venue: String, reconciled: @escaping @Sendable () -> Void) {

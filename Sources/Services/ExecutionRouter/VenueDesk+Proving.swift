@@ -62,7 +62,8 @@ extension VenueDesk {
       case .silent: break
       case .known, .denied:
         // The last denial counts when it is late enough, and need not be later.
-        let left = try await denialAfter(at: instrument) - (context.loop.uptime - denials.began)
+        guard let needed = await denialAfter(at: instrument) else { break }
+        let left = needed - (context.loop.uptime - denials.began)
         let isShort = denials.count > 0 && denials.count < config.denialsNeeded
         if left > .zero || isShort {
           wait = min(wait, max(config.queryInterval, left))
@@ -95,9 +96,10 @@ extension VenueDesk {
   }
 
   private func isBelieved(_ denials: Denials, at instrument: Instrument) async throws -> Bool {
-    let elapsed = context.loop.uptime - denials.began
-    guard denials.count >= config.denialsNeeded else { return false }
-    return elapsed >= (try await denialAfter(at: instrument))
+    guard denials.count >= config.denialsNeeded,
+      let needed = await denialAfter(at: instrument)
+    else { return false }
+    return context.loop.uptime - denials.began >= needed
   }
 
   /// True when that ends it. Of an order that the venue had confirmed the fills are listed first.
@@ -114,7 +116,6 @@ extension VenueDesk {
     }
     if await router.child(childID)?.child.isLive == true {
       try await router.take(.denied(childID: childID), at: instrument)
-      lanes.remember(denied: childID, at: instrument, now: context.loop.uptime)
     }
     if await router.child(childID)?.child.disputes.isEmpty == false {
       try await router.take(.settled(childID: childID), at: instrument)
@@ -122,8 +123,9 @@ extension VenueDesk {
     return true
   }
 
-  /// A denial counts from then on: the setting, or how long requests can take effect at the venue.
-  private func denialAfter(at instrument: Instrument) async throws -> Duration {
+  /// A denial counts from then on: the setting, or how long requests can take effect at the venue. Nil
+  /// while that is not known, and no denial counts.
+  private func denialAfter(at instrument: Instrument) async -> Duration? {
     let venue = instrument.venue.name
     if let known = lanes.settlesAfter(at: venue) { return max(config.denialAfter, known) }
     var request = MarketV1.GetVenueRequest()
@@ -134,7 +136,7 @@ extension VenueDesk {
       lanes.learn(venue, settlesAfter: .milliseconds(Int64(clamping: told)))
       return max(config.denialAfter, .milliseconds(Int64(clamping: told)))
     } catch {
-      return config.denialAfter
+      return nil
     }
   }
 

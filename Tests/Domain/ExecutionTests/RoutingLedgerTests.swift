@@ -86,6 +86,20 @@ import Venue
     #expect(ledger.open.isEmpty)
   }
 
+  @Test(arguments: [false, true])
+  func `OMS-14 what the venue has denied stays named, until it is there after all`(
+    wasAcknowledged: Bool
+  ) {
+    let first: RoutingEvent =
+      wasAcknowledged ? .reported(report(.new)) : .silent(childID: childID(), reason: "timeout")
+    var (ledger, _) = ledger([.routed(parent()), first, .denied(childID: childID())])
+    #expect(ledger.denied == [OrderID(1)])
+
+    _ = ledger.apply(.appeared(report(.new)))
+
+    #expect(ledger.denied.isEmpty)
+  }
+
   @Test func `REC-03 an end with fills missing waits for them`() {
     var (ledger, effects) = ledger([
       .routed(parent()), .reported(report(.new)), .reported(report(.cancelled, filled: 30)),

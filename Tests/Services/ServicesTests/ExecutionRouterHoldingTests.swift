@@ -25,6 +25,14 @@ private func withRouter(
   }
 }
 
+extension OrderIDMint {
+  /// An order of now: of old ones less is asked.
+  fileprivate static func today(_ desk: RouterDesk) -> OrderID {
+    var mint = OrderIDMint()
+    return mint.next(now: desk.world.time.now)
+  }
+}
+
 extension RouterDesk {
   /// What readiness says of the venue's orders; nil while nothing is open.
   fileprivate var openMatters: String? {
@@ -278,17 +286,48 @@ extension RouterDesk {
     }
   }
 
-  @Test func `OMS-14 one that has filled unheard is found by asking again`() async throws {
+  @Test(arguments: [false, true])
+  func `OMS-14 one that has filled unheard is found by asking again, also after a restart`(
+    isAfterRestart: Bool
+  ) async throws {
     try await withRouter { desk in
       desk.venue.behave(.losesOrders)
-      let child = try await desk.route(OrderID(7))
+      let child = try await desk.route(OrderIDMint.today(desk))
       _ = try await desk.reports(2)
+      let world = try desk.world.afterPowerLoss()
       desk.venue.has(child, .filled, filled: "1", fills: [fill("E1", "1", at: "50000")])
-      desk.venue.resynchronise()
+      let now = isAfterRestart ? try await RouterDesk.open(world, desk.venue) : desk
+      if !isAfterRestart { desk.venue.resynchronise() }
 
-      let reports = try await desk.reports(4)
+      let reports = try await now.reports(4)
 
       #expect(reports.map(\.kind) == [.unknown, .rejected, .reappeared, .fill])
+      if isAfterRestart { await now.running.end() }
+    }
+  }
+
+  @Test func `OMS-14 no denial counts before it is known how long requests take effect`()
+    async throws
+  {
+    try await withLoop { loop in
+      let (venue, market) = (ScriptedVenue(), ScriptedMarket(settlesAfter: .milliseconds(1)))
+      venue.behave(.losesOrders)
+      market.hidesVenues(true)
+      let desk = try await RouterDesk.open(
+        ServiceWorld(loop), venue, market: market,
+        settings: ["execution-router.query_interval_max=20ms"])
+      _ = try await desk.route(OrderID(7))
+      let wasAsked = await eventually { venue.queried.count > 10 }
+      #expect(wasAsked)
+      let first = try await desk.reports(1)
+      market.hidesVenues(false)
+
+      let reports = try await desk.reports(2)
+
+      #expect(first.map(\.kind) == [.unknown])
+      #expect(reports.map(\.kind) == [.unknown, .rejected])
+      #expect(venue.queried.count > 10)
+      await desk.running.end()
     }
   }
 
@@ -314,6 +353,26 @@ extension RouterDesk {
 }
 
 @Suite struct `The execution-router, and words that do not fit` {
+  @Test func `REC-03 a fill behind a venue's long reason has room in the journal`() async throws {
+    try await withRouter { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      let missing = fill("E1", "0.4", at: "50000")
+      var end = desk.venue.has(child, .cancelled, filled: "0.4", fills: [])
+      end.rejectReason = .venuePolicy
+      end.rejectText = String(repeating: "for a long reason, ", count: 300)
+      desk.venue.tell(end)
+      let wasAsked = await eventually { desk.venue.queried.contains(child) }
+      #expect(wasAsked)
+      desk.venue.tell(desk.venue.has(child, .cancelled, filled: "0.4", fills: [missing]))
+
+      let reports = try await desk.reports(3)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .fill, .cancelled])
+      #expect(reports.last?.text.contains("for a long reason") == true)
+    }
+  }
+
   @Test func `OMS-02 a rejection after the acknowledgement ends the order`() async throws {
     try await withRouter { desk in
       let child = try await desk.route(OrderID(7))

@@ -6,7 +6,7 @@ import Testing
 /// A market-connector that lists instruments and streams nothing.
 final class ScriptedMarket: MarketV1.MarketServiceHandler {
   private let settlesAfter: Duration?
-  private let state = Mutex((instruments: [bitcoin()], absent: [String]()))
+  private let state = Mutex((instruments: [bitcoin()], absent: [String](), hidden: false))
 
   /// `absent`: venues that have not told their instruments. `settlesAfter`: how long requests can take effect there; nil: it does not say.
   init(absent: [String] = [], features: [String] = [], settlesAfter: Duration? = nil) {
@@ -21,6 +21,9 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
     settlesAfter = nil
     state.withLock { $0.instruments = instruments }
   }
+
+  /// What it knows of its venues it does not tell, or tells again.
+  func hidesVenues(_ isHidden: Bool) { state.withLock { $0.hidden = isHidden } }
 
   /// A venue that was absent lists one.
   func comes(_ instrument: MarketV1.Instrument) {
@@ -63,9 +66,9 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
   func getVenue(
     _ request: MarketV1.GetVenueRequest, _ context: ServerContext
   ) async throws -> MarketV1.Venue {
-    guard let settlesAfter else { throw RPCError(.unimplemented, "") }
+    if state.withLock({ $0.hidden }) { throw RPCError(.unavailable, "not now") }
     var venue = MarketV1.Venue()
-    venue.settlesAfterMs = UInt64(settlesAfter / .milliseconds(1))
+    if let settlesAfter { venue.settlesAfterMs = UInt64(settlesAfter / .milliseconds(1)) }
     return venue
   }
 
