@@ -24,6 +24,8 @@ final class SimulatedRecord: @unchecked Sendable {
   var positions: [String: PortfolioV1.Position] = [:]
   fileprivate var events: [UInt64: OmsV1.OrderEvent] = [:]
   var register: RiskRegister?
+  /// Told of each event of an order when it is first here.
+  var heard: ((OmsV1.OrderEvent) -> Void)?
 
   struct ExecutionKey: Hashable {
     let venue: String
@@ -114,7 +116,10 @@ struct SimulatedOrderStore: OrderStore {
     try await connection.visit()
     for event in events {
       guard let order = event.order else { continue }
-      if record.events[event.sequence] == nil { record.events[event.sequence] = event }
+      if record.events[event.sequence] == nil {
+        record.events[event.sequence] = event
+        record.heard?(event)
+      }
       if (record.orders[order.orderId]?.version ?? 0) < order.version {
         record.orders[order.orderId] = order
       }

@@ -54,6 +54,7 @@ final class StormAudit: @unchecked Sendable {
   init(_ world: StormWorld) {
     self.world = world
     door = StormDoor(world)
+    world.record.heard = { [unowned self] in heard($0) }
     for venue in world.venues {
       venue.placed = { [unowned self, unowned venue] in placed(venue, $0, $1) }
       venue.amended = { [unowned self, unowned venue] in amended(venue, $0, $1) }
@@ -127,6 +128,21 @@ final class StormAudit: @unchecked Sendable {
     world.broke(
       .killed,
       "\(order.clientOrderID) leaves for \(venue.name) \(world.scheduler.uptime - killedAt) after")
+  }
+
+  /// Also one that was never sent, as far as anybody knew.
+  private func heard(_ event: OmsV1.OrderEvent) {
+    guard world.settings.endsAreFinal, let order = event.order,
+      [.cancelled, .rejected, .expired].contains(event.kind), let venue = world.venue(order.venue),
+      let instrument = venue.instruments.first(where: { $0.symbol == order.symbol })
+    else { return }
+    for open in venue.openOrders(instrument.id)
+    where ChildID(parsing: open.clientOrderID)?.parent.description == order.orderId {
+      world.broke(
+        .over,
+        "\(open.clientOrderID) is open at \(venue.name) although its order is "
+          + "\(event.kind.name): \(event.text)\(order.rejectText)")
+    }
   }
 
   // MARK: The exchange's door

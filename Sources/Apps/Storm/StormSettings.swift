@@ -74,6 +74,12 @@ package struct StormSettings: Sendable, Hashable {
     ])
   }
 
+  /// What was asked of a venue has come to it before anybody can deny it, and what is recorded of it
+  /// stays recorded.
+  var endsAreFinal: Bool {
+    faults.isDisjoint(with: [.stragglers, .slow, .clock, .damage, .backups])
+  }
+
   /// Venues answer, and nothing but their streams hides what they do.
   var isTold: Bool {
     faults.isSubset(of: [.streams, .halts, .fills, .selves, .doubled, .rejections])
@@ -136,6 +142,7 @@ package enum StormRule: String, Sendable, Hashable, CaseIterable {
   case reserved = "what is reserved is owned by an order that lives"
   case ended = "every order ends"
   case rolled = "the day rolls"
+  case over = "an order that has ended is not open at its venue"
   case prompt = "what is sent is sent in its time"
   case gone = "an order that is to be cancelled is not placed anew"
   case door = "what cannot be sent soon is refused"
