@@ -109,7 +109,6 @@ import Venue
     ("EGeneral:Invalid arguments", .invalidOrder),
     ("EGeneral:Permission denied", .venuePolicy),
     ("EAPI:Invalid nonce", .venueUnavailable),
-    ("ESomething:New", .venuePolicy),
   ])
   func `TST-01 an error text is a reason`(_ text: String, _ reason: RejectReason) {
     #expect(KrakenErrors.failure(status: 200, errors: [text]) == .definite(reason, text: text))

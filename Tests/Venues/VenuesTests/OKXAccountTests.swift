@@ -66,7 +66,6 @@ import Venue
     ("51400", .unknownOrder), ("51503", .unknownOrder), ("51603", .unknownOrder),
     ("51028", .marketClosed), ("50011", .rateLimit), ("50061", .rateLimit), ("50013", .overloaded),
     ("50102", .venueUnavailable), ("50113", .venuePolicy), ("50014", .invalidOrder),
-    ("99999", .venuePolicy),
   ])
   func `error codes have reasons of ours`(code: String, reason: RejectReason) {
     #expect(

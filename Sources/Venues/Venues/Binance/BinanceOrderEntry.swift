@@ -30,7 +30,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
         "POST", "/api/v3/order", parameters(order, instrument), .signed)
       return .acknowledged(try report(body))
     } catch {
-      return counted(error.explained(order.price, order.quantity, instrument).asOutcome)
+      return counted(error.explained(order.price, order.quantity, instrument).ofPlacing.asOutcome)
     }
   }
 
@@ -60,7 +60,8 @@ struct BinanceOrderEntry: VenueOrderEntry {
       let answer = try await rest.send(
         "POST", "/api/v3/order/cancelReplace", parameters, .signed)
       let replacement = try replacement(answer)
-      if case .unknown = replacement.cancel { rest.counters.unknownOutcomes.increment() }
+      _ = counted(replacement.cancel)
+      if let place = replacement.place { _ = counted(place) }
       return replacement
     } catch {
       let failure = error.explained(order.price, order.quantity, instrument)
@@ -203,23 +204,30 @@ struct BinanceOrderEntry: VenueOrderEntry {
     guard let results = answer.isSuccess ? root : root["data"], !results.isNull else {
       throw BinanceErrors.failure(status: answer.status, body: answer.body)
     }
-    let cancel = half(results["cancelResponse"])
-    guard results["newOrderResult"]?.string != "NOT_ATTEMPTED" else {
-      return VenueReplacement(cancel: cancel, place: nil)
+    var halves = VenueReplacement(cancel: .unknown(reason: ""), place: nil)
+    do throws(VenueFailure) {
+      halves.cancel = .acknowledged(try half(results["cancelResponse"]))
+    } catch {
+      halves.cancel = error.asOutcome
     }
-    return VenueReplacement(cancel: cancel, place: half(results["newOrderResponse"]))
+    guard results["newOrderResult"]?.string != "NOT_ATTEMPTED" else { return halves }
+    do throws(VenueFailure) {
+      halves.place = .acknowledged(try half(results["newOrderResponse"]))
+    } catch {
+      halves.place = error.ofPlacing.asOutcome
+    }
+    return halves
   }
 
-  private func half(_ json: JSONValue?) -> VenueOutcome {
-    guard let json else { return .unknown(reason: "half of the answer is missing") }
+  private func half(_ json: JSONValue?) throws(VenueFailure) -> VenueReport {
+    guard let json else { throw .unknown("half of the answer is missing") }
     if let code = json["code"]?.int64 {
-      let text = json["msg"]?.string ?? ""
-      return .rejected(BinanceErrors.reason(code, text), text: "\(code): \(text)")
+      throw BinanceErrors.failure(code, json["msg"]?.string ?? "")
     }
     do throws(JSONError) {
-      return .acknowledged(try reports.order(json))
+      return try reports.order(json)
     } catch {
-      return .unknown(reason: "the answer cannot be read: \(error)")
+      throw .unknown("the answer cannot be read: \(error)")
     }
   }
 

@@ -47,7 +47,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
     if let refusal = admit(order.clientOrderID, .add, instrument) { return refusal }
     return await outcome(instrument, order.price, order.quantity) {
       () async throws(VenueFailure) in
-      let result = try await change(.addOrder, parameters(order, instrument))
+      let result = try await placed(parameters(order, instrument))
       guard let id = result["txid"]?[0]?.string else {
         throw .unknown("an order was placed, but its answer names none")
       }
@@ -200,6 +200,16 @@ struct KrakenOrderEntry: VenueOrderEntry {
       rest.forgetClock()
       try await rest.compareClocks()
       return try await rest.call(call, parameters + [("deadline", deadline)])
+    }
+  }
+
+  private func placed(
+    _ parameters: [(String, String)]
+  ) async throws(VenueFailure) -> JSONValue {
+    do throws(VenueFailure) {
+      return try await change(.addOrder, parameters)
+    } catch {
+      throw error.ofPlacing
     }
   }
 

@@ -46,7 +46,8 @@ struct OKXOrderEntry: VenueOrderEntry {
               exchangeTime: try result.instant(milliseconds: "ts"))
           })
       } catch {
-        return counted(error.explained(order.price, order.quantity, instrument).asOutcome)
+        return counted(
+          error.explained(order.price, order.quantity, instrument).ofPlacing.asOutcome)
       }
     } catch {
       return .rejected(error.reason, text: error.description)
