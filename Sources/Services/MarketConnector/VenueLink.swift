@@ -25,6 +25,7 @@ actor VenueLink {
   private let published: Histogram
   private let spans: Spans
   private let failures: CounterFamily
+  private nonisolated let incomplete: CounterFamily
   private let resyncs: CounterFamily
   private let rates: GaugeFamily
   private let breakerOpen: Gauge
@@ -86,6 +87,10 @@ actor VenueLink {
     failures = context.metrics.counters(
       "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
+    incomplete = context.metrics.counters(
+      "market_connector_incomplete_lists_total",
+      help: "Lists of a venue's that lacked rows which cannot be read, or an instrument's answer.",
+      labels: ["venue", "list"])
     resyncs = context.metrics.counters(
       "market_connector_quality_resyncs_total",
       help: "Snapshots that checks asked for, and those withheld by quality_resyncs_max.",
@@ -167,6 +172,8 @@ actor VenueLink {
   private func instrument(_ id: InstrumentID) -> Instrument? {
     books.indices.contains(Int(id.index)) ? books[Int(id.index)].instrument : nil
   }
+
+  nonisolated func countIncomplete(_ list: String) { incomplete.with(venue, list).increment() }
 
   // MARK: Events in
 

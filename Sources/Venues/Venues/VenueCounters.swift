@@ -14,6 +14,8 @@ package struct VenueCounters: Sendable {
   package let messages: Counter
   /// Messages that could not be read.
   package let malformed: Counter
+  /// Rows of lists and private messages that could not be read, and were left out.
+  package let unreadRows: Counter
   /// Books that lost their place: missing updates, or crossed.
   package let gaps: Counter
   /// Books whose checksum was not the venue's.
@@ -53,6 +55,8 @@ package struct VenueCounters: Sendable {
     privateGaps = counter("private_gaps", "Private streams that lost messages by their numbers")
     messages = counter("messages", "Messages received on public streams")
     malformed = counter("malformed", "Messages that could not be read")
+    unreadRows = counter(
+      "unread_rows", "Rows of lists and private messages that could not be read, and were left out")
     gaps = counter("gaps", "Books that lost their place in the venue's sequence")
     checksums = counter("checksums", "Books whose checksum was not the venue's")
     missedTrades = counter("missed_trades", "Stretches of trades that the stream left out")

@@ -48,6 +48,11 @@ package struct VenueError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 }
 
+extension VenueError {
+  /// It is about the asking, and whoever asks on is answered no better: a limit, a venue that is away.
+  var isOfTheAsking: Bool { [.rateLimit, .overloaded, .venueUnavailable].contains(reason) }
+}
+
 /// What became of a replacement: an order cancelled and another placed by one request.
 package struct VenueReplacement: Sendable, Hashable {
   package var cancel: VenueOutcome
@@ -73,23 +78,50 @@ package protocol VenueOrderEntry: Sendable {
   /// tells those that the venue took the cancel of. Silence is `venueUnavailable`: query what is
   /// left.
   @discardableResult
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport]
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> VenueList<VenueReport>
   /// The order's state now. `rejected(.unknownOrder)` is the venue's word that it has none of this
   /// name; for an order sent a moment ago it counts only once the request can no longer arrive, see
   /// `settlesAfter`.
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport]
+  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> VenueList<VenueReport>
+  /// Of several instruments, with as few questions as the venue lets it be. An instrument that the venue
+  /// does not answer for is missing from the list; an error when it answers for none.
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport>
   /// Fills with execution ids from `executionID` on (nil: the latest), oldest first, at most 1,000.
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord]
-  /// The fills of one order, oldest first.
+  ) async throws(VenueError) -> VenueList<VenueFillRecord>
+  /// The fills of one order, oldest first; none when the venue knows no such order.
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord]
+  ) async throws(VenueError) -> VenueList<VenueFillRecord>
   func balances() async throws(VenueError) -> [VenueBalance]
   /// How long after sending a request can still take effect at the venue.
   var settlesAfter: Duration { get }
+}
+
+extension VenueOrderEntry {
+  /// One question for each.
+  package func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    var list = VenueList<VenueReport>()
+    var refusal: VenueError?
+    var answers = 0
+    for instrument in instruments {
+      do throws(VenueError) {
+        list.append(try await openOrders(of: instrument))
+        answers += 1
+      } catch {
+        list.missing.append(VenueListGap(instrument, error.description))
+        refusal = error
+      }
+    }
+    if answers == 0, let refusal { throw refusal }
+    return list
+  }
 }
 
 /// Everything that a market connector needs of one venue.

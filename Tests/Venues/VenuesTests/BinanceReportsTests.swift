@@ -42,8 +42,8 @@ import Venue
       JSONDocument(parsing: documented(orders + "PlaceOrder.txt")).root)
     let cancelled = try reports.order(
       JSONDocument(parsing: documented(orders + "CancelOrder.txt")).root)
-    let open = try reports.orders(documented(orders + "GetOpenOrders.txt"))
-    let fills = try reports.fills(documented(orders + "GetUserTrades.txt"))
+    let open = try reports.orders(documented(orders + "GetOpenOrders.txt")).rows
+    let fills = try reports.fills(documented(orders + "GetUserTrades.txt")).list.rows
     let balances = try reports.balances(documented("Endpoints/Spot/Account/GetAccountInfo.txt"))
 
     #expect(placed.status == .filled && placed.filledQuantity == Quantity(1_000_000_000))

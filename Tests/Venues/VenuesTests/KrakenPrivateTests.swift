@@ -280,10 +280,10 @@ import Venue
   @Test(.enabled(if: RecordedData.isPresent("private"), "no recorded data beside the package"))
   func `answers that others have collected are read`() throws {
     let reports = KrakenReports(Self.directory)
-    let open = try reports.orders(try fixture("Trading/GetOpenOrders").member("open"))
-    let closed = try reports.orders(try fixture("Trading/GetClosedOrders").member("closed"))
-    let queried = try reports.orders(try fixture("Trading/GetOrders"))
-    let fills = try reports.fills(try fixture("Trading/GetUserTrades").member("trades"))
+    let open = try reports.orders(try fixture("Trading/GetOpenOrders").member("open")).rows
+    let closed = try reports.orders(try fixture("Trading/GetClosedOrders").member("closed")).rows
+    let queried = try reports.orders(try fixture("Trading/GetOrders")).rows
+    let fills = try reports.fills(try fixture("Trading/GetUserTrades").member("trades")).rows
     let balances = try reports.balances(try fixture("Account/GetAvailableBalances"))
 
     #expect(!open.isEmpty && open.allSatisfy { !$0.status.isTerminal })

@@ -103,7 +103,8 @@ import Venue
           counters: VenueCounters(MetricsRegistry(), venue: "binance")), loop: loop,
         time: SystemTime())
       let orders = BinanceOrderEntry(
-        venue.settings, rest: rest, instruments: InstrumentDirectory([Self.instrument]))
+        venue.settings, rest: rest, instruments: InstrumentDirectory([Self.instrument]),
+        RowAlarm())
       let order = VenueOrder(
         instrument: InstrumentID(0), clientOrderID: "a-2", side: .buy, type: .limit,
         timeInForce: .gtc, price: Price(50_000_00), quantity: Quantity(100_000))

@@ -15,7 +15,9 @@ final class BinanceAccountFeed: PrivateFeed {
   /// (user-data-stream.md).
   static let extendAfter = Duration.seconds(30 * 60)
 
-  init(_ instruments: InstrumentDirectory) { reports = BinanceReports(instruments) }
+  init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    reports = BinanceReports(instruments, alarm)
+  }
 
   func address(ticket: String) -> (host: String?, target: String) { (nil, "/ws/\(ticket)") }
 

@@ -15,10 +15,13 @@ struct BinanceOrderEntry: VenueOrderEntry {
   private let reports: BinanceReports
   let settlesAfter: Duration
 
-  init(_ settings: VenueSettings, rest: BinanceREST, instruments: InstrumentDirectory) {
+  init(
+    _ settings: VenueSettings, rest: BinanceREST, instruments: InstrumentDirectory,
+    _ alarm: RowAlarm
+  ) {
     self.rest = rest
     self.instruments = instruments
-    self.reports = BinanceReports(instruments)
+    self.reports = BinanceReports(instruments, alarm)
     // The venue refuses a request whose timestamp is older than the window when it arrives.
     settlesAfter = settings.receiveWindow
   }
@@ -97,20 +100,24 @@ struct BinanceOrderEntry: VenueOrderEntry {
     }
   }
 
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func cancelAll(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let symbol = try symbol(instrument)
     let body: [UInt8]
     do throws(VenueFailure) {
       body = try await rest.body("DELETE", "/api/v3/openOrders", [("symbol", symbol)], .signed)
     } catch {
       // -2011: there is nothing to cancel.
-      if case .definite(.unknownOrder, _) = error { return [] }
+      if case .definite(.unknownOrder, _) = error { return VenueList() }
       throw error.asVenueError
     }
     return try read { () throws(JSONError) in try reports.cancelled(body) }
   }
 
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func openOrders(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let symbol = try symbol(instrument)
     let body = try await body("/api/v3/openOrders", [("symbol", symbol)])
     return try read { () throws(JSONError) in try reports.orders(body) }
@@ -118,20 +125,20 @@ struct BinanceOrderEntry: VenueOrderEntry {
 
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord] {
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
     var parameters = [("symbol", try symbol(instrument)), ("limit", "1000")]
     if let executionID { parameters.append(("fromId", executionID)) }
     let body = try await body("/api/v3/myTrades", parameters)
-    return try read { () throws(JSONError) in try reports.fills(body) }
+    return try read { () throws(JSONError) in try reports.fills(body).list }
   }
 
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord] {
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
     let body = try await body(
       "/api/v3/myTrades",
       [("symbol", try symbol(instrument)), ("orderId", venueOrderID), ("limit", "1000")])
-    return try read { () throws(JSONError) in try reports.fills(body) }
+    return try read { () throws(JSONError) in try reports.fills(body).list }
   }
 
   func balances() async throws(VenueError) -> [VenueBalance] {

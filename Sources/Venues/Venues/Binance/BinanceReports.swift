@@ -6,8 +6,12 @@ package import Venue
 /// Binance's private JSON to values: executionReport, order bodies, trade history, balances.
 package struct BinanceReports: Sendable {
   private let instruments: InstrumentDirectory
+  private let alarm: RowAlarm
 
-  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
+  package init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    self.instruments = instruments
+    self.alarm = alarm
+  }
 
   /// A message of the private stream: a report, balances, or nil for what does not concern us.
   package func event(_ bytes: [UInt8]) throws(JSONError) -> PrivateEvent? {
@@ -85,42 +89,69 @@ package struct BinanceReports: Sendable {
     return report
   }
 
-  package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
-    var reports: [VenueReport] = []
-    for row in try rows(body) { reports.append(try order(row)) }
-    return reports
+  package func orders(_ body: [UInt8]) throws(JSONError) -> VenueList<VenueReport> {
+    var list = VenueList<VenueReport>()
+    for row in try rows(body) { take(row, into: &list) }
+    return list
   }
 
   /// DELETE /api/v3/openOrders: orders, and lists of orders with a report of each.
-  package func cancelled(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
-    var reports: [VenueReport] = []
+  package func cancelled(_ body: [UInt8]) throws(JSONError) -> VenueList<VenueReport> {
+    var list = VenueList<VenueReport>()
     for row in try rows(body) {
       guard let members = row["orderReports"]?.array else {
-        reports.append(try order(row))
+        take(row, into: &list)
         continue
       }
-      for member in members { reports.append(try order(member)) }
+      for member in members { take(member, into: &list) }
     }
-    return reports
+    return list
   }
 
-  /// GET /api/v3/myTrades.
-  package func fills(_ body: [UInt8]) throws(JSONError) -> [VenueFillRecord] {
-    var records: [VenueFillRecord] = []
-    for row in try rows(body) {
-      let instrument = try instrument(row)
-      let fill = VenueFill(
-        executionID: String(try row.int64("id")),
-        price: try instrument.price(text: row.string("price")),
-        quantity: try instrument.quantity(text: row.string("qty")),
-        fee: try decimal(row.string("commission")), feeAsset: try row.string("commissionAsset"),
-        isMaker: try row.bool("isMaker"),
-        exchangeTime: try row.instant(milliseconds: "time"))
-      records.append(
-        VenueFillRecord(
-          instrument: instrument.id, venueOrderID: String(try row.int64("orderId")), fill: fill))
+  private func take(_ row: JSONValue, into list: inout VenueList<VenueReport>) {
+    list.take("order", alarm) { () throws(JSONError) in
+      try order(row)
+    } unread: {
+      gap(row, $0)
     }
-    return records
+  }
+
+  private func gap(_ row: JSONValue, _ problem: String) -> VenueListGap {
+    let symbol = row["symbol"]?.string ?? ""
+    let id = row["orderId"]?.int64.map(String.init) ?? ""
+    return VenueListGap(
+      instruments.named(symbol)?.id, venueOrderID: id, "\(symbol) order \(id): \(problem)")
+  }
+
+  /// GET /api/v3/myTrades, with the number to ask for the next page from.
+  package func fills(
+    _ body: [UInt8]
+  ) throws(JSONError) -> (list: VenueList<VenueFillRecord>, count: Int, next: Int64?) {
+    let rows = try rows(body)
+    var list = VenueList<VenueFillRecord>()
+    var last: Int64?
+    for row in rows {
+      last = row["id"]?.int64 ?? last
+      list.take("fill", alarm) { () throws(JSONError) in
+        try fill(row)
+      } unread: {
+        gap(row, $0)
+      }
+    }
+    return (list, rows.count, last.map { $0 &+ 1 })
+  }
+
+  private func fill(_ row: JSONValue) throws(JSONError) -> VenueFillRecord {
+    let instrument = try instrument(row)
+    let fill = VenueFill(
+      executionID: String(try row.int64("id")),
+      price: try instrument.price(text: row.string("price")),
+      quantity: try instrument.quantity(text: row.string("qty")),
+      fee: try decimal(row.string("commission")), feeAsset: try row.string("commissionAsset"),
+      isMaker: try row.bool("isMaker"),
+      exchangeTime: try row.instant(milliseconds: "time"))
+    return VenueFillRecord(
+      instrument: instrument.id, venueOrderID: String(try row.int64("orderId")), fill: fill)
   }
 
   /// GET /api/v3/account.

@@ -32,8 +32,10 @@ package final class KrakenAccountFeed: PrivateFeed {
   static let ordersMax = 20_000
 
   /// `host`: where private streams are, when it is not where public ones are.
-  package init(_ instruments: InstrumentDirectory, host: String?) {
-    reports = KrakenReports(instruments)
+  package init(
+    _ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm(), host: String?
+  ) {
+    reports = KrakenReports(instruments, alarm)
     self.host = host
   }
 

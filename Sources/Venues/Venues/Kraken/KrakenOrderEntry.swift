@@ -28,11 +28,12 @@ struct KrakenOrderEntry: VenueOrderEntry {
   private static let cancelRoundsMax = 3
 
   init(
-    _ settings: VenueSettings, rest: KrakenREST, instruments: InstrumentDirectory
+    _ settings: VenueSettings, rest: KrakenREST, instruments: InstrumentDirectory,
+    _ alarm: RowAlarm
   ) {
     self.rest = rest
     self.instruments = instruments
-    reports = KrakenReports(instruments)
+    reports = KrakenReports(instruments, alarm)
     // Kraken takes deadlines from two seconds to a minute ahead, and we know its clock to half a
     // second.
     window = min(max(settings.receiveWindow, .seconds(3)), .seconds(55))
@@ -102,29 +103,59 @@ struct KrakenOrderEntry: VenueOrderEntry {
     }
   }
 
-  /// Kraken cancels all orders of an account or one at a time; of one pair we do the latter.
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  /// Kraken cancels all orders of an account or one at a time; of one pair we do the latter. Of an order
+  /// whose row cannot be read the id is enough. One that is not cancelled keeps none of the others open.
+  func cancelAll(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let known = try known(instrument)
-    var cancelled: [VenueReport] = []
+    var cancelled = VenueList<VenueReport>()
     for _ in 0..<Self.cancelRoundsMax {
       let open = try await openOrders(of: instrument)
-      if open.isEmpty { return cancelled }
-      for report in open {
-        do throws(VenueFailure) {
-          _ = admit(report.clientOrderID, .cancel(age: rest.age(of: report.clientOrderID)), known)
-          _ = try await rest.call(.cancelOrder, [("txid", report.venueOrderID)])
-          cancelled.append(report.ended(.cancelled))
+      let unread = open.missing.filter { $0.instrument == instrument }.map(\.venueOrderID)
+      cancelled.missing = open.missing
+      if open.rows.isEmpty, unread.isEmpty { return cancelled }
+      var refusal: VenueError?
+      for report in open.rows {
+        do throws(VenueError) {
+          if try await cancel(report.venueOrderID, report.clientOrderID, known) {
+            cancelled.rows.append(report.ended(.cancelled))
+          }
         } catch {
-          // It has ended by itself.
-          if case .definite(.unknownOrder, _) = error { continue }
-          throw error.asVenueError
+          refusal = refusal ?? error
+          if error.isOfTheAsking { throw error }
         }
       }
+      for id in unread {
+        do throws(VenueError) {
+          _ = try await cancel(id, "", known)
+        } catch {
+          refusal = refusal ?? error
+          if error.isOfTheAsking { throw error }
+        }
+      }
+      if let refusal { throw refusal }
     }
-    guard try await openOrders(of: instrument).isEmpty else {
+    let left = try await openOrders(of: instrument)
+    guard left.rows.isEmpty else {
       throw VenueError(.venueUnavailable, "orders are open after \(Self.cancelRoundsMax) rounds")
     }
+    cancelled.missing = left.missing
     return cancelled
+  }
+
+  /// False when it has ended by itself.
+  private func cancel(
+    _ id: String, _ clientOrderID: String, _ instrument: Instrument
+  ) async throws(VenueError) -> Bool {
+    do throws(VenueFailure) {
+      _ = admit(clientOrderID, .cancel(age: rest.age(of: clientOrderID)), instrument)
+      _ = try await rest.call(.cancelOrder, [("txid", id)])
+      return true
+    } catch {
+      if case .definite(.unknownOrder, _) = error { return false }
+      throw error.asVenueError
+    }
   }
 
   // MARK: Requests

@@ -17,8 +17,11 @@ final class OKXAccountFeed: PrivateFeed {
 
   private static let channels = [OKXTopic("orders", "ANY"), OKXTopic("account", "")]
 
-  init(_ instruments: InstrumentDirectory, login: @escaping (Instant) -> [UInt8]) {
-    reports = OKXReports(instruments)
+  init(
+    _ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm(),
+    login: @escaping (Instant) -> [UInt8]
+  ) {
+    reports = OKXReports(instruments, alarm)
     self.login = login
   }
 

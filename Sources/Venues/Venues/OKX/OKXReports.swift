@@ -6,8 +6,19 @@ package import Venue
 /// Orders, fills and balances of OKX's answers and private channels.
 package struct OKXReports: Sendable {
   private let instruments: InstrumentDirectory
+  private let alarm: RowAlarm
 
-  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
+  package init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    self.instruments = instruments
+    self.alarm = alarm
+  }
+
+  /// Entries of one answer, and the id that the next page is after.
+  package struct Page<Row: Sendable & Hashable>: Sendable {
+    package var list = VenueList<Row>()
+    package var count = 0
+    package var last = ""
+  }
 
   // MARK: Orders
 
@@ -52,12 +63,26 @@ package struct OKXReports: Sendable {
     return report
   }
 
-  package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
-    var reports: [VenueReport] = []
+  /// A query's answer, or a page of GET trade/orders-pending.
+  package func orders(_ body: [UInt8]) throws(JSONError) -> Page<VenueReport> {
+    var page = Page<VenueReport>()
     for json in try JSONDocument(parsing: body).root.array("data") {
-      if let report = try order(json) { reports.append(report) }
+      page.count += 1
+      page.last = json["ordId"]?.string ?? page.last
+      page.list.take("order", alarm) { () throws(JSONError) in
+        try order(json)
+      } unread: {
+        gap(json, $0)
+      }
     }
-    return reports
+    return page
+  }
+
+  private func gap(_ json: JSONValue, _ problem: String) -> VenueListGap {
+    let name = json["instId"]?.string ?? ""
+    let id = json["ordId"]?.string ?? ""
+    return VenueListGap(
+      instruments.named(name)?.id, venueOrderID: id, "\(name) order \(id): \(problem)")
   }
 
   /// 13 and 14: fill-or-kill and immediate-or-cancel that did not fill. 31: post-only that would
@@ -97,21 +122,25 @@ package struct OKXReports: Sendable {
   }
 
   /// A page of GET trade/fills, newest first as it comes, and the id that the next page is after.
-  package func fills(
-    _ body: [UInt8]
-  ) throws(JSONError) -> (records: [VenueFillRecord], count: Int, lastBill: String) {
-    let entries = try JSONDocument(parsing: body).root.array("data")
-    var records: [VenueFillRecord] = []
-    var lastBill = ""
-    for json in entries {
-      lastBill = try json.string("billId")
-      guard let instrument = instruments.named(try json.string("instId")) else { continue }
-      records.append(
-        VenueFillRecord(
-          instrument: instrument.id, venueOrderID: try json.string("ordId"),
-          fill: try fill(json, instrument, fee: "fee", feeAsset: "feeCcy")))
+  package func fills(_ body: [UInt8]) throws(JSONError) -> Page<VenueFillRecord> {
+    var page = Page<VenueFillRecord>()
+    for json in try JSONDocument(parsing: body).root.array("data") {
+      page.count += 1
+      page.last = json["billId"]?.string ?? page.last
+      page.list.take("fill", alarm) { () throws(JSONError) in
+        try record(json)
+      } unread: {
+        gap(json, $0)
+      }
     }
-    return (records, entries.count, lastBill)
+    return page
+  }
+
+  private func record(_ json: JSONValue) throws(JSONError) -> VenueFillRecord? {
+    guard let instrument = instruments.named(try json.string("instId")) else { return nil }
+    return VenueFillRecord(
+      instrument: instrument.id, venueOrderID: try json.string("ordId"),
+      fill: try fill(json, instrument, fee: "fee", feeAsset: "feeCcy"))
   }
 
   // MARK: Balances

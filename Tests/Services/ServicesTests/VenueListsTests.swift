@@ -1,0 +1,106 @@
+import Calls
+import Contracts
+import ServiceKit
+import Telemetry
+import Testing
+import Units
+import Venue
+import Venues
+
+@testable import MarketConnectorService
+
+/// What the market-connector makes of a venue's lists: what can be read is told, and what is missing.
+@Suite struct `Lists of the market-connector` {
+  private func list(
+    _ desk: ConnectorDesk, from token: String = ""
+  ) async throws -> MarketV1.ListOpenVenueOrdersResponse {
+    var request = MarketV1.ListOpenVenueOrdersRequest()
+    request.venue = "binance"
+    request.pageToken = token
+    return try await desk.orders.listOpenOrders(request)
+  }
+
+  private var everything: MarketV1.CancelAllVenueOrdersRequest {
+    var request = MarketV1.CancelAllVenueOrdersRequest()
+    request.venue = "binance"
+    request.symbol = "BTCUSDT"
+    return request
+  }
+
+  private static let gap = VenueListGap(
+    InstrumentID(0), venueOrderID: "5", "BTCUSDT order 5: no decimal")
+
+  private func incomplete(_ desk: ConnectorDesk, _ list: String) -> UInt64 {
+    desk.context.metrics.counters(
+      "market_connector_incomplete_lists_total", help: "", labels: ["venue", "list"]
+    ).with("binance", list).value
+  }
+
+  @Test func `REC-03 an instrument that the venue refuses leaves the others in the list`()
+    async throws
+  {
+    try await withConnector { desk in
+      let entry = desk.sessions[0].entry
+      entry.has(2, missing: [])
+      entry.refuses(InstrumentID(0), VenueError(.invalidSymbol, "delisted"))
+      let some = try await list(desk)
+      entry.refuses(InstrumentID(1), VenueError(.invalidSymbol, "delisted too"))
+      let error = await refusal { try await list(desk) }
+
+      #expect(some.orders.map(\.symbol) == ["ETHUSDT", "ETHUSDT"])
+      #expect(some.missing.map(\.symbol) == ["BTCUSDT"])
+      #expect(some.missing.map(\.reason) == ["delisted"])
+      #expect(error.code == .unavailable && error.message == "delisted too")
+      #expect(incomplete(desk, "open orders") == 1)
+    }
+  }
+
+  @Test func `REC-03 rows that cannot be read are told as missing`() async throws {
+    try await withConnector { desk in
+      desk.sessions[0].entry.has(1, missing: [Self.gap])
+      let open = try await list(desk)
+      var request = MarketV1.ListVenueFillsRequest()
+      request.venue = "binance"
+      request.symbol = "BTCUSDT"
+      request.venueOrderId = "5"
+      let fills = try await desk.orders.listFills(request)
+
+      #expect(open.orders.count == 2)
+      #expect(open.missing.map(\.venueOrderId) == ["5", "5"])
+      #expect(fills.fills.isEmpty && fills.missing.map(\.symbol) == ["BTCUSDT"])
+      #expect(incomplete(desk, "fills") == 1)
+    }
+  }
+
+  @Test func `EX-10 a venue is not cleared as long as what is open cannot be read whole`()
+    async throws
+  {
+    try await withConnector { desk in
+      desk.sessions[0].entry.has(0, missing: [Self.gap])
+      let request = everything
+      let error = await refusal { try await desk.orders.cancelAllOrders(request) }
+
+      #expect(error.code == .unavailable)
+      #expect(
+        error.message.hasPrefix(
+          "binance: what is open cannot be read whole: BTCUSDT order 5: no decimal. "))
+    }
+  }
+
+  @Test func `REC-03 more open orders than a message holds come in pages of whole instruments`()
+    async throws
+  {
+    try await withConnector { desk in
+      desk.sessions[0].entry.has(3_000, missing: [])
+      let first = try await list(desk)
+      let second = try await list(desk, from: first.nextPageToken)
+      let error = await refusal { try await list(desk, from: "LUNA") }
+
+      #expect(Set(first.orders.map(\.symbol)) == ["BTCUSDT"] && first.orders.count == 3_000)
+      #expect(first.nextPageToken == "ETHUSDT")
+      #expect(Set(second.orders.map(\.symbol)) == ["ETHUSDT"] && second.orders.count == 3_000)
+      #expect(second.nextPageToken.isEmpty)
+      #expect(error.fields == ["pageToken"])
+    }
+  }
+}
