@@ -254,6 +254,9 @@ actor VenueLink {
       isPrivateConnected = false
       log.warning("private stream lost", ["venue": .text(venue), "reason": .text(reason)])
       return
+    case .missed(let reason):
+      message.event = .resynchronise(
+        resynchronise("the private stream told what cannot be read: \(reason)"))
     case .report(let report):
       guard let instrument = instrument(report.instrument) else { return }
       message.event = .report(MarketV1.VenueReport(report, instrument))

@@ -33,6 +33,8 @@ package enum PrivateEvent: Sendable, Hashable {
   /// fills are to be queried, at the first connection as at every later one.
   case connected(attempt: Int)
   case disconnected(reason: String)
+  /// Something was told that could not be read: the hearer reconciles as after a connection.
+  case missed(reason: String)
   case report(VenueReport)
   case balances([VenueBalance])
 }

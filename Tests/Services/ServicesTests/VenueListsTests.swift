@@ -103,4 +103,23 @@ import Venues
       #expect(error.fields == ["pageToken"])
     }
   }
+
+  @Test func `OMS-14 what the private stream told and nobody could read is asked for`() async throws
+  {
+    try await withConnector { desk in
+      var request = MarketV1.StreamVenueReportsRequest()
+      request.venue = "binance"
+      let events = try await desk.orders.streamReports(request)
+      defer { events.cancel() }
+      _ = try await events.next()
+      await desk.links[0].take(.missed(reason: "price is x"))
+      let event = try await events.next()
+
+      guard case .resynchronise(let loss) = event?.event else {
+        Issue.record("\(String(describing: event))")
+        return
+      }
+      #expect(loss.reason == "the private stream told what cannot be read: price is x")
+    }
+  }
 }

@@ -122,6 +122,7 @@ private final class ScriptedFeed: PrivateFeed {
     case "gap": output.fault = .gap("a gap")
     case "refused": output.fault = .refused("refused")
     case "balances": output.wishes.append(.askBalances)
+    case "row": output.unread.append("a row")
     default: output.fault = .malformed("bad")
     }
   }
@@ -190,6 +191,39 @@ private final class ScriptedDoor: PrivateDoor {
       #expect(counters.privateReconnections.value == 3)
       await stream.stop()
       #expect(heard.count == 8)
+      await venue.stop()
+    }
+  }
+
+  @Test func `OMS-14 a row that cannot be read ends nothing, and what it told is asked for`()
+    async throws
+  {
+    try await withLoop { loop in
+      let heard = Heard<PrivateEvent>()
+      let venue = try await ScriptedVenue(loop) { socket, _ in
+        _ = try await socket.receive()
+        for text in ["ready", "row", "row", "row"] { try await socket.send(text: text) }
+        while try await socket.receive() != nil {}
+      }
+      var settings = venue.settings
+      settings.missedInterval = .milliseconds(500)
+      let counters = VenueCounters(MetricsRegistry(), venue: "scripted")
+      let door = ScriptedDoor()
+      _ = try? await door.openTicket()
+      let stream = PrivateStream(
+        ScriptedFeed(), settings, door: door, orders: MarketDataOnly("no orders here"),
+        tls: venue.tls, loop: loop, time: SystemTime(), log: .silent, counters: counters,
+        hearer: { heard.hear($0) })
+      loop.onLoop { stream.start() }
+
+      // The first at once, the others together and later.
+      #expect(await soon { heard.count == 3 })
+      #expect(
+        heard.all == [
+          .connected(attempt: 1), .missed(reason: "a row"), .missed(reason: "a row"),
+        ])
+      #expect(counters.privateConnections.value == 1 && counters.malformed.value == 0)
+      await stream.stop()
       await venue.stop()
     }
   }

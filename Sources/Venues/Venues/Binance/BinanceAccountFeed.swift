@@ -9,6 +9,7 @@ final class BinanceAccountFeed: PrivateFeed {
   let isNeverSilent = false
 
   private let reports: BinanceReports
+  private let alarm: RowAlarm
   private var extended = Instant.epoch
 
   /// A listen key lives for sixty minutes; Binance recommends to extend it every thirty
@@ -16,6 +17,7 @@ final class BinanceAccountFeed: PrivateFeed {
   static let extendAfter = Duration.seconds(30 * 60)
 
   init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    self.alarm = alarm
     reports = BinanceReports(instruments, alarm)
   }
 
@@ -28,7 +30,8 @@ final class BinanceAccountFeed: PrivateFeed {
 
   func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput) {
     do throws(JSONError) {
-      if let event = try reports.event(frame) { output.events.append(event) }
+      let message = try JSONDocument(parsing: frame).root
+      output.readRow("message", alarm) { () throws(JSONError) in try reports.event(message) }
     } catch {
       output.fault = .malformed("a private message cannot be read: \(error)")
     }

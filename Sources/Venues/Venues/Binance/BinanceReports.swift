@@ -14,8 +14,8 @@ package struct BinanceReports: Sendable {
   }
 
   /// A message of the private stream: a report, balances, or nil for what does not concern us.
-  package func event(_ bytes: [UInt8]) throws(JSONError) -> PrivateEvent? {
-    var root = try JSONDocument(parsing: bytes).root
+  package func event(_ message: JSONValue) throws(JSONError) -> PrivateEvent? {
+    var root = message
     // Wrapped by a combined stream, or by the WebSocket API's subscription.
     if let inner = root["data"] ?? root["event"] { root = inner }
     guard let kind = root["e"]?.string else { return nil }
@@ -37,20 +37,20 @@ package struct BinanceReports: Sendable {
     if try json.string("x") == "TRADE" {
       fill = VenueFill(
         executionID: String(try json.int64("t")),
-        price: try instrument.price(text: json.string("L")),
-        quantity: try instrument.quantity(text: json.string("l")),
-        fee: try decimal(json.string("n")), feeAsset: json["N"]?.string ?? "",
+        price: try alarm.price(decimal(json, "L"), "L", of: instrument),
+        quantity: try alarm.quantity(decimal(json, "l"), "l", of: instrument),
+        fee: try decimal(json, "n"), feeAsset: json["N"]?.string ?? "",
         isMaker: try json.bool("m"), exchangeTime: time)
     }
     let rejection = try json.string("r")
     return VenueReport(
       instrument: instrument.id, clientOrderID: original.isEmpty ? name : original,
       venueOrderID: String(try json.int64("i")), status: status,
-      filledQuantity: try instrument.quantity(text: json.string("z")), fill: fill,
+      filledQuantity: try alarm.quantity(decimal(json, "z"), "z", of: instrument), fill: fill,
       rejectReason: rejection == "NONE" ? nil : .venuePolicy,
       rejectText: rejection == "NONE" ? "" : rejection, exchangeTime: time,
-      price: try price(json["p"], instrument),
-      quantity: try instrument.quantity(text: json.string("q")))
+      price: try price(json, "p", instrument),
+      quantity: try alarm.quantity(decimal(json, "q"), "q", of: instrument))
   }
 
   /// The body of placing, cancelling or querying an order, or one row of openOrders.
@@ -63,22 +63,24 @@ package struct BinanceReports: Sendable {
       clientOrderID: try json.string(
         json["origClientOrderId"] == nil ? "clientOrderId" : "origClientOrderId"),
       venueOrderID: String(try json.int64("orderId")), status: try status(json.string("status")),
-      filledQuantity: try instrument.quantity(text: json.string("executedQty")),
+      filledQuantity: try alarm.quantity(
+        decimal(json, "executedQty"), "executedQty", of: instrument),
       exchangeTime: try time.map { name throws(JSONError) in
         try json.instant(milliseconds: name)
-      } ?? .epoch, price: try price(json["price"], instrument),
+      } ?? .epoch, price: try price(json, "price", instrument),
       // An amended order's is called otherwise.
-      quantity: try (json["origQty"] ?? json["qty"])?.string.map { text throws(JSONError) in
-        try instrument.quantity(text: text)
+      quantity: try ["origQty", "qty"].first { json[$0]?.string != nil }.map {
+        name throws(JSONError) in
+        try alarm.quantity(decimal(json, name), name, of: instrument)
       })
   }
 
   /// A market order's is told as zero.
   private func price(
-    _ json: JSONValue?, _ instrument: Instrument
+    _ json: JSONValue, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Price? {
-    guard let text = json?.string else { return nil }
-    let price = try instrument.price(text: text)
+    guard json[name]?.string != nil else { return nil }
+    let price = try alarm.price(decimal(json, name), name, of: instrument)
     return price > .zero ? price : nil
   }
 
@@ -145,9 +147,9 @@ package struct BinanceReports: Sendable {
     let instrument = try instrument(row)
     let fill = VenueFill(
       executionID: String(try row.int64("id")),
-      price: try instrument.price(text: row.string("price")),
-      quantity: try instrument.quantity(text: row.string("qty")),
-      fee: try decimal(row.string("commission")), feeAsset: try row.string("commissionAsset"),
+      price: try alarm.price(decimal(row, "price"), "price", of: instrument),
+      quantity: try alarm.quantity(decimal(row, "qty"), "qty", of: instrument),
+      fee: try decimal(row, "commission"), feeAsset: try row.string("commissionAsset"),
       isMaker: try row.bool("isMaker"),
       exchangeTime: try row.instant(milliseconds: "time"))
     return VenueFillRecord(
@@ -172,8 +174,8 @@ package struct BinanceReports: Sendable {
     for row in rows {
       balances.append(
         VenueBalance(
-          asset: try row.string(asset), free: try decimal(row.string(free)),
-          locked: try decimal(row.string(locked))))
+          asset: try row.string(asset), free: try decimal(row, free),
+          locked: try decimal(row, locked)))
     }
     return balances
   }
@@ -208,11 +210,7 @@ package struct BinanceReports: Sendable {
     }
   }
 
-  private func decimal(_ text: String) throws(JSONError) -> Decimal {
-    do throws(DecimalError) {
-      return try Decimal(parsing: text)
-    } catch {
-      throw .unexpected("\(text) \(error.problem)")
-    }
+  private func decimal(_ json: JSONValue, _ name: String) throws(JSONError) -> Decimal {
+    try RowAlarm.decimal(json.string(name), name)
   }
 }

@@ -23,6 +23,7 @@ package final class KrakenAccountFeed: PrivateFeed {
   package let isNeverSilent = true
 
   private let reports: KrakenReports
+  private let alarm: RowAlarm
   private let host: String?
   private var open: [String: OpenOrder] = [:]
   private var sequence: UInt64?
@@ -35,6 +36,7 @@ package final class KrakenAccountFeed: PrivateFeed {
   package init(
     _ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm(), host: String?
   ) {
+    self.alarm = alarm
     reports = KrakenReports(instruments, alarm)
     self.host = host
   }
@@ -80,7 +82,9 @@ package final class KrakenAccountFeed: PrivateFeed {
       } else if root["channel"]?.isString("executions") == true {
         try follow(root, &output)
         for row in try root.array("data") {
-          if let report = try report(row) { output.events.append(.report(report)) }
+          output.readRow("report", alarm) { () throws(JSONError) in
+            try report(row).map { .report($0) }
+          }
         }
         output.wishes.append(.askBalances)
       } else if root["channel"]?.isString("balances") == true {

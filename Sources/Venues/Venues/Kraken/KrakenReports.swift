@@ -150,27 +150,16 @@ package struct KrakenReports: Sendable {
   func price(
     _ json: JSONValue, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Price {
-    guard let raw = try json.krakenNumber(name).raw(scale: instrument.priceScale) else {
-      throw .unexpected("\(instrument.symbol): \(name) is \(json[name]?.description ?? "")")
-    }
-    return Price(raw)
+    try alarm.price(decimal(json, name), name, of: instrument)
   }
 
   func amount(
     _ json: JSONValue, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Quantity {
-    guard let raw = try json.krakenNumber(name).raw(scale: instrument.quantityScale) else {
-      throw .unexpected("\(instrument.symbol): \(name) is \(json[name]?.description ?? "")")
-    }
-    return Quantity(raw)
+    try alarm.quantity(decimal(json, name), name, of: instrument)
   }
 
   func decimal(_ json: JSONValue, _ name: String) throws(JSONError) -> Decimal {
-    let text = try json.stringOrNumberText(name)
-    do throws(DecimalError) {
-      return try Decimal(parsing: text)
-    } catch {
-      throw .unexpected("\(name) is \(text), which \(error.problem)")
-    }
+    try RowAlarm.decimal(json.stringOrNumberText(name), name)
   }
 }

@@ -9,6 +9,7 @@ final class OKXAccountFeed: PrivateFeed {
   let isNeverSilent = true
 
   private let reports: OKXReports
+  private let alarm: RowAlarm
   /// The login request for a moment of ours.
   private let login: (Instant) -> [UInt8]
   private var unacknowledged: Set<String> = []
@@ -21,6 +22,7 @@ final class OKXAccountFeed: PrivateFeed {
     _ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm(),
     login: @escaping (Instant) -> [UInt8]
   ) {
+    self.alarm = alarm
     reports = OKXReports(instruments, alarm)
     self.login = login
   }
@@ -59,10 +61,14 @@ final class OKXAccountFeed: PrivateFeed {
     let channel = try root.member("arg").member("channel")
     let data = try root.array("data")
     if channel.isString("account") {
-      output.events.append(.balances(try reports.balances(data)))
+      output.readRow("balances", alarm) { () throws(JSONError) in
+        .balances(try reports.balances(data))
+      }
     } else if channel.isString("orders") {
       for entry in data {
-        if let report = try reports.channelOrder(entry) { output.events.append(.report(report)) }
+        output.readRow("report", alarm) { () throws(JSONError) in
+          try reports.channelOrder(entry).map { .report($0) }
+        }
       }
     }
   }

@@ -31,10 +31,10 @@ package struct OKXReports: Sendable {
     var report = VenueReport(
       instrument: instrument.id, clientOrderID: OKXClientID.parsed(try json.string("clOrdId")),
       venueOrderID: try json.string("ordId"), status: try Self.status(state, source),
-      filledQuantity: Quantity(try json.scaled("accFillSz", instrument.quantityScale)),
+      filledQuantity: try quantity(json, "accFillSz", instrument),
       exchangeTime: try json.instant(milliseconds: "uTime"),
-      price: try terms(json, "px", instrument.priceScale).map(Price.init),
-      quantity: try terms(json, "sz", instrument.quantityScale).map(Quantity.init))
+      price: isTold(json, "px") ? try price(json, "px", instrument) : nil,
+      quantity: isTold(json, "sz") ? try quantity(json, "sz", instrument) : nil)
     if report.status == .rejected {
       report.rejectReason = .wouldTakeLiquidity
       report.rejectText = "a post-only order that would have taken liquidity"
@@ -45,10 +45,20 @@ package struct OKXReports: Sendable {
   }
 
   /// Empty where the order has none: a market order's price.
-  private func terms(
-    _ json: JSONValue, _ name: String, _ scale: UInt8
-  ) throws(JSONError) -> Int64? {
-    json[name]?.string.map(\.isEmpty) == false ? try json.scaled(name, scale) : nil
+  private func isTold(_ json: JSONValue, _ name: String) -> Bool {
+    json[name]?.string.map(\.isEmpty) == false
+  }
+
+  private func price(
+    _ json: JSONValue, _ name: String, _ instrument: Instrument
+  ) throws(JSONError) -> Price {
+    try alarm.price(RowAlarm.decimal(json.string(name), name), name, of: instrument)
+  }
+
+  private func quantity(
+    _ json: JSONValue, _ name: String, _ instrument: Instrument
+  ) throws(JSONError) -> Quantity {
+    try alarm.quantity(RowAlarm.decimal(json.string(name), name), name, of: instrument)
   }
 
   /// A message of the channel `orders`, which announces one fill at most.
@@ -57,7 +67,7 @@ package struct OKXReports: Sendable {
       return nil
     }
     let trade = try json.string("tradeId")
-    if !trade.isEmpty, try json.scaled("fillSz", instrument.quantityScale) > 0 {
+    if !trade.isEmpty, try quantity(json, "fillSz", instrument) > .zero {
       report.fill = try fill(json, instrument, fee: "fillFee", feeAsset: "fillFeeCcy")
     }
     return report
@@ -114,8 +124,8 @@ package struct OKXReports: Sendable {
     guard paid.units != .min else { throw .unexpected("\(fee) is less than any fee") }
     return VenueFill(
       executionID: try json.string("tradeId"),
-      price: Price(try json.scaled("fillPx", instrument.priceScale)),
-      quantity: Quantity(try json.scaled("fillSz", instrument.quantityScale)),
+      price: try price(json, "fillPx", instrument),
+      quantity: try quantity(json, "fillSz", instrument),
       fee: Decimal(units: 0 - paid.units, scale: paid.scale), feeAsset: try json.string(feeAsset),
       isMaker: try json.member("execType").isString("M"),
       exchangeTime: try json.instant(milliseconds: json["fillTime"] == nil ? "ts" : "fillTime"))

@@ -1,4 +1,5 @@
 package import Chrono
+internal import JSON
 
 /// A venue's private stream of one account without its socket: frames in, events and wishes out.
 ///
@@ -26,11 +27,27 @@ package struct PrivateOutput: Sendable, Hashable {
   package var wishes: [PrivateWish] = []
   /// From here on everything is told: what happened before must be asked for.
   package var isComplete = false
+  /// Rows that could not be read: what they would have told must be asked for.
+  package var unread: [String] = []
   /// The connection is of no use any more; what was missed is found by the hearer's reconciliation
   /// after the next one.
   package var fault: PrivateFault?
 
   package init() {}
+
+  /// One row of a message; nil is of nobody. One that cannot be read ends nothing: it is told, and what it
+  /// was about is asked for.
+  mutating func readRow(
+    _ kind: String, _ alarm: RowAlarm, _ read: () throws(JSONError) -> PrivateEvent?
+  ) {
+    do throws(JSONError) {
+      if let event = try read() { events.append(event) }
+    } catch {
+      alarm.unread(kind, error.description)
+      unread.append(error.description)
+      wishes.append(.askBalances)
+    }
+  }
 }
 
 /// What a private feed wants done.

@@ -38,6 +38,10 @@ final class PrivateStream: @unchecked Sendable {
   private var isHandingOut = false
   private var balances: Task<Void, Never>?
   private var areBalancesDue = false
+  /// What was told and could not be read, as long as hearers have not been told to ask for it; and when they
+  /// were told last.
+  private var missed: String?
+  private var missTold: Uptime?
   /// The venue refused our time, so the clocks are compared before the next connection.
   private var isClockDue = false
 
@@ -146,6 +150,8 @@ final class PrivateStream: @unchecked Sendable {
     for wish in output.wishes { carryOut(wish) }
     if output.isComplete, !isComplete {
       isComplete = true
+      // Whoever hears of a connection asks for everything.
+      missed = nil
       attempt += 1
       counters.privateConnections.increment()
       if attempt > 1 { counters.privateReconnections.increment() }
@@ -153,6 +159,18 @@ final class PrivateStream: @unchecked Sendable {
       await outlet.put([.connected(attempt: attempt)])
     }
     await outlet.put(output.events)
+    if let reason = output.unread.first {
+      missed = missed ?? reason
+      await tellMissed()
+    }
+  }
+
+  /// At once, or when the last time is long enough ago: whoever is told asks for every open order.
+  private func tellMissed() async {
+    guard let reason = missed, isComplete else { return }
+    if let missTold, loop.uptime - missTold < settings.missedInterval { return }
+    (missed, missTold) = (nil, loop.uptime)
+    await outlet.put([.missed(reason: reason)])
   }
 
   private func carryOut(_ wish: PrivateWish) {
@@ -211,6 +229,7 @@ final class PrivateStream: @unchecked Sendable {
       var output = PrivateOutput()
       feed.tick(at: time.now, &output)
       await carryOut(output)
+      await tellMissed()
     }
   }
 

@@ -1,6 +1,7 @@
 internal import JSON
 private import Synchronization
 package import Telemetry
+internal import Units
 package import Venue
 
 /// Counts and tells what is wrong with single rows of what a venue says of our account: each is counted,
@@ -9,12 +10,14 @@ package final class RowAlarm: Sendable {
   private let venue: String
   private let log: Log
   private let unread: Counter?
+  private let finer: Counter?
   private let told = Mutex<[String: Int]>([:])
 
   package init(_ venue: VenueID, _ counters: VenueCounters, _ log: Log) {
     self.venue = venue.name
     self.log = log
     unread = counters.unreadRows
+    finer = counters.finerNumbers
   }
 
   /// Counts nothing and tells nobody.
@@ -22,12 +25,53 @@ package final class RowAlarm: Sendable {
     venue = ""
     log = .silent
     unread = nil
+    finer = nil
   }
 
   /// A row that nothing can be made of.
   package func unread(_ kind: String, _ text: String) {
     unread?.increment()
     tell("a venue's row cannot be read, and is left out", "unread \(kind)", text)
+  }
+
+  // MARK: Numbers
+
+  func price(
+    _ number: Decimal, _ name: String, of instrument: Instrument
+  ) throws(JSONError) -> Price {
+    Price(try units(number, instrument.priceScale, name, of: instrument))
+  }
+
+  func quantity(
+    _ number: Decimal, _ name: String, of instrument: Instrument
+  ) throws(JSONError) -> Quantity {
+    Quantity(try units(number, instrument.quantityScale, name, of: instrument))
+  }
+
+  static func decimal(_ text: String, _ name: String) throws(JSONError) -> Decimal {
+    do throws(DecimalError) {
+      return try Decimal(parsing: text)
+    } catch {
+      throw .unexpected("\(name) is \(text), which \(error.problem)")
+    }
+  }
+
+  /// What has finer digits than its instrument was listed with, as after a change of the tick, is taken to
+  /// the nearest, halves away from zero: a fill that is a part of a tick off is better than none. What would
+  /// vanish is not read at all.
+  private func units(
+    _ number: Decimal, _ scale: UInt8, _ name: String, of instrument: Instrument
+  ) throws(JSONError) -> Int64 {
+    if let exact = number.units(atScale: scale), exact >= 0 { return exact }
+    guard let nearest = number.nearestUnits(atScale: scale), nearest > 0 else {
+      throw .unexpected("\(instrument.symbol): \(name) is \(number) at scale \(scale)")
+    }
+    finer?.increment()
+    tell(
+      "a venue's number is finer than its instrument was listed, and is told to the nearest: start the "
+        + "market-connector again to learn the new terms",
+      "finer \(instrument.symbol)", "\(name) \(number)")
+    return nearest
   }
 
   private func tell(_ message: String, _ kind: String, _ text: String) {

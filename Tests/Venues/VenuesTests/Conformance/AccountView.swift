@@ -63,7 +63,7 @@ final class AccountView: Sendable {
       var isNew = false
       for event in all[state.eventsTaken...] {
         switch event {
-        case .connected: isNew = true
+        case .connected, .missed: isNew = true
         case .disconnected: break
         case .report(let report): Self.take(report, &state)
         case .balances(let balances):
