@@ -13,7 +13,7 @@ import Venue
 @Suite struct `Numbers finer than listed` {
   private let counters = VenueCounters(MetricsRegistry(), venue: "test")
   private let lines = Heard<String>()
-  private let now = Instant(milliseconds: 1_790_000_000_000)
+  private let now = Uptime(nanoseconds: 0)
 
   private var alarm: RowAlarm {
     let log = Log(

@@ -311,7 +311,7 @@ import Venue
 extension KrakenAccountFeed {
   fileprivate func read(_ frame: [UInt8]) -> PrivateOutput {
     var output = PrivateOutput()
-    receive(frame, at: Instant(milliseconds: 1_790_000_000_000), &output)
+    receive(frame, at: Uptime(nanoseconds: 0), &output)
     return output
   }
 }

@@ -126,7 +126,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
   func fills(
     of instrument: InstrumentID, from executionID: String?
   ) async throws(VenueError) -> VenueList<VenueFillRecord> {
-    var parameters = [("symbol", try symbol(instrument)), ("limit", "1000")]
+    var parameters = [("symbol", try symbol(instrument)), ("limit", "\(Self.pageMax)")]
     if let executionID { parameters.append(("fromId", executionID)) }
     let body = try await body("/api/v3/myTrades", parameters)
     return try read { () throws(JSONError) in try reports.fills(body).list }
@@ -135,10 +135,46 @@ struct BinanceOrderEntry: VenueOrderEntry {
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
   ) async throws(VenueError) -> VenueList<VenueFillRecord> {
-    let body = try await body(
-      "/api/v3/myTrades",
-      [("symbol", try symbol(instrument)), ("orderId", venueOrderID), ("limit", "1000")])
-    return try read { () throws(JSONError) in try reports.fills(body).list }
+    let order = [
+      ("symbol", try symbol(instrument)), ("orderId", venueOrderID), ("limit", "\(Self.pageMax)"),
+    ]
+    do throws(VenueError) {
+      let latest = try await fills(order)
+      return latest.count < Self.pageMax ? latest.list : try await allFills(order)
+    } catch {
+      guard error.reason == .unknownOrder else { throw error }
+      return VenueList()
+    }
+  }
+
+  /// Fills of one answer.
+  private static let pageMax = 1_000
+  /// Answers that are read of one order's fills: 40,000, which a message of ours still holds.
+  private static let pagesMax = 40
+
+  /// Without `fromId` the latest are told, with it those from there on: they are read from the first one on.
+  private func allFills(
+    _ order: [(String, String)]
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+    var all = VenueList<VenueFillRecord>()
+    var next: Int64 = 0
+    for _ in 0..<Self.pagesMax {
+      let page = try await fills(order + [("fromId", String(next))])
+      all.append(page.list)
+      if page.count < Self.pageMax { return all }
+      guard let last = page.next, last > next else {
+        throw VenueError(.venueUnavailable, "trades without a number")
+      }
+      next = last
+    }
+    throw VenueError(.overloaded, "more than \(all.rows.count) fills")
+  }
+
+  private func fills(
+    _ parameters: [(String, String)]
+  ) async throws(VenueError) -> (list: VenueList<VenueFillRecord>, count: Int, next: Int64?) {
+    let body = try await body("/api/v3/myTrades", parameters)
+    return try read { () throws(JSONError) in try reports.fills(body) }
   }
 
   func balances() async throws(VenueError) -> [VenueBalance] {

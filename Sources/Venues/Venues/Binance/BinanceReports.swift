@@ -15,15 +15,27 @@ package struct BinanceReports: Sendable {
 
   /// A message of the private stream: a report, balances, or nil for what does not concern us.
   package func event(_ message: JSONValue) throws(JSONError) -> PrivateEvent? {
-    var root = message
-    // Wrapped by a combined stream, or by the WebSocket API's subscription.
-    if let inner = root["data"] ?? root["event"] { root = inner }
+    let root = Self.inner(message)
     guard let kind = root["e"]?.string else { return nil }
     switch kind {
     case "executionReport": return try executionReport(root).map { .report($0) }
     case "outboundAccountPosition": return .balances(try balances(root.array("B"), names: .short))
     default: return nil
     }
+  }
+
+  /// The name of an event after which the stream tells nothing more, although its connection lives on: the
+  /// listen key's time is over, or the subscription's.
+  func end(_ message: JSONValue) -> String? {
+    guard let kind = Self.inner(message)["e"]?.string,
+      ["listenKeyExpired", "eventStreamTerminated"].contains(kind)
+    else { return nil }
+    return kind
+  }
+
+  /// Wrapped by a combined stream, or by the WebSocket API's subscription.
+  private static func inner(_ message: JSONValue) -> JSONValue {
+    message["data"] ?? message["event"] ?? message
   }
 
   private func executionReport(_ json: JSONValue) throws(JSONError) -> VenueReport? {

@@ -43,7 +43,9 @@ package final class KrakenAccountFeed: PrivateFeed {
 
   package func address(ticket: String) -> (host: String?, target: String) { (host, "/v2") }
 
-  package func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput) {
+  package func opened(
+    ticket: String, at now: Instant, _ uptime: Uptime, _ output: inout PrivateOutput
+  ) {
     open.removeAll()
     sequence = nil
     for (place, channel) in ["executions", "balances"].enumerated() {
@@ -72,9 +74,9 @@ package final class KrakenAccountFeed: PrivateFeed {
     return writer.finished()
   }
 
-  package func tick(at now: Instant, _ output: inout PrivateOutput) {}
+  package func tick(at uptime: Uptime, _ output: inout PrivateOutput) {}
 
-  package func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput) {
+  package func receive(_ frame: [UInt8], at uptime: Uptime, _ output: inout PrivateOutput) {
     do throws(JSONError) {
       let root = try JSONDocument(parsing: frame).root
       if root["method"] != nil {

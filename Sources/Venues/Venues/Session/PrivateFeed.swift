@@ -13,12 +13,14 @@ package protocol PrivateFeed: AnyObject {
   /// does not, the socket's own pings find a dead connection.
   var isNeverSilent: Bool { get }
 
-  /// A connection is up. Nothing of an earlier one counts.
-  func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput)
+  /// A connection is up. Nothing of an earlier one counts. `now` is for what the venue is told; what is waited
+  /// for goes by the clock that nobody sets.
+  func opened(
+    ticket: String, at now: Instant, _ uptime: Uptime, _ output: inout PrivateOutput)
   /// A whole frame.
-  func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput)
+  func receive(_ frame: [UInt8], at uptime: Uptime, _ output: inout PrivateOutput)
   /// Called about once a second.
-  func tick(at now: Instant, _ output: inout PrivateOutput)
+  func tick(at uptime: Uptime, _ output: inout PrivateOutput)
 }
 
 /// What a private feed has to say after a call.

@@ -118,12 +118,12 @@ final class PrivateStream: @unchecked Sendable {
       lastHeard = loop.uptime
       if isStopped { socket.startClosing(.normal) }
       var output = PrivateOutput()
-      feed.opened(ticket: ticket, at: time.now, &output)
+      feed.opened(ticket: ticket, at: time.now, loop.uptime, &output)
       await carryOut(output)
       while let message = try await socket.receive() {
         isHandingOut = true
         var output = PrivateOutput()
-        feed.receive(message.bytes, at: time.now, &output)
+        feed.receive(message.bytes, at: loop.uptime, &output)
         await carryOut(output)
         isHandingOut = false
         lastHeard = loop.uptime
@@ -227,7 +227,7 @@ final class PrivateStream: @unchecked Sendable {
         continue
       }
       var output = PrivateOutput()
-      feed.tick(at: time.now, &output)
+      feed.tick(at: loop.uptime, &output)
       await carryOut(output)
       await tellMissed()
     }
