@@ -10,9 +10,9 @@ internal import Wire
 
 /// Lists of a venue's, with what is missing of them.
 extension OrderHandlers {
-  /// Orders of a page, unless one instrument has more. A report has 110 bytes, with the longest names 200:
-  /// a page is within a mebibyte, of the four that a message may have. Binance allows 200 open orders
-  /// of a symbol, Kraken 225, OKX 500: a hundred instruments may need a second page.
+  /// Orders of a page, and one instrument's on top. A report has 150 bytes with the longest names and numbers:
+  /// a page is within a mebibyte, of the four that a message may have. Binance lets 200 orders be open in a
+  /// symbol, Kraken 225, OKX 500: 140 symbols may need a second page, of the 1,000 that may be followed.
   static let ordersPerPage = 5_000
 
   func listOpenOrders(

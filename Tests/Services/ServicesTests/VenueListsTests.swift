@@ -6,6 +6,7 @@ import Testing
 import Units
 import Venue
 import Venues
+import Wire
 
 @testable import MarketConnectorService
 
@@ -102,6 +103,35 @@ import Venues
       #expect(second.nextPageToken.isEmpty)
       #expect(error.fields == ["pageToken"])
     }
+  }
+
+  @Test func `REC-03 the longest page and the longest list of fills are within a message`()
+    async throws
+  {
+    let most = Decimal(units: .max, scale: 18)
+    var fill = MarketV1.Fill()
+    fill.executionId = "9223372036854775807"
+    (fill.price, fill.quantity, fill.fee) = (.init(most), .init(most), .init(most))
+    fill.feeAsset = "1000CHEEMS"
+    fill.maker = true
+    fill.exchangeTimeNs = .max
+    var report = MarketV1.VenueReport()
+    report.venue = "binance-coinm"
+    report.symbol = "1000CHEEMSUSDT"
+    report.clientOrderId = String(repeating: "c", count: 36)
+    report.venueOrderId = "OABCDE-FGHIJK-LMNOPQ"
+    report.status = .partiallyFilled
+    (report.price, report.quantity, report.filledQuantity) = (.init(most), .init(most), .init(most))
+    report.exchangeTimeNs = .max
+    var page = MarketV1.ListOpenVenueOrdersResponse()
+    // One instrument may come on top, with the most that a venue lets be open in one.
+    page.orders = Array(repeating: report, count: OrderHandlers.ordersPerPage + 500)
+    var fills = MarketV1.ListVenueFillsResponse()
+    fills.fills = Array(repeating: fill, count: 40_000)
+    let (ofPage, ofFills) = (page.encoded().count, fills.encoded().count)
+    print("\(ofPage / page.orders.count) bytes an order, \(ofFills / fills.fills.count) a fill")
+
+    #expect(ofPage < 1 << 20 && ofFills < 4 << 20, "\(ofPage) and \(ofFills)")
   }
 
   @Test func `OMS-14 what the private stream told and nobody could read is asked for`() async throws
