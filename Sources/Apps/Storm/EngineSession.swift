@@ -118,7 +118,10 @@ final class EngineSession: VenueSession, @unchecked Sendable {
     func place(_ listed: VenueOrder) async -> VenueOutcome {
       let order = listing.traded(listed)
       exchange.sent?(order)
-      return await ask(changes: true) { $0.place(order) }
+      let outcome = await ask(changes: true) { $0.place(order) }
+      // As every adapter says it.
+      guard case .rejected(.duplicateOrder, let text) = outcome else { return outcome }
+      return .unknown(reason: "\(exchange.name) has an order of this name: \(text)")
     }
 
     func cancel(_ clientOrderID: String, of listed: InstrumentID) async -> VenueOutcome {

@@ -69,6 +69,8 @@ package struct VenueReplacement: Sendable, Hashable {
 
 /// Order entry at a venue. Every call may be made from any task, and ends within its timeout.
 package protocol VenueOrderEntry: Sendable {
+  /// Rejected is what the venue documents as a refusal. Anything else leaves it open whether it has the order,
+  /// also that its name is taken: an order of this name is there.
   func place(_ order: VenueOrder) async -> VenueOutcome
   func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome
   /// Cancels one order and places another; the new one is not tried when the cancel fails.
