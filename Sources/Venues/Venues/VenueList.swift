@@ -20,9 +20,19 @@ package struct VenueList<Row: Sendable & Hashable>: Sendable, Hashable {
     missing += other.missing
   }
 
-  /// With these rows only; what is missing stays missing.
+  /// With these rows only, as of a wider list; what is missing stays missing.
   package func keeping(_ isWanted: (Row) -> Bool) -> VenueList {
     VenueList(rows.filter(isWanted), missing: missing)
+  }
+}
+
+extension VenueList<VenueReport> {
+  /// Of a wider list what may be of these instruments.
+  func of(_ instruments: [InstrumentID]) -> VenueList {
+    let wanted = Set(instruments)
+    return VenueList(
+      rows.filter { wanted.contains($0.instrument) },
+      missing: missing.filter { $0.instrument.map(wanted.contains) ?? true })
   }
 }
 

@@ -107,8 +107,14 @@ package protocol VenueOrderEntry: Sendable {
 }
 
 extension VenueOrderEntry {
-  /// One question for each.
   package func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    try await openOrdersInTurn(of: instruments)
+  }
+
+  /// One question for each.
+  func openOrdersInTurn(
     of instruments: [InstrumentID]
   ) async throws(VenueError) -> VenueList<VenueReport> {
     var list = VenueList<VenueReport>()

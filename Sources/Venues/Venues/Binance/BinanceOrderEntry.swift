@@ -123,6 +123,19 @@ struct BinanceOrderEntry: VenueOrderEntry {
     return try read { () throws(JSONError) in try reports.orders(body) }
   }
 
+  /// The question for all symbols weighs 80, that for one 6.
+  private static let symbolsInTurnMax = 13
+
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    guard instruments.count > Self.symbolsInTurnMax else {
+      return try await openOrdersInTurn(of: instruments)
+    }
+    let body = try await body("/api/v3/openOrders", [])
+    return try read { () throws(JSONError) in try reports.orders(body) }.of(instruments)
+  }
+
   func fills(
     of instrument: InstrumentID, from executionID: String?
   ) async throws(VenueError) -> VenueList<VenueFillRecord> {

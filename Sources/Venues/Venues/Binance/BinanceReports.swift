@@ -122,7 +122,9 @@ package struct BinanceReports: Sendable {
     return list
   }
 
+  /// Of symbols that are none of this session's nothing is told.
   private func take(_ row: JSONValue, into list: inout VenueList<VenueReport>) {
+    if let symbol = row["symbol"]?.string, instruments.named(symbol) == nil { return }
     list.take("order", alarm) { () throws(JSONError) in
       try order(row)
     } unread: {

@@ -59,13 +59,10 @@ extension KrakenOrderEntry {
     of instruments: [InstrumentID]
   ) async throws(VenueError) -> VenueList<VenueReport> {
     for instrument in instruments { _ = try known(instrument) }
-    let list = try await question { () async throws(VenueFailure) in
+    return try await question { () async throws(VenueFailure) in
       let result = try await rest.call(.openOrders)
       return try read { () throws(JSONError) in try reports.orders(result.member("open")) }
-    }
-    return VenueList(
-      list.rows.filter { instruments.contains($0.instrument) },
-      missing: list.missing.filter { $0.instrument.map(instruments.contains) ?? true })
+    }.of(instruments)
   }
 
   func fills(

@@ -116,22 +116,15 @@ struct KrakenOrderEntry: VenueOrderEntry {
       cancelled.missing = open.missing
       if open.rows.isEmpty, unread.isEmpty { return cancelled }
       var refusal: VenueError?
-      for report in open.rows {
+      for id in open.rows.map(\.venueOrderID) + unread {
+        let report = open.rows.first { $0.venueOrderID == id }
         do throws(VenueError) {
-          if try await cancel(report.venueOrderID, report.clientOrderID, known) {
+          if try await cancel(id, report?.clientOrderID ?? "", known), let report {
             cancelled.rows.append(report.ended(.cancelled))
           }
         } catch {
-          refusal = refusal ?? error
           if error.isOfTheAsking { throw error }
-        }
-      }
-      for id in unread {
-        do throws(VenueError) {
-          _ = try await cancel(id, "", known)
-        } catch {
           refusal = refusal ?? error
-          if error.isOfTheAsking { throw error }
         }
       }
       if let refusal { throw refusal }

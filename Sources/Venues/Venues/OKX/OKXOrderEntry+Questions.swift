@@ -16,19 +16,44 @@ extension OKXOrderEntry {
     of instrument: InstrumentID
   ) async throws(VenueError) -> VenueList<VenueReport> {
     let instrument = try self.instrument(instrument)
+    let all = try await pending([
+      ("instType", OKXSymbols.type(of: instrument.kind)), ("instId", instrument.venueSymbol),
+    ])
+    guard all.rows.allSatisfy({ $0.instrument == instrument.id }) else {
+      throw VenueError(.venueUnavailable, "orders of other instruments than were asked for")
+    }
+    return all
+  }
+
+  /// Of sixty questions in two seconds.
+  private static let instrumentsInTurnMax = 20
+
+  /// Of more instruments than that OKX is asked by their types.
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    guard instruments.count > Self.instrumentsInTurnMax else {
+      return try await openOrdersInTurn(of: instruments)
+    }
+    var types: Set<String> = []
+    for instrument in instruments {
+      types.insert(OKXSymbols.type(of: try self.instrument(instrument).kind))
+    }
+    var all = VenueList<VenueReport>()
+    for type in types.sorted() { all.append(try await pending([("instType", type)])) }
+    return all.of(instruments)
+  }
+
+  private func pending(
+    _ filter: [(String, String)]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     var all = VenueList<VenueReport>()
     var last = ""
     for _ in 0..<Self.pagesMax {
-      var parameters = [
-        ("instType", OKXSymbols.type(of: instrument.kind)), ("instId", instrument.venueSymbol),
-        ("limit", "\(Self.pageMax)"),
-      ]
+      var parameters = filter + [("limit", "\(Self.pageMax)")]
       if !last.isEmpty { parameters.append(("after", last)) }
       let body = try await body("/api/v5/trade/orders-pending", parameters)
       let page = try read { () throws(JSONError) in try reports.orders(body) }
-      guard page.list.rows.allSatisfy({ $0.instrument == instrument.id }) else {
-        throw VenueError(.venueUnavailable, "orders of other instruments than were asked for")
-      }
       all.append(page.list)
       if page.count < Self.pageMax { return all }
       last = page.last
