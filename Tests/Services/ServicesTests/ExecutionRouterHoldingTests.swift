@@ -470,6 +470,7 @@ extension RouterDesk {
     let venue = ScriptedVenue()
     for number in 1...3 { venue.has("\(OrderID(99))-\(number)") }
     venue.lists(.omits)
+    venue.cancels(.refuses(.venueUnavailable))
     try await withLoop { loop in
       let world = try ServiceWorld(loop)
       world.serve("market-connector", ScriptedMarket().methods + venue.methods)
@@ -480,6 +481,8 @@ extension RouterDesk {
           "execution-router.query_interval_max=20ms",
         ])
       // On every page.
+      #expect(await eventually { Set(venue.cancelled).count == 3 })
+      venue.cancels(.answers)
       #expect(await eventually { venue.open.isEmpty })
       let lists = venue.listed
       #expect(await eventually { venue.listed > lists + 3 })

@@ -52,7 +52,7 @@ import Venue
     #expect(open.rows.map(\.venueOrderID) == ["1", "3"] && !open.isWhole)
     #expect(open.missing.map(\.venueOrderID) == ["2"])
     #expect(open.missing.map(\.instrument) == [InstrumentID(0)])
-    #expect(open.missing[0].text.contains("WONDERFUL"))
+    #expect(open.missing.first?.text.contains("WONDERFUL") == true)
     #expect(cancelled == open)
     #expect(fills.list.rows.map(\.fill.executionID) == ["7", "9"])
     #expect(fills.list.missing.count == 1 && fills.count == 3 && fills.next == 10)
