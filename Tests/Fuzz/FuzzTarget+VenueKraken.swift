@@ -109,7 +109,7 @@ private final class KrakenConversation {
       counts[3] += output.events.count
     }
     var told = PrivateOutput()
-    account.receive(frame, at: now, &told)
+    account.receive(frame, at: Uptime(nanoseconds: 0), &told)
     counts[3] += told.events.count
     readListing(frame)
     if let fault = playOrders(frame) { return fault }

@@ -118,7 +118,10 @@ final class EngineSession: VenueSession, @unchecked Sendable {
     func place(_ listed: VenueOrder) async -> VenueOutcome {
       let order = listing.traded(listed)
       exchange.sent?(order)
-      return await ask(changes: true) { $0.place(order) }
+      let outcome = await ask(changes: true) { $0.place(order) }
+      // As every adapter says it.
+      guard case .rejected(.duplicateOrder, let text) = outcome else { return outcome }
+      return .unknown(reason: "\(exchange.name) has an order of this name: \(text)")
     }
 
     func cancel(_ clientOrderID: String, of listed: InstrumentID) async -> VenueOutcome {
@@ -137,11 +140,13 @@ final class EngineSession: VenueSession, @unchecked Sendable {
       return await ask(changes: true) { $0.amend(amendment) }
     }
 
-    func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
-      var cancelled: [VenueReport] = []
-      for order in try await openOrders(of: instrument) {
+    func cancelAll(
+      of instrument: InstrumentID
+    ) async throws(VenueError) -> VenueList<VenueReport> {
+      var cancelled = VenueList<VenueReport>()
+      for order in try await openOrders(of: instrument).rows {
         if case .acknowledged(let report) = await cancel(order.clientOrderID, of: instrument) {
-          cancelled.append(report)
+          cancelled.rows.append(report)
         }
       }
       return cancelled
@@ -164,22 +169,26 @@ final class EngineSession: VenueSession, @unchecked Sendable {
       return told
     }
 
-    func openOrders(of listed: InstrumentID) async throws(VenueError) -> [VenueReport] {
+    func openOrders(of listed: InstrumentID) async throws(VenueError) -> VenueList<VenueReport> {
       let instrument = listing.traded(listed)
-      return try await question { $0.openOrders(instrument) }.compactMap { listing.listed($0) }
+      let open = try await question { $0.openOrders(instrument) }
+      return VenueList(open.compactMap { listing.listed($0) })
     }
 
     func fills(
       of instrument: InstrumentID, from executionID: String?
-    ) async throws(VenueError) -> [VenueFillRecord] { [] }
+    ) async throws(VenueError) -> VenueList<VenueFillRecord> { VenueList() }
 
     func fills(
       ofOrder venueOrderID: String, _ instrument: InstrumentID
-    ) async throws(VenueError) -> [VenueFillRecord] {
-      try await question { $0.fills(venueOrderID) }.map {
-        VenueFillRecord(
-          instrument: instrument, venueOrderID: venueOrderID, fill: listing.listed($0, instrument))
-      }
+    ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+      let fills = try await question { $0.fills(venueOrderID) }
+      return VenueList(
+        fills.map {
+          VenueFillRecord(
+            instrument: instrument, venueOrderID: venueOrderID,
+            fill: listing.listed($0, instrument))
+        })
     }
 
     func balances() async throws(VenueError) -> [VenueBalance] { [] }

@@ -87,6 +87,16 @@ package struct Decimal: Sendable {
     return units % factor == 0 ? units / factor : nil
   }
 
+  /// The nearest units at another scale, halves away from zero; nil when they do not fit.
+  package func nearestUnits(atScale target: UInt8) -> Int64? {
+    guard target < scale, let factor = powerOfTen(scale - target) else {
+      return units(atScale: target)
+    }
+    let (whole, rest) = units.quotientAndRemainder(dividingBy: factor)
+    let isUp = rest.magnitude >= factor.magnitude - rest.magnitude
+    return whole + (isUp ? units.signum() : 0)
+  }
+
   package var isNegative: Bool { units < 0 }
   package var isZero: Bool { units == 0 }
 

@@ -147,6 +147,7 @@ package enum ContractCatalog {
     MarketV1.QueryVenueOrderRequest.self,
     MarketV1.ListOpenVenueOrdersRequest.self,
     MarketV1.ListOpenVenueOrdersResponse.self,
+    MarketV1.ListGap.self,
     MarketV1.ListVenueFillsRequest.self,
     MarketV1.ListVenueFillsResponse.self,
     MarketV1.Fill.self,

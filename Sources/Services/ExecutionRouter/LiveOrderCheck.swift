@@ -57,7 +57,7 @@ extension VenueDesk {
         instruments[id] = instrument
         candidates.append(
           LiveOrderCheck.Candidate(
-            childID: id, endsAtOnce: [.ioc, .fok].contains(order.parent.timeInForce)))
+            childID: id, endsAtOnce: order.parent.endsAtOnce))
       }
       for id in check.next(candidates) {
         guard let instrument = instruments[id] else { continue }

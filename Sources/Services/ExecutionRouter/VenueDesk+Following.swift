@@ -99,9 +99,13 @@ extension VenueDesk {
         var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
         while let open = try await listOpenOrders(venue, key) {
           if let open = open.orders {
-            for wire in open { await compare(wire) }
-            reconciled()
-            break
+            for wire in open.orders { await compare(wire) }
+            // What is missing may be an orphan: the venue is asked again.
+            guard let gap = open.missing.first else {
+              reconciled()
+              break
+            }
+            matters.note(key, "the list is not whole: \(gap.symbol) \(gap.reason)")
           }
           await context.loop.sleep(for: pace.take())
           try Task.checkCancellation()
@@ -112,21 +116,35 @@ extension VenueDesk {
 
   private struct Listing: Sendable {
     /// Nil when the venue did not answer.
-    let orders: [MarketV1.VenueReport]?
+    let orders: MarketV1.ListOpenVenueOrdersResponse?
   }
 
   private func listOpenOrders(_ venue: String, _ key: OpenMatters.Key) async throws -> Listing? {
-    var request = MarketV1.ListOpenVenueOrdersRequest()
-    request.venue = venue
     return try await lanes.questions(at: venue).run {
       do throws(RPCError) {
-        let orders = try await venues.listOpenOrders(request, within(config.placeTimeout)).orders
+        let orders = try await openOrders(venue)
         return VenueLane.Outcome(value: Listing(orders: orders), isAnswer: true)
       } catch {
         matters.note(key, "\(error.code.name): \(error.message)")
         return VenueLane.Outcome(value: Listing(orders: nil), isAnswer: false)
       }
     }
+  }
+
+  /// All pages as one.
+  private func openOrders(
+    _ venue: String
+  ) async throws(RPCError) -> MarketV1.ListOpenVenueOrdersResponse {
+    var request = MarketV1.ListOpenVenueOrdersRequest()
+    request.venue = venue
+    var all = MarketV1.ListOpenVenueOrdersResponse()
+    repeat {
+      let page = try await venues.listOpenOrders(request, within(config.placeTimeout))
+      all.orders += page.orders
+      all.missing += page.missing
+      request.pageToken = page.nextPageToken
+    } while !request.pageToken.isEmpty
+    return all
   }
 
   private func compare(_ wire: MarketV1.VenueReport) async {

@@ -186,15 +186,16 @@ extension VenueDesk {
     request.venueOrderId = child.venueOrderID
     let listed = try await lanes.questions(at: instrument.venue.name).run {
       do throws(RPCError) {
-        let fills = try await venues.listFills(request, within(config.placeTimeout)).fills
-        return VenueLane.Outcome(value: [MarketV1.Fill]?.some(fills), isAnswer: true)
+        let fills = try await venues.listFills(request, within(config.placeTimeout))
+        return VenueLane.Outcome(
+          value: MarketV1.ListVenueFillsResponse?.some(fills), isAnswer: true)
       } catch {
         matters.note(key, "\(error.code.name): \(error.message)")
-        return VenueLane.Outcome(value: [MarketV1.Fill]?.none, isAnswer: false)
+        return VenueLane.Outcome(value: MarketV1.ListVenueFillsResponse?.none, isAnswer: false)
       }
     }
     guard let listed else { return false }
-    for wire in listed {
+    for wire in listed.fills {
       let fill = try VenueFill(wire.fitted(to: instrument), instrument)
       // The venue's status of the order was told before; here only its fills are.
       try await router.take(
@@ -207,6 +208,8 @@ extension VenueDesk {
     if await router.child(childID)?.child.missesFills == true {
       matters.note(key, "the venue has not listed every fill yet")
     }
-    return true
+    // What is missing may be a fill.
+    if let gap = listed.missing.first { matters.note(key, "a fill cannot be read: \(gap.reason)") }
+    return listed.missing.isEmpty
   }
 }

@@ -262,42 +262,6 @@ struct OrderHandlers: MarketV1.VenueOrderServiceHandler {
     return MarketV1.VenueOrderOutcome(outcome, instrument)
   }
 
-  func listOpenOrders(
-    _ request: MarketV1.ListOpenVenueOrdersRequest, _ context: ServerContext
-  ) async throws -> MarketV1.ListOpenVenueOrdersResponse {
-    let link = try link(request.venue)
-    var response = MarketV1.ListOpenVenueOrdersResponse()
-    for instrument in try await link.listed() {
-      do {
-        for report in try await link.session.orders.openOrders(of: instrument.id) {
-          response.orders.append(MarketV1.VenueReport(report, instrument))
-        }
-      } catch {
-        throw RPCError(.unavailable, "\(error)")
-      }
-    }
-    return response
-  }
-
-  func listFills(
-    _ request: MarketV1.ListVenueFillsRequest, _ context: ServerContext
-  ) async throws -> MarketV1.ListVenueFillsResponse {
-    let link = try link(request.venue)
-    let instrument = try await link.instrument(request.symbol)
-    guard !request.venueOrderId.isEmpty else {
-      throw RPCError.invalid("venueOrderId", "is missing")
-    }
-    var response = MarketV1.ListVenueFillsResponse()
-    do {
-      let fills = try await link.session.orders.fills(
-        ofOrder: request.venueOrderId, instrument.id)
-      response.fills = fills.map { MarketV1.Fill($0.fill, instrument) }
-    } catch {
-      throw RPCError(.unavailable, "\(error)")
-    }
-    return response
-  }
-
   func streamReports(
     _ request: MarketV1.StreamVenueReportsRequest,
     _ responses: Outgoing<MarketV1.VenueReportEvent>, _ context: ServerContext

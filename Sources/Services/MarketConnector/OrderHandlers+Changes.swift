@@ -46,12 +46,14 @@ extension OrderHandlers {
     let instrument = try await link.instrument(request.symbol)
     var response = MarketV1.CancelAllVenueOrdersResponse()
     var left = 0
+    var gap: VenueListGap?
     do throws(VenueError) {
       for _ in 0..<Self.roundsMax {
         let cancelled = try await link.session.orders.cancelAll(of: instrument.id)
-        response.cancelled += cancelled.map { MarketV1.VenueReport($0, instrument) }
-        left = try await link.session.orders.openOrders(of: instrument.id).count
-        if left == 0 { break }
+        response.cancelled += cancelled.rows.map { MarketV1.VenueReport($0, instrument) }
+        let open = try await link.session.orders.openOrders(of: instrument.id)
+        (left, gap) = (open.rows.count, open.missing.first)
+        if left == 0, gap == nil { break }
       }
     } catch {
       throw unproven(error.reason, error.description, request)
@@ -66,6 +68,9 @@ extension OrderHandlers {
     guard left == 0 else {
       throw unproven(
         .venueUnavailable, "still open after \(Self.roundsMax) rounds: \(left)", request)
+    }
+    if let gap {
+      throw unproven(.venueUnavailable, "what is open cannot be read whole: \(gap.text)", request)
     }
     return response
   }

@@ -25,6 +25,7 @@ actor VenueLink {
   private let published: Histogram
   private let spans: Spans
   private let failures: CounterFamily
+  private nonisolated let incomplete: CounterFamily
   private let resyncs: CounterFamily
   private let rates: GaugeFamily
   private let breakerOpen: Gauge
@@ -86,6 +87,10 @@ actor VenueLink {
     failures = context.metrics.counters(
       "market_connector_quality_failures_total", help: "Events that failed a check.",
       labels: ["venue", "check"])
+    incomplete = context.metrics.counters(
+      "market_connector_incomplete_lists_total",
+      help: "Lists of a venue's that lacked rows which cannot be read, or an instrument's answer.",
+      labels: ["venue", "list"])
     resyncs = context.metrics.counters(
       "market_connector_quality_resyncs_total",
       help: "Snapshots that checks asked for, and those withheld by quality_resyncs_max.",
@@ -168,6 +173,8 @@ actor VenueLink {
     books.indices.contains(Int(id.index)) ? books[Int(id.index)].instrument : nil
   }
 
+  nonisolated func countIncomplete(_ list: String) { incomplete.with(venue, list).increment() }
+
   // MARK: Events in
 
   /// Awaited by the session. The book and the ring of ticks have the event at once. Readers have it
@@ -247,6 +254,9 @@ actor VenueLink {
       isPrivateConnected = false
       log.warning("private stream lost", ["venue": .text(venue), "reason": .text(reason)])
       return
+    case .missed(let reason):
+      message.event = .resynchronise(
+        resynchronise("the private stream told what cannot be read: \(reason)"))
     case .report(let report):
       guard let instrument = instrument(report.instrument) else { return }
       message.event = .report(MarketV1.VenueReport(report, instrument))

@@ -43,6 +43,8 @@ package struct VenueSettings: Sendable {
   package var privateStreamHost: String?
   /// Everything that the public streams say is written there too.
   package var recorder: FrameRecorder?
+  /// Rows of the private stream that cannot be read make hearers ask for what they missed so often at most.
+  package var missedInterval = Duration.seconds(5)
   package var reconnectMin = Duration.milliseconds(100)
   package var reconnectMax = Duration.seconds(10)
 

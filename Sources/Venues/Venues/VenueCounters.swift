@@ -14,6 +14,10 @@ package struct VenueCounters: Sendable {
   package let messages: Counter
   /// Messages that could not be read.
   package let malformed: Counter
+  /// Rows of lists and private messages that could not be read, and were left out.
+  package let unreadRows: Counter
+  /// Prices and quantities of our orders and fills with finer digits than their instrument was listed with.
+  package let finerNumbers: Counter
   /// Books that lost their place: missing updates, or crossed.
   package let gaps: Counter
   /// Books whose checksum was not the venue's.
@@ -53,6 +57,11 @@ package struct VenueCounters: Sendable {
     privateGaps = counter("private_gaps", "Private streams that lost messages by their numbers")
     messages = counter("messages", "Messages received on public streams")
     malformed = counter("malformed", "Messages that could not be read")
+    unreadRows = counter(
+      "unread_rows", "Rows of lists and private messages that could not be read, and were left out")
+    finerNumbers = counter(
+      "finer_numbers",
+      "Prices and quantities of our orders with more digits than listed, told to the nearest")
     gaps = counter("gaps", "Books that lost their place in the venue's sequence")
     checksums = counter("checksums", "Books whose checksum was not the venue's")
     missedTrades = counter("missed_trades", "Stretches of trades that the stream left out")

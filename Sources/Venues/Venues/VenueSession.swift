@@ -33,6 +33,8 @@ package enum PrivateEvent: Sendable, Hashable {
   /// fills are to be queried, at the first connection as at every later one.
   case connected(attempt: Int)
   case disconnected(reason: String)
+  /// Something was told that could not be read: the hearer reconciles as after a connection.
+  case missed(reason: String)
   case report(VenueReport)
   case balances([VenueBalance])
 }
@@ -46,6 +48,11 @@ package struct VenueError: Error, Sendable, Hashable, CustomStringConvertible {
     self.reason = reason
     self.description = description
   }
+}
+
+extension VenueError {
+  /// It is about the asking, and whoever asks on is answered no better: a limit, a venue that is away.
+  var isOfTheAsking: Bool { [.rateLimit, .overloaded, .venueUnavailable].contains(reason) }
 }
 
 /// What became of a replacement: an order cancelled and another placed by one request.
@@ -62,6 +69,8 @@ package struct VenueReplacement: Sendable, Hashable {
 
 /// Order entry at a venue. Every call may be made from any task, and ends within its timeout.
 package protocol VenueOrderEntry: Sendable {
+  /// Rejected is what the venue documents as a refusal. Anything else leaves it open whether it has the order,
+  /// also that its name is taken: an order of this name is there.
   func place(_ order: VenueOrder) async -> VenueOutcome
   func cancel(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome
   /// Cancels one order and places another; the new one is not tried when the cancel fails.
@@ -73,23 +82,56 @@ package protocol VenueOrderEntry: Sendable {
   /// tells those that the venue took the cancel of. Silence is `venueUnavailable`: query what is
   /// left.
   @discardableResult
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport]
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> VenueList<VenueReport>
   /// The order's state now. `rejected(.unknownOrder)` is the venue's word that it has none of this
   /// name; for an order sent a moment ago it counts only once the request can no longer arrive, see
   /// `settlesAfter`.
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport]
+  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> VenueList<VenueReport>
+  /// Of several instruments, with as few questions as the venue lets it be. An instrument that the venue
+  /// does not answer for is missing from the list; an error when it answers for none.
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport>
   /// Fills with execution ids from `executionID` on (nil: the latest), oldest first, at most 1,000.
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord]
-  /// The fills of one order, oldest first.
+  ) async throws(VenueError) -> VenueList<VenueFillRecord>
+  /// The fills of one order, oldest first; none when the venue knows no such order.
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord]
+  ) async throws(VenueError) -> VenueList<VenueFillRecord>
   func balances() async throws(VenueError) -> [VenueBalance]
   /// How long after sending a request can still take effect at the venue.
   var settlesAfter: Duration { get }
+}
+
+extension VenueOrderEntry {
+  package func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    try await openOrdersInTurn(of: instruments)
+  }
+
+  /// One question for each.
+  func openOrdersInTurn(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    var list = VenueList<VenueReport>()
+    var refusal: VenueError?
+    var answers = 0
+    for instrument in instruments {
+      do throws(VenueError) {
+        list.append(try await openOrders(of: instrument))
+        answers += 1
+      } catch {
+        list.missing.append(VenueListGap(instrument, error.description))
+        refusal = error
+      }
+    }
+    if answers == 0, let refusal { throw refusal }
+    return list
+  }
 }
 
 /// Everything that a market connector needs of one venue.

@@ -66,6 +66,21 @@ import Units
     #expect(Decimal(units: .max, scale: 0).units(atScale: 1) == nil)
   }
 
+  @Test(arguments: [
+    (1_504, 3, 2, 150), (1_505, 3, 2, 151), (-1_505, 3, 2, -151), (-1_504, 3, 2, -150),
+    (4, 1, 0, 0), (5, 1, 0, 1), (15, 1, 3, 1_500), (Int64.max, 18, 0, 9),
+    (Int64.min, 1, 0, -922_337_203_685_477_581),
+  ])
+  func `another scale takes to the nearest, halves away from zero`(
+    _ units: Int64, _ scale: UInt8, _ target: UInt8, _ nearest: Int64
+  ) {
+    #expect(Decimal(units: units, scale: scale).nearestUnits(atScale: target) == nearest)
+  }
+
+  @Test func `what does not fit another scale has no nearest`() {
+    #expect(Decimal(units: .max, scale: 0).nearestUnits(atScale: 1) == nil)
+  }
+
   @Test func `text shows every digit of the scale`() {
     #expect(Decimal(units: 5_012_350, scale: 2).description == "50123.50")
     #expect(Decimal(units: -1, scale: 3).description == "-0.001")

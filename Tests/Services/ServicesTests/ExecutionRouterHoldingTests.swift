@@ -477,13 +477,79 @@ extension RouterDesk {
       let child = try await desk.route(OrderID(7))
       _ = try await desk.reports(1)
       desk.venue.has(child, .cancelled, filled: "0.4", fills: [fill("E1", "0.4", at: "50000")])
-      desk.venue.asked(.forgets)
+      desk.venue.asked(.forgetsOrders)
       desk.venue.resynchronise()
 
       let reports = try await desk.reports(4)
 
       #expect(reports.map(\.kind) == [.acknowledged, .fill, .setAside, .cancelled])
       #expect(await eventually { desk.openMatters == nil })
+    }
+  }
+
+  @Test func `OMS-14 an order that the venue has forgotten with its fills ends`() async throws {
+    try await withRouter(settings: ["execution-router.verify_interval=1h"]) { desk in
+      _ = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.asked(.forgets)
+      desk.venue.resynchronise()
+
+      let reports = try await desk.reports(3)
+
+      #expect(reports.map(\.kind) == [.acknowledged, .setAside, .cancelled])
+      #expect(await eventually { desk.openMatters == nil })
+    }
+  }
+
+  @Test func `OMS-14 a list of fills that is not whole ends no order that the venue denies`()
+    async throws
+  {
+    try await withRouter(settings: ["execution-router.verify_interval=1h"]) { desk in
+      let child = try await desk.route(OrderID(7))
+      _ = try await desk.reports(1)
+      desk.venue.has(child, .cancelled, filled: "0.4", fills: [fill("E1", "0.4", at: "50000")])
+      desk.venue.asked(.forgetsOrders)
+      desk.venue.lists(.omits)
+      desk.venue.resynchronise()
+      let fills = try await desk.reports(2)
+      let asked = desk.venue.queried.count
+      #expect(await eventually { desk.venue.queried.count > asked + 20 })
+      desk.venue.lists(.answers)
+
+      let reports = try await desk.reports(4)
+
+      #expect(fills.map(\.kind) == [.acknowledged, .fill])
+      #expect(reports.map(\.kind) == [.acknowledged, .fill, .setAside, .cancelled])
+    }
+  }
+
+  @Test func `REC-03 a list that is not whole finds its orphans, and is no reconciliation`()
+    async throws
+  {
+    let venue = ScriptedVenue()
+    for number in 1...3 { venue.has("\(OrderID(99))-\(number)") }
+    venue.lists(.omits)
+    venue.cancels(.refuses(.venueUnavailable))
+    try await withLoop { loop in
+      let world = try ServiceWorld(loop)
+      world.serve("market-connector", ScriptedMarket().methods + venue.methods)
+      let running = try await world.start(
+        ExecutionRouter.self,
+        [
+          "execution-router.journal_segment_bytes=4194304", "execution-router.query_interval=10ms",
+          "execution-router.query_interval_max=20ms",
+        ])
+      // On every page.
+      #expect(await eventually { Set(venue.cancelled).count == 3 })
+      venue.cancels(.answers)
+      #expect(await eventually { venue.open.isEmpty })
+      let lists = venue.listed
+      #expect(await eventually { venue.listed > lists + 3 })
+      #expect(!running.context.readiness.isReady)
+      venue.lists(.answers)
+
+      #expect(await running.ready())
+      await running.end()
     }
   }
 }

@@ -34,9 +34,11 @@ struct RouterDesk: Sendable {
   }
 
   func route(
-    _ id: OrderID, _ quantity: String = "1", at price: String = "50000"
+    _ id: OrderID, _ quantity: String = "1", at price: String? = "50000",
+    _ force: TypeV1.TimeInForce? = nil
   ) async throws -> String {
     var order = OMSDesk.order("c", quantity, at: price)
+    if let force { order.timeInForce = force }
     order.orderId = id.description
     var request = ExecutionV1.RouteOrderRequest()
     request.order = order
@@ -242,6 +244,25 @@ private func withRouter(
 
       #expect(reports.map(\.kind) == [.acknowledged, .fill])
       #expect(desk.venue.queried.contains(child))
+      await desk.running.end()
+    }
+  }
+
+  @Test
+  func `OMS-14 a market order is asked about before those that rest, whatever its time in force`()
+    async throws
+  {
+    try await withLoop { loop in
+      let desk = try await RouterDesk.open(
+        ServiceWorld(loop), ScriptedVenue(),
+        settings: ["execution-router.verify_interval=20ms", "execution-router.verify_max=2"])
+      for id in 1...30 { _ = try await desk.route(OrderID(UInt64(id))) }
+      let market = try await desk.route(OrderID(31), at: nil, .gtc)
+      _ = try await desk.reports(31)
+      #expect(await eventually { desk.venue.queried.count { $0 == market } >= 5 })
+
+      // In every second round at least; in turn it would be one of thirty-one.
+      #expect(desk.venue.queried.count < 31, "\(desk.venue.queried.count) questions")
       await desk.running.end()
     }
   }

@@ -64,6 +64,8 @@ final class ScriptedSession: VenueSession {
       /// Rounds of cancelling all, the next one first.
       var rounds: [Result<(cancelled: [VenueReport], left: Int), VenueError>] = []
       var left = 0
+      var missing: [VenueListGap] = []
+      var refusals: [InstrumentID: VenueError] = [:]
     }
 
     var placed: [String] { names.withLock { $0 } }
@@ -77,6 +79,16 @@ final class ScriptedSession: VenueSession {
     }
 
     func clears(_ error: VenueError) { script.withLock { $0.rounds.append(.failure(error)) } }
+
+    /// So many open orders in each instrument, and what its lists lack.
+    func has(_ open: Int, missing: [VenueListGap]) {
+      script.withLock { ($0.left, $0.missing) = (open, missing) }
+    }
+
+    /// The instrument's open orders are not told.
+    func refuses(_ instrument: InstrumentID, _ error: VenueError) {
+      script.withLock { $0.refusals[instrument] = error }
+    }
 
     func place(_ order: VenueOrder) async -> VenueOutcome {
       names.withLock { $0.append(order.clientOrderID) }
@@ -98,34 +110,43 @@ final class ScriptedSession: VenueSession {
       } ?? refused
     }
 
-    func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+    func cancelAll(
+      of instrument: InstrumentID
+    ) async throws(VenueError) -> VenueList<VenueReport> {
       let round = script.withLock { script in
         script.rounds.isEmpty ? nil : script.rounds.removeFirst()
       }
-      guard let done = try round?.get() else { return [] }
+      guard let done = try round?.get() else { return VenueList() }
       script.withLock { $0.left = done.left }
-      return done.cancelled.map { $0.ended(.cancelled) }
+      return VenueList(done.cancelled.map { $0.ended(.cancelled) })
     }
 
     func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome {
       refused
     }
 
-    func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
-      (0..<script.withLock { $0.left }).map { number in
+    func openOrders(
+      of instrument: InstrumentID
+    ) async throws(VenueError) -> VenueList<VenueReport> {
+      let script = script.withLock { $0 }
+      if let refusal = script.refusals[instrument] { throw refusal }
+      let rows = (0..<script.left).map { number in
         VenueReport(
           instrument: instrument, clientOrderID: "left-\(number)", venueOrderID: "\(number)",
           status: .new, filledQuantity: .zero, exchangeTime: .epoch)
       }
+      return VenueList(rows, missing: script.missing)
     }
 
     func fills(
       of instrument: InstrumentID, from executionID: String?
-    ) async throws(VenueError) -> [VenueFillRecord] { [] }
+    ) async throws(VenueError) -> VenueList<VenueFillRecord> { VenueList() }
 
     func fills(
       ofOrder venueOrderID: String, _ instrument: InstrumentID
-    ) async throws(VenueError) -> [VenueFillRecord] { [] }
+    ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+      VenueList(missing: script.withLock { $0.missing })
+    }
 
     func balances() async throws(VenueError) -> [VenueBalance] { [] }
 

@@ -60,6 +60,10 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     case fails(RPCError)
     /// It has never heard of any order.
     case forgets
+    /// It denies the order, and lists its fills.
+    case forgetsOrders
+    /// What it lists is not all that there is.
+    case omits
     /// It answers when so many wait.
     case gathers(Int)
   }
@@ -265,9 +269,9 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     switch asking {
     case .refuses(let reason): return rejected(reason)
     case .fails(let error): throw error
-    case .forgets: return rejected(.unknownOrder)
+    case .forgets, .forgetsOrders: return rejected(.unknownOrder)
     case .losesAnswers: throw RPCError(.deadlineExceeded, "no answer")
-    case .answers, .gathers: break
+    case .answers, .gathers, .omits: break
     }
     return report.map(acknowledged) ?? rejected(.unknownOrder)
   }
@@ -285,6 +289,15 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
       state.orders.values.filter { [.new, .partiallyFilled].contains($0.status) }
         .sorted { $0.clientOrderId < $1.clientOrderId }
     }
+    if case .omits = listing { response.missing = [Self.unread] }
+    if let half = response.orders.indices.dropFirst(response.orders.count / 2).first,
+      request.pageToken.isEmpty, response.orders.count > 1
+    {
+      response.nextPageToken = "\(half)"
+      response.orders.removeSubrange(half...)
+    } else if let half = Int(request.pageToken) {
+      response.orders.removeSubrange(..<half)
+    }
     return response
   }
 
@@ -292,8 +305,20 @@ final class ScriptedVenue: MarketV1.VenueOrderServiceHandler {
     _ request: MarketV1.ListVenueFillsRequest, _ context: ServerContext
   ) async throws -> MarketV1.ListVenueFillsResponse {
     var response = MarketV1.ListVenueFillsResponse()
-    response.fills = state.withLock { $0.fills[request.venueOrderId] ?? [] }
+    let (fills, asking, listing) = state.withLock { state in
+      (state.fills[request.venueOrderId] ?? [], state.asking, state.listing)
+    }
+    if case .forgets = asking { return response }
+    response.fills = fills
+    if case .omits = listing { response.missing = [Self.unread] }
     return response
+  }
+
+  private static var unread: MarketV1.ListGap {
+    var gap = MarketV1.ListGap()
+    gap.symbol = "BTCUSDT"
+    gap.reason = "a row cannot be read"
+    return gap
   }
 
   func streamReports(

@@ -64,7 +64,7 @@ import Venue
       #expect(await reason(nil, Quantity(30_000)) == .venuePolicy)
       #expect(await reason(nil, Quantity(20_000)) == .invalidOrder)
       #expect(await reason(nil, Quantity(10_000), "ghost") == .unknownOrder)
-      let open = try await orders.openOrders(of: bitcoin)
+      let open = try await orders.openOrders(of: bitcoin).rows
       #expect(open.map(\.quantity) == [Quantity(20_000)])
       await venue.stop()
     }
@@ -77,12 +77,12 @@ import Venue
       let orders = venue.session.orders
       for id in ["a-1", "a-2"] { _ = await orders.place(limit(id, 20_000)) }
 
-      let cancelled = try await orders.cancelAll(of: ConnectedVenue.bitcoin)
-      let again = try await orders.cancelAll(of: ConnectedVenue.bitcoin)
+      let cancelled = try await orders.cancelAll(of: ConnectedVenue.bitcoin).rows
+      let again = try await orders.cancelAll(of: ConnectedVenue.bitcoin).rows
 
       #expect(cancelled.map(\.clientOrderID).sorted() == ["a-1", "a-2"])
       #expect(cancelled.allSatisfy { $0.status == .cancelled } && again.isEmpty)
-      #expect(try await orders.openOrders(of: ConnectedVenue.bitcoin).isEmpty)
+      #expect(try await orders.openOrders(of: ConnectedVenue.bitcoin) == VenueList())
       await venue.stop()
     }
   }

@@ -40,7 +40,7 @@ import Venue
 
       let second = try await ConnectedVenue(loop, stateDirectory: folder.path)
       _ = try await second.start()
-      let open = try await second.session.orders.openOrders(of: ConnectedVenue.bitcoin)
+      let open = try await second.session.orders.openOrders(of: ConnectedVenue.bitcoin).rows
 
       #expect(Set(open.map(\.clientOrderID)) == Set((1...20).map { "k-\($0)" }))
       await second.stop()

@@ -42,8 +42,8 @@ import Venue
       JSONDocument(parsing: documented(orders + "PlaceOrder.txt")).root)
     let cancelled = try reports.order(
       JSONDocument(parsing: documented(orders + "CancelOrder.txt")).root)
-    let open = try reports.orders(documented(orders + "GetOpenOrders.txt"))
-    let fills = try reports.fills(documented(orders + "GetUserTrades.txt"))
+    let open = try reports.orders(documented(orders + "GetOpenOrders.txt")).rows
+    let fills = try reports.fills(documented(orders + "GetUserTrades.txt")).list.rows
     let balances = try reports.balances(documented("Endpoints/Spot/Account/GetAccountInfo.txt"))
 
     #expect(placed.status == .filled && placed.filledQuantity == Quantity(1_000_000_000))
@@ -59,8 +59,9 @@ import Venue
   @Test(.enabled(if: isPresent, "recorded data is absent: documented events cannot be read"))
   func `documented private events are understood`() throws {
     let account = "Subscriptions/Spot/Account/"
-    let order = try reports.event(documented(account + "Order.txt"))
-    let position = try reports.event(documented(account + "AccountPosition.txt"))
+    let order = try reports.event(JSONDocument(parsing: documented(account + "Order.txt")).root)
+    let position = try reports.event(
+      JSONDocument(parsing: documented(account + "AccountPosition.txt")).root)
 
     guard case .report(let report) = order, case .balances(let balances) = position else {
       Issue.record("\(String(describing: order)) and \(String(describing: position))")
@@ -114,7 +115,7 @@ import Venue
       }
       if random.below(4) == 0 { bytes.removeLast(Int(random.below(Int64(bytes.count)))) }
       if (try? codec.decode(bytes, received: .epoch)) != nil { read += 1 }
-      _ = try? reports.event(bytes)
+      if let message = try? JSONDocument(parsing: bytes).root { _ = try? reports.event(message) }
     }
     #expect(read > 0)
   }

@@ -66,7 +66,6 @@ import Venue
     ("51400", .unknownOrder), ("51503", .unknownOrder), ("51603", .unknownOrder),
     ("51028", .marketClosed), ("50011", .rateLimit), ("50061", .rateLimit), ("50013", .overloaded),
     ("50102", .venueUnavailable), ("50113", .venuePolicy), ("50014", .invalidOrder),
-    ("99999", .venuePolicy),
   ])
   func `error codes have reasons of ours`(code: String, reason: RejectReason) {
     #expect(
@@ -137,14 +136,14 @@ import Venue
   @Test(.enabled(if: RecordedData.isPresent(fixtures), "recorded data is absent"))
   func `answers about orders, fills and balances are read to the last digit`() throws {
     let reports = reports(("BTC-USDT", 1, 8))
-    let order = try #require(try reports.orders(body("Trading/GetOrderDetails")).first)
+    let order = try #require(try reports.orders(body("Trading/GetOrderDetails")).list.rows.first)
     #expect(order.status == .filled && order.filledQuantity == Quantity(192_834))
     #expect(order.venueOrderID == "680800019749904384" && order.clientOrderID.isEmpty)
-    let open = try #require(try reports.orders(body("Trading/GetOrders")).first)
+    let open = try #require(try reports.orders(body("Trading/GetOrders")).list.rows.first)
     #expect(open.status == .new && open.filledQuantity == .zero)
     let page = try reports.fills(body("Trading/GetUserTrades"))
-    let fill = try #require(page.records.first?.fill)
-    #expect(page.count == 1 && page.lastBill == "680800019754098688")
+    let fill = try #require(page.list.rows.first?.fill)
+    #expect(page.count == 1 && page.last == "680800019754098688")
     #expect(fill.executionID == "744876980" && fill.price == Price(518_580))
     #expect(fill.fee == Decimal(units: 192_834, scale: 11) && fill.feeAsset == "BTC")
     let balances = try reports.balances(

@@ -222,7 +222,7 @@ import Venue
       venue.answer("GET /api/v5/trade/fills", Self.fills((301...400).reversed()))
       venue.answer("GET /api/v5/trade/fills", Self.fills((261...300).reversed()))
       venue.answer("GET /api/v5/trade/fills-history", Self.fills((161...260).reversed()))
-      let fills = try await venue.session.orders.fills(of: InstrumentID(0), from: "200")
+      let fills = try await venue.session.orders.fills(of: InstrumentID(0), from: "200").rows
 
       #expect(fills.map(\.fill.executionID) == (200...400).map(String.init))
       #expect(fills[0].fill.fee == Decimal(units: 1, scale: 6) && fills[0].fill.isMaker)

@@ -12,6 +12,7 @@ import Venue
 
 @Suite struct `Private feeds` {
   private static let start = Instant(milliseconds: 1_790_000_000_000)
+  private static let uptime = Uptime(nanoseconds: 5_000_000_000)
 
   private func output(_ call: (inout PrivateOutput) -> Void) -> PrivateOutput {
     var output = PrivateOutput()
@@ -28,14 +29,33 @@ import Venue
   @Test func `Binance's is complete when it opens, and its key is extended every half hour`() {
     let feed = BinanceAccountFeed(InstrumentDirectory())
     #expect(feed.address(ticket: "key").target == "/ws/key")
-    #expect(output { feed.opened(ticket: "key", at: Self.start, &$0) }.isComplete)
+    // Whatever the wall clock says meanwhile: it is not asked.
+    #expect(output { feed.opened(ticket: "key", at: Self.start, Self.uptime, &$0) }.isComplete)
     let minutes = (1...65).filter { minute in
-      let now = Self.start + .seconds(60 * minute)
+      let now = Self.uptime + .seconds(60 * minute)
       return output { feed.tick(at: now, &$0) }.wishes == [.extendTicket]
     }
     #expect(minutes == [30, 60])
-    guard case .malformed = output({ feed.receive([1], at: Self.start, &$0) }).fault else {
+    guard case .malformed = output({ feed.receive([1], at: Self.uptime, &$0) }).fault else {
       Issue.record("nonsense was read")
+      return
+    }
+  }
+
+  @Test(arguments: [
+    #"{"e":"listenKeyExpired","E":1699596037418,"listenKey":"key"}"#,
+    #"{"stream":"key","data":{"e":"listenKeyExpired","E":1699596037418,"listenKey":"key"}}"#,
+    #"{"subscriptionId":0,"event":{"e":"eventStreamTerminated","E":1728973001334}}"#,
+  ])
+  func `a stream of Binance's that says it has ended is given up, and another one is made`(
+    _ text: String
+  ) {
+    let feed = BinanceAccountFeed(InstrumentDirectory())
+    _ = output { feed.opened(ticket: "key", at: Self.start, Self.uptime, &$0) }
+    let told = output { feed.receive(Array(text.utf8), at: Self.uptime, &$0) }
+
+    guard case .refused = told.fault else {
+      Issue.record("\(told)")
       return
     }
   }
@@ -43,9 +63,9 @@ import Venue
   @Test func `OKX's logs in, is complete with both channels, and pings when it is idle`() {
     let feed = OKXAccountFeed(InstrumentDirectory()) { Array("login \($0.seconds)".utf8) }
     func receive(_ text: String) -> PrivateOutput {
-      output { feed.receive(Array(text.utf8), at: Self.start, &$0) }
+      output { feed.receive(Array(text.utf8), at: Self.uptime, &$0) }
     }
-    let opened = output { feed.opened(ticket: "", at: Self.start, &$0) }
+    let opened = output { feed.opened(ticket: "", at: Self.start, Self.uptime, &$0) }
     #expect(said(opened) == ["login 1790000000"] && !opened.isComplete)
     let subscribe = said(receive(#"{"event":"login","code":"0","msg":""}"#))
     #expect(subscribe.first?.contains("subscribe") == true && subscribe.count == 1)
@@ -53,11 +73,11 @@ import Venue
     let second = receive(#"{"event":"subscribe","arg":{"channel":"orders","instType":"ANY"}}"#)
     #expect(!first.isComplete && second.isComplete)
 
-    #expect(output { feed.tick(at: Self.start + .seconds(19), &$0) } == PrivateOutput())
-    let idle = output { feed.tick(at: Self.start + .seconds(20), &$0) }
+    #expect(output { feed.tick(at: Self.uptime + .seconds(19), &$0) } == PrivateOutput())
+    let idle = output { feed.tick(at: Self.uptime + .seconds(20), &$0) }
     #expect(said(idle) == ["ping"] && receive("pong") == PrivateOutput())
     // A new connection waits for its own acknowledgements.
-    _ = output { feed.opened(ticket: "", at: Self.start, &$0) }
+    _ = output { feed.opened(ticket: "", at: Self.start, Self.uptime, &$0) }
     let again = receive(#"{"event":"subscribe","arg":{"channel":"account"}}"#)
     #expect(!again.isComplete)
     let refused = receive(#"{"event":"error","code":"60006","msg":"Timestamp request expired"}"#)
@@ -68,10 +88,10 @@ import Venue
   @Test func `Kraken's is complete with its executions, and asks for what the stream omits`() {
     let feed = KrakenAccountFeed(InstrumentDirectory(), host: "ws-auth.kraken.com")
     #expect(feed.address(ticket: "token") == ("ws-auth.kraken.com", "/v2"))
-    let opened = output { feed.opened(ticket: "token", at: Self.start, &$0) }
+    let opened = output { feed.opened(ticket: "token", at: Self.start, Self.uptime, &$0) }
     #expect(said(opened).count == 2 && said(opened).allSatisfy { $0.contains("token") })
     func receive(_ text: String) -> PrivateOutput {
-      output { feed.receive(Array(text.utf8), at: Self.start, &$0) }
+      output { feed.receive(Array(text.utf8), at: Self.uptime, &$0) }
     }
     func done(_ channel: String) -> PrivateOutput {
       receive(#"{"method":"subscribe","success":true,"result":{"channel":"\#(channel)"}}"#)
@@ -111,22 +131,25 @@ private final class ScriptedFeed: PrivateFeed {
 
   func address(ticket: String) -> (host: String?, target: String) { (nil, "/stream?\(ticket)") }
 
-  func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput) {
+  func opened(
+    ticket: String, at now: Instant, _ uptime: Uptime, _ output: inout PrivateOutput
+  ) {
     output.wishes.append(.send(Array("hello \(ticket)".utf8)))
   }
 
-  func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput) {
+  func receive(_ frame: [UInt8], at uptime: Uptime, _ output: inout PrivateOutput) {
     switch String(decoding: frame, as: UTF8.self) {
     case "ready": output.isComplete = true
     case "more": output.wishes.append(.extendTicket)
     case "gap": output.fault = .gap("a gap")
     case "refused": output.fault = .refused("refused")
     case "balances": output.wishes.append(.askBalances)
+    case "row": output.unread.append("a row")
     default: output.fault = .malformed("bad")
     }
   }
 
-  func tick(at now: Instant, _ output: inout PrivateOutput) {}
+  func tick(at uptime: Uptime, _ output: inout PrivateOutput) {}
 }
 
 /// Gives out numbered tickets, refuses the first, and never extends one.
@@ -190,6 +213,39 @@ private final class ScriptedDoor: PrivateDoor {
       #expect(counters.privateReconnections.value == 3)
       await stream.stop()
       #expect(heard.count == 8)
+      await venue.stop()
+    }
+  }
+
+  @Test func `OMS-14 a row that cannot be read ends nothing, and what it told is asked for`()
+    async throws
+  {
+    try await withLoop { loop in
+      let heard = Heard<PrivateEvent>()
+      let venue = try await ScriptedVenue(loop) { socket, _ in
+        _ = try await socket.receive()
+        for text in ["ready", "row", "row", "row"] { try await socket.send(text: text) }
+        while try await socket.receive() != nil {}
+      }
+      var settings = venue.settings
+      settings.missedInterval = .milliseconds(500)
+      let counters = VenueCounters(MetricsRegistry(), venue: "scripted")
+      let door = ScriptedDoor()
+      _ = try? await door.openTicket()
+      let stream = PrivateStream(
+        ScriptedFeed(), settings, door: door, orders: MarketDataOnly("no orders here"),
+        tls: venue.tls, loop: loop, time: SystemTime(), log: .silent, counters: counters,
+        hearer: { heard.hear($0) })
+      loop.onLoop { stream.start() }
+
+      // The first at once, the others together and later.
+      #expect(await soon { heard.count == 3 })
+      #expect(
+        heard.all == [
+          .connected(attempt: 1), .missed(reason: "a row"), .missed(reason: "a row"),
+        ])
+      #expect(counters.privateConnections.value == 1 && counters.malformed.value == 0)
+      await stream.stop()
       await venue.stop()
     }
   }

@@ -45,6 +45,8 @@ final class ScriptedKraken: HTTPResponder {
     var requests: [String] = []
     var nonces: [UInt64] = []
     var faults: [String: [Fault]] = [:]
+    /// Results of calls that it does not know itself.
+    var results: [String: String] = [:]
     var violations: [String] = []
     var skew = Duration.zero
     var tokens = 0
@@ -64,6 +66,8 @@ final class ScriptedKraken: HTTPResponder {
   func fail(_ call: String, _ fault: Fault) {
     state.withLock { $0.faults[call, default: []].append(fault) }
   }
+
+  func answer(_ call: String, _ result: String) { state.withLock { $0.results[call] = result } }
 
   func respond(to request: HTTPRequest) async -> HTTPResponse {
     let path = String(request.path)
@@ -159,7 +163,9 @@ final class ScriptedKraken: HTTPResponder {
         return state.tokens
       }
       return ok(#"{"token":"token-\#(number)","expires":900}"#)
-    default: return refuse(["EGeneral:Unknown method"])
+    default:
+      if let result = state.withLock({ $0.results[call] }) { return ok(result) }
+      return refuse(["EGeneral:Unknown method"])
     }
   }
 

@@ -166,6 +166,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__instrument_status__descriptor,
   &shrivenquant__market__v1__level__descriptor,
   &shrivenquant__market__v1__limit_use__descriptor,
+  &shrivenquant__market__v1__list_gap__descriptor,
   &shrivenquant__market__v1__list_instruments_request__descriptor,
   &shrivenquant__market__v1__list_instruments_response__descriptor,
   &shrivenquant__market__v1__list_open_venue_orders_request__descriptor,
@@ -286,7 +287,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 249;
+const unsigned ccontracts_messages_count = 250;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,

@@ -244,10 +244,13 @@ extension MarketV1 {
     func queryOrder(
       _ request: MarketV1.QueryVenueOrderRequest, _ context: Calls.ServerContext
     ) async throws -> MarketV1.VenueOrderOutcome
+    /// The account's open orders in all instruments of a venue, also those that are not ours. Only when
+    /// nothing is missing does it prove that what is not listed is not open.
     func listOpenOrders(
       _ request: MarketV1.ListOpenVenueOrdersRequest, _ context: Calls.ServerContext
     ) async throws -> MarketV1.ListOpenVenueOrdersResponse
-    /// Every fill of one order, in order.
+    /// Every fill of one order, in order, unless some are missing; none of an order that the venue does not
+    /// know.
     func listFills(
       _ request: MarketV1.ListVenueFillsRequest, _ context: Calls.ServerContext
     ) async throws -> MarketV1.ListVenueFillsResponse
@@ -309,13 +312,16 @@ extension MarketV1 {
       try await channel.unary(VenueOrderService.queryOrder, request, options, as: MarketV1.VenueOrderOutcome.self)
     }
 
+    /// The account's open orders in all instruments of a venue, also those that are not ours. Only when
+    /// nothing is missing does it prove that what is not listed is not open.
     package func listOpenOrders(
       _ request: MarketV1.ListOpenVenueOrdersRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> MarketV1.ListOpenVenueOrdersResponse {
       try await channel.unary(VenueOrderService.listOpenOrders, request, options, as: MarketV1.ListOpenVenueOrdersResponse.self)
     }
 
-    /// Every fill of one order, in order.
+    /// Every fill of one order, in order, unless some are missing; none of an order that the venue does not
+    /// know.
     package func listFills(
       _ request: MarketV1.ListVenueFillsRequest, _ options: Calls.CallOptions = Calls.CallOptions()
     ) async throws(Calls.RPCError) -> MarketV1.ListVenueFillsResponse {
@@ -2285,6 +2291,8 @@ extension MarketV1 {
   package struct ListOpenVenueOrdersRequest: Message {
     package static let typeName = "shrivenquant.market.v1.ListOpenVenueOrdersRequest"
     package var venue: String = ""
+    /// From the answer before; empty: the first page.
+    package var pageToken: String = ""
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -2292,11 +2300,13 @@ extension MarketV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.pageToken.isEmpty { size += 1 + WireSize.text(self.pageToken) }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.pageToken.isEmpty { writer.text(18, self.pageToken) }
       writer.unknown(self.unknownFields)
     }
 
@@ -2306,6 +2316,7 @@ extension MarketV1 {
         switch tag {
         case 0: return
         case 10: self.venue = try reader.text()
+        case 18: self.pageToken = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -2317,6 +2328,12 @@ extension MarketV1 {
   package struct ListOpenVenueOrdersResponse: Message {
     package static let typeName = "shrivenquant.market.v1.ListOpenVenueOrdersResponse"
     package var orders: [MarketV1.VenueReport] = []
+    /// What may be open besides. As long as there is any, an order that is not in `orders` is not thereby
+    /// gone.
+    package var missing: [MarketV1.ListGap] = []
+    /// The list goes on; empty: this is all. A page ends between two instruments, so that an order that
+    /// comes or goes meanwhile moves no other one to another page.
+    package var nextPageToken: String = ""
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -2324,11 +2341,15 @@ extension MarketV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       size += WireSize.messages(1, self.orders)
+      size += WireSize.messages(1, self.missing)
+      if !self.nextPageToken.isEmpty { size += 1 + WireSize.text(self.nextPageToken) }
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       writer.messages(10, self.orders)
+      writer.messages(18, self.missing)
+      if !self.nextPageToken.isEmpty { writer.text(26, self.nextPageToken) }
       writer.unknown(self.unknownFields)
     }
 
@@ -2338,6 +2359,51 @@ extension MarketV1 {
         switch tag {
         case 0: return
         case 10: try reader.message(appendingTo: &self.orders)
+        case 18: try reader.message(appendingTo: &self.missing)
+        case 26: self.nextPageToken = try reader.text()
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  /// A row of a venue's list that cannot be read, or an instrument that the venue does not answer for.
+  package struct ListGap: Message {
+    package static let typeName = "shrivenquant.market.v1.ListGap"
+    /// Empty: it is not known which.
+    package var symbol: String = ""
+    /// Of the order that the row is about; empty: it is not known.
+    package var venueOrderId: String = ""
+    package var reason: String = ""
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.symbol.isEmpty { size += 1 + WireSize.text(self.symbol) }
+      if !self.venueOrderId.isEmpty { size += 1 + WireSize.text(self.venueOrderId) }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.symbol.isEmpty { writer.text(10, self.symbol) }
+      if !self.venueOrderId.isEmpty { writer.text(18, self.venueOrderId) }
+      if !self.reason.isEmpty { writer.text(26, self.reason) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.symbol = try reader.text()
+        case 18: self.venueOrderId = try reader.text()
+        case 26: self.reason = try reader.text()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }
@@ -2389,6 +2455,8 @@ extension MarketV1 {
   package struct ListVenueFillsResponse: Message {
     package static let typeName = "shrivenquant.market.v1.ListVenueFillsResponse"
     package var fills: [MarketV1.Fill] = []
+    /// As long as there is any, the order may have filled further.
+    package var missing: [MarketV1.ListGap] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -2396,11 +2464,13 @@ extension MarketV1 {
     package var encodedSize: Int {
       var size = self.unknownFields.bytes.count
       size += WireSize.messages(1, self.fills)
+      size += WireSize.messages(1, self.missing)
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       writer.messages(10, self.fills)
+      writer.messages(18, self.missing)
       writer.unknown(self.unknownFields)
     }
 
@@ -2410,6 +2480,7 @@ extension MarketV1 {
         switch tag {
         case 0: return
         case 10: try reader.message(appendingTo: &self.fills)
+        case 18: try reader.message(appendingTo: &self.missing)
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

@@ -290,27 +290,3 @@ extension JSONScaledPairs {
     }
   }
 }
-
-extension Instrument {
-  /// A venue's number at our scale: `61737.63000000` at scale 2. Zero is allowed, as in empty
-  /// levels.
-  func price(text: String) throws(JSONError) -> Price {
-    Price(try scaled(text, priceScale))
-  }
-
-  func quantity(text: String) throws(JSONError) -> Quantity {
-    Quantity(try scaled(text, quantityScale))
-  }
-
-  private func scaled(_ text: String, _ scale: UInt8) throws(JSONError) -> Int64 {
-    do throws(DecimalError) {
-      guard let raw = try Decimal(parsing: text).units(atScale: scale) else {
-        throw DecimalError.tooManyDigits
-      }
-      guard raw >= 0 else { throw DecimalError.notADecimal }
-      return raw
-    } catch {
-      throw .unexpected("\(symbol): \(text) at scale \(scale) \(error.problem)")
-    }
-  }
-}

@@ -18,9 +18,28 @@ package enum BinanceErrors {
       default: return .unknown(words)
       }
     }
+    return failure(code, text)
+  }
+
+  /// What a code says, of a whole request or of half of one. Only what is documented to be a refusal is
+  /// one: whatever else a code means, it does not say that nothing was done.
+  package static func failure(_ code: Int64, _ text: String) -> VenueFailure {
+    let words = "\(code): \(text)"
+    return isRefusal(code, text) ? .definite(reason(code, text), text: words) : .unknown(words)
+  }
+
+  private static func isRefusal(_ code: Int64, _ text: String) -> Bool {
     switch code {
-    case -1000, -1001, -1006, -1007: return .unknown(words)
-    default: return .definite(reason(code, text), text: words)
+    // -10xx are of the server and the network. Of those: no right, a limit, an overload, what never
+    // reached the matching engine, a service or an operation that is none, times and signatures.
+    case -1002, -1003, -1008, (-1016)...(-1013), (-1022)...(-1020), -1034, -1099: true
+    // An error of the matching engine, which its message names.
+    case -1010: matcherReason(text) != nil
+    // A replacement that has failed, perhaps with one of its halves done.
+    case -2021, -2022: false
+    // Faults of the request, and refusals of the engine and of the account.
+    case (-1199)...(-1100), (-2999)...(-2000): true
+    default: false
     }
   }
 
@@ -34,7 +53,7 @@ package enum BinanceErrors {
     case -1111: text.contains("quantity") ? .sizePrecision : .pricePrecision
     case -1121, -1122: .invalidSymbol
     case -1014, -1020, (-1199)...(-1100): .invalidOrder
-    case -2010: matcherReason(text) ?? .venuePolicy
+    case -1010, -2010: matcherReason(text) ?? .venuePolicy
     case -2011, -2013, -2026: .unknownOrder
     case -2038: matcherReason(text) ?? amendReason(text)
     default: .venuePolicy

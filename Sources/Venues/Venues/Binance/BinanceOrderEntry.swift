@@ -15,10 +15,13 @@ struct BinanceOrderEntry: VenueOrderEntry {
   private let reports: BinanceReports
   let settlesAfter: Duration
 
-  init(_ settings: VenueSettings, rest: BinanceREST, instruments: InstrumentDirectory) {
+  init(
+    _ settings: VenueSettings, rest: BinanceREST, instruments: InstrumentDirectory,
+    _ alarm: RowAlarm
+  ) {
     self.rest = rest
     self.instruments = instruments
-    self.reports = BinanceReports(instruments)
+    self.reports = BinanceReports(instruments, alarm)
     // The venue refuses a request whose timestamp is older than the window when it arrives.
     settlesAfter = settings.receiveWindow
   }
@@ -30,7 +33,7 @@ struct BinanceOrderEntry: VenueOrderEntry {
         "POST", "/api/v3/order", parameters(order, instrument), .signed)
       return .acknowledged(try report(body))
     } catch {
-      return counted(error.explained(order.price, order.quantity, instrument).asOutcome)
+      return counted(error.explained(order.price, order.quantity, instrument).ofPlacing.asOutcome)
     }
   }
 
@@ -60,7 +63,8 @@ struct BinanceOrderEntry: VenueOrderEntry {
       let answer = try await rest.send(
         "POST", "/api/v3/order/cancelReplace", parameters, .signed)
       let replacement = try replacement(answer)
-      if case .unknown = replacement.cancel { rest.counters.unknownOutcomes.increment() }
+      _ = counted(replacement.cancel)
+      if let place = replacement.place { _ = counted(place) }
       return replacement
     } catch {
       let failure = error.explained(order.price, order.quantity, instrument)
@@ -96,40 +100,93 @@ struct BinanceOrderEntry: VenueOrderEntry {
     }
   }
 
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func cancelAll(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let symbol = try symbol(instrument)
     let body: [UInt8]
     do throws(VenueFailure) {
       body = try await rest.body("DELETE", "/api/v3/openOrders", [("symbol", symbol)], .signed)
     } catch {
       // -2011: there is nothing to cancel.
-      if case .definite(.unknownOrder, _) = error { return [] }
+      if case .definite(.unknownOrder, _) = error { return VenueList() }
       throw error.asVenueError
     }
     return try read { () throws(JSONError) in try reports.cancelled(body) }
   }
 
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func openOrders(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let symbol = try symbol(instrument)
     let body = try await body("/api/v3/openOrders", [("symbol", symbol)])
     return try read { () throws(JSONError) in try reports.orders(body) }
   }
 
+  /// The question for all symbols weighs 80, that for one 6.
+  private static let symbolsInTurnMax = 13
+
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    guard instruments.count > Self.symbolsInTurnMax else {
+      return try await openOrdersInTurn(of: instruments)
+    }
+    let body = try await body("/api/v3/openOrders", [])
+    return try read { () throws(JSONError) in try reports.orders(body) }.of(instruments)
+  }
+
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord] {
-    var parameters = [("symbol", try symbol(instrument)), ("limit", "1000")]
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+    var parameters = [("symbol", try symbol(instrument)), ("limit", "\(Self.pageMax)")]
     if let executionID { parameters.append(("fromId", executionID)) }
     let body = try await body("/api/v3/myTrades", parameters)
-    return try read { () throws(JSONError) in try reports.fills(body) }
+    return try read { () throws(JSONError) in try reports.fills(body).list }
   }
 
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord] {
-    let body = try await body(
-      "/api/v3/myTrades",
-      [("symbol", try symbol(instrument)), ("orderId", venueOrderID), ("limit", "1000")])
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+    let order = [
+      ("symbol", try symbol(instrument)), ("orderId", venueOrderID), ("limit", "\(Self.pageMax)"),
+    ]
+    do throws(VenueError) {
+      let latest = try await fills(order)
+      return latest.count < Self.pageMax ? latest.list : try await allFills(order)
+    } catch {
+      guard error.reason == .unknownOrder else { throw error }
+      return VenueList()
+    }
+  }
+
+  /// Fills of one answer.
+  private static let pageMax = 1_000
+  /// Answers that are read of one order's fills: 40,000, which a message of ours still holds.
+  private static let pagesMax = 40
+
+  /// Without `fromId` the latest are told, with it those from there on: they are read from the first one on.
+  private func allFills(
+    _ order: [(String, String)]
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+    var all = VenueList<VenueFillRecord>()
+    var next: Int64 = 0
+    for _ in 0..<Self.pagesMax {
+      let page = try await fills(order + [("fromId", String(next))])
+      all.append(page.list)
+      if page.count < Self.pageMax { return all }
+      guard let last = page.next, last > next else {
+        throw VenueError(.venueUnavailable, "trades without a number")
+      }
+      next = last
+    }
+    throw VenueError(.overloaded, "more than \(all.rows.count) fills")
+  }
+
+  private func fills(
+    _ parameters: [(String, String)]
+  ) async throws(VenueError) -> (list: VenueList<VenueFillRecord>, count: Int, next: Int64?) {
+    let body = try await body("/api/v3/myTrades", parameters)
     return try read { () throws(JSONError) in try reports.fills(body) }
   }
 
@@ -203,23 +260,30 @@ struct BinanceOrderEntry: VenueOrderEntry {
     guard let results = answer.isSuccess ? root : root["data"], !results.isNull else {
       throw BinanceErrors.failure(status: answer.status, body: answer.body)
     }
-    let cancel = half(results["cancelResponse"])
-    guard results["newOrderResult"]?.string != "NOT_ATTEMPTED" else {
-      return VenueReplacement(cancel: cancel, place: nil)
+    var halves = VenueReplacement(cancel: .unknown(reason: ""), place: nil)
+    do throws(VenueFailure) {
+      halves.cancel = .acknowledged(try half(results["cancelResponse"]))
+    } catch {
+      halves.cancel = error.asOutcome
     }
-    return VenueReplacement(cancel: cancel, place: half(results["newOrderResponse"]))
+    guard results["newOrderResult"]?.string != "NOT_ATTEMPTED" else { return halves }
+    do throws(VenueFailure) {
+      halves.place = .acknowledged(try half(results["newOrderResponse"]))
+    } catch {
+      halves.place = error.ofPlacing.asOutcome
+    }
+    return halves
   }
 
-  private func half(_ json: JSONValue?) -> VenueOutcome {
-    guard let json else { return .unknown(reason: "half of the answer is missing") }
+  private func half(_ json: JSONValue?) throws(VenueFailure) -> VenueReport {
+    guard let json else { throw .unknown("half of the answer is missing") }
     if let code = json["code"]?.int64 {
-      let text = json["msg"]?.string ?? ""
-      return .rejected(BinanceErrors.reason(code, text), text: "\(code): \(text)")
+      throw BinanceErrors.failure(code, json["msg"]?.string ?? "")
     }
     do throws(JSONError) {
-      return .acknowledged(try reports.order(json))
+      return try reports.order(json)
     } catch {
-      return .unknown(reason: "the answer cannot be read: \(error)")
+      throw .unknown("the answer cannot be read: \(error)")
     }
   }
 

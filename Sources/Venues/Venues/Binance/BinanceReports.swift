@@ -6,20 +6,36 @@ package import Venue
 /// Binance's private JSON to values: executionReport, order bodies, trade history, balances.
 package struct BinanceReports: Sendable {
   private let instruments: InstrumentDirectory
+  private let alarm: RowAlarm
 
-  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
+  package init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    self.instruments = instruments
+    self.alarm = alarm
+  }
 
   /// A message of the private stream: a report, balances, or nil for what does not concern us.
-  package func event(_ bytes: [UInt8]) throws(JSONError) -> PrivateEvent? {
-    var root = try JSONDocument(parsing: bytes).root
-    // Wrapped by a combined stream, or by the WebSocket API's subscription.
-    if let inner = root["data"] ?? root["event"] { root = inner }
+  package func event(_ message: JSONValue) throws(JSONError) -> PrivateEvent? {
+    let root = Self.inner(message)
     guard let kind = root["e"]?.string else { return nil }
     switch kind {
     case "executionReport": return try executionReport(root).map { .report($0) }
     case "outboundAccountPosition": return .balances(try balances(root.array("B"), names: .short))
     default: return nil
     }
+  }
+
+  /// The name of an event after which the stream tells nothing more, although its connection lives on: the
+  /// listen key's time is over, or the subscription's.
+  func end(_ message: JSONValue) -> String? {
+    guard let kind = Self.inner(message)["e"]?.string,
+      ["listenKeyExpired", "eventStreamTerminated"].contains(kind)
+    else { return nil }
+    return kind
+  }
+
+  /// Wrapped by a combined stream, or by the WebSocket API's subscription.
+  private static func inner(_ message: JSONValue) -> JSONValue {
+    message["data"] ?? message["event"] ?? message
   }
 
   private func executionReport(_ json: JSONValue) throws(JSONError) -> VenueReport? {
@@ -33,20 +49,20 @@ package struct BinanceReports: Sendable {
     if try json.string("x") == "TRADE" {
       fill = VenueFill(
         executionID: String(try json.int64("t")),
-        price: try instrument.price(text: json.string("L")),
-        quantity: try instrument.quantity(text: json.string("l")),
-        fee: try decimal(json.string("n")), feeAsset: json["N"]?.string ?? "",
+        price: try alarm.price(decimal(json, "L"), "L", of: instrument),
+        quantity: try alarm.quantity(decimal(json, "l"), "l", of: instrument),
+        fee: try decimal(json, "n"), feeAsset: json["N"]?.string ?? "",
         isMaker: try json.bool("m"), exchangeTime: time)
     }
     let rejection = try json.string("r")
     return VenueReport(
       instrument: instrument.id, clientOrderID: original.isEmpty ? name : original,
       venueOrderID: String(try json.int64("i")), status: status,
-      filledQuantity: try instrument.quantity(text: json.string("z")), fill: fill,
+      filledQuantity: try alarm.quantity(decimal(json, "z"), "z", of: instrument), fill: fill,
       rejectReason: rejection == "NONE" ? nil : .venuePolicy,
       rejectText: rejection == "NONE" ? "" : rejection, exchangeTime: time,
-      price: try price(json["p"], instrument),
-      quantity: try instrument.quantity(text: json.string("q")))
+      price: try price(json, "p", instrument),
+      quantity: try alarm.quantity(decimal(json, "q"), "q", of: instrument))
   }
 
   /// The body of placing, cancelling or querying an order, or one row of openOrders.
@@ -59,22 +75,24 @@ package struct BinanceReports: Sendable {
       clientOrderID: try json.string(
         json["origClientOrderId"] == nil ? "clientOrderId" : "origClientOrderId"),
       venueOrderID: String(try json.int64("orderId")), status: try status(json.string("status")),
-      filledQuantity: try instrument.quantity(text: json.string("executedQty")),
+      filledQuantity: try alarm.quantity(
+        decimal(json, "executedQty"), "executedQty", of: instrument),
       exchangeTime: try time.map { name throws(JSONError) in
         try json.instant(milliseconds: name)
-      } ?? .epoch, price: try price(json["price"], instrument),
+      } ?? .epoch, price: try price(json, "price", instrument),
       // An amended order's is called otherwise.
-      quantity: try (json["origQty"] ?? json["qty"])?.string.map { text throws(JSONError) in
-        try instrument.quantity(text: text)
+      quantity: try ["origQty", "qty"].first { json[$0]?.string != nil }.map {
+        name throws(JSONError) in
+        try alarm.quantity(decimal(json, name), name, of: instrument)
       })
   }
 
   /// A market order's is told as zero.
   private func price(
-    _ json: JSONValue?, _ instrument: Instrument
+    _ json: JSONValue, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Price? {
-    guard let text = json?.string else { return nil }
-    let price = try instrument.price(text: text)
+    guard json[name]?.string != nil else { return nil }
+    let price = try alarm.price(decimal(json, name), name, of: instrument)
     return price > .zero ? price : nil
   }
 
@@ -85,42 +103,71 @@ package struct BinanceReports: Sendable {
     return report
   }
 
-  package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
-    var reports: [VenueReport] = []
-    for row in try rows(body) { reports.append(try order(row)) }
-    return reports
+  package func orders(_ body: [UInt8]) throws(JSONError) -> VenueList<VenueReport> {
+    var list = VenueList<VenueReport>()
+    for row in try rows(body) { take(row, into: &list) }
+    return list
   }
 
   /// DELETE /api/v3/openOrders: orders, and lists of orders with a report of each.
-  package func cancelled(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
-    var reports: [VenueReport] = []
+  package func cancelled(_ body: [UInt8]) throws(JSONError) -> VenueList<VenueReport> {
+    var list = VenueList<VenueReport>()
     for row in try rows(body) {
       guard let members = row["orderReports"]?.array else {
-        reports.append(try order(row))
+        take(row, into: &list)
         continue
       }
-      for member in members { reports.append(try order(member)) }
+      for member in members { take(member, into: &list) }
     }
-    return reports
+    return list
   }
 
-  /// GET /api/v3/myTrades.
-  package func fills(_ body: [UInt8]) throws(JSONError) -> [VenueFillRecord] {
-    var records: [VenueFillRecord] = []
-    for row in try rows(body) {
-      let instrument = try instrument(row)
-      let fill = VenueFill(
-        executionID: String(try row.int64("id")),
-        price: try instrument.price(text: row.string("price")),
-        quantity: try instrument.quantity(text: row.string("qty")),
-        fee: try decimal(row.string("commission")), feeAsset: try row.string("commissionAsset"),
-        isMaker: try row.bool("isMaker"),
-        exchangeTime: try row.instant(milliseconds: "time"))
-      records.append(
-        VenueFillRecord(
-          instrument: instrument.id, venueOrderID: String(try row.int64("orderId")), fill: fill))
+  /// Of symbols that are none of this session's nothing is told.
+  private func take(_ row: JSONValue, into list: inout VenueList<VenueReport>) {
+    if let symbol = row["symbol"]?.string, instruments.named(symbol) == nil { return }
+    list.take("order", alarm) { () throws(JSONError) in
+      try order(row)
+    } unread: {
+      gap(row, $0)
     }
-    return records
+  }
+
+  private func gap(_ row: JSONValue, _ problem: String) -> VenueListGap {
+    let symbol = row["symbol"]?.string ?? ""
+    let id = row["orderId"]?.int64.map(String.init) ?? ""
+    return VenueListGap(
+      instruments.named(symbol)?.id, venueOrderID: id, "\(symbol) order \(id): \(problem)")
+  }
+
+  /// GET /api/v3/myTrades, with the number to ask for the next page from.
+  package func fills(
+    _ body: [UInt8]
+  ) throws(JSONError) -> (list: VenueList<VenueFillRecord>, count: Int, next: Int64?) {
+    let rows = try rows(body)
+    var list = VenueList<VenueFillRecord>()
+    var last: Int64?
+    for row in rows {
+      last = row["id"]?.int64 ?? last
+      list.take("fill", alarm) { () throws(JSONError) in
+        try fill(row)
+      } unread: {
+        gap(row, $0)
+      }
+    }
+    return (list, rows.count, last.map { $0 &+ 1 })
+  }
+
+  private func fill(_ row: JSONValue) throws(JSONError) -> VenueFillRecord {
+    let instrument = try instrument(row)
+    let fill = VenueFill(
+      executionID: String(try row.int64("id")),
+      price: try alarm.price(decimal(row, "price"), "price", of: instrument),
+      quantity: try alarm.quantity(decimal(row, "qty"), "qty", of: instrument),
+      fee: try decimal(row, "commission"), feeAsset: try row.string("commissionAsset"),
+      isMaker: try row.bool("isMaker"),
+      exchangeTime: try row.instant(milliseconds: "time"))
+    return VenueFillRecord(
+      instrument: instrument.id, venueOrderID: String(try row.int64("orderId")), fill: fill)
   }
 
   /// GET /api/v3/account.
@@ -141,8 +188,8 @@ package struct BinanceReports: Sendable {
     for row in rows {
       balances.append(
         VenueBalance(
-          asset: try row.string(asset), free: try decimal(row.string(free)),
-          locked: try decimal(row.string(locked))))
+          asset: try row.string(asset), free: try decimal(row, free),
+          locked: try decimal(row, locked)))
     }
     return balances
   }
@@ -177,11 +224,7 @@ package struct BinanceReports: Sendable {
     }
   }
 
-  private func decimal(_ text: String) throws(JSONError) -> Decimal {
-    do throws(DecimalError) {
-      return try Decimal(parsing: text)
-    } catch {
-      throw .unexpected("\(text) \(error.problem)")
-    }
+  private func decimal(_ json: JSONValue, _ name: String) throws(JSONError) -> Decimal {
+    try RowAlarm.decimal(json.string(name), name)
   }
 }

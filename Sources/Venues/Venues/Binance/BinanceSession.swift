@@ -22,6 +22,7 @@ final class BinanceSession: VenueSession {
   private let time: any TimeSource
   private let log: Log
   private let streams: SessionStreams
+  private let alarm: RowAlarm
 
   /// The venue's time is asked for so often before anything is signed, and then once in a while;
   /// the shortest round trip counts.
@@ -44,6 +45,7 @@ final class BinanceSession: VenueSession {
       throw VenueError(.venueUnavailable, error.description)
     }
     counters = VenueCounters(metrics, venue: known.rawValue)
+    alarm = RowAlarm(known.id, counters, log)
     rest = BinanceREST(
       exchange, settings,
       http: VenueHTTP(
@@ -55,7 +57,7 @@ final class BinanceSession: VenueSession {
     } else if settings.apiKey.isEmpty {
       orders = MarketDataOnly.withoutKey(known)
     } else {
-      orders = BinanceOrderEntry(settings, rest: rest, instruments: instruments)
+      orders = BinanceOrderEntry(settings, rest: rest, instruments: instruments, alarm)
     }
   }
 
@@ -99,7 +101,7 @@ final class BinanceSession: VenueSession {
       return (
         market,
         PrivateStream(
-          BinanceAccountFeed(instruments), settings, door: rest, orders: orders, tls: tls,
+          BinanceAccountFeed(instruments, alarm), settings, door: rest, orders: orders, tls: tls,
           loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }

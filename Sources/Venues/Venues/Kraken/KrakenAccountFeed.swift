@@ -23,6 +23,7 @@ package final class KrakenAccountFeed: PrivateFeed {
   package let isNeverSilent = true
 
   private let reports: KrakenReports
+  private let alarm: RowAlarm
   private let host: String?
   private var open: [String: OpenOrder] = [:]
   private var sequence: UInt64?
@@ -32,14 +33,19 @@ package final class KrakenAccountFeed: PrivateFeed {
   static let ordersMax = 20_000
 
   /// `host`: where private streams are, when it is not where public ones are.
-  package init(_ instruments: InstrumentDirectory, host: String?) {
-    reports = KrakenReports(instruments)
+  package init(
+    _ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm(), host: String?
+  ) {
+    self.alarm = alarm
+    reports = KrakenReports(instruments, alarm)
     self.host = host
   }
 
   package func address(ticket: String) -> (host: String?, target: String) { (host, "/v2") }
 
-  package func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput) {
+  package func opened(
+    ticket: String, at now: Instant, _ uptime: Uptime, _ output: inout PrivateOutput
+  ) {
     open.removeAll()
     sequence = nil
     for (place, channel) in ["executions", "balances"].enumerated() {
@@ -68,9 +74,9 @@ package final class KrakenAccountFeed: PrivateFeed {
     return writer.finished()
   }
 
-  package func tick(at now: Instant, _ output: inout PrivateOutput) {}
+  package func tick(at uptime: Uptime, _ output: inout PrivateOutput) {}
 
-  package func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput) {
+  package func receive(_ frame: [UInt8], at uptime: Uptime, _ output: inout PrivateOutput) {
     do throws(JSONError) {
       let root = try JSONDocument(parsing: frame).root
       if root["method"] != nil {
@@ -78,7 +84,9 @@ package final class KrakenAccountFeed: PrivateFeed {
       } else if root["channel"]?.isString("executions") == true {
         try follow(root, &output)
         for row in try root.array("data") {
-          if let report = try report(row) { output.events.append(.report(report)) }
+          output.readRow("report", alarm) { () throws(JSONError) in
+            try report(row).map { .report($0) }
+          }
         }
         output.wishes.append(.askBalances)
       } else if root["channel"]?.isString("balances") == true {

@@ -29,17 +29,30 @@ package enum KrakenErrors {
       }
     }
     let text = texts.joined(separator: ", ")
-    if status >= 500 || texts.contains(where: leavesFateOpen) { return .unknown(text) }
+    guard status < 500, texts.allSatisfy(isRefusal) else { return .unknown(text) }
     return .definite(reason(first), text: text)
   }
 
-  /// The engine was away, busy or too late to say: the request may have been carried out.
-  private static func leavesFateOpen(_ error: String) -> Bool {
-    let open = [
-      "EService:Unavailable", "EService:Busy", "EService:Timeout", "EService:Internal error",
-      "EGeneral:Internal error", "EGeneral:Timeout", "EDatabase:",
-    ]
-    return open.contains { error.hasPrefix($0) }
+  /// Only what is documented to be a refusal is one. That the engine was away, busy or too late to say, and
+  /// whatever else Kraken may say of itself, leaves it open whether the request was carried out.
+  private static func isRefusal(_ error: String) -> Bool {
+    let parts = error.split(separator: ":", maxSplits: 1)
+    guard parts.count == 2 else { return false }
+    let ofItself = ["Internal error", "Timeout", "Unavailable", "Busy"]
+    if ofItself.contains(where: parts[1].hasPrefix) { return false }
+    return switch parts[0] {
+    // Keys and accounts, orders and trades, questions, money, limits of the law.
+    case "EAPI", "EAuth", "EAccount", "EOrder", "ETrade", "EQuery", "EFunding", "EBM": true
+    case "EGeneral":
+      [
+        "Permission denied", "Invalid arguments", "Temporary lockout", "Too many requests",
+        "Unknown method", "Unknown Method",
+      ].contains(where: parts[1].hasPrefix)
+    case "EService":
+      ["Throttled", "Market in", "Market is", "Deadline elapsed"].contains(
+        where: parts[1].hasPrefix)
+    default: false
+    }
   }
 
   private static let reasons: [(text: String, reason: RejectReason)] = [

@@ -22,42 +22,57 @@ extension KrakenOrderEntry {
   ) async throws(VenueFailure) -> VenueReport? {
     if let id = names[clientOrderID] {
       let result = try await rest.call(.queryOrders, [("txid", id)])
-      let orders = try read { () throws(JSONError) in try reports.orders(result) }
-      guard let report = orders.first, report.instrument == instrument.id else { return nil }
-      return report
+      let list = try read { () throws(JSONError) in try reports.orders(result) }
+      if let report = list.rows.first {
+        return report.instrument == instrument.id ? report : nil
+      }
+      if let gap = list.missing.first { throw .unknown(gap.text) }
+      return nil
     }
     for (call, member) in [(KrakenCall.openOrders, "open"), (.closedOrders, "closed")] {
       let result = try await rest.call(call, [("cl_ord_id", clientOrderID)])
-      let orders = try read { () throws(JSONError) in
+      let list = try read { () throws(JSONError) in
         try reports.orders(result.member(member))
       }
-      let found = orders.first { order in
+      let found = list.rows.first { order in
         order.clientOrderID == clientOrderID && order.instrument == instrument.id
       }
-      guard let found else { continue }
+      guard let found else {
+        // It may be the one that cannot be read.
+        if let gap = list.missing.first { throw .unknown(gap.text) }
+        continue
+      }
       names.remember(clientOrderID, found.venueOrderID)
       return found
     }
     return nil
   }
 
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
-    _ = try known(instrument)
+  func openOrders(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    try await openOrders(of: [instrument])
+  }
+
+  /// Kraken tells those of all pairs at once, and counts each question.
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    for instrument in instruments { _ = try known(instrument) }
     return try await question { () async throws(VenueFailure) in
       let result = try await rest.call(.openOrders)
-      let orders = try read { () throws(JSONError) in try reports.orders(result.member("open")) }
-      return orders.filter { $0.instrument == instrument }
-    }
+      return try read { () throws(JSONError) in try reports.orders(result.member("open")) }
+    }.of(instruments)
   }
 
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord] {
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
     _ = try known(instrument)
     return try await question { () async throws(VenueFailure) in
       guard let executionID else { return try await page(of: instrument, since: nil, skipping: 0) }
       let first = try await trades([executionID])
-      guard let start = first.first?.fill.exchangeTime else {
+      guard let start = first.rows.first?.fill.exchangeTime else {
         throw .definite(.unknownOrder, text: "no trade \(executionID)")
       }
       return try await history(of: instrument, from: executionID, since: start)
@@ -67,12 +82,14 @@ extension KrakenOrderEntry {
   /// Pages come newest first; trades of the first one's second that are older than it are left out.
   private func history(
     of instrument: InstrumentID, from executionID: String, since start: Instant
-  ) async throws(VenueFailure) -> [VenueFillRecord] {
+  ) async throws(VenueFailure) -> VenueList<VenueFillRecord> {
     var found: [String: VenueFillRecord] = [:]
+    var missing: [VenueListGap] = []
     var skipped = 0
     while true {
       let page = try await rawPage(since: start, skipping: skipped)
-      for record in page.records where record.instrument == instrument {
+      missing += page.list.missing.filter { $0.concerns(instrument) }
+      for record in page.list.rows where record.instrument == instrument {
         found[record.fill.executionID] = record
       }
       skipped += Self.tradesPerPage
@@ -80,55 +97,69 @@ extension KrakenOrderEntry {
     }
     let ordered = found.values.sorted(by: KrakenReports.isOlder)
     let first = ordered.firstIndex { $0.fill.executionID == executionID } ?? 0
-    return Array(ordered[first...].prefix(Self.fillsMax))
+    return VenueList(Array(ordered[first...].prefix(Self.fillsMax)), missing: missing)
   }
 
   private func page(
     of instrument: InstrumentID, since: Instant?, skipping: Int
-  ) async throws(VenueFailure) -> [VenueFillRecord] {
-    try await rawPage(since: since, skipping: skipping).records.filter {
-      $0.instrument == instrument
-    }
+  ) async throws(VenueFailure) -> VenueList<VenueFillRecord> {
+    let list = try await rawPage(since: since, skipping: skipping).list
+    return VenueList(
+      list.rows.filter { $0.instrument == instrument },
+      missing: list.missing.filter { $0.concerns(instrument) })
   }
 
   /// `count` is of all trades in the page, those of other instruments too.
   private func rawPage(
     since: Instant?, skipping: Int
-  ) async throws(VenueFailure) -> (records: [VenueFillRecord], count: Int) {
+  ) async throws(VenueFailure) -> (list: VenueList<VenueFillRecord>, count: Int) {
     var parameters = [("ofs", String(skipping))]
     // `start` is exclusive and in seconds.
     if let since { parameters.append(("start", String(since.seconds - 1))) }
     let result = try await rest.call(.tradesHistory, parameters)
-    let records = try read { () throws(JSONError) in try reports.fills(result.member("trades")) }
-    return (records, result["trades"]?.object?.count ?? 0)
+    let list = try read { () throws(JSONError) in try reports.fills(result.member("trades")) }
+    return (list, result["trades"]?.object?.count ?? 0)
   }
 
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord] {
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
     _ = try known(instrument)
     return try await question { () async throws(VenueFailure) in
-      let result = try await rest.call(
-        .queryOrders, [("txid", venueOrderID), ("trades", "true")])
-      guard let order = result[venueOrderID] else {
-        throw .definite(.unknownOrder, text: "no order \(venueOrderID)")
-      }
-      let ids = order["trades"]?.array?.compactMap(\.string) ?? []
-      return try await trades(ids).filter {
+      let ids = try await tradeIDs(ofOrder: venueOrderID)
+      return try await trades(ids).keeping {
         $0.venueOrderID == venueOrderID && $0.instrument == instrument
       }
     }
   }
 
-  private func trades(_ ids: [String]) async throws(VenueFailure) -> [VenueFillRecord] {
-    var records: [VenueFillRecord] = []
+  /// None of an order that Kraken says it does not know, with an error or by leaving it out.
+  private func tradeIDs(ofOrder id: String) async throws(VenueFailure) -> [String] {
+    do throws(VenueFailure) {
+      let result = try await rest.call(.queryOrders, [("txid", id), ("trades", "true")])
+      return result[id]?["trades"]?.array?.compactMap(\.string) ?? []
+    } catch {
+      guard case .definite(.unknownOrder, _) = error else { throw error }
+      return []
+    }
+  }
+
+  private func trades(
+    _ ids: [String]
+  ) async throws(VenueFailure) -> VenueList<VenueFillRecord> {
+    var list = VenueList<VenueFillRecord>()
     for start in stride(from: 0, to: ids.count, by: Self.tradesPerQuery) {
       let part = ids[start..<min(ids.count, start + Self.tradesPerQuery)]
       let result = try await rest.call(
         .queryTrades, [("txid", part.joined(separator: ","))])
-      records += try read { () throws(JSONError) in try reports.fills(result) }
+      list.append(try read { () throws(JSONError) in try reports.fills(result) })
+      // Of these ids each is a trade of ours: one that is not told is missing.
+      for id in part where result[id] == nil {
+        list.missing.append(VenueListGap(nil, "trade \(id) is not told"))
+      }
     }
-    return records.sorted(by: KrakenReports.isOlder)
+    list.rows.sort(by: KrakenReports.isOlder)
+    return list
   }
 
   func balances() async throws(VenueError) -> [VenueBalance] {

@@ -28,11 +28,12 @@ struct KrakenOrderEntry: VenueOrderEntry {
   private static let cancelRoundsMax = 3
 
   init(
-    _ settings: VenueSettings, rest: KrakenREST, instruments: InstrumentDirectory
+    _ settings: VenueSettings, rest: KrakenREST, instruments: InstrumentDirectory,
+    _ alarm: RowAlarm
   ) {
     self.rest = rest
     self.instruments = instruments
-    reports = KrakenReports(instruments)
+    reports = KrakenReports(instruments, alarm)
     // Kraken takes deadlines from two seconds to a minute ahead, and we know its clock to half a
     // second.
     window = min(max(settings.receiveWindow, .seconds(3)), .seconds(55))
@@ -47,7 +48,7 @@ struct KrakenOrderEntry: VenueOrderEntry {
     if let refusal = admit(order.clientOrderID, .add, instrument) { return refusal }
     return await outcome(instrument, order.price, order.quantity) {
       () async throws(VenueFailure) in
-      let result = try await change(.addOrder, parameters(order, instrument))
+      let result = try await placed(parameters(order, instrument))
       guard let id = result["txid"]?[0]?.string else {
         throw .unknown("an order was placed, but its answer names none")
       }
@@ -102,29 +103,52 @@ struct KrakenOrderEntry: VenueOrderEntry {
     }
   }
 
-  /// Kraken cancels all orders of an account or one at a time; of one pair we do the latter.
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  /// Kraken cancels all orders of an account or one at a time; of one pair we do the latter. Of an order
+  /// whose row cannot be read the id is enough. One that is not cancelled keeps none of the others open.
+  func cancelAll(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let known = try known(instrument)
-    var cancelled: [VenueReport] = []
+    var cancelled = VenueList<VenueReport>()
     for _ in 0..<Self.cancelRoundsMax {
       let open = try await openOrders(of: instrument)
-      if open.isEmpty { return cancelled }
-      for report in open {
-        do throws(VenueFailure) {
-          _ = admit(report.clientOrderID, .cancel(age: rest.age(of: report.clientOrderID)), known)
-          _ = try await rest.call(.cancelOrder, [("txid", report.venueOrderID)])
-          cancelled.append(report.ended(.cancelled))
+      let unread = open.missing.filter { $0.instrument == instrument }.map(\.venueOrderID)
+      cancelled.missing = open.missing
+      if open.rows.isEmpty, unread.isEmpty { return cancelled }
+      var refusal: VenueError?
+      for id in open.rows.map(\.venueOrderID) + unread {
+        let report = open.rows.first { $0.venueOrderID == id }
+        do throws(VenueError) {
+          if try await cancel(id, report?.clientOrderID ?? "", known), let report {
+            cancelled.rows.append(report.ended(.cancelled))
+          }
         } catch {
-          // It has ended by itself.
-          if case .definite(.unknownOrder, _) = error { continue }
-          throw error.asVenueError
+          if error.isOfTheAsking { throw error }
+          refusal = refusal ?? error
         }
       }
+      if let refusal { throw refusal }
     }
-    guard try await openOrders(of: instrument).isEmpty else {
+    let left = try await openOrders(of: instrument)
+    guard left.rows.isEmpty else {
       throw VenueError(.venueUnavailable, "orders are open after \(Self.cancelRoundsMax) rounds")
     }
+    cancelled.missing = left.missing
     return cancelled
+  }
+
+  /// False when it has ended by itself.
+  private func cancel(
+    _ id: String, _ clientOrderID: String, _ instrument: Instrument
+  ) async throws(VenueError) -> Bool {
+    do throws(VenueFailure) {
+      _ = admit(clientOrderID, .cancel(age: rest.age(of: clientOrderID)), instrument)
+      _ = try await rest.call(.cancelOrder, [("txid", id)])
+      return true
+    } catch {
+      if case .definite(.unknownOrder, _) = error { return false }
+      throw error.asVenueError
+    }
   }
 
   // MARK: Requests
@@ -200,6 +224,16 @@ struct KrakenOrderEntry: VenueOrderEntry {
       rest.forgetClock()
       try await rest.compareClocks()
       return try await rest.call(call, parameters + [("deadline", deadline)])
+    }
+  }
+
+  private func placed(
+    _ parameters: [(String, String)]
+  ) async throws(VenueFailure) -> JSONValue {
+    do throws(VenueFailure) {
+      return try await change(.addOrder, parameters)
+    } catch {
+      throw error.ofPlacing
     }
   }
 

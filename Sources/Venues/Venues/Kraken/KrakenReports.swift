@@ -6,8 +6,12 @@ internal import Venue
 /// Kraken's answers about orders, fills and balances, as values.
 package struct KrakenReports: Sendable {
   private let instruments: InstrumentDirectory
+  private let alarm: RowAlarm
 
-  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
+  package init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    self.instruments = instruments
+    self.alarm = alarm
+  }
 
   /// An instrument by any of Kraken's spellings; nil when it is none of this session.
   func instrument(_ spelling: String) -> Instrument? {
@@ -18,13 +22,19 @@ package struct KrakenReports: Sendable {
   // MARK: Orders
 
   /// The members of `open` or `closed`, or of QueryOrders' result, that are of our instruments.
-  func orders(_ json: JSONValue) throws(JSONError) -> [VenueReport] {
+  func orders(_ json: JSONValue) throws(JSONError) -> VenueList<VenueReport> {
     guard let members = json.object else { throw .unexpected("orders are \(json.kind.name)") }
-    var reports: [VenueReport] = []
+    var list = VenueList<VenueReport>()
     for member in members {
-      if let report = try order(member.name, member.value) { reports.append(report) }
+      list.take("order", alarm) { () throws(JSONError) in
+        try order(member.name, member.value)
+      } unread: { problem in
+        VenueListGap(
+          member.value["descr"]?["pair"]?.string.flatMap(instrument)?.id,
+          venueOrderID: member.name, "order \(member.name): \(problem)")
+      }
     }
-    return reports
+    return list
   }
 
   private func order(_ id: String, _ json: JSONValue) throws(JSONError) -> VenueReport? {
@@ -43,11 +53,15 @@ package struct KrakenReports: Sendable {
       quantity: json["vol"] == nil ? nil : try amount(json, "vol", instrument))
   }
 
-  /// A market order's is told as zero.
+  /// Nil where the order has none of its own: a market order's is told as zero, and one that is relative to
+  /// another price, as somebody may place by hand, as `+5.0000%`.
   func limit(
     _ json: JSONValue?, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Price? {
-    guard let json, json[name] != nil else { return nil }
+    guard let json, let value = json[name] else { return nil }
+    if let text = value.string, text.hasSuffix("%") || "+-#".contains(text.prefix(1)) {
+      return nil
+    }
     let price = try price(json, name, instrument)
     return price > .zero ? price : nil
   }
@@ -72,14 +86,21 @@ package struct KrakenReports: Sendable {
   // MARK: Fills
 
   /// `{"T...": {...}, ...}` of our instruments, oldest first.
-  func fills(_ json: JSONValue) throws(JSONError) -> [VenueFillRecord] {
+  func fills(_ json: JSONValue) throws(JSONError) -> VenueList<VenueFillRecord> {
     guard let members = json.object else { throw .unexpected("trades are \(json.kind.name)") }
-    var records: [VenueFillRecord] = []
+    var list = VenueList<VenueFillRecord>()
     for member in members {
-      guard let record = try fill(member.name, member.value) else { continue }
-      records.append(record)
+      list.take("fill", alarm) { () throws(JSONError) in
+        try fill(member.name, member.value)
+      } unread: { problem in
+        VenueListGap(
+          member.value["pair"]?.string.flatMap(instrument)?.id,
+          venueOrderID: member.value["ordertxid"]?.string ?? "",
+          "trade \(member.name): \(problem)")
+      }
     }
-    return records.sorted(by: Self.isOlder)
+    list.rows.sort(by: Self.isOlder)
+    return list
   }
 
   static func isOlder(_ left: VenueFillRecord, _ right: VenueFillRecord) -> Bool {
@@ -129,27 +150,16 @@ package struct KrakenReports: Sendable {
   func price(
     _ json: JSONValue, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Price {
-    guard let raw = try json.krakenNumber(name).raw(scale: instrument.priceScale) else {
-      throw .unexpected("\(instrument.symbol): \(name) is \(json[name]?.description ?? "")")
-    }
-    return Price(raw)
+    try alarm.price(decimal(json, name), name, of: instrument)
   }
 
   func amount(
     _ json: JSONValue, _ name: String, _ instrument: Instrument
   ) throws(JSONError) -> Quantity {
-    guard let raw = try json.krakenNumber(name).raw(scale: instrument.quantityScale) else {
-      throw .unexpected("\(instrument.symbol): \(name) is \(json[name]?.description ?? "")")
-    }
-    return Quantity(raw)
+    try alarm.quantity(decimal(json, name), name, of: instrument)
   }
 
   func decimal(_ json: JSONValue, _ name: String) throws(JSONError) -> Decimal {
-    let text = try json.stringOrNumberText(name)
-    do throws(DecimalError) {
-      return try Decimal(parsing: text)
-    } catch {
-      throw .unexpected("\(name) is \(text), which \(error.problem)")
-    }
+    try RowAlarm.decimal(json.stringOrNumberText(name), name)
   }
 }

@@ -23,6 +23,7 @@ final class KrakenSession: VenueSession {
   private let time: any TimeSource
   private let log: Log
   private let streams: SessionStreams
+  private let alarm: RowAlarm
 
   /// The secret is the Base64 text that Kraken gives out.
   init(
@@ -45,6 +46,7 @@ final class KrakenSession: VenueSession {
       throw VenueError(.venueUnavailable, error.description)
     }
     counters = VenueCounters(metrics, venue: KnownVenue.kraken.rawValue)
+    alarm = RowAlarm(KnownVenue.kraken.id, counters, log)
     do throws(NonceStoreError) {
       rest = try KrakenREST(
         settings, secret: secret,
@@ -61,7 +63,7 @@ final class KrakenSession: VenueSession {
     orders =
       settings.apiKey.isEmpty
       ? MarketDataOnly.withoutKey(.kraken)
-      : KrakenOrderEntry(settings, rest: rest, instruments: instruments)
+      : KrakenOrderEntry(settings, rest: rest, instruments: instruments, alarm)
     streams = SessionStreams(loop, clock: rest, log: log)
   }
 
@@ -98,7 +100,8 @@ final class KrakenSession: VenueSession {
       return (
         market,
         PrivateStream(
-          KrakenAccountFeed(instruments, host: privateHost), settings, door: rest, orders: orders,
+          KrakenAccountFeed(instruments, alarm, host: privateHost), settings, door: rest,
+          orders: orders,
           tls: tls, loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }

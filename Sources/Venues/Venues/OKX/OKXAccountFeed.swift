@@ -9,36 +9,43 @@ final class OKXAccountFeed: PrivateFeed {
   let isNeverSilent = true
 
   private let reports: OKXReports
+  private let alarm: RowAlarm
   /// The login request for a moment of ours.
   private let login: (Instant) -> [UInt8]
   private var unacknowledged: Set<String> = []
-  private var lastFrame = Instant.epoch
-  private var pinged = Instant.epoch
+  private var lastFrame = Uptime(nanoseconds: 0)
+  private var pinged = Uptime(nanoseconds: 0)
 
   private static let channels = [OKXTopic("orders", "ANY"), OKXTopic("account", "")]
 
-  init(_ instruments: InstrumentDirectory, login: @escaping (Instant) -> [UInt8]) {
-    reports = OKXReports(instruments)
+  init(
+    _ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm(),
+    login: @escaping (Instant) -> [UInt8]
+  ) {
+    self.alarm = alarm
+    reports = OKXReports(instruments, alarm)
     self.login = login
   }
 
   func address(ticket: String) -> (host: String?, target: String) { (nil, "/ws/v5/private") }
 
-  func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput) {
+  func opened(
+    ticket: String, at now: Instant, _ uptime: Uptime, _ output: inout PrivateOutput
+  ) {
     unacknowledged = Set(Self.channels.map(\.channel))
-    lastFrame = now
+    lastFrame = uptime
     output.wishes.append(.send(login(now)))
   }
 
   /// OKX closes a connection after 30 s without a frame.
-  func tick(at now: Instant, _ output: inout PrivateOutput) {
-    guard now - max(lastFrame, pinged) >= OKXFeed.pingAfter else { return }
-    pinged = now
+  func tick(at uptime: Uptime, _ output: inout PrivateOutput) {
+    guard uptime - max(lastFrame, pinged) >= OKXFeed.pingAfter else { return }
+    pinged = uptime
     output.wishes.append(.send(Array("ping".utf8)))
   }
 
-  func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput) {
-    lastFrame = now
+  func receive(_ frame: [UInt8], at uptime: Uptime, _ output: inout PrivateOutput) {
+    lastFrame = uptime
     if frame.elementsEqual("pong".utf8) { return }
     do throws(JSONError) {
       let root = try JSONDocument(parsing: frame).root
@@ -56,10 +63,14 @@ final class OKXAccountFeed: PrivateFeed {
     let channel = try root.member("arg").member("channel")
     let data = try root.array("data")
     if channel.isString("account") {
-      output.events.append(.balances(try reports.balances(data)))
+      output.readRow("balances", alarm) { () throws(JSONError) in
+        .balances(try reports.balances(data))
+      }
     } else if channel.isString("orders") {
       for entry in data {
-        if let report = try reports.channelOrder(entry) { output.events.append(.report(report)) }
+        output.readRow("report", alarm) { () throws(JSONError) in
+          try reports.channelOrder(entry).map { .report($0) }
+        }
       }
     }
   }

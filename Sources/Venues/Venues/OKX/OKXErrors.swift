@@ -17,10 +17,26 @@ package enum OKXErrors {
       default: return .unknown(words)
       }
     }
-    switch number {
-    // Unavailable, timed out, offline, system error, "order timed out".
-    case 50001, 50004, 50005, 50026, 51149: return .unknown(words)
-    default: return .definite(reason(number), text: words)
+    return isRefusal(number) ? .definite(reason(number), text: words) : .unknown(words)
+  }
+
+  /// Only what is documented to be a refusal is one: whatever else a code means, it does not say that
+  /// nothing was done. 1 and 2, that all or a part has failed, say nothing without the parts.
+  private static func isRefusal(_ code: Int) -> Bool {
+    switch code {
+    // Timed out: "an order", and what it would have been checked against.
+    case 51054, 51149: false
+    // 500xx are of the API as a whole: bodies and parameters, accounts that are blocked, limits, an
+    // overload. The others of them are its being away (50001, 50005), its having waited in vain (50004)
+    // and its faults (50026).
+    case 50000, 50002, 50006...50025, 50027, 50028, 50030, 50035...50037, 50040, 50044, 50061,
+      50062:
+      true
+    // Keys, signatures and times.
+    case 50100...50123: true
+    // Trading, data, lending, bots, funding, the account.
+    case 51000...59999: true
+    default: false
     }
   }
 

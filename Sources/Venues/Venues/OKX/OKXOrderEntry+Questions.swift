@@ -12,48 +12,95 @@ extension OKXOrderEntry {
   private static let pagesMax = 100
   static let fillsMax = 1_000
 
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func openOrders(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let instrument = try self.instrument(instrument)
-    var all: [VenueReport] = []
+    let all = try await pending([
+      ("instType", OKXSymbols.type(of: instrument.kind)), ("instId", instrument.venueSymbol),
+    ])
+    guard all.rows.allSatisfy({ $0.instrument == instrument.id }) else {
+      throw VenueError(.venueUnavailable, "orders of other instruments than were asked for")
+    }
+    return all
+  }
+
+  /// Of sixty questions in two seconds.
+  private static let instrumentsInTurnMax = 20
+
+  /// Of more instruments than that OKX is asked by their types.
+  func openOrders(
+    of instruments: [InstrumentID]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    guard instruments.count > Self.instrumentsInTurnMax else {
+      return try await openOrdersInTurn(of: instruments)
+    }
+    var types: Set<String> = []
+    for instrument in instruments {
+      types.insert(OKXSymbols.type(of: try self.instrument(instrument).kind))
+    }
+    var all = VenueList<VenueReport>()
+    for type in types.sorted() { all.append(try await pending([("instType", type)])) }
+    return all.of(instruments)
+  }
+
+  private func pending(
+    _ filter: [(String, String)]
+  ) async throws(VenueError) -> VenueList<VenueReport> {
+    var all = VenueList<VenueReport>()
+    var last = ""
     for _ in 0..<Self.pagesMax {
-      var parameters = [
-        ("instType", OKXSymbols.type(of: instrument.kind)), ("instId", instrument.venueSymbol),
-        ("limit", "\(Self.pageMax)"),
-      ]
-      if let last = all.last { parameters.append(("after", last.venueOrderID)) }
+      var parameters = filter + [("limit", "\(Self.pageMax)")]
+      if !last.isEmpty { parameters.append(("after", last)) }
       let body = try await body("/api/v5/trade/orders-pending", parameters)
       let page = try read { () throws(JSONError) in try reports.orders(body) }
-      guard page.allSatisfy({ $0.instrument == instrument.id }) else {
-        throw VenueError(.venueUnavailable, "orders of other instruments than were asked for")
-      }
-      all += page
+      all.append(page.list)
       if page.count < Self.pageMax { return all }
+      last = page.last
     }
-    throw VenueError(.overloaded, "more than \(all.count) open orders")
+    throw VenueError(.overloaded, "more than \(all.rows.count) open orders")
   }
 
   /// OKX ends all open orders of an instrument by no single request: they are listed and cancelled
-  /// in batches. What was placed meanwhile is not among them.
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  /// in batches. What was placed meanwhile is not among them. Of an order whose row cannot be read the id is
+  /// enough. One that the venue does not cancel keeps none of the others from being cancelled.
+  func cancelAll(
+    of instrument: InstrumentID
+  ) async throws(VenueError) -> VenueList<VenueReport> {
     let found = try self.instrument(instrument)
     let open = try await openOrders(of: instrument)
-    var cancelled: [VenueReport] = []
-    for start in stride(from: 0, to: open.count, by: Self.batchMax) {
-      let batch = open[start..<min(open.count, start + Self.batchMax)]
-      cancelled += try await cancel(batch, found)
+    let ids =
+      open.rows.map(\.venueOrderID)
+      + open.missing.map(\.venueOrderID).filter { !$0.isEmpty }
+    var ended: Set<String> = []
+    var refusal: VenueError?
+    for start in stride(from: 0, to: ids.count, by: Self.batchMax) {
+      let batch = ids[start..<min(ids.count, start + Self.batchMax)]
+      do throws(VenueError) {
+        let (cancelled, failure) = try await cancel(batch, found)
+        ended.formUnion(cancelled)
+        refusal = refusal ?? failure
+      } catch {
+        // Nothing is known of the batch, and the next one would fare no better.
+        throw refusal ?? error
+      }
     }
-    return cancelled
+    if let refusal { throw refusal }
+    return VenueList(
+      open.rows.filter { ended.contains($0.venueOrderID) }.map { $0.ended(.cancelled) },
+      missing: open.missing)
   }
 
+  /// The ids of those that the venue has cancelled, and its first reason where it has not.
   private func cancel(
-    _ batch: ArraySlice<VenueReport>, _ instrument: Instrument
-  ) async throws(VenueError) -> [VenueReport] {
+    _ batch: ArraySlice<String>, _ instrument: Instrument
+  ) async throws(VenueError) -> (cancelled: [String], refusal: VenueError?) {
     var json = JSONWriter()
     json.array { json in
-      for order in batch {
+      for id in batch {
         json.object { json in
           json.member("instId", instrument.venueSymbol)
-          json.member("ordId", order.venueOrderID)
+          json.member("ordId", id)
         }
       }
     }
@@ -61,21 +108,21 @@ extension OKXOrderEntry {
       let results = try await rest.post(
         "/api/v5/trade/cancel-batch-orders", json.finished(), instrument: instrument.venueSymbol,
         orders: batch.count)
-      var cancelled: [VenueReport] = []
+      var cancelled: [String] = []
+      var refusal: VenueError?
       for result in results {
         let code = result["sCode"]?.string ?? ""
         guard code != "0" else {
-          let id = result["ordId"]?.string
-          cancelled += batch.filter { $0.venueOrderID == id }.map { $0.ended(.cancelled) }
+          if let id = result["ordId"]?.string { cancelled.append(id) }
           continue
         }
         let failure = OKXErrors.failure(
           status: 200, code: code, text: result["sMsg"]?.string ?? "")
         // Filled or cancelled meanwhile is as good.
         if case .definite(.unknownOrder, _) = failure { continue }
-        throw failure
+        refusal = refusal ?? failure.asVenueError
       }
-      return cancelled
+      return (cancelled, refusal)
     } catch {
       throw error.asVenueError
     }
@@ -86,11 +133,11 @@ extension OKXOrderEntry {
   /// The venue's pages go from new to old: they are read back to `executionID`, or the latest are.
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord] {
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
     let instrument = try self.instrument(instrument)
     guard let executionID else {
       let found = try await history(instrument, [], until: { $0.count >= Self.fillsMax })
-      return Array(found.prefix(Self.fillsMax).reversed())
+      return VenueList(found.rows.prefix(Self.fillsMax).reversed(), missing: found.missing)
     }
     guard let first = UInt64(executionID) else {
       throw VenueError(.invalidOrder, "executionID \(executionID) is none of OKX's")
@@ -99,15 +146,23 @@ extension OKXOrderEntry {
       UInt64(record.fill.executionID).map { $0 < first } ?? false
     }
     let found = try await history(instrument, []) { $0.last.map(isBefore) ?? false }
-    return Array(found.filter { !isBefore($0) }.reversed().prefix(Self.fillsMax))
+    return VenueList(
+      Array(found.rows.filter { !isBefore($0) }.reversed().prefix(Self.fillsMax)),
+      missing: found.missing)
   }
 
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord] {
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
     let instrument = try self.instrument(instrument)
-    return try await history(instrument, [("ordId", venueOrderID)], until: { _ in false })
-      .reversed()
+    do throws(VenueError) {
+      var found = try await history(instrument, [("ordId", venueOrderID)], until: { _ in false })
+      found.rows.reverse()
+      return found
+    } catch {
+      guard error.reason == .unknownOrder else { throw error }
+      return VenueList()
+    }
   }
 
   /// Newest first, until there are enough or no more: the last three days, then the three months
@@ -115,8 +170,8 @@ extension OKXOrderEntry {
   private func history(
     _ instrument: Instrument, _ filter: [(String, String)],
     until isEnough: ([VenueFillRecord]) -> Bool
-  ) async throws(VenueError) -> [VenueFillRecord] {
-    var all: [VenueFillRecord] = []
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> {
+    var all = VenueList<VenueFillRecord>()
     var after = ""
     var pages = 0
     for path in ["/api/v5/trade/fills", "/api/v5/trade/fills-history"] {
@@ -130,13 +185,13 @@ extension OKXOrderEntry {
         if !after.isEmpty { parameters.append(("after", after)) }
         let body = try await body(path, parameters)
         let page = try read { () throws(JSONError) in try reports.fills(body) }
-        all += page.records
-        if !page.lastBill.isEmpty { after = page.lastBill }
+        all.append(page.list)
+        if !page.last.isEmpty { after = page.last }
         isLast = page.count < Self.pageMax
         pages += 1
-        if isEnough(all) { return all }
+        if isEnough(all.rows) { return all }
         guard pages < Self.pagesMax else {
-          throw VenueError(.overloaded, "more than \(all.count) fills")
+          throw VenueError(.overloaded, "more than \(all.rows.count) fills")
         }
       }
     }

@@ -21,10 +21,12 @@ struct OKXOrderEntry: VenueOrderEntry {
   static let orderPath = "/api/v5/trade/order"
   static let noInstrument = VenueError(.invalidSymbol, "not an instrument of this session")
 
-  init(_ settings: VenueSettings, rest: OKXREST, instruments: InstrumentDirectory) {
+  init(
+    _ settings: VenueSettings, rest: OKXREST, instruments: InstrumentDirectory, _ alarm: RowAlarm
+  ) {
     self.rest = rest
     self.instruments = instruments
-    reports = OKXReports(instruments)
+    reports = OKXReports(instruments, alarm)
     // Requests carry the time after which the venue does not take them (`expTime`).
     settlesAfter = settings.receiveWindow
   }
@@ -46,7 +48,8 @@ struct OKXOrderEntry: VenueOrderEntry {
               exchangeTime: try result.instant(milliseconds: "ts"))
           })
       } catch {
-        return counted(error.explained(order.price, order.quantity, instrument).asOutcome)
+        return counted(
+          error.explained(order.price, order.quantity, instrument).ofPlacing.asOutcome)
       }
     } catch {
       return .rejected(error.reason, text: error.description)
@@ -168,8 +171,10 @@ struct OKXOrderEntry: VenueOrderEntry {
       let body = try await rest.get(
         Self.orderPath, [("instId", instrument.venueSymbol), ("clOrdId", name)],
         instrument: instrument.venueSymbol)
-      let orders = try readable { () throws(JSONError) in try reports.orders(body) }
-      guard let report = orders.first else { throw .unknown("an answer without the order") }
+      let list = try readable { () throws(JSONError) in try reports.orders(body).list }
+      guard let report = list.rows.first else {
+        throw .unknown(list.missing.first?.text ?? "an answer without the order")
+      }
       return .acknowledged(report)
     } catch {
       return counted(error.asOutcome)

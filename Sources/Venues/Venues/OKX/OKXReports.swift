@@ -6,8 +6,19 @@ package import Venue
 /// Orders, fills and balances of OKX's answers and private channels.
 package struct OKXReports: Sendable {
   private let instruments: InstrumentDirectory
+  private let alarm: RowAlarm
 
-  package init(_ instruments: InstrumentDirectory) { self.instruments = instruments }
+  package init(_ instruments: InstrumentDirectory, _ alarm: RowAlarm = RowAlarm()) {
+    self.instruments = instruments
+    self.alarm = alarm
+  }
+
+  /// Entries of one answer, and the id that the next page is after.
+  package struct Page<Row: Sendable & Hashable>: Sendable {
+    package var list = VenueList<Row>()
+    package var count = 0
+    package var last = ""
+  }
 
   // MARK: Orders
 
@@ -20,10 +31,10 @@ package struct OKXReports: Sendable {
     var report = VenueReport(
       instrument: instrument.id, clientOrderID: OKXClientID.parsed(try json.string("clOrdId")),
       venueOrderID: try json.string("ordId"), status: try Self.status(state, source),
-      filledQuantity: Quantity(try json.scaled("accFillSz", instrument.quantityScale)),
+      filledQuantity: try quantity(json, "accFillSz", instrument),
       exchangeTime: try json.instant(milliseconds: "uTime"),
-      price: try terms(json, "px", instrument.priceScale).map(Price.init),
-      quantity: try terms(json, "sz", instrument.quantityScale).map(Quantity.init))
+      price: isTold(json, "px") ? try price(json, "px", instrument) : nil,
+      quantity: isTold(json, "sz") ? try quantity(json, "sz", instrument) : nil)
     if report.status == .rejected {
       report.rejectReason = .wouldTakeLiquidity
       report.rejectText = "a post-only order that would have taken liquidity"
@@ -34,10 +45,20 @@ package struct OKXReports: Sendable {
   }
 
   /// Empty where the order has none: a market order's price.
-  private func terms(
-    _ json: JSONValue, _ name: String, _ scale: UInt8
-  ) throws(JSONError) -> Int64? {
-    json[name]?.string.map(\.isEmpty) == false ? try json.scaled(name, scale) : nil
+  private func isTold(_ json: JSONValue, _ name: String) -> Bool {
+    json[name]?.string.map(\.isEmpty) == false
+  }
+
+  private func price(
+    _ json: JSONValue, _ name: String, _ instrument: Instrument
+  ) throws(JSONError) -> Price {
+    try alarm.price(RowAlarm.decimal(json.string(name), name), name, of: instrument)
+  }
+
+  private func quantity(
+    _ json: JSONValue, _ name: String, _ instrument: Instrument
+  ) throws(JSONError) -> Quantity {
+    try alarm.quantity(RowAlarm.decimal(json.string(name), name), name, of: instrument)
   }
 
   /// A message of the channel `orders`, which announces one fill at most.
@@ -46,18 +67,32 @@ package struct OKXReports: Sendable {
       return nil
     }
     let trade = try json.string("tradeId")
-    if !trade.isEmpty, try json.scaled("fillSz", instrument.quantityScale) > 0 {
+    if !trade.isEmpty, try quantity(json, "fillSz", instrument) > .zero {
       report.fill = try fill(json, instrument, fee: "fillFee", feeAsset: "fillFeeCcy")
     }
     return report
   }
 
-  package func orders(_ body: [UInt8]) throws(JSONError) -> [VenueReport] {
-    var reports: [VenueReport] = []
+  /// A query's answer, or a page of GET trade/orders-pending.
+  package func orders(_ body: [UInt8]) throws(JSONError) -> Page<VenueReport> {
+    var page = Page<VenueReport>()
     for json in try JSONDocument(parsing: body).root.array("data") {
-      if let report = try order(json) { reports.append(report) }
+      page.count += 1
+      page.last = json["ordId"]?.string ?? page.last
+      page.list.take("order", alarm) { () throws(JSONError) in
+        try order(json)
+      } unread: {
+        gap(json, $0)
+      }
     }
-    return reports
+    return page
+  }
+
+  private func gap(_ json: JSONValue, _ problem: String) -> VenueListGap {
+    let name = json["instId"]?.string ?? ""
+    let id = json["ordId"]?.string ?? ""
+    return VenueListGap(
+      instruments.named(name)?.id, venueOrderID: id, "\(name) order \(id): \(problem)")
   }
 
   /// 13 and 14: fill-or-kill and immediate-or-cancel that did not fill. 31: post-only that would
@@ -89,29 +124,33 @@ package struct OKXReports: Sendable {
     guard paid.units != .min else { throw .unexpected("\(fee) is less than any fee") }
     return VenueFill(
       executionID: try json.string("tradeId"),
-      price: Price(try json.scaled("fillPx", instrument.priceScale)),
-      quantity: Quantity(try json.scaled("fillSz", instrument.quantityScale)),
+      price: try price(json, "fillPx", instrument),
+      quantity: try quantity(json, "fillSz", instrument),
       fee: Decimal(units: 0 - paid.units, scale: paid.scale), feeAsset: try json.string(feeAsset),
       isMaker: try json.member("execType").isString("M"),
       exchangeTime: try json.instant(milliseconds: json["fillTime"] == nil ? "ts" : "fillTime"))
   }
 
   /// A page of GET trade/fills, newest first as it comes, and the id that the next page is after.
-  package func fills(
-    _ body: [UInt8]
-  ) throws(JSONError) -> (records: [VenueFillRecord], count: Int, lastBill: String) {
-    let entries = try JSONDocument(parsing: body).root.array("data")
-    var records: [VenueFillRecord] = []
-    var lastBill = ""
-    for json in entries {
-      lastBill = try json.string("billId")
-      guard let instrument = instruments.named(try json.string("instId")) else { continue }
-      records.append(
-        VenueFillRecord(
-          instrument: instrument.id, venueOrderID: try json.string("ordId"),
-          fill: try fill(json, instrument, fee: "fee", feeAsset: "feeCcy")))
+  package func fills(_ body: [UInt8]) throws(JSONError) -> Page<VenueFillRecord> {
+    var page = Page<VenueFillRecord>()
+    for json in try JSONDocument(parsing: body).root.array("data") {
+      page.count += 1
+      page.last = json["billId"]?.string ?? page.last
+      page.list.take("fill", alarm) { () throws(JSONError) in
+        try record(json)
+      } unread: {
+        gap(json, $0)
+      }
     }
-    return (records, entries.count, lastBill)
+    return page
+  }
+
+  private func record(_ json: JSONValue) throws(JSONError) -> VenueFillRecord? {
+    guard let instrument = instruments.named(try json.string("instId")) else { return nil }
+    return VenueFillRecord(
+      instrument: instrument.id, venueOrderID: try json.string("ordId"),
+      fill: try fill(json, instrument, fee: "fee", feeAsset: "feeCcy"))
   }
 
   // MARK: Balances

@@ -22,6 +22,7 @@ final class OKXSession: VenueSession {
   private let time: any TimeSource
   private let log: Log
   private let streams: SessionStreams
+  private let alarm: RowAlarm
 
   /// Instruments on one connection: three topics each, so that all are asked for within seconds.
   private static let instrumentsPerStream = 100
@@ -42,6 +43,7 @@ final class OKXSession: VenueSession {
       throw VenueError(.venueUnavailable, error.description)
     }
     counters = VenueCounters(metrics, venue: known.rawValue)
+    alarm = RowAlarm(known.id, counters, log)
     rest = OKXREST(
       settings,
       http: VenueHTTP(
@@ -51,7 +53,7 @@ final class OKXSession: VenueSession {
     orders =
       settings.apiKey.isEmpty
       ? MarketDataOnly.withoutKey(known)
-      : OKXOrderEntry(settings, rest: rest, instruments: instruments)
+      : OKXOrderEntry(settings, rest: rest, instruments: instruments, alarm)
   }
 
   var clockOffset: Duration? { rest.clockOffset }
@@ -109,7 +111,7 @@ final class OKXSession: VenueSession {
       return (
         market,
         PrivateStream(
-          OKXAccountFeed(instruments, login: login), settings, door: rest, orders: orders,
+          OKXAccountFeed(instruments, alarm, login: login), settings, door: rest, orders: orders,
           tls: tls, loop: loop, time: time, log: log, counters: counters, hearer: hearAccount)
       )
     }

@@ -29,23 +29,23 @@ struct MarketDataOnly: VenueOrderEntry {
 
   func amend(_ amendment: VenueAmendment) async -> VenueOutcome { refusal }
 
-  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func cancelAll(of instrument: InstrumentID) async throws(VenueError) -> VenueList<VenueReport> {
     throw error
   }
 
   func query(_ clientOrderID: String, of instrument: InstrumentID) async -> VenueOutcome { refusal }
 
-  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> [VenueReport] {
+  func openOrders(of instrument: InstrumentID) async throws(VenueError) -> VenueList<VenueReport> {
     throw error
   }
 
   func fills(
     of instrument: InstrumentID, from executionID: String?
-  ) async throws(VenueError) -> [VenueFillRecord] { throw error }
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> { throw error }
 
   func fills(
     ofOrder venueOrderID: String, _ instrument: InstrumentID
-  ) async throws(VenueError) -> [VenueFillRecord] { throw error }
+  ) async throws(VenueError) -> VenueList<VenueFillRecord> { throw error }
 
   func balances() async throws(VenueError) -> [VenueBalance] { throw error }
 }

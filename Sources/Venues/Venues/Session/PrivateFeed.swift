@@ -1,4 +1,5 @@
 package import Chrono
+internal import JSON
 
 /// A venue's private stream of one account without its socket: frames in, events and wishes out.
 ///
@@ -12,12 +13,14 @@ package protocol PrivateFeed: AnyObject {
   /// does not, the socket's own pings find a dead connection.
   var isNeverSilent: Bool { get }
 
-  /// A connection is up. Nothing of an earlier one counts.
-  func opened(ticket: String, at now: Instant, _ output: inout PrivateOutput)
+  /// A connection is up. Nothing of an earlier one counts. `now` is for what the venue is told; what is waited
+  /// for goes by the clock that nobody sets.
+  func opened(
+    ticket: String, at now: Instant, _ uptime: Uptime, _ output: inout PrivateOutput)
   /// A whole frame.
-  func receive(_ frame: [UInt8], at now: Instant, _ output: inout PrivateOutput)
+  func receive(_ frame: [UInt8], at uptime: Uptime, _ output: inout PrivateOutput)
   /// Called about once a second.
-  func tick(at now: Instant, _ output: inout PrivateOutput)
+  func tick(at uptime: Uptime, _ output: inout PrivateOutput)
 }
 
 /// What a private feed has to say after a call.
@@ -26,11 +29,27 @@ package struct PrivateOutput: Sendable, Hashable {
   package var wishes: [PrivateWish] = []
   /// From here on everything is told: what happened before must be asked for.
   package var isComplete = false
+  /// Rows that could not be read: what they would have told must be asked for.
+  package var unread: [String] = []
   /// The connection is of no use any more; what was missed is found by the hearer's reconciliation
   /// after the next one.
   package var fault: PrivateFault?
 
   package init() {}
+
+  /// One row of a message; nil is of nobody. One that cannot be read ends nothing: it is told, and what it
+  /// was about is asked for.
+  mutating func readRow(
+    _ kind: String, _ alarm: RowAlarm, _ read: () throws(JSONError) -> PrivateEvent?
+  ) {
+    do throws(JSONError) {
+      if let event = try read() { events.append(event) }
+    } catch {
+      alarm.unread(kind, error.description)
+      unread.append(error.description)
+      wishes.append(.askBalances)
+    }
+  }
 }
 
 /// What a private feed wants done.

@@ -38,6 +38,10 @@ final class PrivateStream: @unchecked Sendable {
   private var isHandingOut = false
   private var balances: Task<Void, Never>?
   private var areBalancesDue = false
+  /// What was told and could not be read, as long as hearers have not been told to ask for it; and when they
+  /// were told last.
+  private var missed: String?
+  private var missTold: Uptime?
   /// The venue refused our time, so the clocks are compared before the next connection.
   private var isClockDue = false
 
@@ -114,12 +118,12 @@ final class PrivateStream: @unchecked Sendable {
       lastHeard = loop.uptime
       if isStopped { socket.startClosing(.normal) }
       var output = PrivateOutput()
-      feed.opened(ticket: ticket, at: time.now, &output)
+      feed.opened(ticket: ticket, at: time.now, loop.uptime, &output)
       await carryOut(output)
       while let message = try await socket.receive() {
         isHandingOut = true
         var output = PrivateOutput()
-        feed.receive(message.bytes, at: time.now, &output)
+        feed.receive(message.bytes, at: loop.uptime, &output)
         await carryOut(output)
         isHandingOut = false
         lastHeard = loop.uptime
@@ -146,6 +150,8 @@ final class PrivateStream: @unchecked Sendable {
     for wish in output.wishes { carryOut(wish) }
     if output.isComplete, !isComplete {
       isComplete = true
+      // Whoever hears of a connection asks for everything.
+      missed = nil
       attempt += 1
       counters.privateConnections.increment()
       if attempt > 1 { counters.privateReconnections.increment() }
@@ -153,6 +159,18 @@ final class PrivateStream: @unchecked Sendable {
       await outlet.put([.connected(attempt: attempt)])
     }
     await outlet.put(output.events)
+    if let reason = output.unread.first {
+      missed = missed ?? reason
+      await tellMissed()
+    }
+  }
+
+  /// At once, or when the last time is long enough ago: whoever is told asks for every open order.
+  private func tellMissed() async {
+    guard let reason = missed, isComplete else { return }
+    if let missTold, loop.uptime - missTold < settings.missedInterval { return }
+    (missed, missTold) = (nil, loop.uptime)
+    await outlet.put([.missed(reason: reason)])
   }
 
   private func carryOut(_ wish: PrivateWish) {
@@ -209,8 +227,9 @@ final class PrivateStream: @unchecked Sendable {
         continue
       }
       var output = PrivateOutput()
-      feed.tick(at: time.now, &output)
+      feed.tick(at: loop.uptime, &output)
       await carryOut(output)
+      await tellMissed()
     }
   }
 

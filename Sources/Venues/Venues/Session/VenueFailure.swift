@@ -12,6 +12,13 @@ package enum VenueFailure: Error, Sendable, Hashable {
   /// writes for a client that closed.
   static let openStatuses: Set<Int> = [408, 409, 425, 499]
 
+  /// As the answer to a new order. A name that is taken says that an order of this name is there, perhaps
+  /// this very one: what became of it is to be asked.
+  var ofPlacing: VenueFailure {
+    guard case .definite(.duplicateOrder, let text) = self else { return self }
+    return .unknown("the venue has an order of this name: \(text)")
+  }
+
   /// For questions that change nothing: silence is only an absence.
   var asVenueError: VenueError {
     switch self {

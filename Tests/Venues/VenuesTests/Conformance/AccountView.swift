@@ -63,7 +63,7 @@ final class AccountView: Sendable {
       var isNew = false
       for event in all[state.eventsTaken...] {
         switch event {
-        case .connected: isNew = true
+        case .connected, .missed: isNew = true
         case .disconnected: break
         case .report(let report): Self.take(report, &state)
         case .balances(let balances):
@@ -117,7 +117,7 @@ final class AccountView: Sendable {
   /// it took for open, fills from the last one on, balances.
   func reconcile(_ entry: any VenueOrderEntry) async throws(VenueError) {
     hear()
-    let open = try await entry.openOrders(of: instrument.id)
+    let open = try await entry.openOrders(of: instrument.id).rows
     state.withLock { state in for report in open { Self.take(report, &state) } }
     let listed = Set(open.map(\.clientOrderID))
     let missing = state.withLock { state in
@@ -130,7 +130,7 @@ final class AccountView: Sendable {
       if case .unknown(let reason) = outcome { throw VenueError(.venueUnavailable, reason) }
     }
     let last = fills.last?.fill.executionID
-    let found = try await entry.fills(of: instrument.id, from: last)
+    let found = try await entry.fills(of: instrument.id, from: last).rows
     for record in found where state.withLock({ $0.fills[record.fill.executionID] == nil }) {
       state.withLock { $0.fills[record.fill.executionID] = record }
     }
@@ -145,7 +145,7 @@ final class AccountView: Sendable {
   private func completeFills(_ entry: any VenueOrderEntry) async throws(VenueError) {
     for name in ordersWithLostFills {
       guard let id = orders[name]?.venueOrderID else { continue }
-      for record in try await entry.fills(ofOrder: id, instrument.id) {
+      for record in try await entry.fills(ofOrder: id, instrument.id).rows {
         state.withLock { $0.fills[record.fill.executionID] = record }
       }
     }

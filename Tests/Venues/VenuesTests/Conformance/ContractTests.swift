@@ -21,9 +21,9 @@ import Venue
       let placed = await trading.place(trading.order(1, .buy, 100, at: trading.low))
       #expect(status(placed) == .new, "\(placed)")
       let bitcoin = trading.bitcoin.id
-      let open = try await trading.orders.openOrders(of: bitcoin)
+      let open = try await trading.orders.openOrders(of: bitcoin).rows
       #expect(open.map(\.clientOrderID) == [Names.name(1)])
-      #expect(try await trading.orders.openOrders(of: InstrumentID(1)).isEmpty)
+      #expect(try await trading.orders.openOrders(of: InstrumentID(1)) == VenueList())
       let account = try await trading.connected.exchangeAccount()
       #expect(account.openOrders.map(\.price) == [trading.low])
       #expect(await status(trading.query(1)) == .new)
@@ -31,7 +31,7 @@ import Venue
 
       let cancelled = await trading.cancel(1)
       #expect(status(cancelled) == .cancelled, "\(cancelled)")
-      #expect(try await trading.orders.openOrders(of: bitcoin).isEmpty)
+      #expect(try await trading.orders.openOrders(of: bitcoin) == VenueList())
       #expect(await status(trading.query(1)) == .cancelled)
       #expect(await soon { trading.statuses(1).last == .cancelled })
       #expect(trading.statuses(1) == [.new, .cancelled])
@@ -60,12 +60,12 @@ import Venue
           == trading.reports(1).map(\.filledQuantity).sorted())
       let id = try #require(trading.reports(1).first?.venueOrderID)
       let bitcoin = trading.bitcoin.id
-      let history = try await trading.orders.fills(of: bitcoin, from: nil)
+      let history = try await trading.orders.fills(of: bitcoin, from: nil).rows
       #expect(history.map(\.fill.executionID) == fills.map(\.executionID))
       #expect(history.map(\.fill.fee) == fills.map(\.fee))
-      let later = try await trading.orders.fills(of: bitcoin, from: fills[1].executionID)
+      let later = try await trading.orders.fills(of: bitcoin, from: fills[1].executionID).rows
       #expect(later.map(\.fill.executionID) == [fills[1].executionID])
-      let own = try await trading.orders.fills(ofOrder: id, bitcoin)
+      let own = try await trading.orders.fills(ofOrder: id, bitcoin).rows
       #expect(own.map(\.fill) == history.map(\.fill))
       try await trading.expectAgreement()
       #expect(trading.view.repeatedFills == 0)
@@ -162,7 +162,9 @@ import Venue
         Names.name(1), with: trading.order(3, .buy, 100, at: price))
       #expect(reason(third.cancel) == .unknownOrder && third.place == nil)
       #expect(
-        try await trading.orders.openOrders(of: bitcoin).map(\.clientOrderID) == [Names.name(2)])
+        try await trading.orders.openOrders(of: bitcoin).rows.map(\.clientOrderID) == [
+          Names.name(2)
+        ])
       try await trading.expectAgreement()
       await trading.stop()
     }
@@ -179,8 +181,8 @@ import Venue
       }
       await trading.otherPlaces(trading.order(1, .buy, 100, at: trading.low))
       try await trading.orders.cancelAll(of: trading.bitcoin.id)
-      #expect(try await trading.orders.openOrders(of: trading.bitcoin.id).isEmpty)
-      #expect(try await trading.other.orders.openOrders(of: trading.bitcoin.id).count == 1)
+      #expect(try await trading.orders.openOrders(of: trading.bitcoin.id) == VenueList())
+      #expect(try await trading.other.orders.openOrders(of: trading.bitcoin.id).rows.count == 1)
       // Of nothing there is nothing to say.
       try await trading.orders.cancelAll(of: trading.bitcoin.id)
       try await trading.expectAgreement()

@@ -1807,6 +1807,51 @@ void   shrivenquant__market__v1__list_open_venue_orders_response__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__list_open_venue_orders_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__list_gap__init
+                     (Shrivenquant__Market__V1__ListGap         *message)
+{
+  static const Shrivenquant__Market__V1__ListGap init_value = SHRIVENQUANT__MARKET__V1__LIST_GAP__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__list_gap__get_packed_size
+                     (const Shrivenquant__Market__V1__ListGap *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__list_gap__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__list_gap__pack
+                     (const Shrivenquant__Market__V1__ListGap *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__list_gap__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__list_gap__pack_to_buffer
+                     (const Shrivenquant__Market__V1__ListGap *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__list_gap__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__ListGap *
+       shrivenquant__market__v1__list_gap__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__ListGap *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__list_gap__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__list_gap__free_unpacked
+                     (Shrivenquant__Market__V1__ListGap *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__list_gap__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__list_venue_fills_request__init
                      (Shrivenquant__Market__V1__ListVenueFillsRequest         *message)
 {
@@ -5461,7 +5506,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__query_venue_order_req
   (ProtobufCMessageInit) shrivenquant__market__v1__query_venue_order_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_open_venue_orders_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_open_venue_orders_request__field_descriptors[2] =
 {
   {
     "venue",
@@ -5475,14 +5520,27 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_open_venue_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ListOpenVenueOrdersRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__list_open_venue_orders_request__field_indices_by_name[] = {
+  1,   /* field[1] = page_token */
   0,   /* field[0] = venue */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__list_open_venue_orders_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_request__descriptor =
 {
@@ -5492,14 +5550,14 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_order
   "Shrivenquant__Market__V1__ListOpenVenueOrdersRequest",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__ListOpenVenueOrdersRequest),
-  1,
+  2,
   shrivenquant__market__v1__list_open_venue_orders_request__field_descriptors,
   shrivenquant__market__v1__list_open_venue_orders_request__field_indices_by_name,
   1,  shrivenquant__market__v1__list_open_venue_orders_request__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__list_open_venue_orders_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_open_venue_orders_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_open_venue_orders_response__field_descriptors[3] =
 {
   {
     "orders",
@@ -5513,14 +5571,40 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_open_venue_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "missing",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__ListOpenVenueOrdersResponse, n_missing),
+    offsetof(Shrivenquant__Market__V1__ListOpenVenueOrdersResponse, missing),
+    &shrivenquant__market__v1__list_gap__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ListOpenVenueOrdersResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__list_open_venue_orders_response__field_indices_by_name[] = {
+  1,   /* field[1] = missing */
+  2,   /* field[2] = next_page_token */
   0,   /* field[0] = orders */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__list_open_venue_orders_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_response__descriptor =
 {
@@ -5530,11 +5614,75 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_order
   "Shrivenquant__Market__V1__ListOpenVenueOrdersResponse",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__ListOpenVenueOrdersResponse),
-  1,
+  3,
   shrivenquant__market__v1__list_open_venue_orders_response__field_descriptors,
   shrivenquant__market__v1__list_open_venue_orders_response__field_indices_by_name,
   1,  shrivenquant__market__v1__list_open_venue_orders_response__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__list_open_venue_orders_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_gap__field_descriptors[3] =
+{
+  {
+    "symbol",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ListGap, symbol),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "venue_order_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ListGap, venue_order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__ListGap, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__list_gap__field_indices_by_name[] = {
+  2,   /* field[2] = reason */
+  0,   /* field[0] = symbol */
+  1,   /* field[1] = venue_order_id */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__list_gap__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__list_gap__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.ListGap",
+  "ListGap",
+  "Shrivenquant__Market__V1__ListGap",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__ListGap),
+  3,
+  shrivenquant__market__v1__list_gap__field_descriptors,
+  shrivenquant__market__v1__list_gap__field_indices_by_name,
+  1,  shrivenquant__market__v1__list_gap__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__list_gap__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_venue_fills_request__field_descriptors[3] =
@@ -5601,7 +5749,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venue_fills_requ
   (ProtobufCMessageInit) shrivenquant__market__v1__list_venue_fills_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_venue_fills_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_venue_fills_response__field_descriptors[2] =
 {
   {
     "fills",
@@ -5615,14 +5763,27 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_venue_fills
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "missing",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__ListVenueFillsResponse, n_missing),
+    offsetof(Shrivenquant__Market__V1__ListVenueFillsResponse, missing),
+    &shrivenquant__market__v1__list_gap__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__list_venue_fills_response__field_indices_by_name[] = {
   0,   /* field[0] = fills */
+  1,   /* field[1] = missing */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__list_venue_fills_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venue_fills_response__descriptor =
 {
@@ -5632,7 +5793,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venue_fills_resp
   "Shrivenquant__Market__V1__ListVenueFillsResponse",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__ListVenueFillsResponse),
-  1,
+  2,
   shrivenquant__market__v1__list_venue_fills_response__field_descriptors,
   shrivenquant__market__v1__list_venue_fills_response__field_indices_by_name,
   1,  shrivenquant__market__v1__list_venue_fills_response__number_ranges,

@@ -60,6 +60,7 @@ typedef struct Shrivenquant__Market__V1__HoldOrdersResponse Shrivenquant__Market
 typedef struct Shrivenquant__Market__V1__QueryVenueOrderRequest Shrivenquant__Market__V1__QueryVenueOrderRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersRequest Shrivenquant__Market__V1__ListOpenVenueOrdersRequest;
 typedef struct Shrivenquant__Market__V1__ListOpenVenueOrdersResponse Shrivenquant__Market__V1__ListOpenVenueOrdersResponse;
+typedef struct Shrivenquant__Market__V1__ListGap Shrivenquant__Market__V1__ListGap;
 typedef struct Shrivenquant__Market__V1__ListVenueFillsRequest Shrivenquant__Market__V1__ListVenueFillsRequest;
 typedef struct Shrivenquant__Market__V1__ListVenueFillsResponse Shrivenquant__Market__V1__ListVenueFillsResponse;
 typedef struct Shrivenquant__Market__V1__Fill Shrivenquant__Market__V1__Fill;
@@ -864,10 +865,14 @@ struct  Shrivenquant__Market__V1__ListOpenVenueOrdersRequest
 {
   ProtobufCMessage base;
   char *venue;
+  /*
+   * From the answer before; empty: the first page.
+   */
+  char *page_token;
 };
 #define SHRIVENQUANT__MARKET__V1__LIST_OPEN_VENUE_ORDERS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__list_open_venue_orders_request__descriptor) \
-    , (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Shrivenquant__Market__V1__ListOpenVenueOrdersResponse
@@ -875,10 +880,42 @@ struct  Shrivenquant__Market__V1__ListOpenVenueOrdersResponse
   ProtobufCMessage base;
   size_t n_orders;
   Shrivenquant__Market__V1__VenueReport **orders;
+  /*
+   * What may be open besides. As long as there is any, an order that is not in `orders` is not thereby
+   * gone.
+   */
+  size_t n_missing;
+  Shrivenquant__Market__V1__ListGap **missing;
+  /*
+   * The list goes on; empty: this is all. A page ends between two instruments, so that an order that
+   * comes or goes meanwhile moves no other one to another page.
+   */
+  char *next_page_token;
 };
 #define SHRIVENQUANT__MARKET__V1__LIST_OPEN_VENUE_ORDERS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__list_open_venue_orders_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL, (char *)protobuf_c_empty_string }
+
+
+/*
+ * A row of a venue's list that cannot be read, or an instrument that the venue does not answer for.
+ */
+struct  Shrivenquant__Market__V1__ListGap
+{
+  ProtobufCMessage base;
+  /*
+   * Empty: it is not known which.
+   */
+  char *symbol;
+  /*
+   * Of the order that the row is about; empty: it is not known.
+   */
+  char *venue_order_id;
+  char *reason;
+};
+#define SHRIVENQUANT__MARKET__V1__LIST_GAP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__list_gap__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Shrivenquant__Market__V1__ListVenueFillsRequest
@@ -898,10 +935,15 @@ struct  Shrivenquant__Market__V1__ListVenueFillsResponse
   ProtobufCMessage base;
   size_t n_fills;
   Shrivenquant__Market__V1__Fill **fills;
+  /*
+   * As long as there is any, the order may have filled further.
+   */
+  size_t n_missing;
+  Shrivenquant__Market__V1__ListGap **missing;
 };
 #define SHRIVENQUANT__MARKET__V1__LIST_VENUE_FILLS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__list_venue_fills_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL }
 
 
 struct  Shrivenquant__Market__V1__Fill
@@ -1806,6 +1848,25 @@ Shrivenquant__Market__V1__ListOpenVenueOrdersResponse *
 void   shrivenquant__market__v1__list_open_venue_orders_response__free_unpacked
                      (Shrivenquant__Market__V1__ListOpenVenueOrdersResponse *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__ListGap methods */
+void   shrivenquant__market__v1__list_gap__init
+                     (Shrivenquant__Market__V1__ListGap         *message);
+size_t shrivenquant__market__v1__list_gap__get_packed_size
+                     (const Shrivenquant__Market__V1__ListGap   *message);
+size_t shrivenquant__market__v1__list_gap__pack
+                     (const Shrivenquant__Market__V1__ListGap   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__list_gap__pack_to_buffer
+                     (const Shrivenquant__Market__V1__ListGap   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__ListGap *
+       shrivenquant__market__v1__list_gap__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__list_gap__free_unpacked
+                     (Shrivenquant__Market__V1__ListGap *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__ListVenueFillsRequest methods */
 void   shrivenquant__market__v1__list_venue_fills_request__init
                      (Shrivenquant__Market__V1__ListVenueFillsRequest         *message);
@@ -2102,6 +2163,9 @@ typedef void (*Shrivenquant__Market__V1__ListOpenVenueOrdersRequest_Closure)
 typedef void (*Shrivenquant__Market__V1__ListOpenVenueOrdersResponse_Closure)
                  (const Shrivenquant__Market__V1__ListOpenVenueOrdersResponse *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__ListGap_Closure)
+                 (const Shrivenquant__Market__V1__ListGap *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__ListVenueFillsRequest_Closure)
                  (const Shrivenquant__Market__V1__ListVenueFillsRequest *message,
                   void *closure_data);
@@ -2339,6 +2403,7 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__hold_orders_re
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__query_venue_order_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_open_venue_orders_response__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_gap__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venue_fills_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_venue_fills_response__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__fill__descriptor;
