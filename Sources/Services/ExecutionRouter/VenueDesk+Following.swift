@@ -100,11 +100,10 @@ extension VenueDesk {
         while let open = try await listOpenOrders(venue, key) {
           if let open = open.orders {
             for wire in open.orders { await compare(wire) }
-            // What is missing may be an orphan: the venue is asked again.
-            guard let gap = open.missing.first else {
-              reconciled()
-              break
-            }
+            // A row that nobody can read, of another's order perhaps, keeps no orders of ours waiting.
+            reconciled()
+            // It may be an orphan: the venue is asked again, and readiness tells of it.
+            guard let gap = open.missing.first else { break }
             matters.note(key, "the list is not whole: \(gap.symbol) \(gap.reason)")
           }
           await context.loop.sleep(for: pace.take())

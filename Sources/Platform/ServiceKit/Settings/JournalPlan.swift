@@ -22,7 +22,7 @@ package struct JournalPlan: Sendable {
       settings.int(
         "snapshot_records", in: 0...1_000_000_000, default: 50_000, unit: "records",
         "After so many \(state) written beside the journal, so that a start reads what came later; "
-          + "never sooner than the journal has grown by a snapshot's size. 0: never."))
+          + "never sooner than the journal has grown by a quarter of a snapshot. 0: never."))
   }
 
   /// `disk`: where it is kept, and by whose clock.
