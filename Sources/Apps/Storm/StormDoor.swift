@@ -43,7 +43,10 @@ final class StormDoor: @unchecked Sendable {
       return nil
     }
     let venue = ticket.venue.name
-    var queue = (waiting[venue] ?? []).filter { !$0.ticket.wasCancelled }
+    // What came before this absence has had a router since, unheard by anybody at the door.
+    var queue = (waiting[venue] ?? []).filter {
+      !$0.ticket.wasCancelled && Self.age(of: $0.id, at: away) < .zero
+    }
     defer { waiting[venue] = queue }
     let mayRest = ticket.timeInForce == .gtc || ticket.timeInForce == .postOnly
     let first = queue.first

@@ -130,9 +130,19 @@ package enum StormProgram {
 
   private static func command(_ settings: StormSettings) -> String {
     let faults = settings.faults.map(\.rawValue).sorted().joined(separator: ",")
-    let hours = StormResult.milliseconds(settings.duration)
-    return "shrivenquant storm --seed \(settings.seed) --minutes \(hours / 60_000) --faults "
-      + (faults.isEmpty ? "none" : faults)
+    let usual = StormSettings(seed: 0)
+    var words = ["shrivenquant storm --seed \(settings.seed)"]
+    // Rounded up: what broke near the end of it breaks again.
+    words.append("--seconds \((StormResult.milliseconds(settings.duration) + 999) / 1_000)")
+    words.append("--faults \(faults.isEmpty ? "none" : faults)")
+    if settings.round != usual.round {
+      words.append("--round \(StormResult.milliseconds(settings.round) / 1_000)")
+    }
+    if settings.density != usual.density { words.append("--density \(settings.density)") }
+    if settings.ordersPerSecond != usual.ordersPerSecond {
+      words.append("--orders \(settings.ordersPerSecond)")
+    }
+    return words.joined(separator: " ")
   }
 
   private static func folder() throws -> String {

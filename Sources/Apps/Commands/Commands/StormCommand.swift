@@ -10,6 +10,9 @@ enum StormCommand {
         CommandForm.Option("--seed", value: "N", "what everything is drawn from (default 1)"),
         CommandForm.Option("--hours", value: "H", "simulated (default 1)"),
         CommandForm.Option("--minutes", value: "M", "simulated, instead of hours"),
+        CommandForm.Option("--seconds", value: "S", "simulated, instead of hours"),
+        CommandForm.Option("--round", value: "S", "simulated seconds until a calm (default 300)"),
+        CommandForm.Option("--density", value: "N", "faults come N times as often (default 1)"),
         CommandForm.Option("--faults", value: "LIST", "kinds of faults; all (default), or none"),
         CommandForm.Option("--orders", value: "N", "a second, over nine markets (default 20)"),
         CommandForm.Option("--seeds", value: "N", "so many seeds, one after another (default 1)"),
@@ -31,7 +34,8 @@ enum StormCommand {
     var words: [String] = []
     for option in ["--whole", "--trace"] where arguments.has(option) { words.append(option) }
     for option in [
-      "--seed", "--hours", "--minutes", "--faults", "--orders", "--seeds", "--time", "--mutant",
+      "--seed", "--hours", "--minutes", "--seconds", "--round", "--density", "--faults", "--orders",
+      "--seeds", "--time", "--mutant",
     ] {
       if let value = arguments.value(option) { words += [option, value] }
     }
