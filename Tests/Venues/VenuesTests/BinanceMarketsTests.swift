@@ -124,13 +124,14 @@ import Venue
   /// Answers the time and notes everything else.
   private func rest(
     _ loop: EventLoop, weightMax: Int? = nil, orderMax: Int? = nil,
+    timeout: Duration = .seconds(20),
     answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse
   ) async throws -> (BinanceREST, ScriptedVenue, VenueCounters) {
     let venue = try await ScriptedVenue(loop, answer: answer, talk: { _, _ in })
     var settings = venue.settings
     settings.requestWeightMax = weightMax
     settings.orderRateMax = orderMax
-    settings.requestTimeout = .seconds(20)
+    settings.requestTimeout = timeout
     let counters = VenueCounters(MetricsRegistry(), venue: "binance")
     let rest = BinanceREST(
       .spot, settings,
@@ -165,6 +166,32 @@ import Venue
 
       #expect(asked.withLock { $0 } == 3)
       #expect(counters.limited.value == 1)
+      await venue.stop()
+    }
+  }
+
+  @Test func `who gives up waiting for room is answered at once, and nothing is sent`()
+    async throws
+  {
+    let asked = Mutex(0)
+    try await withLoop { loop in
+      let (rest, venue, counters) = try await rest(loop, weightMax: 2, timeout: .seconds(90)) { _ in
+        asked.withLock { $0 += 1 }
+        return HTTPResponse(status: 200, json: Array("{}".utf8))
+      }
+      for _ in 0..<2 { _ = try await rest.body("GET", "/api/v3/ping", [], .open) }
+      let waiting = Task(executorPreference: loop) {
+        try await rest.body("GET", "/api/v3/ping", [], .open)
+      }
+      let isHeld = await soon { counters.limited.value == 1 }
+      #expect(isHeld)
+      waiting.cancel()
+
+      await #expect(
+        throws: VenueFailure.definite(
+          .rateLimit, text: "given up while held back by the limit REQUEST_WEIGHT")
+      ) { try await waiting.value }
+      #expect(asked.withLock { $0 } == 2)
       await venue.stop()
     }
   }

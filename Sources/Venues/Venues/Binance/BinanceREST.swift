@@ -177,6 +177,7 @@ final class BinanceREST: Sendable {
         throw .definite(.rateLimit, text: "held back for \(wait) by the limit \(limit)")
       }
       await loop.sleep(for: wait)
+      guard !Task.isCancelled else { throw .givenUp(limit) }
     }
   }
 

@@ -178,6 +178,7 @@ final class OKXREST: Sendable {
         throw .definite(.rateLimit, text: "held back for \(wait) by the limit \(limit)")
       }
       await loop.sleep(for: wait)
+      guard !Task.isCancelled else { throw .givenUp(limit) }
     }
   }
 }

@@ -12,6 +12,11 @@ package enum VenueFailure: Error, Sendable, Hashable {
   /// writes for a client that closed.
   static let openStatuses: Set<Int> = [408, 409, 425, 499]
 
+  /// Whoever asked waits for room no longer: nothing was sent.
+  static func givenUp(_ limit: String) -> VenueFailure {
+    .definite(.rateLimit, text: "given up while held back by the limit \(limit)")
+  }
+
   /// As the answer to a new order. A name that is taken says that an order of this name is there, perhaps
   /// this very one: what became of it is to be asked.
   var ofPlacing: VenueFailure {

@@ -110,11 +110,13 @@ final class VenueHTTP: Sendable {
 
   private static let held = VenueFailure.definite(.killSwitch, text: OrderHold.reason)
 
-  /// The time was over in our own queue, or was looked at late: then the venue may well have answered.
+  /// The time was over in our own queue, or was looked at late, or nobody waits any longer: then the venue
+  /// may well have answered.
   private static func isOurs(
     _ error: HTTPClientError, after elapsed: Duration, of timeout: Duration
   ) -> Bool {
-    error.kind == .queued || (error.kind == .timeout && elapsed > timeout + latenessMax)
+    error.kind == .queued || error.kind == .cancelled
+      || (error.kind == .timeout && elapsed > timeout + latenessMax)
   }
 
   /// A loop that is later than this was stopped, by the machine or by work.
