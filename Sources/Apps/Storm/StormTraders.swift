@@ -207,8 +207,12 @@ final class StormTraders: @unchecked Sendable {
       ticket.replaced = loop.uptime
       _ = try await gate.replaceOrder(request, patience(.seconds(4)))
     } catch {
-      world.trace.note("replace \(ticket.clientID): \(error.code.name) \(error.message)")
+      return world.trace.note("replace \(ticket.clientID): \(error.code.name) \(error.message)")
     }
+    // Some think better of it.
+    guard random.below(3) == 0 else { return }
+    await loop.sleep(for: .milliseconds(Int64(random.below(2_000))))
+    await cancel(ticket)
   }
 
   /// Everything at once: several orders of a symbol become larger, and others come beside them, each of

@@ -42,7 +42,8 @@ extension Mutant {
     // The router is away for long, and comes back to a replacement first: that is rare.
     case .replaceOvertakesCancel: MutantTrial("crashes", seconds: 600, round: 300, density: 2)
     case .endsWithoutFills, .fillCountsTwice: MutantTrial("silence,streams,fills")
-    case .doubtReleases: MutantTrial("cuts")
+    // It lasts until the gate has missed the oms's events for a while, and refuses orders for that.
+    case .doubtReleases: MutantTrial("cuts", seconds: 300, round: 300, density: 12)
     case .refusalKeepsReservation: MutantTrial("space,crashes,slow")
     case .replaceUnreserved: MutantTrial("slow,late")
     case .lossUnasked: MutantTrial("streams,fills")
