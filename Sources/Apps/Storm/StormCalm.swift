@@ -1,8 +1,10 @@
 internal import Calls
 internal import Chrono
 internal import Contracts
+internal import Execution
 internal import Journal
 internal import Loop
+internal import Orders
 internal import ServiceKit
 internal import Translation
 internal import Units
@@ -148,6 +150,20 @@ struct StormCalm {
     request.openOnly = true
     request.pageSize = 100
     return try await traders.oms.listOrders(request, patience).orders
+  }
+
+  /// What the oms has open, nobody wants gone or otherwise, is open at its venue.
+  func compareOpen() async {
+    guard world.violation == nil, let orders = await listOrders() else { return }
+    let open = Set(
+      audit.openAtVenues.compactMap { ChildID(parsing: $0)?.parent.description })
+    let working: Set<TypeV1.OrderStatus> = [.new, .partiallyFilled]
+    for order in orders.values where working.contains(order.status) && !open.contains(order.orderId)
+    {
+      return world.broke(
+        .kept,
+        "\(order.clientOrderId) \(order.orderId) is \(order.status.name) and not at \(order.venue)")
+    }
   }
 
   private func listOrders() async -> [String: OmsV1.Order]? {

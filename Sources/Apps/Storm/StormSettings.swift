@@ -142,6 +142,7 @@ package enum StormRule: String, Sendable, Hashable, CaseIterable {
   case reserved = "what is reserved is owned by an order that lives"
   case ended = "every order ends"
   case rolled = "the day rolls"
+  case kept = "what is open in the oms is open at its venue"
   case over = "an order that has ended is not open at its venue"
   case prompt = "what is sent is sent in its time"
   case gone = "an order that is to be cancelled is not placed anew"

@@ -25,8 +25,6 @@ actor Router {
   let journal: Journal
   /// Of this start, and no other one.
   nonisolated let instance: UInt64
-  /// Another instance has written the journal, and may have sent orders that are not in it.
-  nonisolated let hasPredecessor: Bool
   private let config: Config
   private let context: ServiceContext
   private var log: Journaled<RoutingState>
@@ -46,7 +44,6 @@ actor Router {
     self.log = log
     self.journal = log.journal
     self.instance = context.loop.randomNumber() | 1
-    self.hasPredecessor = log.journal.recovery.last > 0
     let reports = context.metrics.counters(
       "execution_router_reports_total", help: "Reports to the oms.", labels: ["kind"])
     self.reports = Dictionary(

@@ -78,8 +78,7 @@ extension VenueDesk {
   /// What an earlier instance has sent on the oms's word, the oms hands over to this one as soon as it
   /// hears it: until then it is no orphan.
   private func waitForTheOms() async throws {
-    // An empty journal is of an instance that nobody was before.
-    guard router.hasPredecessor, context.loop.uptime - began < Self.patience * 10 else { return }
+    guard context.loop.uptime - began < Self.patience * 10 else { return }
     await context.loop.sleep(for: Self.patience)
     try Task.checkCancellation()
   }
@@ -106,17 +105,19 @@ extension VenueDesk {
   func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
     let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
     guard open(key, at: instrument.venue.name) else { return }
-    orphans.with(instrument.venue.name).increment()
-    context.log.error(
-      "cancelling an orphan at the venue",
-      [
-        "client_order_id": .text(wire.clientOrderId), "venue": .text(wire.venue),
-        "symbol": .text(wire.symbol),
-      ])
     context.spawn("cancel orphan") {
       var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
       matters.begin(key)
       try await waitForTheOms()
+      if await router.child(wire.clientOrderId) == nil {
+        orphans.with(instrument.venue.name).increment()
+        context.log.error(
+          "cancelling an orphan at the venue",
+          [
+            "client_order_id": .text(wire.clientOrderId), "venue": .text(wire.venue),
+            "symbol": .text(wire.symbol),
+          ])
+      }
       while true {
         if await router.child(wire.clientOrderId) != nil {
           // An earlier instance had sent it, and the oms has handed it over meanwhile.

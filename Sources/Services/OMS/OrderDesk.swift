@@ -34,6 +34,10 @@ actor OrderDesk {
   private var cancelsSent: Set<OrderID> = []
   /// The execution-router that is heard now; 0 while none is.
   var routerInstance: UInt64 = 0
+  /// The one heard last, also when it is away.
+  var lastRouter: UInt64 = 0
+  /// Its log is not the one that was read, and it has not been told what that one knew.
+  var isLogReplaced = false
   private var mint: OrderIDMint
   private var waiters: [OrderID: [CheckedContinuation<Void, Never>]] = [:]
   private let accepted: Counter

@@ -67,7 +67,7 @@ struct RouterLink: Sendable {
     var isSkipping = Mutant.isOn(.reportSkipped) && position.sequence > 0
     while let report = try await reports.next() {
       if report.instance != 0 {
-        await desk.heardRouter(report.instance)
+        for id in await desk.heardRouter(report.instance) { tellAgain(id) }
         continue
       }
       if isSkipping {
@@ -101,6 +101,24 @@ struct RouterLink: Sendable {
         route(id, mayBeThere: true)
       }
       if let version = row.lifecycle.pendingVersion { replace(id, version: version) }
+    }
+  }
+
+  /// An order that this router should have from the one before it, and may not: its journal may have been
+  /// put back from an older copy. It is not sent for that: the venue is asked about it.
+  private func tellAgain(_ id: OrderID) {
+    context.spawn("tell the router of an order again") {
+      guard await desk.isAtRouter(id) else { return }
+      do throws(RPCError) {
+        _ = try await router.routeOrder(await desk.routeRequest(id, askedOnly: true), within)
+      } catch {
+        guard error.code == .invalidArgument else { throw error }
+        return context.log.error(
+          "the execution-router does not take an order that was sent",
+          ["order_id": "\(id)", "reason": .text(error.message)])
+      }
+      if let version = await desk.pendingVersion(of: id) { replace(id, version: version) }
+      cancel(id)
     }
   }
 
@@ -216,16 +234,33 @@ enum DeliveryStep: Sendable {
 }
 
 extension OrderDesk {
-  func heardRouter(_ instance: UInt64) { routerInstance = instance }
+  /// What a router that was not heard before is to be told again: where its log is another one every
+  /// order that is open, else those of which no report has come, for it may have lost their routes.
+  func heardRouter(_ instance: UInt64) -> [OrderID] {
+    let isNew = lastRouter != instance
+    (routerInstance, lastRouter) = (instance, instance)
+    guard isNew else { return [] }
+    let all = isLogReplaced
+    isLogReplaced = false
+    return openRows.compactMap { row in
+      let isAsked = !isUnsent(row) && (all || !row.lifecycle.wasSent)
+      return isAsked && accepting[row.order.id] == nil ? row.order.id : nil
+    }
+  }
+
   /// Orders that are accepted now wait for its record, whichever instance comes.
   func lostRouter() { routerInstance = 0 }
 
-  func routeRequest(_ id: OrderID) -> ExecutionV1.RouteOrderRequest {
+  /// `askedOnly`: as one that another instance may have sent.
+  func routeRequest(_ id: OrderID, askedOnly: Bool = false) -> ExecutionV1.RouteOrderRequest {
     var request = ExecutionV1.RouteOrderRequest()
     request.order = message(id)
-    request.instance = log.state[id]?.routerInstance ?? 0
+    request.instance = askedOnly ? Self.noInstance : log.state[id]?.routerInstance ?? 0
     return request
   }
+
+  /// Of nobody: instances are odd.
+  private static let noInstance: UInt64 = 2
 
   func cancelRequest(_ id: OrderID) -> ExecutionV1.CancelRoutedOrderRequest {
     var request = ExecutionV1.CancelRoutedOrderRequest()
@@ -250,6 +285,13 @@ extension OrderDesk {
   }
 
   func isToGo(_ id: OrderID) -> Bool { log.state[id]?.lifecycle.isCancelRequested ?? false }
+
+  func pendingVersion(of id: OrderID) -> UInt32? { log.state[id]?.lifecycle.pendingVersion }
+
+  func isAtRouter(_ id: OrderID) -> Bool {
+    guard let row = log.state[id] else { return false }
+    return !row.lifecycle.isTerminal && !isUnsent(row)
+  }
 
   func isToCancelAtRouter(_ id: OrderID) -> Bool {
     guard let row = log.state[id] else { return false }
@@ -299,5 +341,6 @@ extension OrderDesk {
       "the execution-router's journal is not the one that was read: all its reports are read again",
       ["reason": .text(reason), "read": "\(reports.sequence)"])
     forgetReports()
+    isLogReplaced = true
   }
 }

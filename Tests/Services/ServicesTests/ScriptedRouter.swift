@@ -1,5 +1,6 @@
 import Calls
 import Contracts
+import ServiceKit
 import Synchronization
 import Wire
 
@@ -20,6 +21,7 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     var refusesLate = false
     var replacementRefusal: RPCError?
     var knowsNothing = false
+    var isOtherLog = false
     var holdsReplacements = false
     var losesAnswers = false
     var lost: [CheckedContinuation<Void, Never>] = []
@@ -95,6 +97,9 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     }
   }
 
+  /// Its log is another one from now on: who has read of the old one begins anew.
+  func replaceLog() { state.withLock { $0.isOtherLog = true } }
+
   /// Breaks every open stream of reports.
   func cut() { reports.cut() }
 
@@ -146,6 +151,9 @@ final class ScriptedRouter: ExecutionV1.ExecutionServiceHandler {
     _ request: ExecutionV1.StreamReportsRequest,
     _ responses: Outgoing<ExecutionV1.ExecutionReport>, _ context: ServerContext
   ) async throws {
+    if state.withLock({ $0.isOtherLog }), request.afterSequence > 0 {
+      throw LogReplaced("it ends before").error(of: "execution-router")
+    }
     if request.withInstance, instance != 0 {
       var opening = ExecutionV1.ExecutionReport()
       opening.instance = instance

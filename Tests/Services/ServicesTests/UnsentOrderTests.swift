@@ -87,6 +87,46 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true])
+  func `REC-05 a router that is another one is told again what it may lack, and sends none of it`(
+    isOtherLog: Bool
+  ) async throws {
+    try await withOMS([]) { desk in
+      desk.router.instance = 7
+      desk.router.cut()
+      var asked = 0
+      while desk.router.named.last != 7 {
+        asked += 1
+        let id = try await desk.place("p-\(asked)")
+        let isRouted = await eventually { desk.router.routed.contains { $0.orderId == id } }
+        #expect(isRouted)
+        desk.router.report(.rejected, id)
+        _ = try await desk.order(id) { $0.status == .rejected }
+      }
+      let before = desk.router.routed.count
+      let working = try await desk.place("c-1")
+      desk.router.report(.acknowledged, working)
+      _ = try await desk.order(working) { $0.status == .new }
+      let silent = try await desk.place("c-2")
+      let ended = try await desk.place("c-3")
+      desk.router.report(.rejected, ended)
+      _ = try await desk.order(ended) { $0.status == .rejected }
+      let haveAll = await eventually { desk.router.routed.count == before + 3 }
+      #expect(haveAll)
+
+      desk.router.instance = 9
+      if isOtherLog { desk.router.replaceLog() }
+      desk.router.cut()
+
+      let expected = isOtherLog ? [working, silent] : [silent]
+      let isTold = await eventually { desk.router.routed.count == before + 3 + expected.count }
+      #expect(isTold)
+      #expect(Set(desk.router.routed.suffix(expected.count).map(\.orderId)) == Set(expected))
+      // Nobody's: it is asked about, and not sent.
+      #expect(desk.router.named.suffix(expected.count).allSatisfy { $0 == 2 })
+    }
+  }
+
   @Test func `OMS-06 a cancel of ten thousand is one walk and few syncs`() async throws {
     try await withOMS(["oms.unsent_orders_max=100000"]) { desk in
       let count = 2_000

@@ -114,7 +114,8 @@ extension ExecutionV1 {
     /// The instance of the execution-router that the oms heard when it accepted the order; journaled there,
     /// and the same in every request for the order. That instance sends the order on the oms's word, before
     /// its own record is on disk; any other one never sends it, and asks the venue whether it is there. 0:
-    /// the record comes first, whichever instance it is.
+    /// the record comes first, whichever instance it is. 2, which no instance is, with an order that was
+    /// taken in charge before: who does not know it asks the venue.
     package var instance: UInt64 = 0
     package var unknownFields = UnknownFields()
 
