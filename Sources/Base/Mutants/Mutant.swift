@@ -86,6 +86,8 @@ package enum Mutant: String, Sendable, CaseIterable {
   case strangerSent = "stranger-sent"
   /// An order that this instance of the router does not know was never sent, says its cancel.
   case cancelBelievesAbsence = "absence-believed"
+  /// A router whose journal is another one is told nothing again.
+  case toldOnce = "told-once"
   /// The journal does not sync.
   case syncSkipped = "sync-skipped"
   /// After a broken stream positions resume one event too far.

@@ -25,7 +25,7 @@ extension Mutant {
     case .legsAreOne: MutantTrial("selves")
     case .cancelGivesUp, .killClearsNothing: MutantTrial("bans,silence")
     case .damageIsForgotten: MutantTrial("damage")
-    case .logUncompared: MutantTrial("backups", seconds: 60, round: 60)
+    case .logUncompared, .toldOnce: MutantTrial("backups", seconds: 60, round: 60)
     case .limitsPerVenue, .baseFeeUncounted, .checkConsumes: MutantTrial("fills")
     case .strangerSent: MutantTrial("power,crashes,cuts")
     // The record of an order is lost that is to be cancelled while nobody is there, and its venue lists
@@ -46,6 +46,7 @@ extension Mutant {
     case .doubtReleases: MutantTrial("cuts", seconds: 300, round: 300, density: 12)
     case .refusalKeepsReservation: MutantTrial("space,crashes,slow")
     case .replaceUnreserved: MutantTrial("slow,late")
+    case .limitsUnsaved: MutantTrial("crashes", seconds: 200, round: 200, density: 10)
     case .lossUnasked: MutantTrial("streams,fills")
     case .reportSkipped, .routedTwice, .positionSkipped, .provisionalUnasked:
       MutantTrial("crashes,lost,slow,cuts")
