@@ -126,6 +126,7 @@ package enum ContractCatalog {
     MarketV1.GetVenueHealthRequest.self,
     MarketV1.ListInstrumentsRequest.self,
     MarketV1.ListInstrumentsResponse.self,
+    MarketV1.VenueClosure.self,
     MarketV1.UnavailableVenue.self,
     MarketV1.StreamMarketDataRequest.self,
     MarketV1.Level.self,

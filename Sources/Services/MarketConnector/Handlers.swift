@@ -74,6 +74,7 @@ struct Handlers: MarketV1.MarketServiceHandler {
       response.instruments = try await link.listed().map { each throws(RPCError) in
         try instrument(each, of: link.known)
       }
+      response.closures = link.closure.map { [$0] } ?? []
       return response
     }
     var reasons = failed.map { ($0.venue, "is not connected: \($0.reason)") }
@@ -87,6 +88,7 @@ struct Handlers: MarketV1.MarketServiceHandler {
         .unavailable, reasons.map { "\($0) \($1)" }.joined(separator: "; "),
         details: [.retryInfo(delay: .seconds(1))])
     }
+    response.closures = links.compactMap(\.closure)
     response.unavailableVenues = reasons.map { venue, reason in
       var unavailable = MarketV1.UnavailableVenue()
       unavailable.venue = venue

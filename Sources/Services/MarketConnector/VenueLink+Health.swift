@@ -71,6 +71,32 @@ extension VenueLink {
   }
 }
 
+extension VenueLink {
+  /// Why no order would reach the venue now; nil when one would, as far as is known.
+  nonisolated var closure: MarketV1.VenueClosure? {
+    let vitals = session.vitals
+    var closure = MarketV1.VenueClosure()
+    closure.venue = venue
+    if vitals.blockedFor > .zero {
+      closure.rejectReason = .rateLimit
+      closure.reason = "the venue has told us to stop"
+      closure.forMs = Self.milliseconds(vitals.blockedFor)
+    } else if vitals.breaker.wait > .zero {
+      closure.rejectReason = .venueUnavailable
+      closure.reason = "the circuit breaker is open: \(vitals.breaker.reason)"
+      closure.forMs = Self.milliseconds(vitals.breaker.wait)
+    } else {
+      return nil
+    }
+    return closure
+  }
+
+  /// Rounded up.
+  private static func milliseconds(_ time: Duration) -> UInt64 {
+    UInt64(max(0, (time.wholeNanoseconds + 999_999) / 1_000_000))
+  }
+}
+
 extension MarketV1.LimitUse {
   init(_ use: LimitUse) {
     self.init()

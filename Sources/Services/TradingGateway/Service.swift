@@ -80,7 +80,9 @@ package struct TradingGateway: ServiceDefinition {
       ) { try await desk.learn($0) }
       while !Task.isCancelled {
         await context.loop.sleep(for: Self.statesInterval)
-        try await desk.hearStates(market.listInstruments(.init(), Self.patient).instruments)
+        let began = context.loop.uptime
+        await desk.hearStates(
+          try await market.listInstruments(.init(), Self.patient), since: began)
       }
     }
   }

@@ -33,7 +33,10 @@ extension TradingDesk {
     }
     switch book!.check(ticket, now: now) {
     case .accepted:
-      if let full = venueRates.refusal(of: ticket.instrument, at: now) {
+      if let (closure, wait) = venueClosures.refusal(of: ticket.instrument.venue, at: now) {
+        response.reason = TypeV1.RejectReason(closure.reason)
+        response.text = Self.text(closure, wait, ticket.instrument.venue)
+      } else if let full = venueRates.refusal(of: ticket.instrument, at: now) {
         response.reason = .rateLimit
         response.text = Self.text(full, ticket)
         response.actual = "\(full.limit.ordersMax + 1)"
@@ -112,8 +115,27 @@ extension TradingDesk {
     if case .refused(let refusal) = verdict { throw error(refusal) }
   }
 
+  /// What a venue does not take now is not accepted for it.
+  private func requireOpen(_ venue: VenueID, _ now: Uptime) throws(RPCError) {
+    guard let (closure, wait) = venueClosures.refusal(of: venue, at: now) else { return }
+    // Proven: nothing was accepted. UNAVAILABLE would leave that open.
+    throw closure.reason.error(
+      Self.text(closure, wait, venue), code: .resourceExhausted, domain: Self.domain,
+      metadata: ["venue": venue.name], retryAfter: wait)
+  }
+
+  private static func text(
+    _ closure: VenueClosures.Closure, _ wait: Duration, _ venue: VenueID
+  ) -> String {
+    "\(venue.name) takes no orders for another \(wait): \(closure.text)"
+  }
+
   /// A venue's limit is named when nothing else refuses.
   private func requireVenueRoom(_ ticket: OrderTicket, _ now: Uptime) throws(RPCError) {
+    if venueClosures.refusal(of: ticket.instrument.venue, at: now) != nil {
+      if case .refused(let refusal) = book!.check(ticket, now: now) { throw error(refusal) }
+      try requireOpen(ticket.instrument.venue, now)
+    }
     guard let full = venueRates.refusal(of: ticket.instrument, at: now) else { return }
     if case .refused(let refusal) = book!.check(ticket, now: now) { throw error(refusal) }
     throw RejectReason.rateLimit.error(
@@ -280,6 +302,8 @@ extension TradingDesk {
       throw RPCError.invalid(
         "quantity", "must exceed what has filled, \(instrument.decimal(order.filled))")
     }
+    // Cancelled for its replacement, and that refused, an order would be gone.
+    try requireOpen(instrument.venue, context.loop.uptime)
     let gateOrder = GateOrder(
       instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
       price: price, quantity: quantity - order.filled)

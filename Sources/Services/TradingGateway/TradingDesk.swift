@@ -28,6 +28,7 @@ actor TradingDesk {
   private(set) var instruments = InstrumentTable()
   var book: GateBook?
   var venueRates = VenueOrderRates()
+  var venueClosures = VenueClosures()
   private var limits: RiskLimits?
   var limitsHeard: Uptime?
   var tops: [InstrumentID: TopOfBook] = [:]
@@ -112,11 +113,23 @@ actor TradingDesk {
   }
 
   /// Which markets are open now, as their venues say.
-  func hearStates(_ known: [MarketV1.Instrument]) {
-    for wire in known {
+  /// And which venues take orders. `began`: when that was asked.
+  func hearStates(_ known: MarketV1.ListInstrumentsResponse, since began: Uptime) {
+    for wire in known.instruments {
       guard let instrument = instruments[wire.venue, wire.symbol] else { continue }
       book?.gate.setTrading(instrument.id, isOpen: wire.trading)
     }
+    venueClosures.set(
+      Dictionary(
+        known.closures.map { wire in
+          let time = Duration.milliseconds(Int64(clamping: wire.forMs))
+          return (
+            VenueID(wire.venue),
+            VenueClosures.Closure(
+              RejectReason(wire.rejectReason) ?? .venueUnavailable, wire.reason,
+              until: began + time)
+          )
+        }, uniquingKeysWith: { $1 }))
   }
 
   private func grow() throws {

@@ -284,4 +284,28 @@ import Wire
       #expect(await floor.comesToRefuse(.killSwitch))
     }
   }
+
+  @Test func `RSK-02 a venue that takes nothing now is known before an order is accepted for it`()
+    async throws
+  {
+    let market = ScriptedMarket()
+    try await withFloor(market: market) { floor in
+      let before = try await floor.oms.all().count
+      market.closes(for: .seconds(60))
+      #expect(await floor.comesToRefuse(.rateLimit))
+
+      let error = await refusal { try await floor.submit("0.01") }
+
+      #expect(error.code == .resourceExhausted && error.reason == "RATE_LIMIT")
+      #expect(error.message.hasPrefix("binance takes no orders for another "))
+      #expect(error.message.hasSuffix("the venue has told us to stop"))
+      let checked = try await floor.check("0.01")
+      #expect(checked.reason == .rateLimit && checked.text.hasPrefix("binance takes no orders"))
+      let after = try await floor.oms.all().count
+      #expect(after - before <= 1)
+      market.closes(for: nil)
+      let isOpen = await eventually { (try? await floor.admits("0.01")) == true }
+      #expect(isOpen)
+    }
+  }
 }

@@ -6,7 +6,11 @@ import Testing
 /// A market-connector that lists instruments and streams nothing.
 final class ScriptedMarket: MarketV1.MarketServiceHandler {
   private let settlesAfter: Duration?
-  private let state = Mutex((instruments: [bitcoin()], absent: [String](), hidden: false))
+  private let state = Mutex(
+    (
+      instruments: [bitcoin()], absent: [String](), hidden: false,
+      closures: [MarketV1.VenueClosure]()
+    ))
 
   /// `absent`: venues that have not told their instruments. `settlesAfter`: how long requests can take effect there; nil: it does not say.
   init(absent: [String] = [], features: [String] = [], settlesAfter: Duration? = nil) {
@@ -20,6 +24,20 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
   init(_ instruments: [MarketV1.Instrument]) {
     settlesAfter = nil
     state.withLock { $0.instruments = instruments }
+  }
+
+  /// Binance takes no orders for so long; nil: it takes them.
+  func closes(for time: Duration?) {
+    state.withLock { state in
+      state.closures = []
+      guard let time else { return }
+      var closure = MarketV1.VenueClosure()
+      closure.venue = "binance"
+      closure.reason = "the venue has told us to stop"
+      closure.rejectReason = .rateLimit
+      closure.forMs = UInt64(time / .milliseconds(1))
+      state.closures = [closure]
+    }
   }
 
   /// What it knows of its venues it does not tell, or tells again.
@@ -49,6 +67,7 @@ final class ScriptedMarket: MarketV1.MarketServiceHandler {
     state.withLock { state in
       var response = MarketV1.ListInstrumentsResponse()
       response.instruments = state.instruments
+      response.closures = state.closures
       response.unavailableVenues = state.absent.map { venue in
         var unavailable = MarketV1.UnavailableVenue()
         unavailable.venue = venue

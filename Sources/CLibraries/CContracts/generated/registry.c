@@ -191,6 +191,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__market__v1__trade__descriptor,
   &shrivenquant__market__v1__unavailable_venue__descriptor,
   &shrivenquant__market__v1__venue__descriptor,
+  &shrivenquant__market__v1__venue_closure__descriptor,
   &shrivenquant__market__v1__venue_health__descriptor,
   &shrivenquant__market__v1__venue_order__descriptor,
   &shrivenquant__market__v1__venue_order_outcome__descriptor,
@@ -287,7 +288,7 @@ const ProtobufCMessageDescriptor *const ccontracts_messages[] = {
   &shrivenquant__type__v1__decimal__descriptor,
   &shrivenquant__type__v1__money__descriptor,
 };
-const unsigned ccontracts_messages_count = 250;
+const unsigned ccontracts_messages_count = 251;
 
 const ProtobufCEnumDescriptor *const ccontracts_enums[] = {
   &google__protobuf__field_descriptor_proto__label__descriptor,

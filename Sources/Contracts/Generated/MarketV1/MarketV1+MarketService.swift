@@ -1428,6 +1428,8 @@ extension MarketV1 {
     package var instruments: [MarketV1.Instrument] = []
     /// Venues that have not told theirs yet: ask again.
     package var unavailableVenues: [MarketV1.UnavailableVenue] = []
+    /// Venues that take no order at the moment, as we know of them.
+    package var closures: [MarketV1.VenueClosure] = []
     package var unknownFields = UnknownFields()
 
     package init() {}
@@ -1436,12 +1438,14 @@ extension MarketV1 {
       var size = self.unknownFields.bytes.count
       size += WireSize.messages(1, self.instruments)
       size += WireSize.messages(1, self.unavailableVenues)
+      size += WireSize.messages(1, self.closures)
       return size
     }
 
     package func encode(into writer: inout WireWriter) {
       writer.messages(10, self.instruments)
       writer.messages(18, self.unavailableVenues)
+      writer.messages(26, self.closures)
       writer.unknown(self.unknownFields)
     }
 
@@ -1452,6 +1456,54 @@ extension MarketV1 {
         case 0: return
         case 10: try reader.message(appendingTo: &self.instruments)
         case 18: try reader.message(appendingTo: &self.unavailableVenues)
+        case 26: try reader.message(appendingTo: &self.closures)
+        default: try reader.unknown(tag, &self.unknownFields)
+        }
+      }
+    }
+  }
+}
+
+extension MarketV1 {
+  /// No order reaches the venue now: it has told us to stop, or too many requests to it have failed.
+  package struct VenueClosure: Message {
+    package static let typeName = "shrivenquant.market.v1.VenueClosure"
+    package var venue: String = ""
+    package var reason: String = ""
+    /// From this answer on.
+    package var forMs: UInt64 = 0
+    /// RATE_LIMIT where the venue has said so, else VENUE_UNAVAILABLE.
+    package var rejectReason: TypeV1.RejectReason = TypeV1.RejectReason(rawValue: 0)
+    package var unknownFields = UnknownFields()
+
+    package init() {}
+
+    package var encodedSize: Int {
+      var size = self.unknownFields.bytes.count
+      if !self.venue.isEmpty { size += 1 + WireSize.text(self.venue) }
+      if !self.reason.isEmpty { size += 1 + WireSize.text(self.reason) }
+      if self.forMs != 0 { size += 1 + WireSize.varint(self.forMs) }
+      if self.rejectReason.rawValue != 0 { size += 1 + WireSize.varint(UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
+      return size
+    }
+
+    package func encode(into writer: inout WireWriter) {
+      if !self.venue.isEmpty { writer.text(10, self.venue) }
+      if !self.reason.isEmpty { writer.text(18, self.reason) }
+      if self.forMs != 0 { writer.varint(24, self.forMs) }
+      if self.rejectReason.rawValue != 0 { writer.varint(32, UInt64(bitPattern: Int64(self.rejectReason.rawValue))) }
+      writer.unknown(self.unknownFields)
+    }
+
+    package mutating func merge(from reader: inout WireReader) throws(WireError) {
+      while true {
+        let tag = try reader.tag()
+        switch tag {
+        case 0: return
+        case 10: self.venue = try reader.text()
+        case 18: self.reason = try reader.text()
+        case 24: self.forMs = try reader.uint64()
+        case 32: self.rejectReason = try reader.enumeration()
         default: try reader.unknown(tag, &self.unknownFields)
         }
       }

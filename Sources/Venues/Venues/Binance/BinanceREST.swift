@@ -71,7 +71,8 @@ final class BinanceREST: Sendable {
     let now = time.now + (clockOffset ?? .zero)
     return SessionVitals(
       limits: budget.withLock { $0.uses(at: now) }, breaker: http.breakerReport,
-      clockUncertainty: clock.withLock { $0.errorMax })
+      clockUncertainty: clock.withLock { $0.errorMax },
+      blockedFor: budget.withLock { $0.blocked(at: now) })
   }
 
   /// The body of a successful answer.

@@ -48,7 +48,8 @@ final class KrakenREST: Sendable {
     let now = time.now
     return SessionVitals(
       limits: limits.withLock { $0.uses(at: now) }, breaker: http.breakerReport,
-      clockUncertainty: clock.withLock { $0.errorMax })
+      clockUncertainty: clock.withLock { $0.errorMax },
+      blockedFor: limits.withLock { $0.lockout(at: now) } ?? .zero)
   }
 
   /// The moment by the venue's clock, as well as we know it.

@@ -39,7 +39,8 @@ final class OKXREST: Sendable {
     let uses = budget.withLock { $0.uses(at: venueNow) }
     return SessionVitals(
       limits: OKXLimits.fullest(uses), breaker: http.breakerReport,
-      clockUncertainty: clock.withLock { $0.errorMax })
+      clockUncertainty: clock.withLock { $0.errorMax },
+      blockedFor: budget.withLock { $0.blocked(at: venueNow) })
   }
 
   /// Now by the venue's clock.

@@ -115,6 +115,9 @@ package struct RequestBudget: Sendable {
     blockedUntil = max(blockedUntil, now + min(max(.zero, time), Self.blockMax))
   }
 
+  /// For how long the venue has told us to stop.
+  package func blocked(at now: Instant) -> Duration { max(.zero, blockedUntil - now) }
+
   /// Every limit with what is taken of it now; all of it while the venue has told us to stop.
   package mutating func uses(at now: Instant) -> [LimitUse] {
     for index in uses.indices { uses[index].advance(to: now) }

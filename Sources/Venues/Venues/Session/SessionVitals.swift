@@ -5,14 +5,17 @@ package struct SessionVitals: Sendable, Hashable {
   package var breaker: BreakerReport
   /// The clock offset is at most this far off; nil before the venue told its time.
   package var clockUncertainty: Duration?
+  /// The venue has told us to stop, and orders are held back for so long.
+  package var blockedFor: Duration
 
   package init(
     limits: [LimitUse] = [], breaker: BreakerReport = BreakerReport(),
-    clockUncertainty: Duration? = nil
+    clockUncertainty: Duration? = nil, blockedFor: Duration = .zero
   ) {
     self.limits = limits
     self.breaker = breaker
     self.clockUncertainty = clockUncertainty
+    self.blockedFor = blockedFor
   }
 }
 

@@ -862,6 +862,51 @@ void   shrivenquant__market__v1__list_instruments_response__free_unpacked
   assert(message->base.descriptor == &shrivenquant__market__v1__list_instruments_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   shrivenquant__market__v1__venue_closure__init
+                     (Shrivenquant__Market__V1__VenueClosure         *message)
+{
+  static const Shrivenquant__Market__V1__VenueClosure init_value = SHRIVENQUANT__MARKET__V1__VENUE_CLOSURE__INIT;
+  *message = init_value;
+}
+size_t shrivenquant__market__v1__venue_closure__get_packed_size
+                     (const Shrivenquant__Market__V1__VenueClosure *message)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__venue_closure__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t shrivenquant__market__v1__venue_closure__pack
+                     (const Shrivenquant__Market__V1__VenueClosure *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__venue_closure__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t shrivenquant__market__v1__venue_closure__pack_to_buffer
+                     (const Shrivenquant__Market__V1__VenueClosure *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &shrivenquant__market__v1__venue_closure__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Shrivenquant__Market__V1__VenueClosure *
+       shrivenquant__market__v1__venue_closure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Shrivenquant__Market__V1__VenueClosure *)
+     protobuf_c_message_unpack (&shrivenquant__market__v1__venue_closure__descriptor,
+                                allocator, len, data);
+}
+void   shrivenquant__market__v1__venue_closure__free_unpacked
+                     (Shrivenquant__Market__V1__VenueClosure *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &shrivenquant__market__v1__venue_closure__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   shrivenquant__market__v1__unavailable_venue__init
                      (Shrivenquant__Market__V1__UnavailableVenue         *message)
 {
@@ -4181,7 +4226,7 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_requ
   (ProtobufCMessageInit) shrivenquant__market__v1__list_instruments_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_instruments_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_instruments_response__field_descriptors[3] =
 {
   {
     "instruments",
@@ -4207,15 +4252,28 @@ static const ProtobufCFieldDescriptor shrivenquant__market__v1__list_instruments
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "closures",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Shrivenquant__Market__V1__ListInstrumentsResponse, n_closures),
+    offsetof(Shrivenquant__Market__V1__ListInstrumentsResponse, closures),
+    &shrivenquant__market__v1__venue_closure__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned shrivenquant__market__v1__list_instruments_response__field_indices_by_name[] = {
+  2,   /* field[2] = closures */
   0,   /* field[0] = instruments */
   1,   /* field[1] = unavailable_venues */
 };
 static const ProtobufCIntRange shrivenquant__market__v1__list_instruments_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_response__descriptor =
 {
@@ -4225,11 +4283,88 @@ const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_resp
   "Shrivenquant__Market__V1__ListInstrumentsResponse",
   "shrivenquant.market.v1",
   sizeof(Shrivenquant__Market__V1__ListInstrumentsResponse),
-  2,
+  3,
   shrivenquant__market__v1__list_instruments_response__field_descriptors,
   shrivenquant__market__v1__list_instruments_response__field_indices_by_name,
   1,  shrivenquant__market__v1__list_instruments_response__number_ranges,
   (ProtobufCMessageInit) shrivenquant__market__v1__list_instruments_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor shrivenquant__market__v1__venue_closure__field_descriptors[4] =
+{
+  {
+    "venue",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueClosure, venue),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueClosure, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "for_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueClosure, for_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reject_reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Shrivenquant__Market__V1__VenueClosure, reject_reason),
+    &shrivenquant__type__v1__reject_reason__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned shrivenquant__market__v1__venue_closure__field_indices_by_name[] = {
+  2,   /* field[2] = for_ms */
+  1,   /* field[1] = reason */
+  3,   /* field[3] = reject_reason */
+  0,   /* field[0] = venue */
+};
+static const ProtobufCIntRange shrivenquant__market__v1__venue_closure__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_closure__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "shrivenquant.market.v1.VenueClosure",
+  "VenueClosure",
+  "Shrivenquant__Market__V1__VenueClosure",
+  "shrivenquant.market.v1",
+  sizeof(Shrivenquant__Market__V1__VenueClosure),
+  4,
+  shrivenquant__market__v1__venue_closure__field_descriptors,
+  shrivenquant__market__v1__venue_closure__field_indices_by_name,
+  1,  shrivenquant__market__v1__venue_closure__number_ranges,
+  (ProtobufCMessageInit) shrivenquant__market__v1__venue_closure__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor shrivenquant__market__v1__unavailable_venue__field_descriptors[2] =

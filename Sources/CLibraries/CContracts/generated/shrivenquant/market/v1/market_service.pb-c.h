@@ -39,6 +39,7 @@ typedef struct Shrivenquant__Market__V1__GetVenueRequest Shrivenquant__Market__V
 typedef struct Shrivenquant__Market__V1__GetVenueHealthRequest Shrivenquant__Market__V1__GetVenueHealthRequest;
 typedef struct Shrivenquant__Market__V1__ListInstrumentsRequest Shrivenquant__Market__V1__ListInstrumentsRequest;
 typedef struct Shrivenquant__Market__V1__ListInstrumentsResponse Shrivenquant__Market__V1__ListInstrumentsResponse;
+typedef struct Shrivenquant__Market__V1__VenueClosure Shrivenquant__Market__V1__VenueClosure;
 typedef struct Shrivenquant__Market__V1__UnavailableVenue Shrivenquant__Market__V1__UnavailableVenue;
 typedef struct Shrivenquant__Market__V1__StreamMarketDataRequest Shrivenquant__Market__V1__StreamMarketDataRequest;
 typedef struct Shrivenquant__Market__V1__Level Shrivenquant__Market__V1__Level;
@@ -555,10 +556,37 @@ struct  Shrivenquant__Market__V1__ListInstrumentsResponse
    */
   size_t n_unavailable_venues;
   Shrivenquant__Market__V1__UnavailableVenue **unavailable_venues;
+  /*
+   * Venues that take no order at the moment, as we know of them.
+   */
+  size_t n_closures;
+  Shrivenquant__Market__V1__VenueClosure **closures;
 };
 #define SHRIVENQUANT__MARKET__V1__LIST_INSTRUMENTS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__list_instruments_response__descriptor) \
-    , 0,NULL, 0,NULL }
+    , 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * No order reaches the venue now: it has told us to stop, or too many requests to it have failed.
+ */
+struct  Shrivenquant__Market__V1__VenueClosure
+{
+  ProtobufCMessage base;
+  char *venue;
+  char *reason;
+  /*
+   * From this answer on.
+   */
+  uint64_t for_ms;
+  /*
+   * RATE_LIMIT where the venue has said so, else VENUE_UNAVAILABLE.
+   */
+  Shrivenquant__Type__V1__RejectReason reject_reason;
+};
+#define SHRIVENQUANT__MARKET__V1__VENUE_CLOSURE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&shrivenquant__market__v1__venue_closure__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, SHRIVENQUANT__TYPE__V1__REJECT_REASON__REJECT_REASON_UNSPECIFIED }
 
 
 struct  Shrivenquant__Market__V1__UnavailableVenue
@@ -1449,6 +1477,25 @@ Shrivenquant__Market__V1__ListInstrumentsResponse *
 void   shrivenquant__market__v1__list_instruments_response__free_unpacked
                      (Shrivenquant__Market__V1__ListInstrumentsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Shrivenquant__Market__V1__VenueClosure methods */
+void   shrivenquant__market__v1__venue_closure__init
+                     (Shrivenquant__Market__V1__VenueClosure         *message);
+size_t shrivenquant__market__v1__venue_closure__get_packed_size
+                     (const Shrivenquant__Market__V1__VenueClosure   *message);
+size_t shrivenquant__market__v1__venue_closure__pack
+                     (const Shrivenquant__Market__V1__VenueClosure   *message,
+                      uint8_t             *out);
+size_t shrivenquant__market__v1__venue_closure__pack_to_buffer
+                     (const Shrivenquant__Market__V1__VenueClosure   *message,
+                      ProtobufCBuffer     *buffer);
+Shrivenquant__Market__V1__VenueClosure *
+       shrivenquant__market__v1__venue_closure__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   shrivenquant__market__v1__venue_closure__free_unpacked
+                     (Shrivenquant__Market__V1__VenueClosure *message,
+                      ProtobufCAllocator *allocator);
 /* Shrivenquant__Market__V1__UnavailableVenue methods */
 void   shrivenquant__market__v1__unavailable_venue__init
                      (Shrivenquant__Market__V1__UnavailableVenue         *message);
@@ -2100,6 +2147,9 @@ typedef void (*Shrivenquant__Market__V1__ListInstrumentsRequest_Closure)
 typedef void (*Shrivenquant__Market__V1__ListInstrumentsResponse_Closure)
                  (const Shrivenquant__Market__V1__ListInstrumentsResponse *message,
                   void *closure_data);
+typedef void (*Shrivenquant__Market__V1__VenueClosure_Closure)
+                 (const Shrivenquant__Market__V1__VenueClosure *message,
+                  void *closure_data);
 typedef void (*Shrivenquant__Market__V1__UnavailableVenue_Closure)
                  (const Shrivenquant__Market__V1__UnavailableVenue *message,
                   void *closure_data);
@@ -2382,6 +2432,7 @@ extern const ProtobufCMessageDescriptor shrivenquant__market__v1__get_venue_requ
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__get_venue_health_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__list_instruments_response__descriptor;
+extern const ProtobufCMessageDescriptor shrivenquant__market__v1__venue_closure__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__unavailable_venue__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__stream_market_data_request__descriptor;
 extern const ProtobufCMessageDescriptor shrivenquant__market__v1__level__descriptor;
