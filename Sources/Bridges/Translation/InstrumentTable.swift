@@ -109,10 +109,17 @@ package struct InstrumentTable: Sendable {
 
   /// The instrument that a request means. Its venue may be left out when only one lists the symbol, or
   /// when `standard` is among those that do.
+  private static let nameBytesMax = 64
+
   package func find(
     venue: String, symbol: String, standard: String = ""
   ) throws(RPCError) -> Instrument {
     guard !symbol.isEmpty else { throw RPCError.invalid("symbol", "is empty") }
+    guard symbol.utf8.count <= Self.nameBytesMax, venue.utf8.count <= Self.nameBytesMax else {
+      throw RPCError.invalid(
+        symbol.utf8.count > Self.nameBytesMax ? "symbol" : "venue",
+        "is longer than any name of one, \(Self.nameBytesMax) bytes")
+    }
     let current = current
     let listed = current.filter { $0.symbol == symbol && (venue.isEmpty || $0.venue.name == venue) }
     if let only = listed.first, listed.count == 1 { return only }

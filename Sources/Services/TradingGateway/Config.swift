@@ -9,6 +9,7 @@ package struct Config: ServiceSettings {
   let resolveAfter: Duration
   let riskSilenceMax: Duration
   let ordersSilenceMax: Duration
+  let marketSilenceMax: Duration
   let ordersOpenMax: Int
   let ordersQueueMax: Int
   let signalsQueueMax: Int
@@ -65,6 +66,10 @@ package struct Config: ServiceSettings {
     riskSilenceMax = settings.duration(
       "risk_silence_max", in: .milliseconds(100)...(.seconds(300)), default: .seconds(3),
       "Limits not heard of for so long refuse new orders with RISK_TIMEOUT.")
+    marketSilenceMax = settings.duration(
+      "market_silence_max", in: .milliseconds(1_500)...(.seconds(300)), default: .seconds(3),
+      "A market-connector that has not answered for so long refuses new orders with VENUE_UNAVAILABLE."
+    )
     ordersSilenceMax = settings.duration(
       "orders_silence_max", in: .milliseconds(100)...(.seconds(300)), default: .seconds(5),
       "The oms's events not heard for so long refuse new orders with RECONCILING; cancels pass.")

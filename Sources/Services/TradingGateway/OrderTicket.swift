@@ -85,6 +85,13 @@ struct OrderTicket: Sendable {
   }
 
   private func checkSizes() throws(RPCError) {
+    try Self.checkSizes(quantity, at: price, instrument)
+  }
+
+  /// What the venue would refuse for being too small; `price` is nil for a market order.
+  static func checkSizes(
+    _ quantity: Quantity, at price: Price?, _ instrument: Instrument
+  ) throws(RPCError) {
     if quantity < instrument.minQuantity {
       throw RejectReason.minSize.error(
         "quantity \(instrument.decimal(quantity)) is below the venue's minimum "
@@ -92,10 +99,10 @@ struct OrderTicket: Sendable {
         metadata: numbers(
           "\(instrument.decimal(quantity))", "\(instrument.decimal(instrument.minQuantity))"))
     }
-    if let price { try checkNotional(at: price) }
+    if let price { try checkNotional(quantity, at: price, instrument) }
   }
 
-  private func numbers(_ actual: String, _ limit: String) -> [String: String] {
+  private static func numbers(_ actual: String, _ limit: String) -> [String: String] {
     ["actual": actual, "limit": limit]
   }
 
@@ -108,10 +115,13 @@ struct OrderTicket: Sendable {
   /// A market order is valued at the touch that it would trade at.
   func checkNotional(at top: TopOfBook?) throws(RPCError) {
     guard type == .market, let top else { return }
-    try checkNotional(at: side == .buy ? top.ask.price : top.bid.price)
+    try Self.checkNotional(
+      quantity, at: side == .buy ? top.ask.price : top.bid.price, instrument)
   }
 
-  private func checkNotional(at price: Price) throws(RPCError) {
+  private static func checkNotional(
+    _ quantity: Quantity, at price: Price, _ instrument: Instrument
+  ) throws(RPCError) {
     let notional = price * quantity
     guard notional < instrument.minNotional else { return }
     func plain(_ notional: Notional) -> String {

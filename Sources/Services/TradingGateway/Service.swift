@@ -1,4 +1,5 @@
 package import Calls
+internal import Chrono
 internal import Contracts
 internal import EventBus
 internal import Loop
@@ -46,6 +47,26 @@ package struct TradingGateway: ServiceDefinition {
     PriceFollower(config, desk, context).run()
     followOrders()
     watchBus()
+    watchNeighbours()
+  }
+
+  /// Without their word no order is taken: readiness says so.
+  private func watchNeighbours() {
+    // Cancels and the kill switch go on.
+    let market = context.readiness.require("venues", weight: .health)
+    let limits = context.readiness.require("limits heard", weight: .health)
+    context.spawn("watch the neighbours", every: .milliseconds(500)) { [desk] in
+      if let silence = await desk.marketSilence {
+        market.fail("the market-connector has not answered for \(DurationText.print(silence))")
+      } else if await desk.marketHeard != nil {
+        market.hold()
+      }
+      if let silence = await desk.limitsSilence {
+        limits.fail("the risk-manager has been silent for \(DurationText.print(silence))")
+      } else if await desk.limitsHeard != nil {
+        limits.hold()
+      }
+    }
   }
 
   /// Names the slow subscribers of the bus.
@@ -81,8 +102,14 @@ package struct TradingGateway: ServiceDefinition {
       while !Task.isCancelled {
         await context.loop.sleep(for: Self.statesInterval)
         let began = context.loop.uptime
-        await desk.hearStates(
-          try await market.listInstruments(.init(), Self.patient), since: began)
+        do throws(RPCError) {
+          await desk.hearStates(
+            try await market.listInstruments(
+              .init(), CallOptions(deadline: began + Self.statesInterval)), since: began)
+        } catch {
+          // One that hangs may come back as it was; one that is gone comes back with another list.
+          guard error.code == .deadlineExceeded else { throw error }
+        }
       }
     }
   }

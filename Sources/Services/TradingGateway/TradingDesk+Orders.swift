@@ -23,6 +23,7 @@ extension TradingDesk {
     let ticket = try ticket(request, fallbackID: "check")
     try ticket.checkNotional(at: tops[ticket.instrument.id])
     try requireFreshLimits()
+    try requireMarket()
     try requireRoom()
     var response = TradingV1.CheckOrderResponse()
     let now = context.loop.uptime
@@ -101,6 +102,7 @@ extension TradingDesk {
     // Of today's price: an order that the oms has is answered whatever has become of it.
     try ticket.checkNotional(at: tops[ticket.instrument.id])
     try requireFreshLimits()
+    try requireMarket()
     let began = context.loop.uptime
     let verdict: Verdict
     if case .provisional = standing {
@@ -128,6 +130,16 @@ extension TradingDesk {
     _ closure: VenueClosures.Closure, _ wait: Duration, _ venue: VenueID
   ) -> String {
     "\(venue.name) takes no orders for another \(wait): \(closure.text)"
+  }
+
+  /// Cancelled for its replacement, and that refused by the venue, an order would be gone.
+  private func requireTaken(
+    _ quantity: Quantity, at price: Price?, of order: OpenOrder, _ instrument: Instrument
+  ) throws(RPCError) {
+    try requireOpen(instrument.venue, context.loop.uptime)
+    let isInPlace = instrument.amendable == .priceAndQuantity
+    try OrderTicket.checkSizes(
+      isInPlace ? quantity : quantity - order.filled, at: price, instrument)
   }
 
   /// A venue's limit is named when nothing else refuses.
@@ -274,6 +286,7 @@ extension TradingDesk {
   ) async throws -> OmsV1.Order {
     try requireSynced()
     try requireFreshLimits()
+    try requireMarket()
     guard request.price != nil || request.quantity != nil else {
       throw RPCError.invalid("price", "or quantity is needed: there is nothing to change")
     }
@@ -302,8 +315,7 @@ extension TradingDesk {
       throw RPCError.invalid(
         "quantity", "must exceed what has filled, \(instrument.decimal(order.filled))")
     }
-    // Cancelled for its replacement, and that refused, an order would be gone.
-    try requireOpen(instrument.venue, context.loop.uptime)
+    try requireTaken(quantity, at: price, of: order, instrument)
     let gateOrder = GateOrder(
       instrument: order.instrument, side: order.side, type: price == nil ? .market : .limit,
       price: price, quantity: quantity - order.filled)

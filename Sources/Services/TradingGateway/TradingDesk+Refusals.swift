@@ -73,6 +73,28 @@ extension TradingDesk {
     }
   }
 
+  /// Since when the market-connector has said nothing, if that is too long: what its venues and prices are
+  /// now is not known, and what is accepted would wait for it.
+  var marketSilence: Duration? {
+    let silence = marketHeard.map { context.loop.uptime - $0 } ?? .zero
+    return silence > config.marketSilenceMax ? silence : nil
+  }
+
+  /// The same of the limits.
+  var limitsSilence: Duration? {
+    let silence = limitsHeard.map { context.loop.uptime - $0 } ?? .zero
+    return silence > config.riskSilenceMax ? silence : nil
+  }
+
+  func requireMarket() throws(RPCError) {
+    guard let silence = marketSilence else { return }
+    // Proven: nothing was accepted. UNAVAILABLE would leave that open.
+    throw RejectReason.venueUnavailable.error(
+      "the market-connector has not answered for \(DurationText.print(silence)), and "
+        + "\(DurationText.print(config.marketSilenceMax)) is the most allowed (market_silence_max)",
+      code: .resourceExhausted, domain: Self.domain, retryAfter: .seconds(1))
+  }
+
   func freshID(_ strategy: String) -> String {
     let digits = String(context.loop.randomNumber(), radix: 36)
     return (strategy.isEmpty ? "c-" : "s-") + digits

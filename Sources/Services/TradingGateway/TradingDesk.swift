@@ -29,6 +29,8 @@ actor TradingDesk {
   var book: GateBook?
   var venueRates = VenueOrderRates()
   var venueClosures = VenueClosures()
+  /// When the market-connector's newest answer was asked for; nil before the first.
+  var marketHeard: Uptime?
   private var limits: RiskLimits?
   var limitsHeard: Uptime?
   var tops: [InstrumentID: TopOfBook] = [:]
@@ -100,6 +102,7 @@ actor TradingDesk {
   // MARK: What it is told
 
   func learn(_ known: [MarketV1.Instrument]) throws {
+    marketHeard = context.loop.uptime
     // The gate counts in one currency: what is quoted in another is not traded here.
     let currency = RiskLimits.standard.currency
     for wire in known where wire.quoteAsset == currency {
@@ -115,6 +118,7 @@ actor TradingDesk {
   /// Which markets are open now, as their venues say.
   /// And which venues take orders. `began`: when that was asked.
   func hearStates(_ known: MarketV1.ListInstrumentsResponse, since began: Uptime) {
+    marketHeard = began
     for wire in known.instruments {
       guard let instrument = instruments[wire.venue, wire.symbol] else { continue }
       book?.gate.setTrading(instrument.id, isOpen: wire.trading)

@@ -308,4 +308,65 @@ import Wire
       #expect(isOpen)
     }
   }
+
+  @Test(arguments: [("4.99", "1", "MIN_NOTIONAL"), ("50000", "0.00009", "MIN_SIZE")])
+  func `RSK-07 a replacement that the venue would refuse for its size leaves the order alone`(
+    price: String, quantity: String, reason: String
+  ) async throws {
+    try await withFloor { floor in
+      let order = try await floor.submit("2")
+      floor.oms.router.report(.acknowledged, order.orderId)
+      _ = try await floor.oms.order(order.orderId) { $0.status == .new }
+      var request = TradingV1.ReplaceOrderRequest()
+      request.orderId = order.orderId
+      request.price = wire(price)
+      request.quantity = wire(quantity)
+      let asked = request
+
+      let error = await refusal { try await floor.trading.replaceOrder(asked) }
+
+      #expect(error.reason == reason)
+      #expect(floor.oms.router.replaced.isEmpty)
+    }
+  }
+
+  @Test func `RSK-02 a market-connector that hangs refuses orders, and readiness says so`()
+    async throws
+  {
+    try await withFloor(settings: ["trading-gateway.market_silence_max=1500ms"]) { floor in
+      _ = try await floor.submit("0.01")
+      floor.oms.world.cut("market-connector", .answers)
+      let isRefused = await eventually {
+        do { _ = try await floor.check("0.01") } catch let error as RPCError {
+          return error.reason == "VENUE_UNAVAILABLE" && error.code == .resourceExhausted
+            && error.message.contains("market_silence_max")
+        } catch { return false }
+        return false
+      }
+      #expect(isRefused)
+      let isTold = await eventually {
+        floor.running.context.readiness.missing.contains { $0.name == "venues" }
+      }
+      #expect(isTold)
+      floor.oms.world.cut("market-connector", nil)
+      let isOpen = await eventually { (try? await floor.admits("0.01")) == true }
+      #expect(isOpen)
+      let isReady = await eventually { floor.running.context.readiness.isReady }
+      #expect(isReady)
+    }
+  }
+
+  @Test func `GWY-07 a symbol as long as a book is refused at once, without being repeated`()
+    async throws
+  {
+    try await withFloor { floor in
+      var request = TradingFloor.request("1")
+      request.symbol = String(repeating: "B", count: 100_000)
+      let asked = request
+
+      let error = await refusal { try await floor.trading.checkOrder(asked) }
+
+      #expect(error.code == .invalidArgument && error.message.utf8.count < 200)
+    }
+  }
 }

@@ -248,7 +248,7 @@ func withFloor(
   @Test func `RSK-19 silence of the risk-manager refuses new orders, and its word heals it`()
     async throws
   {
-    try await withFloor(settings: ["trading-gateway.risk_silence_max=100ms"]) { floor in
+    try await withFloor(settings: ["trading-gateway.risk_silence_max=4s"]) { floor in
       var last = RPCError(.ok, "")
       let refused = await eventually {
         do { try await floor.submit("0.001") } catch let error as RPCError {

@@ -12,19 +12,40 @@ extension HeaderBlock {
     return block
   }
 
+  /// What repeats a caller's own text may be as long as that: without its details a caller still gets its
+  /// answer, and with all of them its library would refuse the headers.
+  private static var detailsBytesMax: Int { 8_192 }
+
   /// The status of a call that failed, or else went well, and what its handler says after it.
   mutating func addStatus(_ failure: RPCError?, _ metadata: Metadata?) {
-    if let failure {
+    if let failure = failure?.clipped {
       add(named: "grpc-status", String(failure.code.rawValue))
       if !failure.message.isEmpty {
         add(named: "grpc-message", StatusText.encode(failure.message))
       }
       if !failure.details.isEmpty {
-        add(named: "grpc-status-details-bin", MetadataCodec.unpadded(StatusDetails.encode(failure)))
+        let details = StatusDetails.encode(failure)
+        if details.count <= Self.detailsBytesMax {
+          add(named: "grpc-status-details-bin", MetadataCodec.unpadded(details))
+        }
       }
     } else {
       add(fixed: "grpc-status", "0")
     }
     if let metadata { MetadataCodec.add(metadata, to: &self) }
+  }
+}
+
+extension RPCError {
+  private static let messageBytesMax = 4_096
+
+  /// With a message that fits into headers.
+  fileprivate var clipped: RPCError {
+    guard message.utf8.count > Self.messageBytesMax else { return self }
+    var clipped = self
+    var end = message.utf8.index(message.startIndex, offsetBy: Self.messageBytesMax)
+    while end.samePosition(in: message) == nil { end = message.utf8.index(before: end) }
+    clipped.message = message[..<end] + "..."
+    return clipped
   }
 }
