@@ -191,6 +191,10 @@ final class StormAudit: @unchecked Sendable {
     let book = book(market.symbol)
     let worst = side == .buy ? book.position + book.buys : book.sells - book.position
     if worst > position {
+      for (id, standing) in standings.sorted(by: { $0.key < $1.key })
+      where standing.open > 0 && standing.market.symbol == market.symbol && standing.side == side {
+        world.trace.note("open: \(id) \(instrument.decimal(Quantity(standing.open)))")
+      }
       world.broke(
         .exposure,
         "with \(id) of \(market.venue) the account may come to \(instrument.decimal(Quantity(worst))) "
