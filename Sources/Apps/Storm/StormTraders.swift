@@ -24,6 +24,8 @@ final class StormTraders: @unchecked Sendable {
   private var isKilling = false
   private var idle = 0
   private var acts = 0
+  /// Replacements are among what they do.
+  var mayReplace = true
   /// Symbols whose limits are being set.
   private var limiting: Set<String> = []
 
@@ -63,7 +65,7 @@ final class StormTraders: @unchecked Sendable {
     switch random.below(1_000) {
     case 0..<660: await submit(act, &random)
     case 660..<830: await cancel(&random)
-    case 830..<890: await replace(&random)
+    case 830..<890 where mayReplace: await replace(&random)
     case 890..<920: await repeatOrder(&random, isOther: false)
     case 920..<940: await repeatOrder(&random, isOther: true)
     case 940..<980: await check(act, &random)
@@ -71,7 +73,7 @@ final class StormTraders: @unchecked Sendable {
     case 986..<987: await cancelAll()
     case 987..<988: await kill(&random)
     case 988..<989 where world.settings.isPrompt: await kill(&random)
-    case 989..<997: await burst(act, &random)
+    case 989..<997 where mayReplace: await burst(act, &random)
     default: await submit(act, &random)
     }
   }

@@ -102,6 +102,23 @@ extension VenueDesk {
 
   /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
   /// ever look after it.
+  /// What it filled is the account's, whoever knew of the order: told to the oms, which counts an execution
+  /// once. True when the venue has listed all.
+  private func tellFills(
+    ofOrphan wire: MarketV1.VenueReport, _ key: OpenMatters.Key, at instrument: Instrument
+  ) async throws -> Bool {
+    guard let listed = try await fills(of: wire.venueOrderId, key, at: instrument) else {
+      return false
+    }
+    for fill in listed.fills {
+      var told = wire
+      told.fill = fill
+      let report = try VenueReport(told.fitted(to: instrument), instrument)
+      try await router.takeStray(report, at: instrument)
+    }
+    return listed.missing.isEmpty
+  }
+
   func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
     let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
     guard open(key, at: instrument.venue.name) else { return }
@@ -122,7 +139,9 @@ extension VenueDesk {
         if await router.child(wire.clientOrderId) != nil {
           // An earlier instance had sent it, and the oms has handed it over meanwhile.
           if matters.close(key) { return query(wire.clientOrderId, at: instrument) }
-        } else if try await isGone(wire.clientOrderId, key, at: instrument), matters.close(key) {
+        } else if try await isGone(wire.clientOrderId, key, at: instrument),
+          try await tellFills(ofOrphan: wire, key, at: instrument), matters.close(key)
+        {
           return
         }
         // It may have been seen once more meanwhile.

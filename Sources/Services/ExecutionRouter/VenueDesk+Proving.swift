@@ -180,21 +180,9 @@ extension VenueDesk {
   private func listFills(
     _ child: ChildLifecycle, _ childID: String, _ key: OpenMatters.Key, at instrument: Instrument
   ) async throws -> Bool {
-    var request = MarketV1.ListVenueFillsRequest()
-    request.venue = instrument.venue.name
-    request.symbol = instrument.symbol
-    request.venueOrderId = child.venueOrderID
-    let listed = try await lanes.questions(at: instrument.venue.name).run {
-      do throws(RPCError) {
-        let fills = try await venues.listFills(request, within(config.placeTimeout))
-        return VenueLane.Outcome(
-          value: MarketV1.ListVenueFillsResponse?.some(fills), isAnswer: true)
-      } catch {
-        matters.note(key, "\(error.code.name): \(error.message)")
-        return VenueLane.Outcome(value: MarketV1.ListVenueFillsResponse?.none, isAnswer: false)
-      }
+    guard let listed = try await fills(of: child.venueOrderID, key, at: instrument) else {
+      return false
     }
-    guard let listed else { return false }
     for wire in listed.fills {
       let fill = try VenueFill(wire.fitted(to: instrument), instrument)
       // The venue's status of the order was told before; here only its fills are.
@@ -211,5 +199,25 @@ extension VenueDesk {
     // What is missing may be a fill.
     if let gap = listed.missing.first { matters.note(key, "a fill cannot be read: \(gap.reason)") }
     return listed.missing.isEmpty
+  }
+
+  /// As the venue lists them; nil when it does not.
+  func fills(
+    of venueOrderID: String, _ key: OpenMatters.Key, at instrument: Instrument
+  ) async throws -> MarketV1.ListVenueFillsResponse? {
+    var request = MarketV1.ListVenueFillsRequest()
+    request.venue = instrument.venue.name
+    request.symbol = instrument.symbol
+    request.venueOrderId = venueOrderID
+    return try await lanes.questions(at: instrument.venue.name).run {
+      do throws(RPCError) {
+        let fills = try await venues.listFills(request, within(config.placeTimeout))
+        return VenueLane.Outcome(
+          value: MarketV1.ListVenueFillsResponse?.some(fills), isAnswer: true)
+      } catch {
+        matters.note(key, "\(error.code.name): \(error.message)")
+        return VenueLane.Outcome(value: MarketV1.ListVenueFillsResponse?.none, isAnswer: false)
+      }
+    }
   }
 }

@@ -250,6 +250,21 @@ extension RouterDesk {
   }
 }
 
+@Suite struct `The execution-router, and orders that nobody here knows` {
+  @Test func `REC-03 what an orphan has filled is told to the oms when it is gone`() async throws {
+    let venue = ScriptedVenue()
+    let orphan = "\(OrderID(99))-2"
+    venue.has(orphan, .partiallyFilled, filled: "0.4", fills: [fill("E1", "0.4", at: "50000")])
+    try await withRouter(venue) { desk in
+      let reports = try await desk.reports(1)
+
+      #expect(reports.map(\.kind) == [.fill] && reports.map(\.orderId) == ["\(OrderID(99))"])
+      #expect(reports.first?.fill?.executionId == "E1")
+      #expect(venue.cancelled == [orphan])
+    }
+  }
+}
+
 @Suite struct `The execution-router, and orders that the venue had denied` {
   @Test func `OMS-14 one that appears after its denial is taken back, filled and cancelled`()
     async throws

@@ -229,7 +229,7 @@ extension RouterDesk {
       // Orders of ours wait for no row of somebody else's.
       #expect(await running.ready())
       let isTold = await eventually {
-        running.context.readiness.degraded.contains { $0.reason.contains("the list is not whole") }
+        running.context.readiness.degraded.contains { $0.name == "orders at binance" }
       }
       #expect(isTold)
       venue.lists(.answers)
