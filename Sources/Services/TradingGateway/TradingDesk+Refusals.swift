@@ -58,7 +58,7 @@ extension TradingDesk {
     let silence = silence(context.loop.uptime)
     guard silence <= config.ordersSilenceMax else {
       throw RejectReason.reconciling.error(
-        "the oms's events have not been heard for \(DurationText.print(silence)), and "
+        "the oms's events have not been heard for \(silence.wholeNanoseconds / 1_000_000)ms, and "
           + "\(DurationText.print(config.ordersSilenceMax)) is the most allowed (orders_silence_max): "
           + "what has filled meanwhile is not known", domain: Self.domain, retryAfter: .seconds(1))
     }
@@ -76,14 +76,19 @@ extension TradingDesk {
   /// Since when the market-connector has said nothing, if that is too long: what its venues and prices are
   /// now is not known, and what is accepted would wait for it.
   var marketSilence: Duration? {
-    let silence = marketHeard.map { context.loop.uptime - $0 } ?? .zero
-    return silence > config.marketSilenceMax ? silence : nil
+    silence(since: marketHeard, beyond: config.marketSilenceMax)
   }
 
   /// The same of the limits.
   var limitsSilence: Duration? {
-    let silence = limitsHeard.map { context.loop.uptime - $0 } ?? .zero
-    return silence > config.riskSilenceMax ? silence : nil
+    silence(since: limitsHeard, beyond: config.riskSilenceMax)
+  }
+
+  /// In whole milliseconds, for people.
+  private func silence(since heard: Uptime?, beyond most: Duration) -> Duration? {
+    let silence = heard.map { context.loop.uptime - $0 } ?? .zero
+    guard silence > most else { return nil }
+    return .milliseconds(silence.wholeNanoseconds / 1_000_000)
   }
 
   func requireMarket() throws(RPCError) {
