@@ -52,21 +52,26 @@ extension Journeys {
       _ file: String, _ symbol: String
     ) async throws -> (number: UInt64?, price: String, quantity: String) {
       let text = try await run("zstdcat", [file])
-      var found: (UInt64?, String, String)?
+      var number: UInt64?
+      // The newest last; what is taken away later does not stand.
+      var standing: [(price: String, quantity: String)] = []
       for line in text.output.split(separator: "\n")
       where line.contains(" < ") && line.contains("\"\(symbol)\"") {
         guard line.contains("\"book\"") || line.contains("\"books\""),
           let frame = line.split(separator: " ", maxSplits: 3).last
         else { continue }
         let data = try JSONDocument(parsing: String(frame))["data"]?[0]
+        number = data?["seqId"]?.uint64 ?? number
         for level in data?["bids"]?.array?.map({ $0 }) ?? [] {
           let price = level["price"]?.numberText ?? level[0]?.string
           let quantity = level["qty"]?.numberText ?? level[1]?.string
-          guard let price, let quantity, Double(quantity) != 0 else { continue }
-          found = (data?["seqId"]?.uint64, price, quantity)
+          guard let price, let quantity else { continue }
+          standing.removeAll { units($0.price, scale: 8) == units(price, scale: 8) }
+          if Double(quantity) != 0 { standing.append((price, quantity)) }
         }
       }
-      return try #require(found)
+      let last = try #require(standing.last)
+      return (number, last.price, last.quantity)
     }
 
     @Test(arguments: [
