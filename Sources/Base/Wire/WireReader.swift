@@ -157,6 +157,7 @@ extension WireReader {
     Float(bitPattern: try fixed(UInt32.self))
   }
 
+  /// See `DoubleCodec`: never money either.
   @inlinable public mutating func double() throws(WireError) -> Double {
     Double(bitPattern: try fixed(UInt64.self))
   }

@@ -107,10 +107,11 @@ package struct InstrumentTable: Sendable {
   /// Those that are in force now, of each name one.
   private var current: [Instrument] { all.filter { ids[Key($0)] == $0.id } }
 
-  /// The instrument that a request means. Its venue may be left out when only one lists the symbol, or
-  /// when `standard` is among those that do.
+  /// Longer than any name of a venue or a symbol: errors repeat them.
   private static let nameBytesMax = 64
 
+  /// The instrument that a request means. Its venue may be left out when only one lists the symbol, or
+  /// when `standard` is among those that do.
   package func find(
     venue: String, symbol: String, standard: String = ""
   ) throws(RPCError) -> Instrument {

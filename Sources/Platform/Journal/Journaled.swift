@@ -60,13 +60,15 @@ package struct Journaled<State: JournaledState> {
   package let snapshots: SnapshotKeeper
   /// Of the newest records appended.
   package private(set) var lastTicket: JournalTicket?
+  /// So many times the bytes of records may go into snapshots: a start reads the newest and what is behind
+  /// it, and a snapshot is written beside the work.
+  private static var snapshotShareMax: Int { 4 }
   private let snapshotEvery: UInt64
   private var snapshotDue: UInt64
   /// Of records since the newest snapshot was asked for.
   private var bytesSince = 0
   /// The sequence that the next record will have.
   private var next: UInt64
-  private static var snapshotShareMax: Int { 4 }
   /// Of the newest record, where a snapshot may be due.
   private var lastRecord: [UInt8] = []
 
@@ -141,8 +143,6 @@ package struct Journaled<State: JournaledState> {
     lastTicket = ticket
     lastRecord = records[records.count - 1]
     for record in records { bytesSince += record.count }
-    // At most so many times the bytes of records for snapshots: a start reads the newest and what is
-    // behind it, and writing is somebody else's core.
     if snapshotEvery > 0, ticket.last >= snapshotDue,
       bytesSince >= snapshots.newestBytes / Self.snapshotShareMax
     {

@@ -100,8 +100,6 @@ extension VenueDesk {
     return false
   }
 
-  /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
-  /// ever look after it.
   /// What it filled is the account's, whoever knew of the order: told to the oms, which counts an execution
   /// once. True when the venue has listed all.
   private func tellFills(
@@ -116,9 +114,12 @@ extension VenueDesk {
       let report = try VenueReport(told.fitted(to: instrument), instrument)
       try await router.takeStray(report, at: instrument)
     }
+    if let gap = listed.missing.first { matters.note(key, "a fill cannot be read: \(gap.reason)") }
     return listed.missing.isEmpty
   }
 
+  /// Cancels what rests at the venue under an id of ours that the journal does not know: nobody would
+  /// ever look after it.
   func cancelOrphan(_ wire: MarketV1.VenueReport, at instrument: Instrument) {
     let key = OpenMatters.Key(kind: .orphan, subject: wire.clientOrderId)
     guard open(key, at: instrument.venue.name) else { return }

@@ -98,7 +98,7 @@ extension VenueDesk {
         matters.begin(key)
         var pace = RetryPace(from: config.queryInterval, to: config.queryIntervalMax)
         while let open = try await listOpenOrders(venue, key) {
-          if let open = open.orders {
+          if let open = open.answer {
             for wire in open.orders { await compare(wire) }
             // A row that nobody can read, of another's order perhaps, keeps no orders of ours waiting.
             reconciled()
@@ -115,17 +115,17 @@ extension VenueDesk {
 
   private struct Listing: Sendable {
     /// Nil when the venue did not answer.
-    let orders: MarketV1.ListOpenVenueOrdersResponse?
+    let answer: MarketV1.ListOpenVenueOrdersResponse?
   }
 
   private func listOpenOrders(_ venue: String, _ key: OpenMatters.Key) async throws -> Listing? {
     return try await lanes.questions(at: venue).run {
       do throws(RPCError) {
-        let orders = try await openOrders(venue)
-        return VenueLane.Outcome(value: Listing(orders: orders), isAnswer: true)
+        let answer = try await openOrders(venue)
+        return VenueLane.Outcome(value: Listing(answer: answer), isAnswer: true)
       } catch {
         matters.note(key, "\(error.code.name): \(error.message)")
-        return VenueLane.Outcome(value: Listing(orders: nil), isAnswer: false)
+        return VenueLane.Outcome(value: Listing(answer: nil), isAnswer: false)
       }
     }
   }

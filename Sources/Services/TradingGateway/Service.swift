@@ -54,7 +54,7 @@ package struct TradingGateway: ServiceDefinition {
   private func watchNeighbours() {
     // Cancels and the kill switch go on.
     let market = context.readiness.require("venues", weight: .health)
-    let limits = context.readiness.require("limits heard", weight: .health)
+    let limits = context.readiness.require("fresh limits", weight: .health)
     context.spawn("watch the neighbours", every: .milliseconds(500)) { [desk] in
       if let silence = await desk.marketSilence {
         market.fail("the market-connector has not answered for \(DurationText.print(silence))")

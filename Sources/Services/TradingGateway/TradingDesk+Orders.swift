@@ -129,7 +129,8 @@ extension TradingDesk {
   private static func text(
     _ closure: VenueClosures.Closure, _ wait: Duration, _ venue: VenueID
   ) -> String {
-    "\(venue.name) takes no orders for another \(wait): \(closure.text)"
+    "\(venue.name) takes no orders for another \(wait.wholeNanoseconds / 1_000_000)ms: "
+      + closure.text
   }
 
   /// Cancelled for its replacement, and that refused by the venue, an order would be gone.
@@ -144,12 +145,12 @@ extension TradingDesk {
 
   /// A venue's limit is named when nothing else refuses.
   private func requireVenueRoom(_ ticket: OrderTicket, _ now: Uptime) throws(RPCError) {
-    if venueClosures.refusal(of: ticket.instrument.venue, at: now) != nil {
-      if case .refused(let refusal) = book!.check(ticket, now: now) { throw error(refusal) }
-      try requireOpen(ticket.instrument.venue, now)
-    }
-    guard let full = venueRates.refusal(of: ticket.instrument, at: now) else { return }
+    let venue = ticket.instrument.venue
+    let full = venueRates.refusal(of: ticket.instrument, at: now)
+    guard full != nil || venueClosures.refusal(of: venue, at: now) != nil else { return }
     if case .refused(let refusal) = book!.check(ticket, now: now) { throw error(refusal) }
+    try requireOpen(venue, now)
+    guard let full else { return }
     throw RejectReason.rateLimit.error(
       Self.text(full, ticket), domain: Self.domain,
       metadata: [

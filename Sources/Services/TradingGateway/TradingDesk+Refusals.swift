@@ -92,7 +92,8 @@ extension TradingDesk {
   }
 
   func requireMarket() throws(RPCError) {
-    guard let silence = marketSilence else { return }
+    // The gate names the kill switch.
+    guard !killSwitch.isEngaged, let silence = marketSilence else { return }
     // Proven: nothing was accepted. UNAVAILABLE would leave that open.
     throw RejectReason.venueUnavailable.error(
       "the market-connector has not answered for \(DurationText.print(silence)), and "

@@ -115,8 +115,8 @@ actor TradingDesk {
     try grow()
   }
 
-  /// Which markets are open now, as their venues say.
-  /// And which venues take orders. `began`: when that was asked.
+  /// Which markets are open now, as their venues say, and which venues take orders. `began`: when that was
+  /// asked.
   func hearStates(_ known: MarketV1.ListInstrumentsResponse, since began: Uptime) {
     marketHeard = began
     for wire in known.instruments {

@@ -30,6 +30,19 @@ import Transport
     }
   }
 
+  @Test func `GWY-07 an error of any length comes with what fits into headers`() async throws {
+    try await EchoWorld.run(.plaintext) { world in
+      let error = await world.error(EchoService.wordy)
+
+      #expect(error?.code == .invalidArgument)
+      let start = "é\u{301}é\u{301}".unicodeScalars
+      #expect(error?.message.unicodeScalars.starts(with: start) == true)
+      #expect(error?.message.hasSuffix("...") == true)
+      #expect((error?.message.utf8.count ?? 0) <= 1_027)
+      #expect(error?.details.isEmpty == true)
+    }
+  }
+
   @Test(arguments: Route.allCases) func `an unknown method is unimplemented`(
     _ route: Route
   ) async throws {

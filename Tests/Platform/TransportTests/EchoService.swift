@@ -47,10 +47,21 @@ final class EchoService: Sendable {
       .retryInfo(delay: .milliseconds(1_500)),
     ])
 
+  /// As long as a caller's own text may be, in a script whose bytes are all escaped.
+  static let wordy = method("Wordy", .unary)
+  static let wordyFailure = RPCError(
+    .invalidArgument, String(repeating: "é\u{301}", count: 100_000),
+    details: [
+      .badRequest([
+        FieldViolation(field: "symbol", problem: String(repeating: "x", count: 100_000))
+      ])
+    ])
+
   struct Accident: Error {}
 
   var methods: [ServerMethod] {
     [
+      ServerMethod(Self.wordy, .unary { _, _ in throw Self.wordyFailure }),
       ServerMethod(
         Self.unary,
         .unary { request, context in

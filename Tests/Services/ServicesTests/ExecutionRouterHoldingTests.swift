@@ -10,21 +10,6 @@ import TestKit
 import Testing
 import Wire
 
-private func withRouter(
-  _ venue: ScriptedVenue = ScriptedVenue(), settings: [String] = [],
-  _ body: @escaping @Sendable (RouterDesk) async throws -> Void
-) async throws {
-  try await withLoop { loop in
-    let desk = try await RouterDesk.open(
-      ServiceWorld(loop), venue, settings: ["execution-router.query_interval_max=40ms"] + settings)
-    do { try await body(desk) } catch {
-      await desk.running.end()
-      throw error
-    }
-    await desk.running.end()
-  }
-}
-
 extension OrderIDMint {
   /// An order of now: of old ones less is asked.
   fileprivate static func today(_ desk: RouterDesk) -> OrderID {

@@ -62,12 +62,14 @@ struct RouterDesk: Sendable {
   }
 }
 
-private func withRouter(
-  _ venue: ScriptedVenue = ScriptedVenue(),
+/// The router before a venue, asking often.
+func withRouter(
+  _ venue: ScriptedVenue = ScriptedVenue(), settings: [String] = [],
   _ body: @escaping @Sendable (RouterDesk) async throws -> Void
 ) async throws {
   try await withLoop { loop in
-    let desk = try await RouterDesk.open(ServiceWorld(loop), venue)
+    let desk = try await RouterDesk.open(
+      ServiceWorld(loop), venue, settings: ["execution-router.query_interval_max=40ms"] + settings)
     do { try await body(desk) } catch {
       await desk.running.end()
       throw error

@@ -348,6 +348,9 @@ import Wire
         floor.running.context.readiness.missing.contains { $0.name == "venues" }
       }
       #expect(isTold)
+      floor.risk.say(ScriptedRisk.standard(isKilled: true))
+      #expect(await floor.comesToRefuse(.killSwitch))
+      floor.risk.say(ScriptedRisk.standard(change: 101))
       floor.oms.world.cut("market-connector", nil)
       let isOpen = await eventually { (try? await floor.admits("0.01")) == true }
       #expect(isOpen)

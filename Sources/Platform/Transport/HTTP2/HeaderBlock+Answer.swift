@@ -12,9 +12,9 @@ extension HeaderBlock {
     return block
   }
 
-  /// What repeats a caller's own text may be as long as that: without its details a caller still gets its
-  /// answer, and with all of them its library would refuse the headers.
-  private static var detailsBytesMax: Int { 8_192 }
+  /// Larger details are left out: gRPC's libraries take 8 KiB of headers as a rule, and a caller whose
+  /// library refuses them has no answer at all. With a message of every byte escaped that is 7 KiB.
+  private static var detailsBytesMax: Int { 3_072 }
 
   /// The status of a call that failed, or else went well, and what its handler says after it.
   mutating func addStatus(_ failure: RPCError?, _ metadata: Metadata?) {
@@ -37,14 +37,17 @@ extension HeaderBlock {
 }
 
 extension RPCError {
-  private static let messageBytesMax = 4_096
+  /// Some messages repeat what a caller has written, of any length.
+  private static let messageBytesMax = 1_024
 
   /// With a message that fits into headers.
   fileprivate var clipped: RPCError {
     guard message.utf8.count > Self.messageBytesMax else { return self }
     var clipped = self
     var end = message.utf8.index(message.startIndex, offsetBy: Self.messageBytesMax)
-    while end.samePosition(in: message) == nil { end = message.utf8.index(before: end) }
+    while end.samePosition(in: message.unicodeScalars) == nil {
+      end = message.utf8.index(before: end)
+    }
     clipped.message = message[..<end] + "..."
     return clipped
   }
